@@ -1,0 +1,1 @@
+"""Retrains image classifiers by transfer learning, again and again, on a schedule."""

@@ -1,0 +1,1 @@
+"""Datasets: sources, the manifest and its expectations, splits, views and image reading."""

@@ -1,0 +1,48 @@
+"""Settings of the tools around us, in one place: no telemetry, servers on loopback, state inside the project.
+
+They are defaults: a variable that the user has set stays as it is.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "False",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_API_HOST": "127.0.0.1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def prepare(root: Path) -> None:
+    """Sets the defaults for this process and its children, and puts this environment's programs first on PATH.
+
+    Args:
+        root: the project's folder; Prefect's database lives in its `.prefect`.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(root / ".prefect"))
+    programs = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != programs:
+        os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
+
+
+def project_root(start: Path) -> Path:
+    """The folder at or above `start` that holds both `params.yaml` and `dvc.yaml`.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder
+    raise FileNotFoundError(start)

@@ -1,0 +1,1 @@
+"""Evaluation: metrics with intervals, pictures and the leaderboard."""

@@ -1,0 +1,1 @@
+"""Networks: backbones, heads, the cut between frozen and trainable layers, the exported model."""

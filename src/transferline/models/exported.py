@@ -1,0 +1,59 @@
+"""A trained model on disk: `model.keras`, which takes raw uint8 images, and `card.json`, which says what it is."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from transferline.params import Image
+
+MODEL_FILE = "model.keras"
+CARD_FILE = "card.json"
+
+Phase = Literal["head", "fine_tune"]
+
+
+class ModelCard(BaseModel):
+    """What a model needs beside its weights: the class order, the kind of problem and the images it takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidate: str
+    phase: Phase
+    problem: Literal["binary", "multiclass"]
+    classes: tuple[str, ...]
+    image: Image
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Writes `card.json` into a model's folder."""
+    (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Reads `card.json` from a model's folder."""
+    return ModelCard.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+
+
+def load_model(folder: Path) -> Any:
+    """Loads the Keras model of a folder, in safe mode: no code in the file is run."""
+    import keras
+
+    return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
+
+
+def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Probabilities of one batch.
+
+    Args:
+        model: an exported model.
+        images: (n, size, size, channels) uint8, as `data/images.py` reads them for the card's `image`.
+
+    Returns:
+        (n, classes) float32, rows sum to 1; the single output of a binary model is spread over two columns.
+    """
+    output = np.asarray(model(images, training=False), np.float32)
+    return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output

@@ -1,0 +1,1 @@
+"""Training: the bank of frozen features and the loops that learn from it."""
