@@ -4,7 +4,6 @@ import argparse
 import importlib
 import inspect
 import sys
-import traceback
 from pathlib import Path
 
 from transferline import environment

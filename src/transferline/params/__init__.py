@@ -1,0 +1,67 @@
+"""The whole of `params.yaml`, typed: every key, what it means, its unit and what is allowed."""
+
+from transferline.params.base import NAME, Fraction, Name, Section, Severity, Split, Views
+from transferline.params.candidate import (
+    Backbone,
+    EarlyStopping,
+    Extract,
+    Head,
+    Image,
+    Optimizer,
+    Pretrained,
+    ReduceOnPlateau,
+    Training,
+    Unfreeze,
+    WeightsFile,
+)
+from transferline.params.data import (
+    Augment,
+    ClassFolders,
+    Csv,
+    Data,
+    Format,
+    Layout,
+    Rules,
+    SplitClassFolders,
+    SplitParams,
+    Validate,
+)
+from transferline.params.load import load_params
+from transferline.params.tree import Evaluate, Params, Promote, Record, Select
+
+__all__ = [
+    "NAME",
+    "Augment",
+    "Backbone",
+    "ClassFolders",
+    "Csv",
+    "Data",
+    "EarlyStopping",
+    "Evaluate",
+    "Extract",
+    "Format",
+    "Fraction",
+    "Head",
+    "Image",
+    "Layout",
+    "Name",
+    "Optimizer",
+    "Params",
+    "Pretrained",
+    "Promote",
+    "Record",
+    "ReduceOnPlateau",
+    "Rules",
+    "Section",
+    "Select",
+    "Severity",
+    "Split",
+    "SplitClassFolders",
+    "SplitParams",
+    "Training",
+    "Unfreeze",
+    "Validate",
+    "Views",
+    "WeightsFile",
+    "load_params",
+]

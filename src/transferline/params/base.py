@@ -1,0 +1,18 @@
+"""What every section of `params.yaml` is made of."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Split = Literal["train", "validation", "test"]
+Severity = Literal["quarantine", "warn", "fail"]
+Views = Literal["untouched", "flipped", "augmented"]
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: frozen, strict, and without keys that nobody reads."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")

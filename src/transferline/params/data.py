@@ -1,0 +1,172 @@
+"""The sections about images: `data`, `validate` and `augment`."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from transferline.params.base import Fraction, Name, Section, Severity
+
+
+class ClassFolders(Section):
+    """One folder per class: `cats/1.jpg`."""
+
+    kind: Literal["class_folders"]
+
+
+class SplitClassFolders(Section):
+    """One folder per split, and in it one per class: `TRAIN/cats/1.jpg`.
+
+    `train`, `validation` and `test` are the folders' names; a validation split that the dataset
+    does not bring (null) is cut from train.
+    """
+
+    kind: Literal["split_class_folders"]
+    train: str
+    validation: str | None
+    test: str
+
+
+class Csv(Section):
+    """A table with one row per image: `file` in the dataset's folder, the columns that hold the path and the label.
+
+    `split_column` (or null) names a column that holds train, validation or test.
+    """
+
+    kind: Literal["csv"]
+    file: str
+    path_column: str
+    label_column: str
+    split_column: str | None
+
+
+Layout = Annotated[ClassFolders | SplitClassFolders | Csv, Field(discriminator="kind")]
+
+
+def _regular_expression(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    if compiled.groups < 1:
+        raise ValueError("needs a group in parentheses, whose text is the group's name")
+    return pattern
+
+
+class SplitParams(Section):
+    """How images are split where the dataset brings no split of its own.
+
+    An image's split follows from a hash of its content, or of its `group`: the text that the parentheses of a
+    regular expression match in its path (`^([^/]+/\\d+)_` keeps the frames of one track together).
+    """
+
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    test: Annotated[float, Field(ge=0, lt=1)]
+    group: Annotated[str, AfterValidator(_regular_expression)] | None
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> Self:
+        if self.validation + self.test > 0.9:
+            raise ValueError(
+                f"validation + test is {self.validation + self.test:g}; at most 0.9 leaves enough for train"
+            )
+        return self
+
+
+class Data(Section):
+    """Which dataset is trained on: the folder `data/raw/<dataset>`, its layout and what its labels mean."""
+
+    dataset: Name
+    problem: Literal["binary", "multiclass"]
+    layout: Layout
+    split: SplitParams
+
+
+class Rules(Section):
+    """The severity of each rule.
+
+    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line.
+    """
+
+    undecodable: Severity
+    empty_file: Severity
+    not_an_image: Severity
+    truncated: Severity
+    too_small: Severity
+    too_large: Severity
+    format: Severity
+    extension: Severity
+    blank: Severity
+    duplicate: Severity
+    label_conflict: Severity
+    split_duplicate: Severity
+    near_duplicate: Severity
+    few_images: Literal["warn", "fail"]
+    imbalance: Literal["warn", "fail"]
+    empty_class: Literal["warn", "fail"]
+    unreadable: Severity
+    hidden: Literal["warn", "fail"]
+
+
+Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF"]
+
+
+class Validate(Section):
+    """What a dataset must be like to be trained on.
+
+    `min_side` and `max_side` in pixels, `blank_std` is the standard deviation of luminance (0 to 255) below which an
+    image counts as nearly blank, `near_duplicate_bits` the number of differing bits (of 256) of the perceptual hash up
+    to which two images count as nearly the same, `min_images` the least number of images of a class in a split,
+    `max_imbalance` the largest class over the smallest, `max_quarantined` the fraction of faulty files that is accepted.
+    """
+
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)]
+    min_side: Annotated[int, Field(ge=1)]
+    max_side: Annotated[int, Field(ge=1, le=30_000)]
+    blank_std: Annotated[float, Field(ge=0, le=128)]
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=64)]
+    min_images: Annotated[int, Field(ge=1)]
+    max_imbalance: Annotated[float, Field(ge=1)]
+    max_quarantined: Fraction
+    rules: Rules
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"the first number must not be above the second, got [{limits[0]}, {limits[1]}]")
+    return limits
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+def _positive(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] <= 0:
+        raise ValueError(f"both numbers must be above 0, got [{limits[0]}, {limits[1]}]")
+    return limits
+
+
+PositiveRange = Annotated[Range, AfterValidator(_positive)]
+
+
+class Augment(Section):
+    """The ranges from which the parameters of a view are drawn, evenly, from `seed`.
+
+    `views`: augmented views per training image. `rotation` and `shear` in degrees, `zoom` as a factor on the size of
+    the content (1.3 comes closer), `shift_x` and `shift_y` in fractions of the width and height, `contrast` as a
+    factor around the image's mean, `brightness` in fractions of 255 that are added. `fill` says what is seen beyond
+    the border.
+    """
+
+    seed: Annotated[int, Field(ge=0)]
+    views: Annotated[int, Field(ge=0, le=64)]
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation: Annotated[Range, Field(description="degrees")]
+    zoom: PositiveRange
+    shift_x: Range
+    shift_y: Range
+    shear: Range
+    contrast: Range
+    brightness: Range
+    fill: Literal["reflect", "nearest", "constant"]

@@ -1,0 +1,92 @@
+"""Reads `params.yaml` and explains what is wrong with it."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from transferline.errors import TransferlineError
+from transferline.params.tree import Params
+
+
+def load_params(path: Path) -> Params:
+    """Reads and checks a params file.
+
+    Raises:
+        TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TransferlineError(f"{path}: no such file; recipes/ holds complete ones to start from") from error
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
+    try:
+        return Params.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        faults = dict.fromkeys(_explain(fault, tree) for fault in error.errors() if not _is_other_member(fault))
+        raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
+
+
+def _is_other_member(fault: Any) -> bool:
+    """Whether a value was only compared with the member of a union that it does not try to be."""
+    is_section = isinstance(fault["input"], dict)
+    return (is_section and fault["type"] == "literal_error") or (
+        not is_section and fault["type"] == "model_type" and isinstance(fault["input"], str)
+    )
+
+
+def _explain(fault: Any, tree: Any) -> str:
+    keys, models = _walk(fault, tree)
+    location = ".".join(keys) or "(top level)"
+    if fault["type"] == "extra_forbidden":
+        allowed = sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
+        near = difflib.get_close_matches(keys[-1], allowed, 1)
+        return f"{location}: unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed are {', '.join(allowed)}"
+    if fault["type"] == "missing":
+        return f"{location}: missing; recipes/digits.yaml shows every key"
+    value = json.dumps(fault["input"])
+    return f"{location}: {fault['msg'].removeprefix('Value error, ')}" + (f" (got {value})" if len(value) <= 80 else "")
+
+
+def _walk(fault: Any, tree: Any) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys of the file on the way to a fault, without the names that pydantic adds for the members of a union,
+    and the sections in which the last of them could stand."""
+    keys: list[str] = []
+    models: list[type[BaseModel]] = [Params]
+    parents = models
+    for part in fault["loc"]:
+        inside = tree[part] if (isinstance(tree, dict) and part in tree) or isinstance(tree, list) else None
+        if (
+            inside is None
+            and not (fault["type"] == "missing" and part == fault["loc"][-1])
+            and not _is_null(tree, part)
+        ):
+            models = [model for model in models if _is_named(model, part)] or models
+            continue
+        keys.append(str(part))
+        tree, parents = inside, models
+        fields = [
+            field for model in models for name, field in model.model_fields.items() if part in (field.alias, name)
+        ]
+        models = [inner for field in fields for inner in _sections(field.annotation)] or models
+    return keys, parents
+
+
+def _is_null(tree: Any, part: int | str) -> bool:
+    return isinstance(tree, dict) and part in tree
+
+
+def _is_named(model: type[BaseModel], tag: int | str) -> bool:
+    fields = [model.model_fields[name] for name in ("kind", "name") if name in model.model_fields]
+    return tag == model.__name__ or any(tag in get_args(field.annotation) for field in fields)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for argument in get_args(annotation) for section in _sections(argument)]
