@@ -1,4 +1,4 @@
-"""The two tables of the line, `manifest.parquet` and `views.parquet`: rows, and the class order written down with them."""
+"""The two tables of the line, `manifest.parquet` and `views.parquet`: rows, and with them the class order."""
 
 import json
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ class WeightsFile(Section):
 
 
 class Unfreeze(Section):
-    """What fine-tuning trains: the layers from `from_layer` on (its index in the backbone, or its name), or the `last` n."""
+    """What fine-tuning trains: the layers from `from_layer` on (its index or name), or the `last` n."""
 
     from_layer: Annotated[int, Field(ge=0)] | str | None = None
     last: Annotated[int, Field(ge=1)] | None = None

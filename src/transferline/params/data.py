@@ -117,7 +117,7 @@ class Validate(Section):
     `min_side` and `max_side` in pixels, `blank_std` is the standard deviation of luminance (0 to 255) below which an
     image counts as nearly blank, `near_duplicate_bits` the number of differing bits (of 256) of the perceptual hash up
     to which two images count as nearly the same, `min_images` the least number of images of a class in a split,
-    `max_imbalance` the largest class over the smallest, `max_quarantined` the fraction of faulty files that is accepted.
+    `max_imbalance` the largest class over the smallest, `max_quarantined` the accepted fraction of faulty files.
     """
 
     formats: Annotated[tuple[Format, ...], Field(min_length=1)]

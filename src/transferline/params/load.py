@@ -60,25 +60,16 @@ def _walk(fault: Any, tree: Any) -> tuple[list[str], list[type[BaseModel]]]:
     models: list[type[BaseModel]] = [Params]
     parents = models
     for part in fault["loc"]:
-        inside = tree[part] if (isinstance(tree, dict) and part in tree) or isinstance(tree, list) else None
-        if (
-            inside is None
-            and not (fault["type"] == "missing" and part == fault["loc"][-1])
-            and not _is_null(tree, part)
-        ):
+        is_key = isinstance(tree, list) or (isinstance(tree, dict) and part in tree)
+        if not is_key and not (fault["type"] == "missing" and part == fault["loc"][-1]):
             models = [model for model in models if _is_named(model, part)] or models
             continue
         keys.append(str(part))
-        tree, parents = inside, models
-        fields = [
-            field for model in models for name, field in model.model_fields.items() if part in (field.alias, name)
-        ]
+        tree, parents = (tree[part] if is_key else None), models
+        named = [item for model in models for item in model.model_fields.items()]
+        fields = [field for name, field in named if part in (field.alias, name)]
         models = [inner for field in fields for inner in _sections(field.annotation)] or models
     return keys, parents
-
-
-def _is_null(tree: Any, part: int | str) -> bool:
-    return isinstance(tree, dict) and part in tree
 
 
 def _is_named(model: type[BaseModel], tag: int | str) -> bool:

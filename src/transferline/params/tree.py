@@ -10,7 +10,7 @@ from transferline.params.data import Augment, Data, Validate
 
 
 class Evaluate(Section):
-    """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes that are shown."""
+    """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown."""
 
     seed: Annotated[int, Field(ge=0)]
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
