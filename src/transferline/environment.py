@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from transferline.errors import TransferlineError
+
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
@@ -16,6 +18,13 @@ DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_API_HOST": "127.0.0.1",
+    # of Prefect's own lines only those of flows and tasks are shown, without level and logger
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "INFO",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "INFO",
+    "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%H:%M:%S",
+    "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": "%(asctime)s | %(message)s",
+    "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": "%(asctime)s | %(task_run_name)s | %(message)s",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -40,9 +49,9 @@ def project_root(start: Path) -> Path:
     """The folder at or above `start` that holds both `params.yaml` and `dvc.yaml`.
 
     Raises:
-        FileNotFoundError: there is none.
+        TransferlineError: there is none.
     """
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return folder
-    raise FileNotFoundError(start)
+    raise TransferlineError(f"{start}: neither here nor above is a project (params.yaml and dvc.yaml); go into one")

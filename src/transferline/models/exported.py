@@ -1,6 +1,7 @@
 """A trained model on disk: `model.keras`, which takes raw uint8 images, and `card.json`, which says what it is."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,5 +56,11 @@ def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArra
     Returns:
         (n, classes) float32, rows sum to 1; the single output of a binary model is spread over two columns.
     """
-    output = np.asarray(model(images, training=False), np.float32)
+    # Keras keeps the graph that predict_on_batch builds; calling the model runs op by op, at a third of the speed
+    output = np.asarray(model.predict_on_batch(images), np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
+
+
+def probabilities(model: Any, batches: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    """Probabilities of at least one batch, one after the other: (n, classes) float32, see `class_probabilities`."""
+    return np.concatenate([class_probabilities(model, images) for images in batches])

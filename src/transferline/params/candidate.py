@@ -49,12 +49,13 @@ def _known_backbone(name: str) -> str:
 
 
 class Backbone(Section):
-    """A pretrained network without its top: its name, `alpha` (width, MobileNets only), weights, and what fine-tuning
-    unfreezes (null: nothing)."""
+    """A pretrained network without its top: its name, `alpha` (width, MobileNets only), weights, how its feature map is
+    pooled, and what fine-tuning unfreezes (null: nothing)."""
 
     name: Annotated[str, AfterValidator(_known_backbone)]
     alpha: Annotated[float, Field(gt=0)] | None = None
     weights: Literal["imagenet", "none"] | WeightsFile
+    pooling: Literal["avg", "max"]
     unfreeze: Unfreeze | None
 
     @model_validator(mode="after")
@@ -77,10 +78,9 @@ class Extract(Section):
 
 
 class Head(Section):
-    """The layers on top: pooling of the feature map, hidden layers of that many units (ReLU), dropout before each
-    dense layer, logits."""
+    """The layers on top of the pooled features: hidden layers of that many units (ReLU), dropout before each dense
+    layer, logits."""
 
-    pooling: Literal["avg", "max"]
     hidden: tuple[Annotated[int, Field(ge=1)], ...]
     dropout: Annotated[float, Field(ge=0, lt=1)]
 

@@ -137,36 +137,37 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-
-
-def _positive(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] <= 0:
-        raise ValueError(f"both numbers must be above 0, got [{limits[0]}, {limits[1]}]")
-    return limits
-
-
-PositiveRange = Annotated[Range, AfterValidator(_positive)]
+Ordered = AfterValidator(_ordered)
+Angle = Annotated[float, Field(ge=-180, le=180)]
+Lean = Annotated[float, Field(ge=-60, le=60)]
+Zoom = Annotated[float, Field(ge=0.1, le=10)]
+Shift = Annotated[float, Field(ge=-1, le=1)]
+Contrast = Annotated[float, Field(ge=0, le=10)]
+Brightness = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Augment(Section):
     """The ranges from which the parameters of a view are drawn, evenly, from `seed`.
 
-    `views`: augmented views per training image. `rotation` and `shear` in degrees, `zoom` as a factor on the size of
-    the content (1.3 comes closer), `shift_x` and `shift_y` in fractions of the width and height, `contrast` as a
-    factor around the image's mean, `brightness` in fractions of 255 that are added. `fill` says what is seen beyond
-    the border.
+    `views`: augmented views per training image. `rotation` in degrees, counter-clockwise, `zoom` as a factor on the
+    size of the content (1.3 comes closer), `shift_x` and `shift_y` in fractions of the width and height, to the right
+    and down, `shear` in degrees by which uprights lean to the right, `contrast` as a factor around the image's mean,
+    `brightness` in fractions of 255 that are added. `fill` says what is seen beyond the border: the mirrored image,
+    its edge, or black.
+
+    A flip must leave the label true. A mirrored cat is a cat; a mirrored digit, letter or traffic sign is none, or
+    another one ("turn left" becomes "turn right"): leave `horizontal_flip` false there.
     """
 
     seed: Annotated[int, Field(ge=0)]
     views: Annotated[int, Field(ge=0, le=64)]
     horizontal_flip: bool
     vertical_flip: bool
-    rotation: Annotated[Range, Field(description="degrees")]
-    zoom: PositiveRange
-    shift_x: Range
-    shift_y: Range
-    shear: Range
-    contrast: Range
-    brightness: Range
+    rotation: Annotated[tuple[Angle, Angle], Ordered]
+    zoom: Annotated[tuple[Zoom, Zoom], Ordered]
+    shift_x: Annotated[tuple[Shift, Shift], Ordered]
+    shift_y: Annotated[tuple[Shift, Shift], Ordered]
+    shear: Annotated[tuple[Lean, Lean], Ordered]
+    contrast: Annotated[tuple[Contrast, Contrast], Ordered]
+    brightness: Annotated[tuple[Brightness, Brightness], Ordered]
     fill: Literal["reflect", "nearest", "constant"]

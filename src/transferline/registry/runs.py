@@ -1,0 +1,116 @@
+"""MLflow runs: one per training, recorded live, or again from the stage's files where the store does not know it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from transferline.models.exported import MODEL_FILE, ModelCard, read_card
+from transferline.params import Params
+from transferline.progress import say
+from transferline.registry.provenance import file_sha256, provenance
+from transferline.registry.tracking import connect, experiment_id
+from transferline.training.files import CURVES_FILE, HISTORY_FILE, SUMMARY_FILE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Listener = Callable[[dict[str, float | str]], None]
+
+
+@contextmanager
+def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | None = None) -> Iterator[Listener]:
+    """Records a training as it goes: yields a function to be called with each epoch's row.
+
+    Args:
+        params: the whole params, recorded with the run.
+        card: what is trained.
+        folder: the model's folder, whose files are recorded at the end.
+        parent: the head's folder where a head is fine-tuned; its run becomes the parent.
+    """
+    root = Path.cwd()
+    client = connect(params.record, root)
+    parent_run = find_or_replay(client, params, parent) if parent else None
+    run = _create(client, params, card, {"mlflow.parentRunId": parent_run} if parent_run else {})
+    try:
+        yield lambda row: _log_epoch(client, run, row)
+        _log_files(client, run, folder)
+    except BaseException:
+        client.set_terminated(run, "FAILED")
+        raise
+    client.set_terminated(run, "FINISHED")
+
+
+def find_or_replay(client: "MlflowClient", params: Params, folder: Path) -> str:
+    """The id of the run that made the model in `folder`; if the store has none, it is recorded again from the files."""
+    card = read_card(folder)
+    run = find_run(client, params, folder)
+    if run is not None:
+        return run
+    parent = {}
+    if card.phase == "fine_tune":
+        parent = {"mlflow.parentRunId": find_or_replay(client, params, folder.parent / "head")}
+    run = _create(client, params, card, {"replayed": "yes", **parent})
+    history = pd.read_csv(folder / HISTORY_FILE)
+    for row in history.to_dict("records"):
+        _log_epoch(client, run, {str(key): value for key, value in row.items()})
+    _log_files(client, run, folder)
+    client.set_terminated(run, "FINISHED")
+    say(f"{card.candidate} {card.phase}: MLflow had no run of it; recorded again from its files")
+    return run
+
+
+def find_run(client: "MlflowClient", params: Params, folder: Path) -> str | None:
+    """The id of the latest finished run that made the model in `folder`."""
+    query = f"tags.model_sha256 = '{file_sha256(folder / MODEL_FILE)}' and attributes.status = 'FINISHED'"
+    experiment = experiment_id(client, params.record, Path.cwd())
+    runs = client.search_runs([experiment], query, order_by=["attributes.start_time DESC"], max_results=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[str, str]) -> str:
+    from mlflow.entities import Param
+
+    root = Path.cwd()
+    described = {"candidate": card.candidate, "phase": card.phase, **provenance(root, params.data.dataset), **tags}
+    run = client.create_run(
+        experiment_id(client, params.record, root), tags=described, run_name=f"{card.candidate} {card.phase}"
+    )
+    section = params.candidates[card.candidate].model_dump(mode="json")
+    section.pop("train_head" if card.phase == "fine_tune" else "fine_tune")
+    settings = {"seed": params.seed, "data": params.data.model_dump(mode="json"), **section}
+    settings["augment"] = params.augment.model_dump(mode="json")
+    pairs = [Param(key, str(value)) for key, value in _flatten(settings).items()]
+    client.log_batch(run.info.run_id, params=pairs)
+    client.log_dict(run.info.run_id, params.model_dump(mode="json", by_alias=True), "params.json")
+    return str(run.info.run_id)
+
+
+def _flatten(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _log_epoch(client: "MlflowClient", run: str, row: dict[str, float | str]) -> None:
+    from mlflow.entities import Metric
+
+    now, step = int(time.time() * 1000), int(row["epoch"])
+    figures = {key: float(value) for key, value in row.items() if key not in ("phase", "epoch")}
+    client.log_batch(run, [Metric(key, value, now, step) for key, value in figures.items()])
+
+
+def _log_files(client: "MlflowClient", run: str, folder: Path) -> None:
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    for name, value in {**summary.pop("floor"), **summary}.items():
+        client.log_metric(run, name, value)
+    for name in (HISTORY_FILE, CURVES_FILE):
+        client.log_artifact(run, str(folder / name))
+    if (lock := Path("dvc.lock")).exists():
+        client.log_artifact(run, str(lock))
+    client.set_tag(run, "model_sha256", file_sha256(folder / MODEL_FILE))

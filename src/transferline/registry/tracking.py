@@ -1,0 +1,51 @@
+"""The connection to MLflow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transferline.errors import TransferlineError
+from transferline.params import Record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def tracking_uri(record: Record, root: Path) -> str:
+    """The tracking URI, with a relative path of an SQLite file taken from the project's folder."""
+    scheme, path = record.tracking_uri.split(":///", 1) if ":///" in record.tracking_uri else ("", "")
+    if scheme != "sqlite" or path.startswith("/"):
+        return record.tracking_uri
+    return f"sqlite:///{(root / path).resolve()}"
+
+
+def connect(record: Record, root: Path) -> "MlflowClient":
+    """A client of the tracking server and registry, which are also set for MLflow's own functions.
+
+    Raises:
+        TransferlineError: it does not answer.
+    """
+    import mlflow
+
+    uri = tracking_uri(record, root)
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    try:
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise TransferlineError(
+            f"MLflow at record.tracking_uri = {record.tracking_uri} does not answer: {str(error).splitlines()[0]}. "
+            "Start it, or use sqlite:///mlruns/mlflow.db"
+        ) from error
+    return client
+
+
+def experiment_id(client: "MlflowClient", record: Record, root: Path) -> str:
+    """The experiment's id; it is made if need be, with local artifacts in `mlruns/artifacts`."""
+    found = client.get_experiment_by_name(record.experiment)
+    if found is not None:
+        return str(found.experiment_id)
+    local = record.tracking_uri.startswith("sqlite")
+    location = (root / "mlruns" / "artifacts" / record.experiment).resolve().as_uri() if local else None
+    return str(client.create_experiment(record.experiment, artifact_location=location))

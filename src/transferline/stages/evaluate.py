@@ -1,0 +1,12 @@
+"""`evaluate`: what a candidate's exported models are worth on validation and test images."""
+
+from pathlib import Path
+
+from transferline.data.tables import read_table
+from transferline.evaluation.report import evaluate_candidate
+from transferline.params import Params
+
+
+def run(params: Params, *, raw: Path, manifest: Path, head: Path, fine_tune: Path, evaluation: Path) -> None:
+    """Reads the manifest and the model folders `head` and `fine_tune`, writes `evaluation/<phase>/`."""
+    evaluate_candidate(head, fine_tune, read_table(manifest), raw, params.evaluate, evaluation)

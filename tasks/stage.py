@@ -1,0 +1,79 @@
+"""One DVC stage as a Prefect task."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from prefect import get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Failed, State
+
+CHATTER = ("didn't change, skipping", "To track the changes with git", "git add ", "Use `dvc push`", "To enable auto")
+SECONDS_TO_STOP = 30
+
+
+def _task_run_name() -> str:
+    """The stage's name without the file it is in: `fetch@digits` for `data/dvc.yaml:fetch@digits`."""
+    return str(runtime.task_run.parameters["name"]).rpartition(":")[2]
+
+
+@task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
+def run_stage(name: str) -> float | State:
+    """Runs `dvc repro NAME` in the current folder in a fresh process, and streams its output into the task's log.
+
+    Args:
+        name: a stage as `dvc repro` takes it. Upstream stages that changed run too; nothing runs if nothing changed.
+
+    Returns:
+        Seconds that it took, or a failed state with the stage's own error message.
+    """
+    start = time.monotonic()
+    logger = get_run_logger()
+    logger.logger.addFilter(_without_traceback)
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        if line.strip() and not any(words in line for words in CHATTER):
+            logger.info(line)
+
+    if _stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", name], keep):
+        return Failed(message=failure_message(name, lines))
+    return round(time.monotonic() - start, 1)
+
+
+def failure_message(name: str, lines: list[str]) -> str:
+    """What a user has to know of the output of a failed stage: its `error: ...`, else the last lines."""
+    own = [line for line in lines if line.strip() and not line.startswith("ERROR: failed to reproduce")]
+    starts = [number for number, line in enumerate(own) if line.startswith("error: ")]
+    message = own[starts[-1] :] if starts else own[-3:]
+    return f"stage {name} failed: " + "\n".join(message).removeprefix("error: ")
+
+
+def _stream(command: list[str], receive: Callable[[str], None]) -> int:
+    """Runs a command, hands over each line of its output at once, and stops it and its children if we are stopped."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            receive(line.rstrip())
+        return process.wait()
+    except BaseException:
+        # DVC lets its stage end on SIGINT and leaves its locks clean; SIGTERM would orphan the stage.
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Drops Prefect's report of a returned failed state: the stage's lines have said it, and there is no traceback."""
+    return not record.getMessage().startswith("Task run failed with state")
