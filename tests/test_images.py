@@ -260,7 +260,8 @@ def test_the_next_batch_is_read_while_the_caller_works(tmp_path, monkeypatch):
         return np.zeros((SIZE, SIZE, 3), np.uint8)
 
     monkeypatch.setattr(images, "read_image", read)
-    next(images.read_batches(tmp_path, ["a.png", "b.png"], wanted(), 1))
+    batches = images.read_batches(tmp_path, ["a.png", "b.png"], wanted(), 1)
+    next(batches)
     assert second.wait(30)
 
 

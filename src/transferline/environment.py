@@ -55,3 +55,15 @@ def project_root(start: Path) -> Path:
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return folder
     raise TransferlineError(f"{start}: neither here nor above is a project (params.yaml and dvc.yaml); go into one")
+
+
+def enter_project() -> Path:
+    """Goes to the root of the project around the working directory, prepared; returns it.
+
+    Raises:
+        TransferlineError: there is none.
+    """
+    root = project_root(Path.cwd())
+    os.chdir(root)
+    prepare(root)
+    return root

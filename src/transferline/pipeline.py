@@ -57,7 +57,8 @@ def _pipeline(root: Path) -> Iterator[Any]:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
             yield repo.index.graph
     except (DvcException, SCMError) as error:
-        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}") from error
+        cause = f": {error.__cause__}" if error.__cause__ else ""
+        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:

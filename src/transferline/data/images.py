@@ -38,7 +38,7 @@ def read_image(path: Path, image: params.Image) -> Pixels:
     try:
         with Image.open(path, formats=get_args(params.Format)) as opened:
             opened.draft(None, (2 * image.size, 2 * image.size))
-            upright = _to_8_bits(ImageOps.exif_transpose(opened), opened)
+            upright = to_8_bits(ImageOps.exif_transpose(opened), opened)
             sized = _resize(_to_color(upright, image), image)
     except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
         raise TransferlineError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
@@ -52,7 +52,7 @@ def _to_color(picture: Image.Image, image: params.Image) -> Image.Image:
     return picture.convert("RGB" if image.color == "rgb" else "L")
 
 
-def _to_8_bits(picture: Image.Image, file: Image.Image) -> Image.Image:
+def to_8_bits(picture: Image.Image, file: Image.Image) -> Image.Image:
     """Scales greyscale of up to 32 bits by what the type of the file holds: 16 bits unless a TIFF says otherwise."""
     if file.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range; save it with 8 or 16 bits a channel")

@@ -66,8 +66,7 @@ def _stack(matrix: list[list[NDArray[np.float64]]]) -> NDArray[np.float64]:
 @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
 def _draw(images: Any, sources: Any, gain: Any, offset: Any, fill: str) -> Any:
     warped = _warp(images, sources, fill)
-    # in two steps because a float32 sum over a whole image loses digits
-    mean = tf.reduce_mean(tf.reduce_mean(warped, [2, 3], keepdims=True), 1, keepdims=True)
+    mean = tf.reduce_mean(warped, [1, 2, 3], keepdims=True)
     gain, offset = gain[:, None, None, None], offset[:, None, None, None]
     return tf.clip_by_value(warped * gain + (mean * (1 - gain) + offset), 0, 255)
 
@@ -75,9 +74,8 @@ def _draw(images: Any, sources: Any, gain: Any, offset: Any, fill: str) -> Any:
 def _warp(images: Any, sources: Any, fill: str) -> Any:
     count, height, width, channels = images.shape
     column, row = tf.range(width, dtype=tf.float32), tf.range(height, dtype=tf.float32)[:, None]
-    x, y = (
-        sources[:, i, 0:1, None] * column + sources[:, i, 1:2, None] * row + sources[:, i, 2:, None] for i in (0, 1)
-    )
+    places = sources[..., 0:1, None] * column + sources[..., 1:2, None] * row + sources[..., 2:, None]
+    x, y = tf.unstack(places, axis=1)
     left, right, of_left, of_right = _neighbours(x, width, fill)
     top, bottom, of_top, of_bottom = _neighbours(y, height, fill)
     pixels, first = tf.reshape(images, [-1, channels]), tf.range(count)[:, None, None] * (height * width)

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,10 @@ from transferline.evaluation.metrics import BINS, calibration_bins, expected_cal
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#767676"
 MOST_CLASSES_WITH_COUNTS = 60
 GALLERY_COLUMNS = 6
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else name[:21] + "…"
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...
     with picture(path, side + 2.6, side + 1.6) as figure:
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        names = [shorten(name, 24, placeholder="…") if " " in name else name[:24] for name in classes]
+        names = [_short(name) for name in classes]
         small = 9 if len(classes) <= MOST_CLASSES_WITH_COUNTS else 4
         axes.set_xticks(range(len(classes)), names, rotation=90, fontsize=small)
         axes.set_yticks(range(len(classes)), names, fontsize=small)
@@ -81,9 +84,9 @@ def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...
         for (row, column), count in np.ndenumerate(matrix):
             if len(classes) <= MOST_CLASSES_WITH_COUNTS and (count or len(classes) <= 12):
                 share = shares[row, column]
-                text = f"{count}\n{share:.0%}" if len(classes) <= 5 else f"{count}"
+                text, size = (f"{count}\n{share:.0%}", 11) if len(classes) <= 3 else (f"{count}", 8)
                 color = "white" if share > 0.5 else "black"
-                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
         figure.colorbar(image, ax=axes, shrink=0.7, label="share of the true class")
 
 
@@ -128,10 +131,9 @@ def plot_gallery(images: npt.NDArray[np.uint8], mistakes: pd.DataFrame, title: s
         grid = figure.subplots(rows, GALLERY_COLUMNS, squeeze=False).ravel()
         for axes in grid:
             axes.axis("off")
-        for axes, image, mistake in zip(grid, images, mistakes.itertuples(), strict=False):
+        for axes, image, mistake in zip(grid, images, mistakes.to_dict("records"), strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            truth, wrong = (name if len(name) <= 22 else name[:21] + "…" for name in (mistake.label, mistake.predicted))
-            axes.set_title(f"true: {truth}\npredicted: {wrong} {mistake.confidence:.1%}", fontsize=8)
-            axes.text(
-                0.5, -0.02, Path(mistake.path).name[-26:], transform=axes.transAxes, ha="center", va="top", fontsize=6
-            )
+            truth, wrong, confidence = _short(mistake["label"]), _short(mistake["predicted"]), mistake["confidence"]
+            axes.set_title(f"true: {truth}\npredicted: {wrong} {confidence:.1%}", fontsize=8)
+            name = Path(mistake["path"]).name[-26:]
+            axes.text(0.5, -0.02, name, transform=axes.transAxes, ha="center", va="top", fontsize=6)

@@ -1,4 +1,4 @@
-"""What is measured on the exported model, loaded in a fresh process: that it is still the trained one, and its speed."""
+"""What is measured on an exported model, loaded in a fresh process: that it is still the trained one, its speed."""
 
 import time
 from pathlib import Path
@@ -35,8 +35,8 @@ def check_parity(model: Any, card: ModelCard, folder: Path, raw: Path) -> float:
     difference = float(np.abs(probabilities(model, read_batches(raw, paths, card.image, BATCH_SIZE)) - trained).max())
     if np.isnan(difference) or difference > PARITY:
         raise TransferlineError(
-            f"{folder / MODEL_FILE}: the {card.phase} model of {card.candidate}, saved and loaded again, differs from the "
-            f"trained one by up to {difference:.2g} in a probability, and {PARITY:g} is allowed; train it again"
+            f"{folder / MODEL_FILE}: the {card.phase} model of {card.candidate}, saved and loaded again, differs from "
+            f"the trained one by up to {difference:.2g} in a probability, and {PARITY:g} is allowed; train it again"
         )
     return difference
 

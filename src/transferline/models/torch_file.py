@@ -6,7 +6,6 @@ storage keys) and then, for each key in order, an int64 count and as many little
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -72,7 +71,9 @@ def read_torch_state(path: Path) -> dict[str, Array]:
 
 
 def _read(file: BinaryIO) -> dict[str, Array]:
-    load: Callable[[], Any] = lambda: _Unpickler(file).load()
+    def load() -> Any:
+        return _Unpickler(file).load()
+
     if (header := (load(), load())) != (MAGIC, PROTOCOL):
         raise ValueError(f"it starts with {header}, not with {(MAGIC, PROTOCOL)}")
     load()

@@ -1,0 +1,119 @@
+"""Opens every file of a dataset once and records what it is."""
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from scipy.fft import dctn
+
+from transferline.data.images import to_8_bits
+from transferline.data.layouts import HIDDEN
+from transferline.params import Format
+from transferline.progress import progress
+
+READABLE = (*get_args(Format), "MPO")
+# Of these only the name is wanted: they are never decoded
+RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")
+FORMAT_OF_SUFFIX = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    **dict.fromkeys((".heic", ".heif"), "HEIF"),
+    **{f".{name.lower()}": name for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF", "ICO", "PSD")},
+    ".jp2": "JPEG2000",
+}
+ORIENTATION = 0x0112
+SIDE, LOW = 64, 16
+COLUMNS = {
+    **dict.fromkeys(("path", "sha256"), object),
+    "bytes": "Int64",
+    "format": object,
+    **dict.fromkeys(("width", "height"), "Int64"),
+    "mode": object,
+    "orientation": "Int64",
+    "error": object,
+    **dict.fromkeys(("luminance_mean", "luminance_std"), "float64"),
+    "phash": object,
+}
+
+
+def scan(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
+    """Reads the files `raw / path`, on all cores; hidden ones get a row but are not opened.
+
+    Returns:
+        One row per path, null where it does not apply: `sha256` of the content, `bytes`, `format` by content
+        (Pillow's name), `width` and `height` upright, `mode` (Pillow's), EXIF `orientation` (1 to 8), `error`, whose
+        first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and `luminance_std` (0 to
+        255; a large JPEG is measured at a reduced scale of at least 256 pixels), `phash` (64 hexadecimal digits).
+    """
+    Image.init()
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        rows = list(progress(pool.map(partial(_look_at, raw), paths), len(paths), "validate: images read"))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _look_at(raw: Path, path: str) -> dict[str, Any]:
+    if HIDDEN.search(path):
+        return {"path": path}
+    try:
+        content = _read(raw / path)
+    except OSError as error:
+        return {"path": path, "error": f"unreadable: {error.strerror or error}"}
+    row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    try:
+        _decode(content, row)
+    except UnidentifiedImageError:
+        has_image_suffix = Path(path).suffix.lower() in FORMAT_OF_SUFFIX
+        row["error"] = "undecodable: not an image by its content" if has_image_suffix and content else None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        row["error"] = f"too_large: {error}"
+    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
+        row["error"] = f"{'truncated' if 'truncated' in str(error).lower() else 'undecodable'}: {error}"
+    return row
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise IsADirectoryError("a folder that cannot be listed, or a link to a folder, which is not followed")
+    if path.exists() and not path.is_file():
+        raise OSError("not a regular file")
+    return path.read_bytes()
+
+
+def _decode(content: bytes, row: dict[str, Any]) -> None:
+    """Adds to `row` what the picture tells, as far as it can be read."""
+    with Image.open(io.BytesIO(content), formats=RECOGNIZED) as image:
+        orientation = image.getexif().get(ORIENTATION)
+        turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns TIFFs itself
+        row["width"], row["height"] = image.size[::-1] if turned else image.size
+        row["format"] = "JPEG" if image.format == "MPO" else image.format  # a JPEG with more pictures behind the first
+        row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
+        if image.format in READABLE:
+            image.draft("L", (256, 256))
+            luminance = to_8_bits(ImageOps.exif_transpose(image), image).convert("L")
+            statistics = ImageStat.Stat(luminance)
+            row["luminance_mean"], row["luminance_std"] = statistics.mean[0], statistics.stddev[0]
+            row["phash"] = perceptual_hash(luminance)
+
+
+def perceptual_hash(luminance: Image.Image) -> str:
+    """The sign of the 256 lowest frequencies of the picture against their median, as 64 hexadecimal digits.
+
+    Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
+    64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
+    """
+    small = luminance.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    spectrum: npt.NDArray[np.float32] = dctn(np.asarray(small, np.float32))[:LOW, :LOW]
+    return np.packbits(spectrum > np.median(spectrum)).tobytes().hex()

@@ -1,0 +1,161 @@
+"""Compares the evaluations of all candidates and chooses the best by validation; test figures are only shown."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transferline.errors import TransferlineError
+from transferline.evaluation.plots import BLUE, ORANGE, picture
+
+PHASES = ("head", "fine_tune")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One evaluated model.
+
+    Attributes:
+        folder: its evaluation.
+        candidate, phase: which one.
+        metrics: its `metrics.json`.
+        latency: its `latency.json`.
+    """
+
+    folder: Path
+    candidate: str
+    phase: str
+    metrics: dict[str, Any]
+    latency: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """Candidate and phase."""
+        return f"{self.candidate} {self.phase}"
+
+    def figure(self, split: str, metric: str) -> float | None:
+        """A figure, or None where it is not defined or there is no such split."""
+        value: float | None = self.metrics.get(split, {}).get(metric)
+        return value
+
+
+def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[Entry]:
+    """Reads `<folder>/<candidate>/<phase>/` for the candidates named; others that lie there are ignored.
+
+    Raises:
+        TransferlineError: a candidate has no evaluation.
+    """
+    entries = []
+    for candidate in candidates:
+        phases = [phase for phase in PHASES if (folder / candidate / phase / "metrics.json").is_file()]
+        if not phases:
+            raise TransferlineError(
+                f"{folder / candidate} holds no evaluation of the candidate {candidate}; run `dvc repro evaluate`"
+            )
+        for phase in phases:
+            own = folder / candidate / phase
+            metrics, latency = (json.loads((own / name).read_text("utf-8")) for name in ("metrics.json", "latency.json"))
+            entries.append(Entry(own, candidate, phase, metrics, latency))
+    return entries
+
+
+def ranking(entries: list[Entry], metric: str) -> list[Entry]:
+    """Sorts entries, the best first: by the validation metric, then by the lower validation log loss, the simpler
+    phase and the name.
+
+    Raises:
+        TransferlineError: no entry has the metric.
+    """
+    if all(entry.figure("validation", metric) is None for entry in entries):
+        raise TransferlineError(
+            f"select.metric is {metric}, but no candidate has it, because validation lacks a class; choose another one"
+        )
+
+    def place(entry: Entry) -> tuple[float, float, int, str]:
+        value, loss = entry.figure("validation", metric), entry.metrics["validation"]["log_loss"]
+        penalty = math.inf if value is None else value if metric == "log_loss" else -value
+        return penalty, loss, PHASES.index(entry.phase), entry.candidate
+
+    return sorted(entries, key=place)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _accuracy(entry: Entry, split: str) -> str:
+    figures = entry.metrics.get(split)
+    if figures is None:
+        return "no such split"
+    return f"{figures['accuracy']:.4f} [{figures['accuracy_low']:.4f}, {figures['accuracy_high']:.4f}]"
+
+
+def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
+    split = "test" if "test" in entry.metrics else "validation"
+    return {
+        "": "**selected**" if chosen else "",
+        "candidate": entry.candidate,
+        "phase": entry.phase,
+        f"validation {metric}": _number(entry.figure("validation", metric)),
+        "validation accuracy": _accuracy(entry, "validation"),
+        "test accuracy": _accuracy(entry, "test"),
+        f"{split} log loss": _number(entry.figure(split, "log_loss")),
+        f"{split} calibration error": _number(entry.figure(split, "expected_calibration_error")),
+        "ms per image": f"{entry.latency['one_image_ms']:.1f}",
+        "ms in a batch of 32": f"{entry.latency['batch_32_ms_per_image']:.1f}",
+        "MB": f"{entry.latency['size_bytes'] / 1e6:.1f}",
+        "training s": f"{entry.latency['training_seconds']:.0f}",
+    }
+
+
+def _floor(entry: Entry) -> str:
+    floor = entry.metrics["floor"]
+    majority, untrained = (
+        f"{floor[f'{name}_accuracy']:.4f} (log loss {floor[f'{name}_log_loss']:.4f})" for name in ("majority", "untrained")
+    )
+    return f"- Floor of {entry.candidate}, validation accuracy: always the most frequent class {majority}, untrained {untrained}."
+
+
+def _fine_tuning(head: Entry, tuned: Entry | None, metric: str) -> str:
+    if tuned is None:
+        return f"- {head.candidate} was not fine-tuned."
+    better = ranking([head, tuned], metric)[0] is tuned
+    changes = [f"validation {metric} {_number(head.figure('validation', metric))} → {_number(tuned.figure('validation', metric))}"]
+    if "test" in head.metrics:
+        changes.append(f"test accuracy {_number(head.figure('test', 'accuracy'))} → {_number(tuned.figure('test', 'accuracy'))}")
+    return f"- Fine-tuning {'helped' if better else 'did not help'} {head.candidate}: {', '.join(changes)}."
+
+
+def markdown(ranked: list[Entry], metric: str) -> str:
+    """The leaderboard as a Markdown page, from `ranking`'s result."""
+    rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    heads = {entry.candidate: entry for entry in ranked if entry.phase == "head"}
+    tuned = {entry.candidate: entry for entry in ranked if entry.phase == "fine_tune"}
+    helped = [_fine_tuning(head, tuned.get(name), metric) for name, head in heads.items()]
+    return "\n".join([
+        "# Leaderboard", "",
+        f"Selected by validation {metric}: **{ranked[0].candidate}, {ranked[0].phase}**. Test figures took no part.", "",
+        table, "", *helped, *map(_floor, heads.values()), "",
+    ])
+
+
+def plot_leaderboard(ranked: list[Entry], path: Path) -> None:
+    """Draws the accuracies of validation and test with their intervals, the selected model on top."""
+    with picture(path, 8, 1.6 + 0.55 * len(ranked)) as figure:
+        axes = figure.subplots()
+        for split, color, offset, marker in (("validation", BLUE, -0.12, "o"), ("test", ORANGE, 0.12, "s")):
+            shown = [(place + offset, entry.metrics[split]) for place, entry in enumerate(ranked) if split in entry.metrics]
+            for place, figures in shown:
+                axes.plot((figures["accuracy_low"], figures["accuracy_high"]), (place, place), color=color, linewidth=2)
+            places, accuracies = [place for place, _ in shown], [figures["accuracy"] for _, figures in shown]
+            axes.plot(accuracies, places, marker, color=color, label=split)
+        names = [f"{entry.candidate}, {entry.phase}" for entry in ranked]
+        axes.set_yticks(range(len(ranked)), [f"{names[0]} (selected)", *names[1:]])
+        axes.invert_yaxis()
+        axes.set(xlabel="accuracy with bootstrap interval")
+        axes.grid(axis="x", alpha=0.3)
+        figure.legend(loc="outside upper right", ncols=2)

@@ -1,0 +1,106 @@
+"""Backbones: networks without their top, with weights, and the preprocessing that they were trained with."""
+
+import importlib
+import random
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transferline.errors import TransferlineError
+from transferline.models.catalog import BACKBONES
+from transferline.models.weights import check_sha256, load_weights_file
+from transferline.params import Backbone, Image, WeightsFile
+
+CHANNELS = {"rgb": 3, "grayscale": 1}
+
+
+def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) -> keras.Model:
+    """Builds a backbone, (size, size, channels) float32 after `preprocess` to the feature map before pooling.
+
+    Layer names, and random weights where `weights` is none, are the same in every process: the stages of a candidate
+    each build the backbone. Keras's counters for names and its session are reset for that (`clear_session`).
+
+    Args:
+        backbone: the name, width and weights.
+        image: the size in pixels and the colour mode.
+        with_weights: False leaves the weights random, where only the shape of the network matters.
+
+    Raises:
+        TransferlineError: the backbone refuses the image size or `alpha`; the weights cannot be had or do not fit.
+    """
+    weights = backbone.weights if with_weights else "none"
+    if isinstance(weights, WeightsFile):
+        check_sha256(Path(weights.path), weights.sha256)
+    with _as_in_a_fresh_process():
+        model = _construct(backbone, image, "imagenet" if weights == "imagenet" else None)
+    if isinstance(weights, WeightsFile):
+        load_weights_file(model, Path(weights.path))
+    return model
+
+
+@contextmanager
+def _as_in_a_fresh_process() -> Iterator[None]:
+    keras.utils.clear_session(free_memory=False)
+    state = random.getstate()
+    random.seed(0)  # Keras draws the seeds of initializers from here
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.Model:
+    entry = BACKBONES[backbone.name]
+    constructor = getattr(importlib.import_module(entry.module), entry.constructor)
+    width = {} if backbone.alpha is None else {"alpha": backbone.alpha}
+    shape = (image.size, image.size, CHANNELS[image.color])
+    try:
+        return constructor(include_top=False, weights=weights, input_shape=shape, **width)
+    except ValueError as error:
+        raise TransferlineError(
+            f"{backbone.name} cannot be built for images of {shape} {width or ''}: {error}"
+        ) from error
+    except TransferlineError:
+        raise
+    except Exception as error:  # Keras's downloader raises no narrower one
+        raise TransferlineError(_how_to_get_weights(backbone.name, str(error))) from error
+
+
+def _how_to_get_weights(name: str, error: str) -> str:
+    url = re.search(r"https?://[^\s:]+", error)
+    file = f"the file {url[0]}" if url else "the file"
+    return (
+        f"the ImageNet weights of {name} cannot be had: {error}\n"
+        f"  Behind a proxy, set HTTPS_PROXY. Offline, put {file} into Keras's cache, "
+        "~/.keras/models (or copy that folder from a machine where this backbone has run), "
+        "or name a file of your own: weights: {path: …, sha256: …}"
+    )
+
+
+def preprocess(name: str, image: Any) -> Any:
+    """Adds the preprocessing of a backbone as Keras layers.
+
+    What it does is read off the `preprocess_input` of the backbone's module: a scale and an offset per channel, and
+    for some the order BGR. A single grey channel gets the mean of the three.
+
+    Args:
+        name: the backbone.
+        image: (n, height, width, 3 or 1) of any dtype, values 0 to 255; a Keras or a plain tensor.
+
+    Returns:
+        The same shape, float32.
+    """
+    function = importlib.import_module(BACKBONES[name].module).preprocess_input
+    black, *primaries = function(np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)])[:, None])[:, 0]
+    response = (np.array(primaries) - black) / 255  # rows: channels of the image, columns: channels of the result
+    order, scale = np.abs(response).argmax(axis=0), response.sum(axis=0)
+    if image.shape[-1] == 1:
+        scale, black = scale.mean(keepdims=True), black.mean(keepdims=True)
+    elif order.tolist() == [2, 1, 0]:
+        image = keras.ops.flip(image, axis=-1)
+    return keras.layers.Rescaling(scale.tolist(), black.tolist(), name="preprocessing")(image)

@@ -1,0 +1,114 @@
+"""The cut between the frozen layers of a backbone, which run once, and those that fine-tuning trains."""
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import networkx as nx
+
+from transferline.errors import TransferlineError
+from transferline.params import Unfreeze
+
+# What a stored value counts in the search for the narrowest boundary, where one that is computed again counts 1:
+# enough that only clearly narrower boundaries send frozen layers through every epoch again.
+STORED = 100
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A backbone in two parts that share its layers and weights.
+
+    Attributes:
+        frozen: the backbone's input to the list of boundary tensors.
+        top: the list of boundary tensors to the backbone's output. Call it with `training=False`: batch normalisation
+            then keeps its statistics, while gamma and beta can be trained.
+        boundary: the names of the layers whose outputs are the boundary tensors.
+        trainable: the layers with weights that fine-tuning trains; all others have `trainable` set to False.
+    """
+
+    frozen: keras.Model
+    top: keras.Model
+    boundary: tuple[str, ...]
+    trainable: tuple[keras.Layer, ...]
+
+
+def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
+    """Freezes a backbone up to a layer and cuts it at the narrowest set of tensors before the trainable layers.
+
+    The narrowest set is a minimum vertex cut of the graph of layers, weighted by values per image (Ford and Fulkerson,
+    Maximal flow through a network, 1956). The backbone's input, or what is computed from it without weights, is taken
+    only if nothing else separates.
+
+    Args:
+        backbone: a functional model with one input and one output; its layers' `trainable` is set.
+        unfreeze: what is trained, counted in `backbone.layers`; None cuts behind the last layer.
+
+    Raises:
+        TransferlineError: there is no such layer, or there are no weights from there on.
+    """
+    chosen = backbone.layers[_first(backbone, unfreeze) :] if unfreeze else []
+    for layer in backbone.layers:
+        layer.trainable = layer in chosen
+    trainable = tuple(layer for layer in chosen if layer.trainable_weights)
+    if unfreeze and not trainable:
+        raise TransferlineError(f"unfreeze trains nothing: {backbone.name} has no weights from {chosen[0].name} on")
+    boundary = _narrowest(backbone, trainable) if trainable else [_operation(backbone.output)]
+    tensors = [operation.output for operation in boundary]
+    return Cut(
+        frozen=keras.Model(backbone.input, tensors, name="frozen"),
+        top=keras.Model(tensors, backbone.output, name="top"),
+        boundary=tuple(operation.name for operation in boundary),
+        trainable=trainable,
+    )
+
+
+def _first(backbone: keras.Model, unfreeze: Unfreeze) -> int:
+    """The index of the first layer that is trained."""
+    names = [layer.name for layer in backbone.layers]
+    wanted = len(names) - unfreeze.last if unfreeze.last else unfreeze.from_layer
+    if isinstance(wanted, str):
+        if wanted in names:
+            return names.index(wanted)
+        near = difflib.get_close_matches(wanted, names, 5, 0.5)
+        raise TransferlineError(
+            f"unfreeze.from_layer: {backbone.name} has no layer {wanted!r}; "
+            + (f"near are {', '.join(near)}" if near else f"its names look like {', '.join(names[-3:])}")
+        )
+    if wanted is None or not 0 <= wanted < len(names):
+        raise TransferlineError(
+            f"unfreeze: {backbone.name} has {len(names)} layers, so from_layer goes from 0 to {len(names) - 1} "
+            f"and last from 1 to {len(names)}; got {unfreeze.last or unfreeze.from_layer}"
+        )
+    return wanted
+
+
+def _operation(tensor: Any) -> Any:
+    return tensor._keras_history.operation
+
+
+def inputs_of(operation: Any) -> list[Any]:
+    """The operations whose outputs an operation of a functional model reads."""
+    is_input = isinstance(operation, keras.layers.InputLayer)
+    return [] if is_input else [_operation(tensor) for tensor in keras.tree.flatten(operation.input)]
+
+
+def _narrowest(backbone: keras.Model, trainable: tuple[keras.Layer, ...]) -> list[Any]:
+    """The operations whose outputs separate the input from the trainable layers and the output, in order."""
+    graph = nx.DiGraph()
+    values = {operation: math.prod(operation.output.shape[1:]) for operation in backbone.operations}
+    without_weights = set[Any]()
+    for operation in backbone.operations:
+        inputs = inputs_of(operation)
+        if not operation.variables and without_weights.issuperset(inputs):
+            without_weights.add(operation)
+        # an operation is computed again, in every epoch, unless it is on the source's side
+        graph.add_edge("source", (operation, "in"), **({"capacity": values[operation]} if inputs else {}))
+        last_resort = STORED * sum(values.values()) if operation in without_weights else 0
+        graph.add_edge((operation, "in"), (operation, "out"), capacity=STORED * values[operation] + last_resort)
+        graph.add_edges_from(((source, "out"), (operation, "in")) for source in inputs)
+    for operation in (*trainable, _operation(backbone.output)):
+        graph.add_edge((operation, "in"), "sink")
+    _, (stored, _) = nx.minimum_cut(graph, "source", "sink")
+    return [each for each in backbone.operations if (each, "in") in stored and (each, "out") not in stored]

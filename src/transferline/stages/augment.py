@@ -1,0 +1,18 @@
+"""Stage `augment`: which views there are of which image."""
+
+from pathlib import Path
+
+from transferline.data.preview import preview_views
+from transferline.data.tables import read_table, write_table
+from transferline.data.views import draw_views
+from transferline.params import Params
+from transferline.progress import say
+
+
+def run(params: Params, *, raw: Path, manifest: Path, views: Path, preview: Path) -> None:
+    """Writes the table of views and a picture of some of them."""
+    table = draw_views(read_table(manifest), params.augment)
+    preview_views(table, raw, preview)
+    write_table(table, views)
+    counts = table.rows["kind"].value_counts()
+    say(f"{len(table.rows)} views: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
