@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.artifacts import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
@@ -110,13 +111,10 @@ def test_changed_says_why(project: Path) -> None:
     ]
     reproduce("select")
     assert pipeline.changed(project) == {}
-    edit(project / "params.yaml", "{pooling: avg, hidden: [128]", "{pooling: max, hidden: [64]")
+    edit(project / "params.yaml", "hidden: [128]", "hidden: [64]")
     (project / "reports/leaderboard.md").unlink()
     assert pipeline.changed(project) == {
-        "train_head@lite0_hidden": [
-            "candidates.lite0_hidden.head.hidden: [128] -> [64]",
-            "candidates.lite0_hidden.head.pooling: avg -> max",
-        ],
+        "train_head@lite0_hidden": ["candidates.lite0_hidden.head.hidden: [128] -> [64]"],
         "select": ["reports/leaderboard.md is missing", "upstream changes: train_head@lite0_hidden"],
     }
 
@@ -144,3 +142,76 @@ def test_a_pipeline_that_dvc_cannot_read(project: Path, file: str, old: str, new
     edit(project / file, old, new)
     with pytest.raises(environment.TransferlineError, match=message):
         pipeline.changed(project)
+
+
+def test_the_message_of_a_failed_stage() -> None:
+    output = [
+        "Running stage 'validate':",
+        "2 of 9 images",
+        "error: data/raw/a: no images; add some",
+        "  b.txt: not an image",
+        "",
+        "ERROR: failed to reproduce 'validate': failed to run: transferline stage validate, exited with 1",
+    ]
+    assert failure_message("validate", output) == (
+        "stage validate failed: data/raw/a: no images; add some\n  b.txt: not an image"
+    )
+    assert failure_message("validate", ["Traceback", "ValueError: 3", "ERROR: failed to reproduce 'validate': x"]) == (
+        "stage validate failed: Traceback\nValueError: 3"
+    )
+
+
+@pytest.mark.slow
+def test_a_run_does_all_then_nothing_then_what_changed(
+    server: None, project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(retrain(promote=False)["stages"]) == ORDER
+    assert [message for message in caplog.messages if "is at work" in message] == [
+        "validate is at work",
+        "train_head is at work",
+        "train_head is at work",
+        "select is at work",
+    ]
+    names = [getattr(record, "task_run_name", None) for record in caplog.records]
+    assert list(dict.fromkeys(filter(None, names))) == ["fetch@digits", *ORDER[1:]]
+    leaderboard = Artifact.get("leaderboard")
+    assert leaderboard is not None and leaderboard.data == "some digits"
+
+    caplog.clear()
+    assert retrain(promote=False) == {"stages": {}, "decision": None}
+    assert "everything is up to date" in caplog.messages
+
+    edit(project / "params.yaml", "hidden: [128]", "hidden: [64]")
+    assert list(retrain(promote=False)["stages"]) == ["train_head@lite0_hidden", "select"]
+
+
+@pytest.mark.slow
+def test_failed_validation_stops_before_training(
+    server: None, project: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    edit(project / "data/dvc.yaml", "some digits", "digits that fail in validate")
+    assert main(promote=False) == 1
+    expected = "error: stage validate failed: data/digits: 1 broken image\n  a.png: truncated; mend or remove it\n"
+    assert capsys.readouterr().err.endswith(expected)
+    assert "train_head is at work" not in caplog.messages
+    assert "Traceback" not in caplog.text
+    assert not (project / "models").exists()
+
+
+@pytest.mark.slow
+def test_wrong_params_stop_before_any_stage(server: None, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(project / "params.yaml", "dataset: digits", "datasets: digits")
+    assert main(promote=False) == 1
+    assert "did you mean dataset?" in capsys.readouterr().err
+    assert not (project / "data/digits").exists()
+
+
+@pytest.mark.slow
+def test_a_configured_server_that_does_not_answer(project: Path, tmp_path: Path) -> None:
+    env = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / ".prefect")}
+    env["PYTHONPATH"] = str(PROJECT)
+    command = [sys.executable, "-c", "import sys; from flows.retrain import main; sys.exit(main(False))"]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api/")
+    assert "Traceback" not in run.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
-from dvc.utils.diff import diff
+from dvc.utils.flatten import flatten
 from scmrepo.exceptions import SCMError
 
 from transferline.errors import TransferlineError
@@ -78,7 +78,7 @@ def _reasons(stage: Any) -> list[str]:
     for entry in stage.status().get(stage.addressing, []):
         if entry == "always changed":
             reasons.append("runs every time")
-        elif entry == "changed checksum":
+        elif entry == "changed command":
             reasons.append("its command changed")
         elif "changed outs" in entry:
             reasons += [f"{path} {OUTPUT_WORDS[word]}" for path, word in entry["changed outs"].items()]
@@ -91,6 +91,6 @@ def _reasons(stage: Any) -> list[str]:
 
 def _param_changes(dependency: Any) -> list[str]:
     """The values of `params.yaml` that differ from those of the stage's last run, each `key: old -> new`."""
-    old, new = dependency.hash_info.value or {}, dependency.read_params()
-    values = diff({"": {"data": old}}, {"": {"data": new}}).get("", {})
-    return [f"{key}: {value['old']} -> {value['new']}" for key, value in sorted(values.items())]
+    old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
+    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys]

@@ -1,8 +1,6 @@
 """Predictions for image files, with any exported model."""
 
 import csv
-import glob
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,7 +36,7 @@ class Prediction:
 
 
 def find_images(sources: list[str]) -> list[Path]:
-    """The files that `sources` name: files as they are, of folders (with all below) and globs those with an image's suffix.
+    """The files that `sources` name: a file as it is, of a folder (and below) and of a glob the images.
 
     Raises:
         TransferlineError: a source names nothing.
@@ -49,8 +47,8 @@ def find_images(sources: list[str]) -> list[Path]:
         if path.is_file():
             matches = [path]
         else:
-            pattern = os.path.join(glob.escape(source), "**") if path.is_dir() else source
-            files = (Path(name) for name in sorted(glob.glob(pattern, recursive=True)))
+            below = path.rglob("*") if path.is_dir() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+            files = sorted(below)
             matches = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
         if not matches:
             raise TransferlineError(f"{source}: no image there; looked for {' '.join(IMAGE_SUFFIXES)}")
@@ -71,16 +69,17 @@ def predict(folder: Path, paths: list[Path]) -> Iterator[Prediction]:
             chunk = paths[start : start + BATCH]
             images = list(pool.map(lambda path: _read(path, card.image), chunk))
             readable = [image for image in images if not isinstance(image, str)]
-            rows = iter(class_probabilities(model, np.stack(readable)) if readable else [])
+            rows = class_probabilities(model, np.stack(readable)).tolist() if readable else []
             for path, image in zip(chunk, images, strict=True):
                 if isinstance(image, str):
                     yield Prediction(str(path), None, None, {}, image)
-                    continue
-                row = [float(value) for value in next(rows)]
-                best = int(np.argmax(row))
-                yield Prediction(
-                    str(path), card.classes[best], row[best], dict(zip(card.classes, row, strict=True)), None
-                )
+                else:
+                    yield _prediction(path, dict(zip(card.classes, rows.pop(0), strict=True)))
+
+
+def _prediction(path: Path, probabilities: dict[str, float]) -> Prediction:
+    label = max(probabilities, key=probabilities.__getitem__)
+    return Prediction(str(path), label, probabilities[label], probabilities, None)
 
 
 def write_csv(predictions: Sequence[Prediction], path: Path) -> None:

@@ -3,55 +3,133 @@
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from shutil import copyfileobj
 from typing import IO
 
 from transferline.errors import TransferlineError
-from transferline.progress import say
+from transferline.progress import progress
 
-GIB = 2**30
-MAX_BYTES = 200 * GIB  # unpacked
-MAX_FILES = 5_000_000
-MAX_RATIO = 200  # unpacked bytes to those of the archive; images hardly compress at all
-RATIO_COUNTS_FROM = GIB // 16  # unpacked bytes up to which an archive may have any ratio
+MAX_BYTES = 200 * 2**30  # unpacked
+MAX_ENTRIES = 2_000_000
+MAX_RATIO = 200  # unpacked bytes to those of the archive; photographs hardly compress at all
+RATIO_COUNTS_FROM = 64 * 2**20  # unpacked bytes up to which any ratio is harmless
 
 PIECE = 2**20
-MACOS_EXTRAS = "__MACOSX"
+# RuntimeError: encrypted, or packed in a way that zipfile does not know
+UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, OSError, ValueError)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file (with `open`) or folder (without) of an archive."""
+    """A file of an archive, or a folder where `open` is None; `size` in bytes is the most that `open` yields."""
 
-    name: str
+    path: PurePosixPath
+    size: int
     open: Callable[[], IO[bytes] | None] | None
 
 
 def unpack(archive: Path, target: Path, subfolder: str | None) -> None:
     """Unpacks a zip or tar (plain, gz, bz2, xz) into `target`, or only what is in `subfolder`, without that prefix.
 
-    Names, contents and empty folders are kept; permissions, owners and times are not. `__MACOSX`, which macOS adds
-    for its own use, is left out.
+    All entries are checked before the first is written. Names, contents and empty folders are kept; permissions,
+    owners and times are not.
 
     Raises:
-        TransferlineError: it is no archive, damaged or encrypted, has nothing in `subfolder`, holds a path outside of
-            itself, a link, a device or a path twice, or more than the limits at the top of this module allow. What was
-            unpacked so far is left to the caller.
+        TransferlineError: it is no archive, damaged or encrypted, holds nothing in `subfolder`, or holds a path
+            outside of itself, a link, a device, a path twice, or more than the limits above.
     """
-    budget = _Budget(archive)
-    top = PurePosixPath(subfolder or "")
-    seen: set[str] = set()
     try:
-        for entry in _entries(archive):
-            path = _safe_path(entry.name, archive)
-            seen.add(path.parts[0] if path.parts else ".")
-            budget.count_entry()
-            if MACOS_EXTRAS not in path.parts and path.is_relative_to(top):
-                _write(entry, target / path.relative_to(top), budget)
-    except (*DAMAGE, NotImplementedError, RuntimeError) as error:
-        raise TransferlineError(f"{archive} is damaged, encrypted or of an unknown kind: {error}") from error
-    if not any(target.iterdir()):
-        raise TransferlineError(f"{archive}: nothing in it below '{top}'; at its top are {', '.join(sorted(seen)[:20])}")
-    say(f"unpacked {budget.entries} entries, {budget.unpacked / 1e6:.1f} MB")
+        with _opened(archive) as opened:
+            entries = _inside(list(_within_limits(_entries(opened), archive)), PurePosixPath(subfolder or ""))
+            for entry in progress(entries, len(entries), f"unpacking {archive.name}"):
+                _write(entry, target)
+    except UNREADABLE as error:
+        raise TransferlineError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
+
+
+def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
+    # tar first: a zip inside an uncompressed tar looks like a zip from its end
+    if tarfile.is_tarfile(archive):
+        return tarfile.open(archive)
+    if zipfile.is_zipfile(archive):
+        return zipfile.ZipFile(archive)
+    raise ValueError("it is neither a zip nor a tar (plain, gz, bz2 or xz)")
+
+
+def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[Entry]:
+    if isinstance(opened, zipfile.ZipFile):
+        for info in opened.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            _refuse_special(info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            opener = None if info.is_dir() else partial(opened.open, info)
+            yield Entry(_safe_path(info.filename), info.file_size, opener)
+        return
+    for member in opened:
+        _refuse_special(member.name, member.isfile() or member.isdir())
+        opener = None if member.isdir() else partial(opened.extractfile, member)
+        yield Entry(_safe_path(member.name), member.size, opener)
+    _refuse_early_end(opened)
+
+
+def _refuse_special(name: str, is_ordinary: bool) -> None:
+    if not is_ordinary:
+        raise ValueError(f"{name!r} is a link or a device; pack the files themselves")
+
+
+def _refuse_early_end(opened: tarfile.TarFile) -> None:
+    """A tar ends with zeros; `tarfile` takes a damaged header for the end as well."""
+    assert opened.fileobj
+    opened.fileobj.seek(opened.offset)
+    if any(opened.fileobj.read(tarfile.BLOCKSIZE)):
+        raise ValueError(f"it is damaged at byte {opened.offset}")
+
+
+def _safe_path(name: str) -> PurePosixPath:
+    slashed = name.replace("\\", "/")
+    path = PurePosixPath(slashed)
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(slashed).drive or "\0" in name:
+        raise ValueError(f"{name!r} leads out of the archive")
+    return path
+
+
+def _within_limits(entries: Iterator[Entry], archive: Path) -> Iterator[Entry]:
+    packed, unpacked = archive.stat().st_size, 0
+    for count, entry in enumerate(entries, 1):
+        unpacked += entry.size
+        if count > MAX_ENTRIES:
+            raise ValueError(f"it holds more than {MAX_ENTRIES:,} files and folders")
+        if unpacked > MAX_BYTES or unpacked > max(RATIO_COUNTS_FROM, packed * MAX_RATIO):
+            raise ValueError(
+                f"its {packed:,} bytes unpack to {unpacked:,} and more; allowed are {MAX_BYTES:,} and {MAX_RATIO} times"
+            )
+        yield entry
+
+
+def _inside(entries: list[Entry], top: PurePosixPath) -> list[Entry]:
+    inside = [
+        Entry(entry.path.relative_to(top), entry.size, entry.open)
+        for entry in entries
+        if entry.path.is_relative_to(top)
+    ]
+    if not any(entry.open for entry in inside):
+        tops = sorted({entry.path.parts[0] for entry in entries if entry.path.parts})
+        raise ValueError(f"there are no files in its folder '{top}'; at its top are: {', '.join(tops[:20]) or 'none'}")
+    return inside
+
+
+def _write(entry: Entry, target: Path) -> None:
+    file = target / entry.path
+    if entry.open is None:
+        file.mkdir(parents=True, exist_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    source = entry.open()
+    assert source
+    with source, file.open("xb") as out:
+        copyfileobj(source, out, PIECE)

@@ -40,7 +40,7 @@ def download(url: str, folder: Path) -> Path:
             return partial.replace(file)
         except requests.RequestException as error:
             _give_up_if_hopeless(url, error, attempt)
-            say(f"{url}: {error}; attempt {attempt} of {ATTEMPTS}, going on")
+            say(f"{url}: attempt {attempt} of {ATTEMPTS} ended with {type(error).__name__}, going on")
             time.sleep(SECONDS_BETWEEN_ATTEMPTS * attempt)
     raise AssertionError("unreachable")
 

@@ -10,6 +10,7 @@ from transferline.params import Split
 
 HASH_BITS = 256
 PRIORITY: tuple[Split, ...] = ("test", "validation", "train")
+PAIRS: tuple[tuple[Split, Split], ...] = (("validation", "test"), ("train", "test"), ("train", "validation"))
 Hashes = npt.NDArray[np.uint8]
 
 
@@ -56,7 +57,7 @@ def near_duplicates(images: pd.DataFrame, bits: int, ours: Callable[[Split, Spli
         ours, `near_duplicate_given` else. An image that is near and left out is no longer compared with others.
     """
     found = pd.DataFrame(None, images.index, ["near_duplicate_of", "near_duplicate_given"], dtype=object)
-    for low, high in (("validation", "test"), ("train", "test"), ("train", "validation")):
+    for low, high in PAIRS:
         left = images[found["near_duplicate_of"].isna()]
         queries, references = left[left["split"] == low], left[left["split"] == high]
         match = first_within(_unpack(queries["phash"]), _unpack(references["phash"]), bits)
@@ -73,7 +74,8 @@ def first_within(queries: Hashes, references: Hashes, bits: int) -> npt.NDArray[
     """For each hash of `queries`, uint8 (n, 32), the index of one of `references` that differs in at most `bits` bits.
 
     Hashes that differ in at most `bits` bits agree entirely in one of `bits + 1` bands at least, so only images that
-    share a band are compared (pigeonhole principle; G. S. Manku et al., Detecting Near-Duplicates for Web Crawling, 2007).
+    share a band are compared (pigeonhole principle, as in G. S. Manku et al., Detecting Near-Duplicates for Web
+    Crawling, 2007).
 
     Returns:
         int64, (n,), -1 where there is none.
@@ -87,7 +89,9 @@ def first_within(queries: Hashes, references: Hashes, bits: int) -> npt.NDArray[
 
 def _band_keys(hashes: Hashes, band: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     packed = np.packbits(np.unpackbits(hashes, axis=1)[:, band], axis=1)
-    return np.pad(packed, ((0, 0), (0, 8 - packed.shape[1]))).view(np.uint64)[:, 0]
+    padded = np.zeros((len(hashes), 8), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    return padded.view(np.uint64)[:, 0]
 
 
 def _match_in_band(

@@ -1,32 +1,27 @@
-"""Great Expectations' judgement of a dataset: the expectations, the findings, and the pages that show them.
+"""Great Expectations' judgement of a dataset: what is expected of its tables, and what it found.
 
-This module alone imports Great Expectations, which takes seconds.
+Great Expectations takes seconds to import; only this module and `data_docs` do.
 """
 
-import html
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
 from great_expectations.expectations.row_conditions import Column
-from great_expectations.render import RenderedDocumentContent
-from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-from great_expectations.render.view import DefaultJinjaPageView
-from jinja2 import ChoiceLoader, DictLoader
 
 from transferline.params import Severity, Validate
 
-Result = Any  # Great Expectations' ExpectationSuiteValidationResult
 GX_SEVERITY = {"quarantine": "critical", "fail": "critical", "warn": "warning"}
+KEYS = ["path", "split"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule says about a file, class or class folder; `of` is the other file of a duplicate."""
+    """What a rule says about a file, a class or a class folder; `of` is the other file of a duplicate."""
 
     path: str
     rule: str
@@ -35,8 +30,145 @@ class Finding:
     of: str | None = None
 
 
-def _expect(kind: type[Any], rule: str, detail: str, validate: Validate, **arguments: Any) -> Any:
-    """An expectation that knows its rule, and says `detail` about a row that fails it."""
-    severity = arguments.pop("severity", getattr(validate.rules, rule))
-    meta = {"rule": rule, "severity": severity, "detail": detail}
+def _expect(
+    validate: Validate, rule: str, detail: str, kind: type[Any], *, severity: Severity | None = None, **arguments: Any
+) -> Any:
+    """An expectation that knows its rule and severity, and says `detail` about each row that does not meet it."""
+    severity = severity or getattr(validate.rules, rule)
+    of = arguments["column"] if kind is gxe.ExpectColumnValuesToBeNull else None  # a column of other files
+    meta = {"rule": rule, "severity": severity, "detail": detail, "of": of}
     return kind(severity=GX_SEVERITY[severity], meta=meta, **arguments)
+
+
+def file_expectations(validate: Validate) -> list[Any]:
+    """What is expected of each file by itself.
+
+    The table has the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without its
+    first word) and `suffix_format` (the format that the suffix promises, empty for none).
+    """
+    rule = partial(_expect, validate)
+    between, among, outside = (
+        gxe.ExpectColumnValuesToBeBetween,
+        gxe.ExpectColumnValuesToBeInSet,
+        gxe.ExpectColumnValuesToNotBeInSet,
+    )
+    errors = ("unreadable", "undecodable", "truncated", "too_large")
+    image, size = Column("kind") == "image", "{width} × {height} pixels"
+    smallest, largest = f"{size}, smaller than {validate.min_side}", f"{size}, larger than {validate.max_side}"
+    return [
+        *(
+            rule(name, "{reason}", gxe.ExpectColumnValuesToNotMatchRegex, column="error", regex=f"^{name}:")
+            for name in errors
+        ),
+        rule("hidden", "hidden, ignored", outside, column="kind", value_set=["hidden"]),
+        rule("not_an_image", "not an image, ignored", outside, column="kind", value_set=["other"]),
+        rule("empty_file", "0 bytes", between, column="bytes", min_value=1, row_condition=image),
+        rule("format", "{format} is not allowed", among, column="format", value_set=list(validate.formats)),
+        rule(
+            "extension",
+            "its content is {format}",
+            gxe.ExpectColumnPairValuesToBeEqual,
+            column_A="format",
+            column_B="suffix_format",
+            ignore_row_if="either_value_is_missing",
+        ),
+        *(
+            rule("too_small", smallest, between, column=side, min_value=validate.min_side)
+            for side in ("width", "height")
+        ),
+        *(
+            rule("too_large", largest, between, column=side, max_value=validate.max_side)
+            for side in ("width", "height")
+        ),
+        rule(
+            "blank",
+            "nearly blank: luminance deviates by {luminance_std:.1f} of 255",
+            between,
+            column="luminance_std",
+            min_value=validate.blank_std,
+        ),
+        rule(
+            "unlabelled",
+            "the layout gives it no label, ignored",
+            gxe.ExpectColumnValuesToNotBeNull,
+            column="label",
+            row_condition=image,
+        ),
+    ]
+
+
+def duplicate_expectations(validate: Validate) -> list[Any]:
+    """What is expected of each image beside the others; the table has the columns of `duplicates`."""
+    rule = partial(_expect, validate, kind=gxe.ExpectColumnValuesToBeNull)
+    reported = "warn" if validate.rules.near_duplicate == "quarantine" else validate.rules.near_duplicate
+    return [
+        rule("label_conflict", "same bytes as {conflicts_with}, which has another label", column="conflicts_with"),
+        rule("duplicate", "same bytes as {duplicate_of}", column="duplicate_of"),
+        rule("split_duplicate", "same bytes as {split_duplicate_of}, in another split", column="split_duplicate_of"),
+        rule("near_duplicate", "looks like {near_duplicate_of}, in another split", column="near_duplicate_of"),
+        rule(
+            "near_duplicate",
+            "looks like {near_duplicate_given}, in another given split",
+            column="near_duplicate_given",
+            severity=reported,
+        ),
+    ]
+
+
+def class_expectations(validate: Validate) -> list[Any]:
+    """What is expected of each class; the table has a row per class and split (`images`, and in train `ratio`, how
+    many times larger the largest class is) and one per class folder (`files`)."""
+    rule = partial(_expect, validate, kind=gxe.ExpectColumnValuesToBeBetween)
+    return [
+        rule(
+            "few_images",
+            f"{{images:.0f}} image(s) in {{split}}, fewer than {validate.min_images}",
+            column="images",
+            min_value=validate.min_images,
+        ),
+        rule(
+            "imbalance",
+            f"the largest class has {{ratio:.1f}} times as many images in train, more than {validate.max_imbalance:g}",
+            column="ratio",
+            max_value=validate.max_imbalance,
+        ),
+        rule("empty_class", "a class folder without images, ignored", column="files", min_value=1),
+    ]
+
+
+class Judge:
+    """Runs expectations on tables, in a Great Expectations context that is never written to disk.
+
+    Attributes:
+        results: name and result of each suite that ran, as Great Expectations gives them.
+    """
+
+    def __init__(self) -> None:
+        self.results: list[Any] = []
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = {"globally": False}
+        self._source = self._context.data_sources.add_pandas("dataset")
+
+    def judge(self, name: str, table: pd.DataFrame, expectations: Sequence[Any]) -> list[Finding]:
+        """Judges the rows of `table`, which `path` and `split` together name, and returns what it found."""
+        if table.empty:
+            return []
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        suite = self._context.suites.add(gx.ExpectationSuite(name, expectations=list(expectations)))
+        result = gx.ValidationDefinition(name=name, data=batch, suite=suite).run(
+            batch_parameters={"dataframe": table},
+            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": KEYS},
+        )
+        self.results.append(result)
+        return [finding for one in result.results if not one.success for finding in _findings(one, table)]
+
+
+def _findings(result: Any, table: pd.DataFrame) -> list[Finding]:
+    if "unexpected_index_list" not in result.result:
+        raise RuntimeError(f"Great Expectations could not judge {result.expectation_config}: {result.exception_info}")
+    meta = result.expectation_config.meta
+    rows = table.merge(pd.DataFrame(result.result["unexpected_index_list"])[KEYS], on=KEYS).to_dict("records")
+    return [
+        Finding(row["path"], meta["rule"], meta["severity"], meta["detail"].format_map(row), row.get(meta["of"]))
+        for row in rows
+    ]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -41,7 +41,9 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
         TransferlineError: there is no such folder, a split's folder is missing, or the table is wrong.
     """
     if not raw.is_dir():
-        raise TransferlineError(f"{raw}: no such folder; fetch the dataset or add your own with `transferline data add`")
+        raise TransferlineError(
+            f"{raw}: no such folder; fetch the dataset or add your own with `transferline data add`"
+        )
     paths = _walk(raw)
     if isinstance(layout, Csv):
         return _from_table(raw, paths, layout)
@@ -54,12 +56,14 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
 
 def _walk(raw: Path) -> list[str]:
     """All files, and what cannot be looked into: folders without permission and links to folders."""
-    found: list[str] = []
-    for folder, inner, files in os.walk(raw, onerror=lambda error: found.append(error.filename)):
+    closed: list[OSError] = []
+    found: list[Path] = []
+    for folder, inner, files in os.walk(raw, onerror=closed.append):
         links = [name for name in inner if Path(folder, name).is_symlink()]
-        found += [os.path.join(folder, name) for name in [*files, *links]]
-    names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in found]
-    return [Path(name).relative_to(raw).as_posix() for name in names]
+        found += [Path(folder, name) for name in [*files, *links]]
+    found += [Path(error.filename) for error in closed]
+    # a name that is no UTF-8 is spelled out, so that the file is reported as unreadable
+    return [os.fsencode(path.relative_to(raw)).decode("utf-8", "backslashreplace") for path in found]
 
 
 def _split_folders(raw: Path, layout: SplitClassFolders) -> dict[str, Split | None]:
@@ -103,12 +107,14 @@ def _read_csv(file: Path, layout: Csv) -> pd.DataFrame:
     wanted = [layout.path_column, layout.label_column, *([layout.split_column] if layout.split_column else [])]
     missing = [column for column in wanted if column not in table]
     if missing:
-        raise TransferlineError(f"{file} has no column {', '.join(missing)}; its columns are {', '.join(table)}")
+        raise TransferlineError(
+            f"{file} has no column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}"
+        )
     return table
 
 
 def _check_rows(file: Path, paths: list[str], splits: list[str | None]) -> None:
-    faults = {
+    faults: dict[str, Sequence[str | None]] = {
         "paths that leave the dataset's folder": [p for p in paths if p.startswith("/") or ".." in p.split("/")],
         "paths that are listed more than once": pd.Series(paths, dtype=object)[pd.Series(paths).duplicated()].tolist(),
         "splits other than train, validation and test": [s for s in splits if s not in (None, *get_args(Split))],

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.fft import dctn
 
 from transferline.data.images import to_8_bits
@@ -21,9 +21,8 @@ from transferline.data.layouts import HIDDEN
 from transferline.params import Format
 from transferline.progress import progress
 
-READABLE = (*get_args(Format), "MPO")
-# Of these only the name is wanted: they are never decoded
-RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")
+READABLE = get_args(Format)
+RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the others get a name, but are not decoded
 FORMAT_OF_SUFFIX = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
@@ -34,7 +33,7 @@ FORMAT_OF_SUFFIX = {
 }
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
     "bytes": "Int64",
     "format": object,
@@ -98,14 +97,19 @@ def _decode(content: bytes, row: dict[str, Any]) -> None:
         orientation = image.getexif().get(ORIENTATION)
         turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns TIFFs itself
         row["width"], row["height"] = image.size[::-1] if turned else image.size
-        row["format"] = "JPEG" if image.format == "MPO" else image.format  # a JPEG with more pictures behind the first
+        row["format"] = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG with further pictures behind it
         row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
-        if image.format in READABLE:
+        if row["format"] in READABLE:
             image.draft("L", (256, 256))
             luminance = to_8_bits(ImageOps.exif_transpose(image), image).convert("L")
-            statistics = ImageStat.Stat(luminance)
-            row["luminance_mean"], row["luminance_std"] = statistics.mean[0], statistics.stddev[0]
+            row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
             row["phash"] = perceptual_hash(luminance)
+
+
+def _mean_and_deviation(luminance: Image.Image) -> tuple[float, float]:
+    counts, values = np.array(luminance.histogram()), np.arange(256)
+    mean = float(counts @ values / counts.sum())
+    return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
 
 
 def perceptual_hash(luminance: Image.Image) -> str:

@@ -34,14 +34,18 @@ def split_images(images: pd.DataFrame, params: SplitParams) -> pd.Series:
     fractions. Given splits stay; without a validation split among them, that fraction of train becomes it, and
     `params.test` has no meaning.
     """
-    position = images["group"].map(position_of)
-    if images["given"].isna().all():
-        in_validation = position < params.test + params.validation
-        return pd.Series("train", images.index, dtype=object).mask(in_validation, "validation").mask(position < params.test, "test")
-    cut = (images["given"] == "train") & (position < params.validation) & is_ours(images["given"], "train", "validation")
-    return images["given"].mask(cut, "validation")
+    position = pd.Series(map(position_of, images["group"], images["sha256"]), images.index, dtype=float)
+    given = images["given"]
+    if not given.isna().all():
+        cut = (given == "train") & (position < params.validation) & is_ours(given, "train", "validation")
+        return given.mask(cut, "validation")
+    everything = pd.Series("train", images.index, dtype=object)
+    return everything.mask(position < params.test + params.validation, "validation").mask(
+        position < params.test, "test"
+    )
 
 
-def position_of(group: str) -> float:
-    """A number from 0 to below 1 that follows from the text alone, evenly spread."""
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:6], "big") / 2**48
+def position_of(group: str, sha256: str) -> float:
+    """Where in [0, 1) a group lies, by its hash; an image that is its own group has that hash already."""
+    digest = sha256 if group == sha256 else hashlib.sha256(group.encode()).hexdigest()
+    return int(digest[:12], 16) / 16**12

@@ -24,8 +24,9 @@ class ImageTable:
     classes: tuple[str, ...]
 
     def of_split(self, split: Split) -> pd.DataFrame:
-        """The rows of one split, in the order of the table, with a fresh index."""
-        return self.rows[self.rows["split"] == split].reset_index(drop=True)
+        """The rows of one split (of the manifest: those kept), in the order of the table, with a fresh index."""
+        rows = self.rows[self.rows["kept"]] if "kept" in self.rows else self.rows
+        return rows[rows["split"] == split].reset_index(drop=True)
 
 
 def write_table(table: ImageTable, path: Path) -> None:

@@ -20,8 +20,8 @@ def apply_views(images: NDArray[Any], rows: pd.DataFrame) -> NDArray[np.float32]
     the mean of the drawn image, brightness adds, and the result is clipped to 0..255.
 
     The identity gives the very values of `images`; flips, quarter turns of square images and shifts by whole pixels
-    move them exactly. A view does not depend on the others in its batch. The first batch of a shape is compiled,
-    which takes about half a second: draw in batches of one size.
+    move them exactly. A view does not depend on the others in its batch, and on the size of the batch only in the last
+    digits. The first batch of a shape is compiled, which takes about half a second: draw in batches of one size.
 
     Args:
         images: (n, height, width, channels), 0..255, of any integer or floating type.
@@ -63,7 +63,7 @@ def _stack(matrix: list[list[NDArray[np.float64]]]) -> NDArray[np.float64]:
 
 
 # Compiled by XLA: gathering in one fused loop takes a quarter of the time of ImageProjectiveTransformV3
-@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+@tf.function(jit_compile=True)
 def _draw(images: Any, sources: Any, gain: Any, offset: Any, fill: str) -> Any:
     warped = _warp(images, sources, fill)
     mean = tf.reduce_mean(warped, [1, 2, 3], keepdims=True)

@@ -56,7 +56,9 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[Entry]:
             )
         for phase in phases:
             own = folder / candidate / phase
-            metrics, latency = (json.loads((own / name).read_text("utf-8")) for name in ("metrics.json", "latency.json"))
+            metrics, latency = (
+                json.loads((own / name).read_text("utf-8")) for name in ("metrics.json", "latency.json")
+            )
             entries.append(Entry(own, candidate, phase, metrics, latency))
     return entries
 
@@ -110,37 +112,40 @@ def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
     }
 
 
-def _floor(entry: Entry) -> str:
-    floor = entry.metrics["floor"]
-    majority, untrained = (
-        f"{floor[f'{name}_accuracy']:.4f} (log loss {floor[f'{name}_log_loss']:.4f})" for name in ("majority", "untrained")
-    )
-    return f"- Floor of {entry.candidate}, validation accuracy: always the most frequent class {majority}, untrained {untrained}."
+def _change(before: Entry, after: Entry, split: str, metric: str) -> str:
+    return f"{split} {metric} {_number(before.figure(split, metric))} → {_number(after.figure(split, metric))}"
 
 
 def _fine_tuning(head: Entry, tuned: Entry | None, metric: str) -> str:
     if tuned is None:
         return f"- {head.candidate} was not fine-tuned."
-    better = ranking([head, tuned], metric)[0] is tuned
-    changes = [f"validation {metric} {_number(head.figure('validation', metric))} → {_number(tuned.figure('validation', metric))}"]
-    if "test" in head.metrics:
-        changes.append(f"test accuracy {_number(head.figure('test', 'accuracy'))} → {_number(tuned.figure('test', 'accuracy'))}")
-    return f"- Fine-tuning {'helped' if better else 'did not help'} {head.candidate}: {', '.join(changes)}."
+    verdict = "helped" if ranking([head, tuned], metric)[0] is tuned else "did not help"
+    changes = [_change(head, tuned, split, metric) for split in ("validation", "test") if split in head.metrics]
+    return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
+
+
+def _floor(heads: list[Entry]) -> str:
+    floors = {head.candidate: head.metrics["floor"] for head in heads}
+    majority = next(iter(floors.values()))["majority_accuracy"]
+    untrained = ", ".join(f"{name} {floor['untrained_accuracy']:.4f}" for name, floor in floors.items())
+    return f"- Floor, as validation accuracy: always the most frequent class {majority:.4f}; untrained {untrained}."
 
 
 def markdown(ranked: list[Entry], metric: str) -> str:
     """The leaderboard as a Markdown page, from `ranking`'s result."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    heads = {entry.candidate: entry for entry in ranked if entry.phase == "head"}
+    heads = [entry for entry in ranked if entry.phase == "head"]
     tuned = {entry.candidate: entry for entry in ranked if entry.phase == "fine_tune"}
-    helped = [_fine_tuning(head, tuned.get(name), metric) for name, head in heads.items()]
-    return "\n".join([
-        "# Leaderboard", "",
-        f"Selected by validation {metric}: **{ranked[0].candidate}, {ranked[0].phase}**. Test figures took no part.", "",
-        table, "", *helped, *map(_floor, heads.values()), "",
-    ])
+    page = [
+        "# Leaderboard\n",
+        f"Selected by validation {metric}: **{ranked[0].name}**. Test figures took no part in it.\n",
+        *(f"| {' | '.join(cells)} |" for cells in lines),
+        "",
+        *(_fine_tuning(head, tuned.get(head.candidate), metric) for head in heads),
+        _floor(heads),
+    ]
+    return "\n".join(page) + "\n"
 
 
 def plot_leaderboard(ranked: list[Entry], path: Path) -> None:
@@ -148,11 +153,14 @@ def plot_leaderboard(ranked: list[Entry], path: Path) -> None:
     with picture(path, 8, 1.6 + 0.55 * len(ranked)) as figure:
         axes = figure.subplots()
         for split, color, offset, marker in (("validation", BLUE, -0.12, "o"), ("test", ORANGE, 0.12, "s")):
-            shown = [(place + offset, entry.metrics[split]) for place, entry in enumerate(ranked) if split in entry.metrics]
-            for place, figures in shown:
-                axes.plot((figures["accuracy_low"], figures["accuracy_high"]), (place, place), color=color, linewidth=2)
-            places, accuracies = [place for place, _ in shown], [figures["accuracy"] for _, figures in shown]
-            axes.plot(accuracies, places, marker, color=color, label=split)
+            shown = [
+                (place + offset, entry.metrics[split]) for place, entry in enumerate(ranked) if split in entry.metrics
+            ]
+            if shown:
+                places = [place for place, _ in shown]
+                point, low, high = ([m[f"accuracy{end}"] for _, m in shown] for end in ("", "_low", "_high"))
+                axes.hlines(places, low, high, color=color, linewidth=2)
+                axes.plot(point, places, marker, color=color, label=split)
         names = [f"{entry.candidate}, {entry.phase}" for entry in ranked]
         axes.set_yticks(range(len(ranked)), [f"{names[0]} (selected)", *names[1:]])
         axes.invert_yaxis()

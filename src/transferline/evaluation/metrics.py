@@ -93,7 +93,12 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def classification_metrics(
-    labels: Labels, predicted: Labels, probabilities: Floats, classes: tuple[str, ...], params: Evaluate
+    labels: Labels,
+    predicted: Labels,
+    confidence: Floats,
+    probabilities: Floats,
+    classes: tuple[str, ...],
+    params: Evaluate,
 ) -> dict[str, Any]:
     """All figures of one set of images.
 
@@ -102,7 +107,8 @@ def classification_metrics(
 
     Args:
         labels: (n,) names of the true classes, n ≥ 1; one that is not in `classes` counts as wrongly classified.
-        predicted: (n,) names of the predicted classes.
+        predicted: (n,) names of the predicted classes, which need not be in `classes`.
+        confidence: (n,) their probabilities.
         probabilities: (n, classes) in the order of `classes`.
         classes: names.
         params: resamples and confidence of the interval.
@@ -125,6 +131,6 @@ def classification_metrics(
         "macro_f1": _mean([figures["f1"] for figures in held]),
         "log_loss": log_loss(labels, probabilities, classes),
         "roc_auc": areas[1] if len(classes) == 2 else _mean(areas),
-        "expected_calibration_error": expected_calibration_error(probabilities.max(axis=1), correct),
+        "expected_calibration_error": expected_calibration_error(confidence, correct),
         "per_class": classwise,
     }

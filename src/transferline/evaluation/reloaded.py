@@ -6,39 +6,33 @@ from typing import Any
 
 import numpy as np
 
-from transferline.data.images import read_batches
 from transferline.errors import TransferlineError
-from transferline.evaluation.score import BATCH_SIZE
-from transferline.models.exported import MODEL_FILE, ModelCard, class_probabilities, probabilities
+from transferline.models.exported import MODEL_FILE, ModelCard, class_probabilities
+from transferline.training.files import PARITY_FILE
 
 PARITY = 1e-5
 WARM_UP = 3
 
 
-def check_parity(model: Any, card: ModelCard, folder: Path, raw: Path) -> float:
+def check_parity(model: Any, card: ModelCard, folder: Path) -> None:
     """Compares the reloaded model with what the trained one said of some images before it was saved.
 
     Args:
         model: loaded from `folder`.
         card: its card.
-        folder: holds `parity.npz` with paths (relative to `raw`) and probabilities (n, classes) float32.
-        raw: the folder of the images.
-
-    Returns:
-        The largest difference of a probability.
+        folder: holds `parity.npz` with images (n, size, size, channels) uint8 and probabilities (n, classes) float32.
 
     Raises:
-        TransferlineError: it is above `PARITY`.
+        TransferlineError: a probability differs by more than `PARITY`.
     """
-    with np.load(folder / "parity.npz") as stored:
-        paths, trained = stored["paths"].tolist(), stored["probabilities"]
-    difference = float(np.abs(probabilities(model, read_batches(raw, paths, card.image, BATCH_SIZE)) - trained).max())
+    with np.load(folder / PARITY_FILE) as stored:
+        images, trained = stored["images"], stored["probabilities"]
+    difference = float(np.abs(class_probabilities(model, images) - trained).max())
     if np.isnan(difference) or difference > PARITY:
         raise TransferlineError(
             f"{folder / MODEL_FILE}: the {card.phase} model of {card.candidate}, saved and loaded again, differs from "
             f"the trained one by up to {difference:.2g} in a probability, and {PARITY:g} is allowed; train it again"
         )
-    return difference
 
 
 def _milliseconds(model: Any, images: np.ndarray[Any, np.dtype[np.uint8]], repeats: int) -> list[float]:

@@ -1,9 +1,6 @@
 """The evaluation of a candidate as files: figures, predictions, latency and pictures, for each of its phases."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +9,15 @@ import pandas as pd
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable
 from transferline.errors import TransferlineError
-from transferline.evaluation.plots import plot_confusion, plot_curves, plot_gallery, plot_reliability, worst_mistakes
+from transferline.evaluation.diagrams import plot_confusion, plot_gallery, plot_reliability, worst_mistakes
+from transferline.evaluation.files import whole_folder, write_json
+from transferline.evaluation.plots import plot_curves
 from transferline.evaluation.reloaded import check_parity, measure_latency
 from transferline.evaluation.score import metrics_of, predict_rows
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
 from transferline.params import Evaluate
 from transferline.progress import say
-
-
-def write_json(value: Any, path: Path) -> None:
-    """Writes JSON for people to read and Git to compare."""
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty folder that replaces `path` at the end, or disappears if an error is raised."""
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+from transferline.training.files import CURVES_FILE, HISTORY_FILE, SUMMARY_FILE
 
 
 def evaluation_rows(table: ImageTable) -> pd.DataFrame:
@@ -45,14 +26,14 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
     Raises:
         TransferlineError: none of them is for validation.
     """
-    rows = table.rows[table.rows["kept"] & table.rows["split"].isin(["validation", "test"])].reset_index(drop=True)
-    if not (rows["split"] == "validation").any():
+    validation, test = table.of_split("validation"), table.of_split("test")
+    if validation.empty:
         raise TransferlineError(
             "the manifest keeps no image for validation; raise data.split.validation, or add images"
         )
-    if not (rows["split"] == "test").any():
+    if test.empty:
         say("There is no test split: the evaluation shows validation figures only.")
-    return rows
+    return pd.concat([validation, test], ignore_index=True)
 
 
 def draw(predictions: pd.DataFrame, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
@@ -82,8 +63,8 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
         TransferlineError: the reloaded model is not the trained one.
     """
     card, model = read_card(model_folder), load_model(model_folder)
-    summary = json.loads((model_folder / "summary.json").read_text(encoding="utf-8"))
-    check_parity(model, card, model_folder, raw)
+    summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    check_parity(model, card, model_folder)
     predictions = predict_rows(model, card, raw, rows)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
@@ -112,7 +93,7 @@ def evaluate_candidate(head: Path, fine_tune: Path, table: ImageTable, raw: Path
         TransferlineError: no image for validation, or a reloaded model that is not the trained one.
     """
     rows = evaluation_rows(table)
-    floor = json.loads((head / "summary.json").read_text(encoding="utf-8"))["floor"]
+    floor = json.loads((head / SUMMARY_FILE).read_text(encoding="utf-8"))["floor"]
     history = pd.DataFrame()
     with whole_folder(out) as partial:
         for phase, folder in (("head", head), ("fine_tune", fine_tune)):
@@ -120,9 +101,9 @@ def evaluate_candidate(head: Path, fine_tune: Path, table: ImageTable, raw: Path
                 continue
             target = partial / phase
             target.mkdir()
-            own = pd.read_csv(folder / "history.csv")
+            own = pd.read_csv(folder / HISTORY_FILE)
             history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
-            history.to_csv(target / "history.csv", index=False)
-            plot_curves(history, target / "curves.png")
+            history.to_csv(target / HISTORY_FILE, index=False)
+            plot_curves(history, target / CURVES_FILE)
             figures = evaluate_model(folder, rows, raw, params, target)
             write_json(figures | {"floor": floor}, target / "metrics.json")

@@ -54,4 +54,5 @@ def metrics_of(predictions: pd.DataFrame, classes: tuple[str, ...], params: Eval
     empty = pd.Series(0.0, index=predictions.index)
     values = np.stack([predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes], axis=1)
     labels, predicted = (predictions[column].to_numpy(str) for column in ("label", "predicted"))
-    return classification_metrics(labels, predicted, values, classes, params)
+    confidence = predictions["confidence"].to_numpy(float)
+    return classification_metrics(labels, predicted, confidence, values, classes, params)

@@ -2,21 +2,21 @@
 
 import keras
 
-from transferline.models.backbones import CHANNELS, preprocess
+from transferline.models.backbones import CHANNELS, preprocessing
 from transferline.models.head import pool
 from transferline.params import Pretrained
 
 
-def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained) -> keras.Model:
+def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: str) -> keras.Model:
     """Joins a candidate's backbone and head, whose layers and weights the result shares.
 
     Returns:
-        A model from images (n, size, size, channels) uint8 to probabilities float32: (n, 1), that of the second class,
-        for a head with one logit, else (n, classes) with rows that sum to 1.
+        A model from images (n, size, size, channels) uint8 to probabilities float32: for a binary problem (n, 1), that
+        of the second class, else (n, classes) with rows that sum to 1.
     """
     size, channels = candidate.image.size, CHANNELS[candidate.image.color]
     image = keras.Input((size, size, channels), dtype="uint8", name="image")
-    feature_map = backbone(preprocess(candidate.backbone.name, image), training=False)
+    feature_map = backbone(preprocessing(candidate.backbone.name)(image), training=False)
     logits = head(pool(feature_map, candidate.backbone.pooling))
-    activation = "sigmoid" if logits.shape[-1] == 1 else "softmax"
+    activation = "sigmoid" if problem == "binary" else "softmax"
     return keras.Model(image, keras.layers.Activation(activation, name="probabilities")(logits))

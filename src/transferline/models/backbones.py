@@ -3,7 +3,7 @@
 import importlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ CHANNELS = {"rgb": 3, "grayscale": 1}
 
 
 def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) -> keras.Model:
-    """Builds a backbone, (size, size, channels) float32 after `preprocess` to the feature map before pooling.
+    """Builds a backbone, (size, size, channels) float32 after `preprocessing` to the feature map before pooling.
 
     Layer names, and random weights where `weights` is none, are the same in every process: the stages of a candidate
     each build the backbone. Keras's counters for names and its session are reset for that (`clear_session`).
@@ -56,11 +56,14 @@ def _as_in_a_fresh_process() -> Iterator[None]:
 
 def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.Model:
     entry = BACKBONES[backbone.name]
-    constructor = getattr(importlib.import_module(entry.module), entry.constructor)
+    # MobileNetV3's constructors are in keras.applications only, ours is not there
+    home = (
+        keras.applications if hasattr(keras.applications, entry.constructor) else importlib.import_module(entry.module)
+    )
     width = {} if backbone.alpha is None else {"alpha": backbone.alpha}
     shape = (image.size, image.size, CHANNELS[image.color])
     try:
-        return constructor(include_top=False, weights=weights, input_shape=shape, **width)
+        return getattr(home, entry.constructor)(include_top=False, weights=weights, input_shape=shape, **width)
     except ValueError as error:
         raise TransferlineError(
             f"{backbone.name} cannot be built for images of {shape} {width or ''}: {error}"
@@ -82,25 +85,25 @@ def _how_to_get_weights(name: str, error: str) -> str:
     )
 
 
-def preprocess(name: str, image: Any) -> Any:
-    """Adds the preprocessing of a backbone as Keras layers.
+def preprocessing(name: str) -> Callable[[Any], Any]:
+    """The preprocessing of a backbone, as Keras layers that an exported model can hold.
 
     What it does is read off the `preprocess_input` of the backbone's module: a scale and an offset per channel, and
     for some the order BGR. A single grey channel gets the mean of the three.
 
-    Args:
-        name: the backbone.
-        image: (n, height, width, 3 or 1) of any dtype, values 0 to 255; a Keras or a plain tensor.
-
     Returns:
-        The same shape, float32.
+        A function of images (n, height, width, 3 or 1) of any dtype, values 0 to 255, Keras or plain tensors, whose
+        result has the same shape and is float32.
     """
     function = importlib.import_module(BACKBONES[name].module).preprocess_input
     black, *primaries = function(np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)])[:, None])[:, 0]
     response = (np.array(primaries) - black) / 255  # rows: channels of the image, columns: channels of the result
     order, scale = np.abs(response).argmax(axis=0), response.sum(axis=0)
-    if image.shape[-1] == 1:
-        scale, black = scale.mean(keepdims=True), black.mean(keepdims=True)
-    elif order.tolist() == [2, 1, 0]:
-        image = keras.ops.flip(image, axis=-1)
-    return keras.layers.Rescaling(scale.tolist(), black.tolist(), name="preprocessing")(image)
+
+    def apply(image: Any) -> Any:
+        is_grey = image.shape[-1] == 1
+        factors = [[values.mean()] if is_grey else values.tolist() for values in (scale, black)]
+        reverse = order.tolist() == [2, 1, 0] and not is_grey
+        return keras.layers.Rescaling(*factors, name="preprocessing")(keras.ops.flip(image, -1) if reverse else image)
+
+    return apply

@@ -11,9 +11,9 @@ import networkx as nx
 from transferline.errors import TransferlineError
 from transferline.params import Unfreeze
 
-# What a stored value counts in the search for the narrowest boundary, where one that is computed again counts 1:
-# enough that only clearly narrower boundaries send frozen layers through every epoch again.
-STORED = 100
+# What a stored value counts in the search for the boundary, where one that is computed again in every epoch counts 1:
+# a boundary further up has to be clearly narrower to send frozen layers through every epoch again.
+STORED = 10
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Cut:
 def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
     """Freezes a backbone up to a layer and cuts it at the narrowest set of tensors before the trainable layers.
 
-    The narrowest set is a minimum vertex cut of the graph of layers, weighted by values per image (Ford and Fulkerson,
-    Maximal flow through a network, 1956). The backbone's input, or what is computed from it without weights, is taken
-    only if nothing else separates.
+    It is a minimum cut of the graph of layers (Ford and Fulkerson, Maximal flow through a network, 1956), weighted by
+    the values per image that are stored and, at a tenth, those of frozen layers behind the boundary, which are computed
+    again. The backbone's input, or what is computed from it without weights, is taken only if nothing else separates.
 
     Args:
         backbone: a functional model with one input and one output; its layers' `trainable` is set.
@@ -56,9 +56,10 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
         raise TransferlineError(f"unfreeze trains nothing: {backbone.name} has no weights from {chosen[0].name} on")
     boundary = _narrowest(backbone, trainable) if trainable else [_operation(backbone.output)]
     tensors = [operation.output for operation in boundary]
+    nothing = keras.Input(backbone.output.shape[1:])
     return Cut(
         frozen=keras.Model(backbone.input, tensors, name="frozen"),
-        top=keras.Model(tensors, backbone.output, name="top"),
+        top=keras.Model(tensors, backbone.output, name="top") if trainable else keras.Model([nothing], nothing, name="top"),
         boundary=tuple(operation.name for operation in boundary),
         trainable=trainable,
     )
@@ -101,13 +102,15 @@ def _narrowest(backbone: keras.Model, trainable: tuple[keras.Layer, ...]) -> lis
     without_weights = set[Any]()
     for operation in backbone.operations:
         inputs = inputs_of(operation)
-        if not operation.variables and without_weights.issuperset(inputs):
+        if not getattr(operation, "variables", []) and without_weights.issuperset(inputs):
             without_weights.add(operation)
         # an operation is computed again, in every epoch, unless it is on the source's side
         graph.add_edge("source", (operation, "in"), **({"capacity": values[operation]} if inputs else {}))
         last_resort = STORED * sum(values.values()) if operation in without_weights else 0
         graph.add_edge((operation, "in"), (operation, "out"), capacity=STORED * values[operation] + last_resort)
         graph.add_edges_from(((source, "out"), (operation, "in")) for source in inputs)
+        # what comes after a trainable layer cannot be stored
+        graph.add_edges_from(((operation, "in"), (source, "in")) for source in inputs)
     for operation in (*trainable, _operation(backbone.output)):
         graph.add_edge((operation, "in"), "sink")
     _, (stored, _) = nx.minimum_cut(graph, "source", "sink")

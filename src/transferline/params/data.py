@@ -91,6 +91,7 @@ class Rules(Section):
     undecodable: Severity
     empty_file: Severity
     not_an_image: Severity
+    unlabelled: Severity = "warn"
     truncated: Severity
     too_small: Severity
     too_large: Severity

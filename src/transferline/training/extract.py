@@ -61,14 +61,14 @@ def frozen_part(candidate: Pretrained) -> FrozenPart:
     parts = cut(backbone, candidate.backbone.unfreeze)
     image = keras.Input(backbone.input_shape[1:], name="image")
     frozen = fold_batch_normalization(parts.frozen)
-    top = fold_batch_normalization(parts.top)
-    preprocess = keras.Model(image, preprocessing(candidate.backbone.name)(image))
+    top = fold_batch_normalization(parts.top) if parts.trainable else parts.top
+    prepare = keras.Model(image, preprocessing(candidate.backbone.name)(image))
     pooled = pool(top.output, candidate.backbone.pooling)
     to_features = keras.Model(top.inputs, pooled)
 
     @tf.function(reduce_retracing=True)
     def run_frozen(images: Any) -> Any:
-        return tf.nest.flatten(frozen(preprocess(images), training=False))
+        return tf.nest.flatten(frozen(prepare(images), training=False))
 
     @tf.function(reduce_retracing=True)
     def run_top(tensors: Any) -> Any:

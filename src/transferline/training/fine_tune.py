@@ -43,8 +43,8 @@ def fine_tune(
         folder: is written.
         listener: is given each epoch's row.
     """
-    make_deterministic(seed)
     backbone = build_backbone(candidate.backbone, candidate.image)
+    make_deterministic(seed)
     head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
     top = cut(backbone, candidate.backbone.unfreeze).top
     inputs = [keras.Input(shape) for shape in bank.boundary]

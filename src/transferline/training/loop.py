@@ -54,7 +54,7 @@ class _EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.perf_counter() - self._start
         figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        row = {
+        row: dict[str, float | str] = {
             "phase": self._phase,
             "epoch": self._first + epoch,
             **figures,
@@ -128,9 +128,9 @@ def _callbacks(training: Training) -> list[keras.callbacks.Callback]:
 
 def best_epoch(history: pd.DataFrame, training: Training) -> int:
     """The number of the epoch whose weights were kept (the first of equals)."""
-    monitored = history[training.monitor]
-    best = monitored.idxmin() if training.monitor == "val_loss" else monitored.idxmax()
-    return int(history["epoch"][best])
+    monitored = history[training.monitor].to_numpy()
+    best = monitored.argmin() if training.monitor == "val_loss" else monitored.argmax()
+    return int(history["epoch"].iloc[best])
 
 
 def accuracy_and_log_loss(model: keras.Model, data: BankBatches, problem: str) -> tuple[float, float]:

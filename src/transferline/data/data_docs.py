@@ -1,0 +1,68 @@
+"""Great Expectations' Data Docs of a validation as one page that needs nothing but itself.
+
+Great Expectations' own site loads styles, scripts and a picture from other servers, and has the time in its file names.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.view import DefaultJinjaPageView
+from jinja2 import ChoiceLoader, DictLoader
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<meta name="viewport" content="width=device-width, initial-scale=1.0">
+<title>Validation</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222; }
+h1 { border-bottom: 2px solid #888; margin-top: 2em; }
+h5 { font-size: 1.1em; margin: 1.5em 0 .3em; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border: 1px solid #ccc; padding: .3em .6em; text-align: left; vertical-align: top; }
+td td, td th { font-size: .9em; }
+thead[hidden], [id$="-header"]:empty { display: none; }
+.show-scrollbars { max-height: 30em; overflow: auto; }
+.badge { background: #eee; border-radius: .3em; font-family: monospace; padding: 0 .3em; }
+.text-danger { color: #b00020; }
+.text-warning { color: #9a6700; }
+.text-success { color: #1a7f37; }
+.fa-check-circle::before { content: "✓ met"; }
+.fa-times::before, .fa-exclamation-triangle::before { content: "✗ not met"; }
+a[data-toggle], .collapse { display: none; }
+</style>
+</head>
+<body>
+{% for suite in suites %}
+<h1>{{ suite.name }}: {{ suite.met }} of {{ suite.all }} expectations met</h1>
+{% set sections = suite.sections %}
+{% for section in sections %}
+{% set section_loop = loop %}
+{% include 'section.j2' %}
+{% endfor %}
+{% endfor %}
+</body>
+</html>
+"""
+
+
+def write_data_docs(results: Sequence[Any], folder: Path) -> None:
+    """Writes `index.html`, with what Great Expectations renders of its `results`, into a fresh `folder`."""
+    view = DefaultJinjaPageView()
+    view.env.loader = ChoiceLoader([DictLoader({"validation.j2": PAGE}), view.env.loader])
+    view.env.filters["generate_html_element_uuid"] = lambda prefix="": f"{prefix}unused"
+    page = view.env.get_template("validation.j2").render(suites=[_suite(result) for result in results])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+
+
+def _suite(result: Any) -> dict[str, Any]:
+    """The sections of the page without the first, which tells when and by which version it was made."""
+    sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"][1:]
+    met = sum(one.success for one in result.results)
+    return {"name": result.suite_name, "met": met, "all": len(result.results), "sections": sections}

@@ -1,0 +1,125 @@
+"""A first look at a dataset's folder, by names only: what is in it, and which layout fits."""
+
+from collections import Counter
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from transferline.data.images import IMAGE_SUFFIXES
+from transferline.data.layouts import HIDDEN, list_dataset
+from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders
+
+TRAIN = ("train", "training")
+VALIDATION = ("validation", "valid", "val", "dev")
+TEST = ("test", "testing")
+LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
+SPLIT_COLUMNS = ("split", "subset", "set")
+SHOWN = 12  # names in a list
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds.
+
+    Attributes:
+        images: files by suffix that counts as an image's (`IMAGE_SUFFIXES`).
+        others: other files by suffix.
+        hidden: number of hidden files.
+        layout: the layout that fits, if one does.
+        classes: images by class, for each split that the layout names ("" where it names none).
+    """
+
+    images: dict[str, int]
+    others: dict[str, int]
+    hidden: int
+    layout: Layout | None
+    classes: dict[str, dict[str, int]]
+
+
+def survey(folder: Path) -> Survey:
+    """Looks at the names of all files below `folder`."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    visible = [path for path in files if not HIDDEN.search(path.relative_to(folder).as_posix())]
+    suffixes = Counter(path.suffix.lower() or "(none)" for path in visible)
+    layout = _layout(folder)
+    return Survey(
+        images={suffix: count for suffix, count in suffixes.most_common() if suffix in IMAGE_SUFFIXES},
+        others={suffix: count for suffix, count in suffixes.most_common() if suffix not in IMAGE_SUFFIXES},
+        hidden=len(files) - len(visible),
+        layout=layout,
+        classes={} if layout is None or isinstance(layout, Csv) else _classes(folder, layout),
+    )
+
+
+def _classes(folder: Path, layout: Layout) -> dict[str, dict[str, int]]:
+    files = list_dataset(folder, layout).files.fillna({"given": ""})
+    is_image = files["path"].map(lambda path: path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path))
+    images = files[is_image & files["label"].notna()]
+    counts: dict[str, dict[str, int]] = {}
+    for split, label in zip(images["given"], images["label"], strict=True):
+        of_split = counts.setdefault(split, {})
+        of_split[label] = of_split.get(label, 0) + 1
+    return counts
+
+
+def _layout(folder: Path) -> Layout | None:
+    tables = [layout for table in sorted(folder.glob("*.csv")) if (layout := _csv(table))]
+    if tables:
+        return tables[0]
+    folders = {
+        path.name.lower(): path.name for path in folder.iterdir() if path.is_dir() and not HIDDEN.search(path.name)
+    }
+    train, validation, test = (
+        next((folders[name] for name in names if name in folders), None) for names in (TRAIN, VALIDATION, TEST)
+    )
+    held_out = test or validation
+    if train and held_out:
+        own = validation if test else None
+        return SplitClassFolders(kind="split_class_folders", train=train, validation=own, test=held_out)
+    return ClassFolders(kind="class_folders") if len(folders) > 1 else None
+
+
+def _csv(table: Path) -> Csv | None:
+    """The layout of a table with a column that names files next to it and one for the label, by its first row."""
+    try:
+        row = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=1).iloc[0]
+    except (OSError, ValueError, IndexError):
+        return None
+    path = next((column for column in row.index if row[column] and (table.parent / row[column]).is_file()), None)
+    label, split = (
+        next((column for column in row.index if column.lower() in names), None)
+        for names in (LABEL_COLUMNS, SPLIT_COLUMNS)
+    )
+    if not path or not label:
+        return None
+    return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
+
+
+def describe(name: str, found: Survey) -> str:
+    """What was found in the dataset `name`, and the block of `params.yaml` that reads it."""
+    counts = [("images", found.images), ("other files", found.others)]
+    parts = [f"{sum(of.values()):,} {what}{_list(of)}" for what, of in counts] + [f"{found.hidden:,} hidden files"]
+    lines = [f"data/raw/{name}: {'; '.join(parts)}"]
+    lines += [f"{split or 'classes'}{_list(classes)}" for split, classes in found.classes.items()]
+    if found.layout is None:
+        return "\n".join([*lines, "No layout fits: wanted are two or more class folders, split folders, or a table"])
+    classes = {label for of_split in found.classes.values() for label in of_split}
+    block = {
+        "dataset": name,
+        "problem": "binary" if len(classes) == 2 else "multiclass",
+        "layout": found.layout.model_dump(),
+    }
+    text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
+    yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
+    yaml.dump({"data": block}, text)
+    return "\n".join([*lines, "This fits it in params.yaml:", text.getvalue().rstrip()])
+
+
+def _list(counts: dict[str, int]) -> str:
+    shown = [f"{name} {count:,}" for name, count in counts.items()][:SHOWN]
+    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
+    return f" ({', '.join(shown + more)})" if counts else ""

@@ -1,0 +1,22 @@
+"""`select`: the best candidate by a validation metric, and the leaderboard of all."""
+
+from pathlib import Path
+
+from transferline.evaluation.dvc_files import metrics_tree, write_plots
+from transferline.evaluation.files import write_json
+from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
+from transferline.params import Params
+from transferline.progress import say
+
+
+def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, plots: Path, metrics: Path) -> None:
+    """Reads `evaluations/<candidate>/<phase>/` and writes leaderboard (Markdown and PNG), DVC's plots and metrics."""
+    metric = params.select.metric
+    ranked = ranking(read_evaluations(evaluations, params.candidates), metric)
+    page = markdown(ranked, metric)
+    leaderboard.parent.mkdir(parents=True, exist_ok=True)
+    leaderboard.write_text(page, encoding="utf-8")
+    plot_leaderboard(ranked, chart)
+    write_plots(ranked, plots)
+    write_json(metrics_tree(ranked, metric), metrics)
+    say(f"selected {ranked[0].name} by validation {metric}; see {leaderboard}")

@@ -1,0 +1,156 @@
+"""MLflow's page and Prefect's page together, on loopback, until one of them ends or the user stops them."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import requests
+
+from transferline import environment
+from transferline.errors import TransferlineError
+from transferline.params import Params
+from transferline.progress import say
+
+HOST = "127.0.0.1"
+SECONDS_TO_START = 300.0
+SECONDS_TO_STOP = 15.0
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass(frozen=True)
+class Page:
+    """A server that is to run: its name, the module and arguments that start it, its port and where it answers."""
+
+    name: str
+    arguments: tuple[str, ...]
+    port: int
+    health: str
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A page whose server was started, and the file that takes its output."""
+
+    page: Page
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+
+def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
+    """Serves both pages until Ctrl-C or SIGTERM, and stops both. A server that is configured elsewhere is only named.
+
+    Args:
+        root: the project's folder, which holds the runs of both.
+        params: `record.tracking_uri` says where MLflow's runs are.
+        mlflow_port: port of MLflow's page on 127.0.0.1.
+        prefect_port: port of Prefect's page on 127.0.0.1.
+
+    Raises:
+        TransferlineError: a port is taken, or a server does not start or ends by itself.
+    """
+    environment.prepare(root)
+    pages = []
+    if params.record.tracking_uri.startswith("http"):
+        say(f"MLflow:  {params.record.tracking_uri} (a server of your own)")
+    else:
+        store = ("--backend-store-uri", params.record.tracking_uri, "--workers", "1")
+        pages.append(Page("MLflow", ("mlflow", "server", *store), mlflow_port, "/health"))
+    if url := os.environ.get("PREFECT_API_URL"):
+        say(f"Prefect: {url.removesuffix('/api')} (a server of your own)")
+    else:
+        pages.append(Page("Prefect", ("prefect", "server", "start"), prefect_port, "/api/health"))
+    with _sigterm_as_exit(), contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        for page in pages:
+            _require_free(page)
+        running = [stack.enter_context(_started(page, root)) for page in pages]
+        _wait_until_answering(running)
+        for page in pages:
+            say(f"{page.name + ':':8} {page.address}")
+        if running:
+            say("Ctrl-C stops both")
+        while running:
+            _require_alive(running)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _require_free(page: Page) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, page.port))
+        except OSError as error:
+            option = f"--{page.name.lower()}-port"
+            raise TransferlineError(
+                f"{page.name}'s page cannot use port {page.port} of {HOST}: {error.strerror}; choose one with {option}"
+            ) from error
+
+
+@contextlib.contextmanager
+def _started(page: Page, root: Path) -> Iterator[Running]:
+    """Starts a page's server in a process group of its own and ends the whole group at the end."""
+    command = [sys.executable, "-m", *page.arguments, "--host", HOST, "--port", str(page.port)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            yield Running(page, process, log)
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_TO_STOP)
+
+
+def _wait_until_answering(running: list[Running]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    waiting = list(running)
+    say(f"starting {' and '.join(item.page.name for item in running)}" if running else "nothing to start")
+    while waiting:
+        _require_alive(running)
+        waiting = [item for item in waiting if not _answers(item.page)]
+        if waiting and time.monotonic() > deadline:
+            raise TransferlineError(f"{waiting[0].page.name}'s page does not answer after {SECONDS_TO_START:.0f} s")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _answers(page: Page) -> bool:
+    try:
+        return requests.get(page.address + page.health, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def _require_alive(running: list[Running]) -> None:
+    for item in running:
+        if (status := item.process.poll()) is not None:
+            item.log.seek(0)
+            tail = item.log.read().decode(errors="replace").strip().splitlines()[-10:]
+            raise TransferlineError("\n  ".join([f"{item.page.name}'s server ended with status {status}:", *tail]))
+
+
+@contextlib.contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """While it is open, SIGTERM leaves through SystemExit, so that what was started is stopped."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,89 @@
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from transferline import environment
+
+ROOT = Path(__file__).parents[1]
+COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
+
+
+def pytest_configure() -> None:
+    environment.prepare(ROOT)
+
+
+def make_images(
+    folder: Path, classes: dict[str, tuple[int, int, int]] = COLORS, count: int = 40, side: int = 40
+) -> None:
+    """Class folders of noisy PNGs, each class with a colour of its own."""
+    random = np.random.default_rng(0)
+    for name, color in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            noise = random.normal(0, 40, (side, side, 3))
+            pixels = np.clip(noise + color, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def edit_yaml(path: Path, change: Any) -> None:
+    """Loads a YAML file, lets `change` alter the tree in place, and writes it back."""
+    yaml = YAML()
+    tree = yaml.load(path)
+    change(tree)
+    yaml.dump(tree, path)
+
+
+def make_tiny(params: Any) -> None:
+    """Turns the default params into a job of seconds: one epoch or two on 32 px images."""
+    params["data"]["dataset"] = "colors"
+    params["promote"]["model_name"] = params["record"]["experiment"] = "colors"
+    params["validate"]["near_duplicate_bits"] = 0
+    params["augment"].update(views=1, horizontal_flip=True)
+    params["evaluate"]["bootstrap"] = 200
+    for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
+        tiny = params["candidates"].pop(candidate)
+        tiny["image"]["size"] = 32
+        tiny["backbone"]["unfreeze"] = {"last": 6}
+        tiny["extract"]["head_views"] = "flipped"
+        tiny["train_head"].update(epochs=3, batch_size=16)
+        tiny["fine_tune"].update(epochs=2, batch_size=16)
+        params["candidates"][name] = tiny
+    params["candidates"]["smaller"].update(fine_tune=None)
+    params["candidates"]["smaller"]["backbone"]["unfreeze"] = None
+
+
+def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a command and shows what it said if it fails."""
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        pytest.fail(f"{command} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
+    root = tmp_path / "project"
+    for name in ("src", "flows", "tasks", "data", "recipes"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "raw", "downloads", "*.parquet", "*.lock")
+        shutil.copytree(ROOT / name, root / name, ignore=ignore)
+    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "recipes" / "digits.yaml", root / "params.yaml")
+    edit_yaml(root / "params.yaml", make_tiny)
+    (root / "mlruns").mkdir()
+    make_images(root / "data" / "raw" / "colors")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
+    run("git", "init", "-q", cwd=root)
+    run("dvc", "init", "-q", cwd=root)
+    run("dvc", "add", "-q", "data/raw/colors", cwd=root)
+    run("git", "add", "-A", cwd=root)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "start", cwd=root)
+    return root

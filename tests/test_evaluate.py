@@ -1,0 +1,161 @@
+"""The evaluate stage on small real Keras models and images."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Picture
+
+from tests.conftest import ROOT
+from transferline import params
+from transferline.data.images import read_batch
+from transferline.data.tables import ImageTable, write_table
+from transferline.errors import TransferlineError
+from transferline.evaluation.score import PROBABILITY, metrics_of, score
+from transferline.models.exported import ModelCard, class_probabilities, load_model, probabilities, write_card
+from transferline.stages import evaluate
+
+PARAMS = params.load_params(ROOT / "recipes" / "digits.yaml")
+IMAGE = params.Image(size=32, color="rgb", resize="stretch")
+SHADES = {"dark": 40, "light": 180, "mid": 110}
+HISTORY = ["phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+
+
+def save_model(folder: Path, raw: Path, paths: list[str], classes: tuple[str, ...], phase: str, slope: float) -> None:
+    """A model that sees the mean brightness: the files that a training stage leaves."""
+    units = 1 if len(classes) == 2 else len(classes)
+    images = keras.Input((32, 32, 3), dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images))
+    activation = "sigmoid" if units == 1 else "softmax"
+    output = keras.layers.Dense(units, activation, kernel_initializer="ones", use_bias=False)(
+        keras.layers.Rescaling(slope, -slope * 0.45)(mean)
+    )
+    model = keras.Model(images, output)
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    problem = "binary" if units == 1 else "multiclass"
+    write_card(ModelCard(candidate="tiny", phase=phase, problem=problem, classes=classes, image=IMAGE), folder)
+    samples = read_batch(raw, paths, IMAGE)
+    np.savez(folder / "parity.npz", images=samples, probabilities=class_probabilities(model, samples))
+    first = 1 if phase == "head" else 3
+    rows = [(phase, epoch, 1 / epoch, 0.5, 1 / epoch, 0.5, 1e-3, 0.1) for epoch in (first, first + 1)]
+    pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
+    summary = {"best_epoch": first + 1, "seconds": 0.2, "parameters": 3, "trainable": 3}
+    floor = {"majority_accuracy": 0.5, "majority_log_loss": 0.7, "untrained_accuracy": 0.4, "untrained_log_loss": 0.9}
+    (folder / "summary.json").write_text(json.dumps(summary | ({"floor": floor} if phase == "head" else {})))
+
+
+def make_case(root: Path, classes: tuple[str, ...] = ("dark", "light"), splits: str = "train validation test") -> None:
+    """`raw`, `manifest.parquet` and `head`; one image of each split is not kept, and lies nowhere."""
+    rows = []
+    for split in splits.split():
+        for name in classes:
+            for number in range(6):
+                path = root / "raw" / name / f"{split}{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Picture.new("RGB", (20, 24), (SHADES[name] + 4 * number,) * 3).save(path)
+                rows.append((str(path.relative_to(root / "raw")), name, split, True))
+        rows.append((f"{classes[0]}/faulty.png", classes[0], split, False))
+    table = ImageTable(pd.DataFrame(rows, columns=["path", "label", "split", "kept"]), classes)
+    write_table(table, root / "manifest.parquet")
+    save_model(root / "head", root / "raw", [row[0] for row in rows[:5]], classes, "head", 5)
+    (root / "fine_tune").mkdir()
+
+
+def run(root: Path) -> Path:
+    """Runs the stage, with what it writes in `root/evaluations/tiny`."""
+    folders = {name: root / name for name in ("raw", "head", "fine_tune")}
+    out = root / "evaluations" / "tiny"
+    evaluate.run(PARAMS, manifest=root / "manifest.parquet", evaluation=out, **folders)
+    return out
+
+
+def test_both_phases_are_evaluated(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    (tmp_path / "fine_tune").rmdir()
+    save_model(tmp_path / "fine_tune", tmp_path / "raw", ["dark/test1.png"], ("dark", "light"), "fine_tune", -5)
+    stale = tmp_path / "evaluations" / "tiny" / "old.txt"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    out = run(tmp_path)
+    assert sorted(path.name for path in out.iterdir()) == ["fine_tune", "head"]
+    assert [path.name for path in out.parent.iterdir()] == ["tiny"]
+
+    head, tuned = (json.loads((out / phase / "metrics.json").read_text()) for phase in ("head", "fine_tune"))
+    assert (head["candidate"], head["phase"], head["problem"]) == ("tiny", "head", "binary")
+    assert head["test"]["n"] == head["validation"]["n"] == 12
+    assert head["test"]["accuracy"] == head["test"]["accuracy_low"] == head["test"]["roc_auc"] == 1
+    assert tuned["test"]["accuracy"] == tuned["test"]["per_class"]["light"]["roc_auc"] == 0
+    assert tuned["floor"] == head["floor"] and head["floor"]["majority_accuracy"] == 0.5
+
+    predictions = pd.read_parquet(out / "fine_tune" / "predictions.parquet")
+    assert list(predictions) == [
+        "path", "split", "label", "predicted", "confidence", "probability_dark", "probability_light",
+    ]  # fmt: skip
+    assert len(predictions) == 24
+    assert metrics_of(predictions[predictions["split"] == "test"], ("dark", "light"), PARAMS.evaluate) == tuned["test"]
+    assert pd.read_csv(out / "fine_tune" / "history.csv")["epoch"].tolist() == [1, 2, 3, 4]
+    latency = json.loads((out / "head" / "latency.json").read_text())
+    assert 0 < latency["one_image_ms"] <= latency["one_image_p90_ms"]
+    assert latency["size_bytes"] == (tmp_path / "head" / "model.keras").stat().st_size
+    for name in ("confusion", "reliability", "gallery", "curves"):
+        with Picture.open(out / "fine_tune" / f"{name}.png") as picture:
+            assert min(picture.size) > 200
+
+
+def test_several_classes_without_a_test_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_case(tmp_path, ("dark", "light", "mid"), "train validation")
+    out = run(tmp_path)
+    assert "no test split" in capsys.readouterr().out
+    assert [path.name for path in out.iterdir()] == ["head"]
+    figures = json.loads((out / "head" / "metrics.json").read_text())
+    assert "test" not in figures
+    assert figures["validation"]["per_class"]["mid"]["support"] == 6
+
+
+def test_a_model_that_changed_since_training_is_refused(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    with np.load(tmp_path / "head" / "parity.npz") as stored:
+        samples, said = stored["images"], stored["probabilities"]
+    before = run(tmp_path)
+    written = sorted(before.rglob("*"))
+    np.savez(tmp_path / "head" / "parity.npz", images=samples, probabilities=said + np.float32(2e-5))
+    with pytest.raises(TransferlineError, match=r"head model of tiny.*2e-05"):
+        run(tmp_path)
+    assert sorted(before.rglob("*")) == written
+    assert [path.name for path in before.parent.iterdir()] == ["tiny"]
+    np.savez(tmp_path / "head" / "parity.npz", images=samples, probabilities=said * np.float32(np.nan))
+    with pytest.raises(TransferlineError, match="nan"):
+        run(tmp_path)
+
+
+def test_no_validation_image_is_an_error(tmp_path: Path) -> None:
+    make_case(tmp_path, splits="train test")
+    with pytest.raises(TransferlineError, match=r"data\.split\.validation"):
+        run(tmp_path)
+    assert not (tmp_path / "evaluations" / "tiny").exists()
+
+
+def test_score_predicts_rows_of_a_class_that_the_model_does_not_know(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    paths = ["light/test0.png", "dark/test0.png", "dark/test1.png"]
+    rows = pd.DataFrame({"path": paths, "split": "test", "label": ["light", "dark", "new"]}, index=[7, 1, 3])
+    predictions = score(tmp_path / "head", tmp_path / "raw", rows)
+    assert predictions["predicted"].tolist() == ["light", "dark", "dark"]
+    columns = [PROBABILITY + name for name in ("dark", "light")]
+    np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-6)
+    assert metrics_of(predictions, ("dark", "light", "new"), PARAMS.evaluate)["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_probabilities_do_not_depend_on_the_batches(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    images = read_batch(tmp_path / "raw", [f"light/train{number}.png" for number in range(5)], IMAGE)
+    model = load_model(tmp_path / "head")
+    together = probabilities(model, [images])
+    assert together.shape == (5, 2) and together.dtype == np.float32
+    np.testing.assert_allclose(probabilities(model, [images[:2], images[2:]]), together, atol=1e-6)
+    # brighter is lighter, from image to image
+    assert (np.diff(together[:, 1]) > 0).all()

@@ -1,0 +1,116 @@
+"""Figures against numbers computed by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transferline.evaluation.metrics import (
+    accuracy_interval,
+    classification_metrics,
+    expected_calibration_error,
+    log_loss,
+)
+from transferline.evaluation.score import metrics_of
+from transferline.params import Evaluate
+
+PARAMS = Evaluate(seed=1, bootstrap=2000, confidence=0.95, gallery=4)
+
+LABELS = np.array(["a", "a", "a", "b", "b", "c"])
+PREDICTED = np.array(["a", "a", "b", "b", "c", "c"])
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.3, 0.6, 0.1], [0.1, 0.7, 0.2], [0.2, 0.3, 0.5], [0.05, 0.05, 0.9]]
+)
+CONFIDENCE = PROBABILITIES.max(axis=1)
+
+
+def test_figures_of_three_classes() -> None:
+    figures = classification_metrics(LABELS, PREDICTED, CONFIDENCE, PROBABILITIES, ("a", "b", "c"), PARAMS)
+    assert figures["n"] == 6
+    assert figures["accuracy"] == pytest.approx(4 / 6)
+    assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    # a: precision 1, recall 2/3; b: 1/2, 1/2; c: 1/2, 1
+    assert figures["macro_f1"] == pytest.approx((4 / 5 + 1 / 2 + 2 / 3) / 3)
+    assert figures["log_loss"] == pytest.approx(-sum(map(math.log, (0.8, 0.5, 0.3, 0.7, 0.3, 0.9))) / 6)
+    assert figures["per_class"]["a"] == pytest.approx(
+        {"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3, "roc_auc": 1}
+    )
+    # for b, of 2 × 4 pairs: 0.7 beats four; 0.3 beats 0.1 and 0.05, ties with 0.3, loses to 0.6
+    assert figures["per_class"]["b"]["roc_auc"] == pytest.approx((4 + 2.5) / 8)
+    assert figures["roc_auc"] == pytest.approx((1 + 6.5 / 8 + 1) / 3)
+
+
+def test_a_class_that_the_labels_lack_has_no_area_and_no_part_in_the_means() -> None:
+    keep = LABELS != "c"
+    arrays = (array[keep] for array in (LABELS, PREDICTED, CONFIDENCE, PROBABILITIES))
+    figures = classification_metrics(*arrays, ("a", "b", "c"), PARAMS)
+    assert figures["per_class"]["c"]["roc_auc"] is None
+    assert figures["per_class"]["c"]["support"] == 0
+    assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_labels_of_one_class_only() -> None:
+    figures = classification_metrics(
+        LABELS[:3], PREDICTED[:3], CONFIDENCE[:3], PROBABILITIES[:3, :2], ("a", "b"), PARAMS
+    )
+    assert figures["roc_auc"] is None
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_binary_area_is_that_of_the_second_class() -> None:
+    positive = np.array([0.1, 0.6, 0.4, 0.9])
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    labels, predicted = np.array(["no", "no", "yes", "yes"]), np.array(["no", "yes", "no", "yes"])
+    confidence = probabilities.max(axis=1)
+    figures = classification_metrics(labels, predicted, confidence, probabilities, ("no", "yes"), PARAMS)
+    assert figures["roc_auc"] == pytest.approx(3 / 4)
+
+
+def test_interval_is_that_of_resampled_images() -> None:
+    correct = np.arange(120) < 90
+    low, high = accuracy_interval(90, 120, PARAMS)
+    draws = np.random.default_rng(5).integers(0, 120, (20_000, 120))
+    expected = np.quantile(correct[draws].mean(axis=1), [0.025, 0.975])
+    assert (low, high) == pytest.approx(expected, abs=0.01)
+    assert accuracy_interval(90, 120, PARAMS) == (low, high)
+
+
+def test_interval_covers_the_true_accuracy_about_as_often_as_it_says() -> None:
+    samples = np.random.default_rng(2).binomial(200, 0.8, 300)
+    intervals = [accuracy_interval(int(correct), 200, PARAMS) for correct in samples]
+    assert 0.90 <= np.mean([low <= 0.8 <= high for low, high in intervals]) <= 0.99
+
+
+def test_calibration_error_of_a_constructed_case() -> None:
+    # two images in the bin (0.6, 0.667], one right: |0.5 - 0.65|; three sure and right: |1 - 1|; one at a bin's end
+    confidence = np.array([0.64, 0.66, 1.0, 1.0, 1.0, 0.4])
+    correct = np.array([True, False, True, True, True, False])
+    assert expected_calibration_error(confidence, correct) == pytest.approx((2 * 0.15 + 3 * 0 + 0.4) / 6)
+
+
+def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
+    loss = log_loss(np.array(["a", "new"]), np.array([[1.0, 0.0], [0.5, 0.5]]), ("a", "b"))
+    assert loss == pytest.approx(-math.log(np.finfo(np.float32).eps) / 2)
+
+
+def test_a_model_with_other_classes_is_judged_by_name() -> None:
+    predictions = pd.DataFrame(
+        {
+            "label": ["cat", "dog", "fox"],
+            "predicted": ["cat", "wolf", "dog"],
+            "confidence": [0.7, 0.6, 0.9],
+            "probability_wolf": [0.1, 0.6, 0.1],
+            "probability_dog": [0.2, 0.4, 0.9],
+            "probability_cat": [0.7, 0.0, 0.0],
+        }
+    )
+    figures = metrics_of(predictions, ("cat", "dog", "fox"), PARAMS)
+    assert figures["accuracy"] == pytest.approx(1 / 3)
+    assert figures["per_class"]["cat"]["roc_auc"] == 1
+    assert figures["per_class"]["fox"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}
+    assert figures["log_loss"] == pytest.approx(
+        -(math.log(0.7) + math.log(0.4) + math.log(np.finfo(np.float32).eps)) / 3
+    )
+    # the confidence is that of what was predicted, whether today's classes hold it or not
+    assert figures["expected_calibration_error"] == pytest.approx((0.3 + 0.6 + 0.9) / 3)

@@ -1,0 +1,89 @@
+"""A scheduled run happens: locked versions that only look installed let Prefect's server start and schedule nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+SECONDS_TO_START = 180
+SECONDS_TO_COMPLETE = 120
+SERVED = """
+from datetime import datetime, timedelta, timezone
+
+from prefect import flow
+from prefect.schedules import Interval
+
+
+@flow
+def soon():
+    print("it is time")
+
+
+soon.serve(schedules=[Interval(timedelta(hours=1), anchor_date=datetime.now(timezone.utc) + timedelta(seconds=15))])
+"""
+
+
+@contextmanager
+def started(command: list[str], log: Path, **kwargs: Any) -> Iterator[None]:
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, **kwargs)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(what: str, seconds: float, log: Path, look: Any) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if found := look():
+                return found
+        except requests.ConnectionError:
+            pass
+        time.sleep(1)
+    pytest.fail(f"{what} not within {seconds} s:\n{log.read_text()[-3000:]}")
+
+
+@pytest.mark.slow
+def test_a_scheduled_run_completes(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
+        "DO_NOT_TRACK": "1",
+    }
+    (tmp_path / "served.py").write_text(SERVED)
+    server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log = tmp_path / "log.txt"
+
+    def completed() -> Any:
+        body = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+        return requests.post(f"{api}/flow_runs/filter", json=body, timeout=30).json()
+
+    with ExitStack() as stack:
+        stack.enter_context(started(server, log, env=env))
+        wait_for("server", SECONDS_TO_START, log, lambda: requests.get(f"{api}/health", timeout=30).ok)
+        stack.enter_context(started([sys.executable, "served.py"], tmp_path / "served.txt", env=env, cwd=tmp_path))
+        run = wait_for("completed scheduled run", SECONDS_TO_COMPLETE, log, completed)[0]
+    assert run["auto_scheduled"]
+    begin, planned = (datetime.fromisoformat(run[key]) for key in ("start_time", "expected_start_time"))
+    assert timedelta(0) <= begin - planned < timedelta(seconds=SECONDS_TO_COMPLETE)

@@ -1,0 +1,178 @@
+"""The choice of the best candidate, the leaderboard, and what DVC shows of them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image as Picture
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, edit_yaml
+from tests.conftest import run as run_command
+from transferline.errors import TransferlineError
+from transferline.evaluation.leaderboard import Entry, ranking
+from transferline.params import load_params
+from transferline.stages import select
+
+PARAMS = load_params(ROOT / "recipes" / "digits.yaml")
+
+
+def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[str, Any]:
+    return {
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.1,
+        "accuracy_high": accuracy + 0.05,
+        "log_loss": log_loss,
+        "expected_calibration_error": 0.02,
+        **others,
+    }
+
+
+def entry(name: str, accuracy: float, log_loss: float = 0.5, test: float = 0.5, **others: float | None) -> Entry:
+    candidate, phase = name.split()
+    metrics = {"validation": figures(accuracy, log_loss, **others), "test": figures(test, 1 - test)}
+    return Entry(Path(), candidate, phase, metrics, {})
+
+
+def write(folder: Path, candidate: str, phase: str, accuracy: float, test: float | None) -> None:
+    """An evaluation as the stage `evaluate` writes it."""
+    own = folder / candidate / phase
+    own.mkdir(parents=True)
+    floor = {"majority_accuracy": 0.1, "majority_log_loss": 2.3, "untrained_accuracy": 0.12, "untrained_log_loss": 2.5}
+    metrics = {"validation": figures(accuracy, 0.4, roc_auc=None), "floor": floor}
+    if test is not None:
+        metrics["test"] = figures(test, 0.3, roc_auc=0.9)
+    (own / "metrics.json").write_text(json.dumps(metrics))
+    latency = {"one_image_ms": 12.3, "batch_32_ms_per_image": 4.5, "size_bytes": 6_700_000, "training_seconds": 89}
+    (own / "latency.json").write_text(json.dumps(latency))
+    rows = [("head", 1), ("head", 2), ("fine_tune", 3)][: 2 if phase == "head" else 3]
+    history = pd.DataFrame(rows, columns=["phase", "epoch"])
+    for column in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"):
+        history[column] = 1 / history["epoch"]
+    history.to_csv(own / "history.csv", index=False)
+    labels = ["0", "1", "2", "2"]
+    split = "test" if test is not None else "validation"
+    table = pd.DataFrame({"split": split, "label": labels, "predicted": ["0", "1", "1", "2"]})
+    pd.concat([table, table[:1].assign(split="validation")]).to_parquet(own / "predictions.parquet")
+
+
+def write_all(folder: Path, test: float | None = 0.8) -> None:
+    """Both candidates of the default job, and one of a former job that would win."""
+    write(folder, "lite0_plain", "head", 0.90, test)
+    write(folder, "lite0_plain", "fine_tune", 0.94, test)
+    write(folder, "lite0_hidden", "head", 0.92, 0.99 if test else None)
+    write(folder, "former", "head", 1.0, 1.0)
+
+
+def run(root: Path) -> dict[str, Any]:
+    """Runs the stage in `root` and returns `metrics.json`."""
+    reports = root / "reports"
+    names = {"leaderboard": "leaderboard.md", "chart": "leaderboard.png", "plots": "plots"}
+    paths = {key: reports / name for key, name in names.items()}
+    select.run(PARAMS, evaluations=root / "evaluations", metrics=root / "metrics.json", **paths)
+    tree: dict[str, Any] = json.loads((root / "metrics.json").read_text())
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("entries", "metric", "best"),
+    [
+        ([entry("a head", 0.8), entry("b head", 0.9)], "accuracy", "b head"),
+        ([entry("a head", 0.9, 0.3), entry("b head", 0.9, 0.2)], "accuracy", "b head"),
+        ([entry("a fine_tune", 0.9, 0.3), entry("b head", 0.9, 0.3)], "accuracy", "b head"),
+        ([entry("b head", 0.9, 0.3), entry("a head", 0.9, 0.3)], "accuracy", "a head"),
+        ([entry("a head", 0.9, 0.3), entry("b head", 0.8, 0.2)], "log_loss", "b head"),
+        ([entry("a head", 0.9, test=1.0), entry("b fine_tune", 0.91, test=0.1)], "accuracy", "b fine_tune"),
+        ([entry("a head", 0.9, test=0.1), entry("b head", 0.9, test=1.0)], "accuracy", "a head"),
+        ([entry("a head", 0.9, roc_auc=None), entry("b head", 0.9, roc_auc=0.6)], "roc_auc", "b head"),
+    ],
+    ids=["metric", "log loss", "simpler phase", "name", "lowest", "not test", "not test in a tie", "undefined is last"],
+)
+def test_ranking(entries: list[Entry], metric: str, best: str) -> None:
+    assert ranking(entries, metric)[0].name == best
+    assert ranking(entries[::-1], metric)[0].name == best
+
+
+def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
+    with pytest.raises(TransferlineError, match=r"select\.metric is roc_auc"):
+        ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc")
+
+
+def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
+    write_all(tmp_path / "evaluations")
+    tree = run(tmp_path)
+    assert (tree["selected"]["candidate"], tree["selected"]["phase"]) == ("lite0_plain", "fine_tune")
+    assert tree["selected"]["test"]["accuracy"] == 0.8
+    assert list(tree["candidates"]) == ["lite0_hidden", "lite0_plain"]
+    assert list(tree["candidates"]["lite0_plain"]) == ["head", "fine_tune"]
+    assert "roc_auc" not in tree["candidates"]["lite0_hidden"]["head"]["validation"]
+
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    table = [line for line in page.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[1:3] for line in table[2:]] == [
+        ["lite0_plain", "fine_tune"], ["lite0_hidden", "head"], ["lite0_plain", "head"],
+    ]  # fmt: skip
+    assert "0.9400 [0.8400, 0.9900] | 0.8000 [0.7000, 0.8500]" in table[2]
+    assert "selected" in table[2] and "selected" not in table[3]
+    assert "fine-tuning helped lite0_plain: validation accuracy 0.9000 → 0.9400, test accuracy 0.8000 → 0.8000" in page
+    assert "lite0_hidden was not fine-tuned" in page
+    assert "most frequent class 0.1000; untrained lite0_hidden 0.1200, lite0_plain 0.1200" in page
+    assert "former" not in page
+
+    curves = pd.read_csv(tmp_path / "reports" / "plots" / "curves.csv")
+    assert curves["epoch"].tolist() == [1, 2, 1, 2, 3]
+    confusion = pd.read_csv(tmp_path / "reports" / "plots" / "confusion.csv", dtype=str)
+    assert confusion.values.tolist() == [["0", "0"], ["1", "1"], ["2", "1"], ["2", "2"]]
+    with Picture.open(tmp_path / "reports" / "leaderboard.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_without_a_test_split(tmp_path: Path) -> None:
+    write_all(tmp_path / "evaluations", test=None)
+    tree = run(tmp_path)
+    assert "test" not in tree["selected"]
+    assert "no such split" in (tmp_path / "reports" / "leaderboard.md").read_text()
+
+
+def test_a_candidate_without_evaluation_is_an_error(tmp_path: Path) -> None:
+    write_all(tmp_path / "evaluations")
+    shutil.rmtree(tmp_path / "evaluations" / "lite0_hidden")
+    with pytest.raises(TransferlineError, match=r"lite0_hidden.*dvc repro evaluate"):
+        run(tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.slow
+def test_dvc_shows_and_compares_metrics_and_plots(tmp_path: Path) -> None:
+    """The `plots` of the project's own `dvc.yaml`, with its template, before and after a change."""
+    plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
+    (tmp_path / "dvc.yaml").write_text("metrics: [metrics.json]\n")
+    edit_yaml(tmp_path / "dvc.yaml", lambda tree: tree.update(plots=plots))
+    write_all(tmp_path / "evaluations")
+    run(tmp_path)
+    run_command("git", "init", "-q", cwd=tmp_path)
+    run_command("dvc", "init", "-q", cwd=tmp_path)
+    shutil.copytree(ROOT / ".dvc" / "plots", tmp_path / ".dvc" / "plots")
+    run_command("git", "add", "-A", cwd=tmp_path)
+    run_command("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "before", cwd=tmp_path)
+    shutil.rmtree(tmp_path / "evaluations" / "lite0_plain" / "fine_tune")
+    run(tmp_path)
+
+    shown = json.loads(run_command("dvc", "metrics", "show", "--json", cwd=tmp_path).stdout)
+    assert shown[""]["data"]["metrics.json"]["data"]["selected"]["candidate"] == "lite0_hidden"
+    changed = json.loads(run_command("dvc", "metrics", "diff", "--json", cwd=tmp_path).stdout)
+    accuracy = changed["metrics.json"]["selected.validation.accuracy"]
+    assert (accuracy["old"], accuracy["new"]) == (0.94, 0.92)
+    drawn = json.loads(run_command("dvc", "plots", "diff", "HEAD", "--json", cwd=tmp_path).stdout)
+    assert not drawn.get("errors")
+    assert len(drawn["data"]) == len(plots)
+    for name, parts in drawn["data"].items():
+        assert {revision for part in parts for revision in part["revisions"]} == {"HEAD", "workspace"}, name
+    loss = drawn["data"]["Validation loss"][0]["content"]
+    assert {(point["candidate"], point["rev"]) for point in loss["data"]["values"]} == {
+        (candidate, rev) for candidate in ("lite0_plain", "lite0_hidden") for rev in ("HEAD", "workspace")
+    }
+    assert "index.html" in run_command("dvc", "plots", "show", cwd=tmp_path).stdout

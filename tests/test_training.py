@@ -1,0 +1,274 @@
+"""The bank and the two trainings, on tiny images of three colours."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import COLORS, make_images
+from transferline.data.tables import ImageTable
+from transferline.data.views import draw_views
+from transferline.errors import TransferlineError
+from transferline.models.assemble import assemble
+from transferline.models.backbones import build_backbone
+from transferline.models.exported import ModelCard, class_probabilities, load_model
+from transferline.params import Augment, Pretrained, load_params
+from transferline.training import extract as extract_module
+from transferline.training.bank import read_bank, shard_file
+from transferline.training.batches import BankBatches, class_weight_vector
+from transferline.training.extract import extract
+from transferline.training.fine_tune import fine_tune
+from transferline.training.train_head import train_head
+
+DIGITS = load_params(Path(__file__).parents[1] / "recipes" / "digits.yaml")
+TRAINING = {**DIGITS.candidates["lite0_plain"].train_head.model_dump(), "epochs": 3, "batch_size": 16}
+
+
+def candidate(**changes: object) -> Pretrained:
+    settings = {
+        "kind": "pretrained",
+        "image": {"size": 32, "color": "rgb", "resize": "stretch"},
+        "backbone": {"name": "efficientnet_lite0", "weights": "imagenet", "pooling": "avg", "unfreeze": {"last": 6}},
+        "extract": {"head_views": "flipped", "fine_tune_views": "augmented", "dtype": "float16"},
+        "head": {"hidden": (8,), "dropout": 0.2},
+        "train_head": TRAINING,
+        "fine_tune": TRAINING,
+        **changes,
+    }
+    return Pretrained.model_validate(settings)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
+    raw = tmp_path_factory.mktemp("raw")
+    make_images(raw)
+    rows = pd.DataFrame(
+        [
+            {"path": f"{name}/{number}.png", "label": label, "sha256": f"{name}{number}", "kept": True,
+             "split": "validation" if number < 8 else "test" if number < 12 else "train"}
+            for label, name in enumerate(COLORS)
+            for number in range(40)
+        ]
+    )  # fmt: skip
+    augment = Augment.model_validate({**DIGITS.augment.model_dump(), "horizontal_flip": True, "views": 1})
+    names = np.array(list(COLORS))
+    manifest = ImageTable(rows.assign(label=names[rows["label"]]), tuple(COLORS))
+    return raw, draw_views(manifest, augment)
+
+
+def card(phase: str = "head", problem: str = "multiclass", classes: tuple[str, ...] = tuple(COLORS)) -> ModelCard:
+    return ModelCard(candidate="c", phase=phase, problem=problem, classes=classes, image=candidate().image)
+
+
+def files(bank: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in bank.iterdir()}
+
+
+def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path)
+    bank = read_bank(tmp_path)
+    rows = bank.rows("head", "validation")
+    assert set(rows["kind"]) == {"untouched"} and len(rows) == 24
+    backbone = build_backbone(candidate().backbone, candidate().image)
+    head = _Passing(bank.features)
+    model = assemble(backbone, head.model, candidate(), "multiclass")
+    from transferline.data.images import read_batch
+
+    plain = class_probabilities(model, read_batch(raw, rows["path"].tolist(), candidate().image))
+    banked = bank.gather("features", rows.index.to_numpy())
+    softmax = np.exp(banked) / np.exp(banked).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax, plain, rtol=5e-3)
+    assert set(bank.rows("head", "train")["kind"]) == {"untouched", "flipped"}
+    assert set(bank.rows("fine_tune", "train")["kind"]) == {"untouched", "augmented"}
+    assert not (bank.table.rows["split"] == "test").any()
+
+
+class _Passing:
+    """A head that hands the features on, so that the exported model shows them (as a softmax)."""
+
+    def __init__(self, features: int) -> None:
+        import keras
+
+        inputs = keras.Input((features,))
+        self.model = keras.Model(inputs, keras.layers.Identity()(inputs))
+
+
+def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path, monkeypatch):
+    raw, views = data
+    monkeypatch.setattr(extract_module, "VIEWS_PER_SHARD", 64)
+    monkeypatch.setattr("transferline.training.bank.VIEWS_PER_SHARD", 64)
+    extract(raw, views, candidate(), tmp_path / "whole")
+    run_shard, done = extract_module._run, []
+
+    def interrupted(*arguments):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+        return run_shard(*arguments)
+
+    monkeypatch.setattr(extract_module, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        extract(raw, views, candidate(), tmp_path / "resumed")
+    assert shard_file(tmp_path / "resumed", "features", 1).exists()
+    assert not shard_file(tmp_path / "resumed", "features", 2).exists()
+    calls = []
+    monkeypatch.setattr(extract_module, "_run", lambda *arguments: calls.append(1) or run_shard(*arguments))
+    extract(raw, views, candidate(), tmp_path / "resumed")
+    assert files(tmp_path / "resumed") == files(tmp_path / "whole")
+    assert len(calls) == len(list((tmp_path / "whole").glob("features-*"))) - 2
+
+
+def test_shards_of_other_params_are_not_used_again(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path)
+    before = files(tmp_path)
+    extract(raw, views, candidate(image={"size": 64, "color": "rgb", "resize": "stretch"}), tmp_path)
+    assert files(tmp_path)["features-00000.npy"] != before["features-00000.npy"]
+
+
+def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_path):
+    raw, views = data
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(TransferlineError, match=r"could not be written to .*make room \(about 0\.00 GB"):
+            extract(raw, views, candidate(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
+
+
+def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
+    raw, views = data
+    monkeypatch.setattr(extract_module, "apply_views", lambda images, rows: images * np.float32(1e12))
+    # a network of ReLUs is homogeneous: huge pixels give huge activations
+    backbone = {"name": "vgg16", "weights": "none", "pooling": "avg", "unfreeze": None}
+    vgg = candidate(backbone=backbone, fine_tune=None)
+    with pytest.raises(TransferlineError, match=r"extract\.dtype to float32"):
+        extract(raw, views, vgg, tmp_path)
+
+
+def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path / "bank")
+    bank, rows = read_bank(tmp_path / "bank"), []
+    head = train_head(bank, candidate(), card(), 7, tmp_path / "head", rows.append)
+    tuned = fine_tune(
+        bank,
+        candidate(),
+        candidate().fine_tune,
+        card("fine_tune"),
+        7,
+        tmp_path / "head",
+        tmp_path / "tuned",
+        rows.append,
+    )
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 3
+    assert rows[2]["val_loss"] < head.floor["untrained_log_loss"]
+    assert head.floor["majority_accuracy"] == pytest.approx(1 / 3)
+    assert head.trainable < tuned.trainable < tuned.parameters == head.parameters
+    for folder, summary in ((tmp_path / "head", head), (tmp_path / "tuned", tuned)):
+        history = pd.read_csv(folder / "history.csv")
+        assert history.set_index("epoch")["val_loss"].idxmin() == summary.best_epoch
+        with np.load(folder / "parity.npz") as parity:
+            reloaded = class_probabilities(load_model(folder), parity["images"])
+            np.testing.assert_allclose(reloaded, parity["probabilities"], atol=1e-5)
+            assert parity["images"].dtype == np.uint8
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(fine_tune=None, backbone=_frozen()), tmp_path / "bank")
+    wild = {**TRAINING, "epochs": 6, "optimizer": {"name": "sgd", "learning_rate": 30.0}, "early_stopping": None}
+    bank = read_bank(tmp_path / "bank")
+    train_head(bank, candidate(train_head=wild), card(), 7, tmp_path / "head", lambda row: None)
+    history = pd.read_csv(tmp_path / "head" / "history.csv")
+    rows = bank.rows("head", "validation")
+    import keras
+
+    head = keras.saving.load_model(tmp_path / "head" / "head.keras", compile=False)
+    logits = np.asarray(head(bank.gather("features", rows.index.to_numpy())))
+    accuracy = (logits.argmax(axis=1) == rows["label"]).mean()
+    assert accuracy == pytest.approx(history["val_accuracy"][history["val_loss"].idxmin()])
+    assert history["val_loss"].iloc[-1] > history["val_loss"].min()
+
+
+def _frozen() -> dict[str, object]:
+    return {"name": "efficientnet_lite0", "weights": "imagenet", "pooling": "avg", "unfreeze": None}
+
+
+def test_a_binary_head_has_one_logit(data, tmp_path):
+    raw, views = data
+    two = ImageTable(views.rows[views.rows["label"] < 2].reset_index(drop=True), views.classes[:2])
+    plain = candidate(fine_tune=None, backbone=_frozen(), head={"hidden": (), "dropout": 0.0})
+    extract(raw, two, plain, tmp_path / "bank")
+    summary = train_head(
+        read_bank(tmp_path / "bank"), plain, card("head", "binary", two.classes), 7, tmp_path / "head", lambda row: None
+    )
+    assert summary.trainable == 1280 + 1
+    with np.load(tmp_path / "head" / "parity.npz") as parity:
+        assert parity["probabilities"].shape == (16, 2)
+        np.testing.assert_allclose(parity["probabilities"].sum(axis=1), 1, atol=1e-6)
+
+
+def test_class_weights_are_balanced_or_given_and_a_wrong_name_is_an_error():
+    labels = np.array([0, 0, 0, 1], np.int32)
+    training = candidate().train_head
+    balanced = class_weight_vector(training.model_copy(update={"class_weights": "balanced"}), labels, ("a", "b"))
+    np.testing.assert_allclose(balanced, [4 / 6, 4 / 2])
+    given = class_weight_vector(training.model_copy(update={"class_weights": {"b": 3.0, "a": 1.0}}), labels, ("a", "b"))
+    assert given.tolist() == [1.0, 3.0]
+    with pytest.raises(TransferlineError, match="names a, c; it must name each class: a, b"):
+        class_weight_vector(training.model_copy(update={"class_weights": {"a": 1.0, "c": 1.0}}), labels, ("a", "b"))
+
+
+def test_an_epoch_of_fine_tuning_takes_each_image_once_and_varies_its_view(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path)
+    bank = read_bank(tmp_path)
+    rows = bank.rows("fine_tune", "train")
+    batches = BankBatches(bank, rows, ["boundary-0"], 10, np.ones(3, np.float32), seed=1, one_view_per_image=True)
+    orders = []
+    for _ in range(2):
+        orders.append(batches._order.copy())
+        batches.on_epoch_end()
+    for order in orders:
+        assert sorted(rows["path"].iloc[order]) == sorted(set(rows["path"]))
+    kinds = [rows["kind"].iloc[np.sort(order)].tolist() for order in orders]
+    assert kinds[0] != kinds[1] and set(kinds[0]) == {"untouched", "augmented"}
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from tests.test_training import candidate, card
+from transferline.training.bank import read_bank
+from transferline.training.fine_tune import fine_tune
+from transferline.training.train_head import train_head
+folder = Path(sys.argv[1])
+bank = read_bank(folder.parent / "bank")
+train_head(bank, candidate(), card(), 7, folder / "head", lambda row: None)
+fine_tune(bank, candidate(), candidate().fine_tune, card("fine_tune"), 7, folder / "head", folder / "tuned",
+          lambda row: None)
+"""
+
+
+@pytest.mark.slow
+def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path / "bank")
+    weights = []
+    for name in ("first", "second"):
+        subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=Path(__file__).parents[1])
+        model = load_model(tmp_path / name / "tuned")
+        weights.append([weight.numpy().tobytes() for weight in model.weights])
+    assert weights[0] == weights[1]
+    losses = [json.loads((tmp_path / name / "tuned" / "summary.json").read_text()) for name in ("first", "second")]
+    assert losses[0]["best_epoch"] == losses[1]["best_epoch"]

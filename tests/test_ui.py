@@ -1,0 +1,69 @@
+"""`transferline ui` with the real MLflow and the real Prefect."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from transferline.errors import TransferlineError
+from transferline.params import load_params
+from transferline.ui import serve
+
+PROJECT = Path(__file__).parents[1]
+SERVE = """
+import sys
+from pathlib import Path
+from transferline.params import load_params
+from transferline.ui import serve
+
+serve(Path.cwd(), load_params(Path("params.yaml")), int(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    params = load_params(PROJECT / "recipes/digits.yaml")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TransferlineError, match=f"Prefect's page cannot use port {port} .*--prefect-port"):
+            serve(tmp_path, params, free_ports(1)[0], port)
+
+
+@pytest.mark.slow
+def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
+    shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
+    (tmp_path / "mlruns").mkdir()
+    ports = free_ports(2)
+    command = [sys.executable, "-c", SERVE, *map(str, ports)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = [process.stdout.readline() for _ in range(4)]
+            assert said[1:3] == [f"MLflow:  http://127.0.0.1:{ports[0]}\n", f"Prefect: http://127.0.0.1:{ports[1]}\n"]
+            for port in ports:
+                page = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
+                assert page.status_code == 200
+                assert "<html" in page.text
+            children = psutil.Process(process.pid).children(recursive=True)
+            sockets = [one for child in children for one in child.net_connections() if one.status == "LISTEN"]
+            assert sorted(one.laddr.port for one in sockets) == sorted(ports)
+            assert {one.laddr.ip for one in sockets} == {"127.0.0.1"}
+        finally:
+            process.terminate()
+        assert process.wait(60) == 0
+    assert not psutil.wait_procs(children, timeout=10)[1]
