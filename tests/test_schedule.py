@@ -29,7 +29,9 @@ def soon():
     print("it is time")
 
 
-soon.serve(schedules=[Interval(timedelta(hours=1), anchor_date=datetime.now(timezone.utc) + timedelta(seconds=15))])
+if __name__ == "__main__":
+    first = datetime.now(timezone.utc) + timedelta(seconds=15)
+    soon.serve(schedules=[Interval(timedelta(hours=1), anchor_date=first)])
 """
 
 
@@ -47,7 +49,7 @@ def started(command: list[str], log: Path, **kwargs: Any) -> Iterator[None]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for(what: str, seconds: float, log: Path, look: Any) -> Any:
+def wait_for(what: str, seconds: float, logs: list[Path], look: Any) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -56,7 +58,7 @@ def wait_for(what: str, seconds: float, log: Path, look: Any) -> Any:
         except requests.ConnectionError:
             pass
         time.sleep(1)
-    pytest.fail(f"{what} not within {seconds} s:\n{log.read_text()[-3000:]}")
+    pytest.fail("\n".join([f"{what} not within {seconds} s", *(log.read_text()[-3000:] for log in logs)]))
 
 
 @pytest.mark.slow
@@ -73,17 +75,17 @@ def test_a_scheduled_run_completes(tmp_path: Path) -> None:
     }
     (tmp_path / "served.py").write_text(SERVED)
     server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    log = tmp_path / "log.txt"
+    logs = [tmp_path / "server.txt", tmp_path / "served.txt"]
 
     def completed() -> Any:
         body = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
         return requests.post(f"{api}/flow_runs/filter", json=body, timeout=30).json()
 
     with ExitStack() as stack:
-        stack.enter_context(started(server, log, env=env))
-        wait_for("server", SECONDS_TO_START, log, lambda: requests.get(f"{api}/health", timeout=30).ok)
-        stack.enter_context(started([sys.executable, "served.py"], tmp_path / "served.txt", env=env, cwd=tmp_path))
-        run = wait_for("completed scheduled run", SECONDS_TO_COMPLETE, log, completed)[0]
+        stack.enter_context(started(server, logs[0], env=env))
+        wait_for("server", SECONDS_TO_START, logs[:1], lambda: requests.get(f"{api}/health", timeout=30).ok)
+        stack.enter_context(started([sys.executable, "served.py"], logs[1], env=env, cwd=tmp_path))
+        run = wait_for("completed scheduled run", SECONDS_TO_COMPLETE, logs, completed)[0]
     assert run["auto_scheduled"]
     begin, planned = (datetime.fromisoformat(run[key]) for key in ("start_time", "expected_start_time"))
     assert timedelta(0) <= begin - planned < timedelta(seconds=SECONDS_TO_COMPLETE)

@@ -72,8 +72,8 @@ def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[Entry]:
         return
     for member in opened:
         _refuse_special(member.name, member.isfile() or member.isdir())
-        opener = None if member.isdir() else partial(opened.extractfile, member)
-        yield Entry(_safe_path(member.name), member.size, opener)
+        extract = None if member.isdir() else partial(opened.extractfile, member)
+        yield Entry(_safe_path(member.name), member.size, extract)
     _refuse_early_end(opened)
 
 

@@ -3,6 +3,7 @@
 Great Expectations' own site loads styles, scripts and a picture from other servers, and has the time in its file names.
 """
 
+import html
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,4 +66,18 @@ def _suite(result: Any) -> dict[str, Any]:
     """The sections of the page without the first, which tells when and by which version it was made."""
     sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"][1:]
     met = sum(one.success for one in result.results)
-    return {"name": result.suite_name, "met": met, "all": len(result.results), "sections": sections}
+    return {"name": result.suite_name, "met": met, "all": len(result.results), "sections": _escape(sections)}
+
+
+def _escape(block: Any) -> Any:
+    """Escapes the cells of tables, in which names of files stand; Great Expectations escapes all but them."""
+    if isinstance(block, list):
+        return [_escape(item) for item in block]
+    if not isinstance(block, dict):
+        return block
+    escaped = {key: _escape(value) for key, value in block.items()}
+    if "table" in block:
+        escaped["table"] = [
+            [html.escape(cell) if isinstance(cell, str) else _escape(cell) for cell in row] for row in block["table"]
+        ]
+    return escaped
