@@ -1,8 +1,56 @@
 """The last words of a run: what came out, and where to look."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
 
 def closing(root: Path, summary: dict[str, Any]) -> str:
-    return str(summary)
+    """The result of a run as a table, what promotion decided, and the commands that show more.
+
+    Args:
+        root: the project's folder, with `metrics.json` and `evaluations/` as the stages wrote them.
+        summary: what the flow returned.
+    """
+    decision = summary["decision"] or {"promoted": False, "reason": "promotion was not asked for"}
+    done = f"{len(summary['stages'])} stages run" if summary["stages"] else "everything is up to date"
+    outcome = "promoted" if decision["promoted"] else "not promoted"
+    table = _rows(root, outcome)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join(["", *lines, "", f"{done}; {outcome}: {decision['reason']}", "", *_commands()])
+
+
+def _rows(root: Path, outcome: str) -> list[list[str]]:
+    """A header, then a row for each candidate and phase; `outcome` stands at the selected one."""
+    metrics = json.loads((root / "metrics.json").read_text(encoding="utf-8"))
+    selected, metric = metrics["selected"], metrics["selected"]["metric"]
+    rows = [["candidate", "phase", f"validation {metric}", f"test {metric}", "seconds", ""]]
+    for candidate, phases in metrics["candidates"].items():
+        for phase, splits in phases.items():
+            latency = json.loads((root / "evaluations" / candidate / phase / "latency.json").read_text("utf-8"))
+            chosen = (candidate, phase) == (selected["candidate"], selected["phase"])
+            figures = [_figure(splits.get(split, {}), metric) for split in ("validation", "test")]
+            seconds = f"{latency['training_seconds']:.0f}"
+            rows.append([candidate, phase, *figures, seconds, outcome if chosen else "not selected"])
+    return rows
+
+
+def _figure(figures: dict[str, float], metric: str) -> str:
+    """A metric, with its confidence interval where the evaluation has one."""
+    if metric not in figures:
+        return "-"
+    ends = [figures[key] for key in (f"{metric}_low", f"{metric}_high") if key in figures]
+    return f"{figures[metric]:.4f}" + (f" [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")
+
+
+def _commands() -> list[str]:
+    programs = Path(sys.executable).parent
+    if programs.is_relative_to(Path.cwd()):
+        programs = programs.relative_to(Path.cwd())
+    return [
+        f"MLflow and Prefect pages:  {programs / 'transferline'} ui",
+        f"validation report:         {programs / 'python'} -m webbrowser -t reports/data_docs/index.html",
+        "leaderboard:               cat reports/leaderboard.md",
+    ]

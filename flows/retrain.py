@@ -1,6 +1,5 @@
 """The retrain flow: the stages that DVC would run, one task each, then promotion."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,7 @@ def retrain(promote: bool = True) -> dict[str, Any] | State:
         state whose message is for the user.
     """
     try:
-        root = environment.project_root(Path.cwd())
-        environment.prepare(root)
-        os.chdir(root)
+        root = environment.enter_project()
         load_params(root / "params.yaml")
         changed = pipeline.changed(root)
     except TransferlineError as error:

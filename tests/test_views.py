@@ -39,7 +39,7 @@ def manifest(count: int) -> ImageTable:
         "split": [splits[i % 5] for i in range(count)],
         "kept": [i % 10 != 3 for i in range(count)],
     }
-    return ImageTable(pd.DataFrame(rows), ("a", "b"))
+    return ImageTable(pd.DataFrame(rows), ("cat", "dog"))
 
 
 def view_rows(count: int = 1, fill: str = "reflect", **values: float) -> pd.DataFrame:
@@ -53,9 +53,9 @@ def pictures(*shape: int) -> np.ndarray:
 
 def test_only_kept_images_have_views_and_only_train_has_more_than_the_untouched_one() -> None:
     table = draw_views(manifest(20), AUGMENT)
-    assert table.classes == ("a", "b")
+    assert table.classes == ("cat", "dog")
     assert table.rows.groupby("path")["label"].agg(set).to_dict() == {
-        row.path: {"ab".index(row.label)} for row in manifest(20).rows.query("kept").itertuples()
+        row.path: {table.classes.index(row.label)} for row in manifest(20).rows.query("kept").itertuples()
     }
     kinds = table.rows.groupby(["split", "path"])["kind"].agg(list)
     assert all(kinds["train"].map(lambda views: views == ["untouched"] + ["flipped"] * 2 + ["augmented"] * 3))
@@ -90,7 +90,7 @@ def test_a_flip_that_is_not_allowed_is_never_drawn() -> None:
 
 def test_the_draws_of_an_image_stay_when_images_are_added_and_change_with_the_seed() -> None:
     before, after = (draw_views(manifest(count), AUGMENT).rows for count in (20, 26))
-    grown = draw_views(ImageTable(manifest(26).rows[::-1], ("a", "b")), AUGMENT).rows
+    grown = draw_views(ImageTable(manifest(26).rows[::-1], ("cat", "dog")), AUGMENT).rows
     order = ["path", "view"]
     pd.testing.assert_frame_equal(before, after[: len(before)])
     pd.testing.assert_frame_equal(

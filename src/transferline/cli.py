@@ -41,9 +41,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _data_add(options: argparse.Namespace) -> int:
     from transferline.data.add import add
+    from transferline.data.survey import describe
 
     source = options.source if "://" in options.source else str(Path(options.source).resolve())
-    print(add(source, options.name, environment.enter_project(), options.sha256))
+    found = add(source, options.name, environment.enter_project(), options.sha256)
+    print(describe(options.name, found))
     return 0
 
 

@@ -37,7 +37,7 @@ def _expect(
     severity = severity or getattr(validate.rules, rule)
     of = arguments["column"] if kind is gxe.ExpectColumnValuesToBeNull else None  # a column of other files
     meta = {"rule": rule, "severity": severity, "detail": detail, "of": of}
-    wanted = ", ".join(f"{key} {value}" for key, value in arguments.items())
+    wanted = ", ".join(f"{key} {value!r}" for key, value in arguments.items())
     text = f"{rule} ({severity}): {kind.expectation_type}, {wanted}"
     return kind(severity=GX_SEVERITY[severity], meta=meta, description=text, **arguments)
 

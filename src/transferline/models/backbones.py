@@ -2,7 +2,6 @@
 
 import importlib
 import random
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,10 @@ from transferline.models.weights import check_sha256, load_weights_file
 from transferline.params import Backbone, Image, WeightsFile
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
+
+NO_WEIGHTS = """the ImageNet weights of {name} cannot be had: {error}
+  Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, ~/.keras/models, or copy this folder
+  from a machine where the backbone has been used. Or give a file of your own: weights: {{path: …, sha256: …}}"""
 
 
 def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) -> keras.Model:
@@ -71,18 +74,7 @@ def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.M
     except TransferlineError:
         raise
     except Exception as error:  # Keras's downloader raises no narrower one
-        raise TransferlineError(_how_to_get_weights(backbone.name, str(error))) from error
-
-
-def _how_to_get_weights(name: str, error: str) -> str:
-    url = re.search(r"https?://[^\s:]+", error)
-    file = f"the file {url[0]}" if url else "the file"
-    return (
-        f"the ImageNet weights of {name} cannot be had: {error}\n"
-        f"  Behind a proxy, set HTTPS_PROXY. Offline, put {file} into Keras's cache, "
-        "~/.keras/models (or copy that folder from a machine where this backbone has run), "
-        "or name a file of your own: weights: {path: …, sha256: …}"
-    )
+        raise TransferlineError(NO_WEIGHTS.format(name=backbone.name, error=error)) from error
 
 
 def preprocessing(name: str) -> Callable[[Any], Any]:

@@ -59,7 +59,9 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
     nothing = keras.Input(backbone.output.shape[1:])
     return Cut(
         frozen=keras.Model(backbone.input, tensors, name="frozen"),
-        top=keras.Model(tensors, backbone.output, name="top") if trainable else keras.Model([nothing], nothing, name="top"),
+        top=keras.Model(tensors, backbone.output, name="top")
+        if trainable
+        else keras.Model([nothing], nothing, name="top"),
         boundary=tuple(operation.name for operation in boundary),
         trainable=trainable,
     )

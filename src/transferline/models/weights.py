@@ -42,7 +42,8 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
     try:
         load_torch_weights(model, path) if path.suffix == ".pth" else model.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError) as error:
-        raise TransferlineError(f"the weights {path} do not fit {model.name} without its top: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise TransferlineError(f"the weights {path} do not fit {model.name} without its top: {reason}") from error
 
 
 def load_torch_weights(model: keras.Model, path: Path) -> None:

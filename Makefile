@@ -1,0 +1,46 @@
+# make run, make test: each makes .venv first, if need be; a second call finds it done.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+BIN := .venv/bin
+
+.PHONY: setup run test check ui clean
+
+setup: .venv/installed
+
+run: setup
+	$(BIN)/transferline run
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: setup
+	$(BIN)/transferline ui
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+# Bytecode is compiled here and now: without it every process of a run compiles TensorFlow, MLflow and Prefect again
+# where PYTHONDONTWRITEBYTECODE is set. The lock holds no index address; uv and pip use the one they are set up with.
+.venv/installed: requirements.lock pyproject.toml
+	@python=""; \
+	for name in python3.12 python3.11 python3; do \
+	  if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then \
+	    python=$$name; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: transferline needs Python 3.11 or 3.12 on PATH; python3 is $$(python3 --version 2>&1)" >&2; exit 1; \
+	fi; \
+	[ -x $(BIN)/python ] || { echo "making .venv with $$($$python --version)"; $$python -m venv .venv; }
+	@echo "installing $$(grep -c == requirements.lock) locked packages; the first time takes minutes"
+	@if command -v uv >/dev/null; \
+	then uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock; \
+	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --compile -r requirements.lock; fi
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
