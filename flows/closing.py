@@ -33,7 +33,7 @@ def _rows(root: Path, outcome: str) -> list[list[str]]:
             chosen = (candidate, phase) == (selected["candidate"], selected["phase"])
             figures = [_figure(splits.get(split, {}), metric) for split in ("validation", "test")]
             seconds = f"{latency['training_seconds']:.0f}"
-            rows.append([candidate, phase, *figures, seconds, outcome if chosen else "not selected"])
+            rows.append([candidate, phase, *figures, seconds, f"selected, {outcome}" if chosen else ""])
     return rows
 
 

@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Failed, State
 
 from flows.closing import closing
+from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from tasks.stage import run_stage
 from transferline import environment, pipeline
@@ -31,6 +32,7 @@ def retrain(promote: bool = True) -> dict[str, Any] | State:
         `stages`, the seconds of each stage that ran, and `decision`, the result of the promotion or None; or a failed
         state whose message is for the user.
     """
+    quiet_failures()
     try:
         root = environment.enter_project()
         load_params(root / "params.yaml")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
@@ -11,7 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 
 
-@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False, log_prints=True)
 def promote_selected(root: Path) -> dict[str, Any] | State:
     """Registers the selected model and makes it the champion if it is better.
 
@@ -25,5 +25,4 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
         decision = promote(load_params(root / "params.yaml"), root)
     except TransferlineError as error:
         return Failed(message=f"promotion failed: {error}")
-    get_run_logger().info(decision.reason)
     return {"promoted": decision.promoted, "reason": decision.reason, "version": decision.version}

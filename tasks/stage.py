@@ -1,6 +1,5 @@
 """One DVC stage as a Prefect task."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -12,7 +11,18 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
-CHATTER = ("didn't change, skipping", "To track the changes with git", "git add ", "Use `dvc push`", "To enable auto")
+# What DVC repeats at each stage, and at the many that it only passes on its way.
+CHATTER = (
+    "didn't change, skipping",
+    "Generating lock file",
+    "Updating lock file",
+    "To track the changes with git",
+    "git add ",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "' is empty.",
+)
 SECONDS_TO_STOP = 30
 
 
@@ -33,7 +43,6 @@ def run_stage(name: str) -> float | State:
     """
     start = time.monotonic()
     logger = get_run_logger()
-    logger.logger.addFilter(_without_traceback)
     lines: list[str] = []
 
     def keep(line: str) -> None:
@@ -72,8 +81,3 @@ def _stream(command: list[str], receive: Callable[[str], None]) -> int:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         raise
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Drops Prefect's report of a returned failed state: the stage's lines have said it, and there is no traceback."""
-    return not record.getMessage().startswith("Task run failed with state")

@@ -13,7 +13,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
 from tasks.stage import failure_message
-from transferline import environment, pipeline
+from transferline import pipeline
+from transferline.errors import TransferlineError
 
 PROJECT = Path(__file__).parents[1]
 
@@ -69,15 +70,13 @@ ORDER = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        with prefect_test_harness(server_startup_timeout=120):
-            yield
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Git and DVC repository with the params of the default recipe, in which nothing has run; the current folder."""
     shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
     shutil.copytree(PROJECT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "*.local"))
@@ -100,31 +99,28 @@ def reproduce(name: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", "-q", "repro", name], check=True)
 
 
-def test_stages_are_those_that_the_params_need_in_order(project: Path) -> None:
-    assert pipeline.stages(project) == ORDER
+def test_stages_are_those_that_the_params_need_in_order(repo: Path) -> None:
+    assert pipeline.stages(repo) == ORDER
 
 
-def test_changed_says_why(project: Path) -> None:
-    assert pipeline.changed(project)["validate"] == [
-        "never run",
-        "upstream changes: data/dvc.yaml:fetch@digits",
-    ]
+def test_changed_says_why(repo: Path) -> None:
+    assert pipeline.changed(repo) == {name: ["never run"] for name in ORDER}
     reproduce("select")
-    assert pipeline.changed(project) == {}
-    edit(project / "params.yaml", "hidden: [128]", "hidden: [64]")
-    (project / "reports/leaderboard.md").unlink()
-    assert pipeline.changed(project) == {
+    assert pipeline.changed(repo) == {}
+    edit(repo / "params.yaml", "hidden: [128]", "hidden: [64]")
+    (repo / "reports/leaderboard.md").unlink()
+    assert pipeline.changed(repo) == {
         "train_head@lite0_hidden": ["candidates.lite0_hidden.head.hidden: [128] -> [64]"],
         "select": ["reports/leaderboard.md is missing", "upstream changes: train_head@lite0_hidden"],
     }
 
 
-def test_changed_sees_edited_data_and_commands(project: Path) -> None:
+def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     reproduce("select")
-    (project / "data/digits").unlink()
-    (project / "data/digits").write_text("other digits")
-    edit(project / "dvc.yaml", "step.py select", "-B step.py select")
-    reasons = pipeline.changed(project)
+    (repo / "data/digits").unlink()
+    (repo / "data/digits").write_text("other digits")
+    edit(repo / "dvc.yaml", "step.py select", "-B step.py select")
+    reasons = pipeline.changed(repo)
     assert reasons["data/dvc.yaml:fetch@digits"] == ["data/digits is not as the stage wrote it"]
     assert reasons["validate"] == ["data/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
     assert "its command changed" in reasons["select"]
@@ -138,10 +134,10 @@ def test_changed_sees_edited_data_and_commands(project: Path) -> None:
         (".dvc/config", "[core]", "[core", "config"),
     ],
 )
-def test_a_pipeline_that_dvc_cannot_read(project: Path, file: str, old: str, new: str, message: str) -> None:
-    edit(project / file, old, new)
-    with pytest.raises(environment.TransferlineError, match=message):
-        pipeline.changed(project)
+def test_a_pipeline_that_dvc_cannot_read(repo: Path, file: str, old: str, new: str, message: str) -> None:
+    edit(repo / file, old, new)
+    with pytest.raises(TransferlineError, match=message):
+        pipeline.changed(repo)
 
 
 def test_the_message_of_a_failed_stage() -> None:
@@ -163,7 +159,7 @@ def test_the_message_of_a_failed_stage() -> None:
 
 @pytest.mark.slow
 def test_a_run_does_all_then_nothing_then_what_changed(
-    server: None, project: Path, caplog: pytest.LogCaptureFixture
+    server: None, repo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert list(retrain(promote=False)["stages"]) == ORDER
     assert [message for message in caplog.messages if "is at work" in message] == [
@@ -181,33 +177,33 @@ def test_a_run_does_all_then_nothing_then_what_changed(
     assert retrain(promote=False) == {"stages": {}, "decision": None}
     assert "everything is up to date" in caplog.messages
 
-    edit(project / "params.yaml", "hidden: [128]", "hidden: [64]")
+    edit(repo / "params.yaml", "hidden: [128]", "hidden: [64]")
     assert list(retrain(promote=False)["stages"]) == ["train_head@lite0_hidden", "select"]
 
 
 @pytest.mark.slow
 def test_failed_validation_stops_before_training(
-    server: None, project: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    server: None, repo: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    edit(project / "data/dvc.yaml", "some digits", "digits that fail in validate")
+    edit(repo / "data/dvc.yaml", "some digits", "digits that fail in validate")
     assert main(promote=False) == 1
     expected = "error: stage validate failed: data/digits: 1 broken image\n  a.png: truncated; mend or remove it\n"
     assert capsys.readouterr().err.endswith(expected)
     assert "train_head is at work" not in caplog.messages
     assert "Traceback" not in caplog.text
-    assert not (project / "models").exists()
+    assert not (repo / "models").exists()
 
 
 @pytest.mark.slow
-def test_wrong_params_stop_before_any_stage(server: None, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit(project / "params.yaml", "dataset: digits", "datasets: digits")
+def test_wrong_params_stop_before_any_stage(server: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(repo / "params.yaml", "dataset: digits", "datasets: digits")
     assert main(promote=False) == 1
     assert "did you mean dataset?" in capsys.readouterr().err
-    assert not (project / "data/digits").exists()
+    assert not (repo / "data/digits").exists()
 
 
 @pytest.mark.slow
-def test_a_configured_server_that_does_not_answer(project: Path, tmp_path: Path) -> None:
+def test_a_configured_server_that_does_not_answer(repo: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / ".prefect")}
     env["PYTHONPATH"] = str(PROJECT)
     command = [sys.executable, "-c", "import sys; from flows.retrain import main; sys.exit(main(False))"]

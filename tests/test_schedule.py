@@ -1,4 +1,5 @@
-"""A scheduled run happens: locked versions that only look installed let Prefect's server start and schedule nothing."""
+"""A scheduled run happens and can be asked for. Versions that pip accepts together break either: with SQLAlchemy 2.1
+Prefect's server schedules nothing, and from FastAPI 0.151 on it refuses what Prefect's own client asks (422)."""
 
 import os
 import signal
@@ -8,12 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 SECONDS_TO_START = 180
 SECONDS_TO_COMPLETE = 120
@@ -77,15 +80,13 @@ def test_a_scheduled_run_completes(tmp_path: Path) -> None:
     server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     logs = [tmp_path / "server.txt", tmp_path / "served.txt"]
 
-    def completed() -> Any:
-        body = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-        return requests.post(f"{api}/flow_runs/filter", json=body, timeout=30).json()
+    def completed() -> list[FlowRun]:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            return [run for run in client.read_flow_runs() if run.state_type == StateType.COMPLETED]
 
     with ExitStack() as stack:
         stack.enter_context(started(server, logs[0], env=env))
         wait_for("server", SECONDS_TO_START, logs[:1], lambda: requests.get(f"{api}/health", timeout=30).ok)
         stack.enter_context(started([sys.executable, "served.py"], logs[1], env=env, cwd=tmp_path))
         run = wait_for("completed scheduled run", SECONDS_TO_COMPLETE, logs, completed)[0]
-    assert run["auto_scheduled"]
-    begin, planned = (datetime.fromisoformat(run[key]) for key in ("start_time", "expected_start_time"))
-    assert timedelta(0) <= begin - planned < timedelta(seconds=SECONDS_TO_COMPLETE)
+    assert run.auto_scheduled

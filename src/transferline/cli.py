@@ -11,6 +11,7 @@ from pathlib import Path
 
 from transferline import environment
 from transferline.errors import TransferlineError
+from transferline.quiet import import_quietly
 
 STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "evaluate", "record", "select")
 
@@ -19,11 +20,11 @@ def run_stage(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
 
-    run = importlib.import_module(f"transferline.stages.{name}").run
+    environment.prepare(Path.cwd())
+    run = import_quietly(f"transferline.stages.{name}").run
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
-    environment.prepare(Path.cwd())
     run(load_params(Path("params.yaml")), **vars(parser.parse_args(arguments)))
 
 

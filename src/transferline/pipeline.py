@@ -13,6 +13,7 @@ from scmrepo.exceptions import SCMError
 
 from transferline.errors import TransferlineError
 
+NEVER_RUN = "never run"
 DEPENDENCY_WORDS = {"new": "is new", "modified": "changed", "deleted": "is missing"}
 OUTPUT_WORDS = {
     "new": "is not recorded",
@@ -44,7 +45,9 @@ def changed(root: Path) -> dict[str, list[str]]:
     with _pipeline(root) as graph:
         for stage in _in_order(graph, root):
             upstream = sorted(above.addressing for above in graph.successors(stage) if above.addressing in reasons)
-            why = _reasons(stage) + ([f"upstream changes: {', '.join(upstream)}"] if upstream else [])
+            why = _reasons(stage)
+            if upstream and why != [NEVER_RUN]:
+                why.append(f"upstream changes: {', '.join(upstream)}")
             if why:
                 reasons[stage.addressing] = why
     return reasons
@@ -73,7 +76,7 @@ def _in_order(graph: Any, root: Path) -> list[Any]:
 def _reasons(stage: Any) -> list[str]:
     """Why DVC would run `stage`, apart from what its upstream stages will write; empty when it would not."""
     if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
-        return ["never run"]
+        return [NEVER_RUN]
     reasons = []
     for entry in stage.status().get(stage.addressing, []):
         if entry == "always changed":

@@ -118,6 +118,6 @@ def perceptual_hash(luminance: Image.Image) -> str:
     Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
     64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
     """
-    small = luminance.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    small = luminance.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     spectrum: npt.NDArray[np.float32] = dctn(np.asarray(small, np.float32))[:LOW, :LOW]
     return np.packbits(spectrum > np.median(spectrum)).tobytes().hex()

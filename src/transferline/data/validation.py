@@ -69,7 +69,7 @@ def validate_dataset(raw: Path, data: Data, validate: Validate) -> Validation:
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)
     )
-    counts = _count(rows, findings, per_class)
+    counts = _count(rows, findings, per_class, data)
     reasons = _reasons(rows, findings, per_class, data, validate)
     manifest = ImageTable(rows.drop(columns=["given", "kind"]), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
@@ -155,7 +155,7 @@ def _hidden_root(path: str) -> str:
     return path if end < 0 else path[:end]
 
 
-def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame) -> dict[str, Any]:
+def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
     kinds = rows["kind"].value_counts()
     return {
         "files": len(rows),
@@ -164,7 +164,7 @@ def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame)
         "images": int(kinds.get("image", 0)),
         "kept": int(rows["kept"].sum()),
         "quarantined": len(_quarantined(findings)),
-        "without_group": int((rows["group"] == rows["sha256"]).sum()),
+        "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
         "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
         "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
     }

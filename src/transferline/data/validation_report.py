@@ -51,9 +51,11 @@ def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
 def summarize(validation: Validation) -> str:
     """A few lines for the console."""
     counts = validation.counts
+    alone = f"{counts['without_group']} images do not match data.split.group; each is a group of its own"
     lines = [
         f"{counts['files']} files: {counts['images']} images, {counts['not_images']} others, {counts['hidden']} hidden",
         f"{counts['kept']} images kept, {counts['quarantined']} quarantined",
+        *([alone] if counts["without_group"] else []),
         *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
         pd.DataFrame(counts["classes"]).T.to_string(),
     ]

@@ -16,7 +16,7 @@ def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, pr
     """
     size, channels = candidate.image.size, CHANNELS[candidate.image.color]
     image = keras.Input((size, size, channels), dtype="uint8", name="image")
-    feature_map = backbone(preprocessing(candidate.backbone.name)(image), training=False)
+    feature_map = backbone(preprocessing(candidate.backbone.name)(image))
     logits = head(pool(feature_map, candidate.backbone.pooling))
     activation = "sigmoid" if problem == "binary" else "softmax"
     return keras.Model(image, keras.layers.Activation(activation, name="probabilities")(logits))

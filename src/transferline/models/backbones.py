@@ -59,10 +59,9 @@ def _as_in_a_fresh_process() -> Iterator[None]:
 
 def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.Model:
     entry = BACKBONES[backbone.name]
-    # MobileNetV3's constructors are in keras.applications only, ours is not there
-    home = (
-        keras.applications if hasattr(keras.applications, entry.constructor) else importlib.import_module(entry.module)
-    )
+    home: Any = importlib.import_module(entry.module)
+    if not hasattr(home, entry.constructor):
+        home = keras.applications  # MobileNetV3's constructors are only there
     width = {} if backbone.alpha is None else {"alpha": backbone.alpha}
     shape = (image.size, image.size, CHANNELS[image.color])
     try:

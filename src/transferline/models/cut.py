@@ -22,8 +22,7 @@ class Cut:
 
     Attributes:
         frozen: the backbone's input to the list of boundary tensors.
-        top: the list of boundary tensors to the backbone's output. Call it with `training=False`: batch normalisation
-            then keeps its statistics, while gamma and beta can be trained.
+        top: the list of boundary tensors to the backbone's output; to train it, wrap it in `InferenceMode`.
         boundary: the names of the layers whose outputs are the boundary tensors.
         trainable: the layers with weights that fine-tuning trains; all others have `trainable` set to False.
     """
@@ -32,6 +31,22 @@ class Cut:
     top: keras.Model
     boundary: tuple[str, ...]
     trainable: tuple[keras.Layer, ...]
+
+
+class InferenceMode(keras.layers.Layer):  # type: ignore[misc]
+    """A model as a layer in inference mode, also during training: batch normalisation keeps its statistics.
+
+    Gamma and beta can be trained all the same. `model(x, training=False)` in a functional model is not enough: Keras
+    3.15 replaces that argument with the mode of the outer model.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name=f"{model.name}_in_inference_mode")
+        self.model = model
+
+    def call(self, inputs: Any) -> Any:
+        """The model's output."""
+        return self.model(inputs, training=False)
 
 
 def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
@@ -56,12 +71,10 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
         raise TransferlineError(f"unfreeze trains nothing: {backbone.name} has no weights from {chosen[0].name} on")
     boundary = _narrowest(backbone, trainable) if trainable else [_operation(backbone.output)]
     tensors = [operation.output for operation in boundary]
-    nothing = keras.Input(backbone.output.shape[1:])
+    output = backbone.output if trainable else keras.layers.Identity()(backbone.output)
     return Cut(
         frozen=keras.Model(backbone.input, tensors, name="frozen"),
-        top=keras.Model(tensors, backbone.output, name="top")
-        if trainable
-        else keras.Model([nothing], nothing, name="top"),
+        top=keras.Model(tensors, output, name="top"),
         boundary=tuple(operation.name for operation in boundary),
         trainable=trainable,
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from transferline.params import Image
+from transferline.quiet import import_quietly
 
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
@@ -41,9 +42,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def load_model(folder: Path) -> Any:
     """Loads the Keras model of a folder, in safe mode: no code in the file is run."""
-    import keras
-
-    return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
+    return import_quietly("keras").saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
 
 
 def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -44,12 +44,13 @@ def _pairs(model: keras.Model) -> dict[str, Any]:
 
 def _folded(layer: Any, normalization: Any) -> Any:
     """A copy of the layer, with bias, that does what both do."""
-    mean, variance = np.array(normalization.moving_mean), np.array(normalization.moving_variance)
+    values = keras.ops.convert_to_numpy
+    mean, variance = values(normalization.moving_mean), values(normalization.moving_variance)
     scale = 1 / np.sqrt(variance + normalization.epsilon)
-    scale = scale * np.array(normalization.gamma) if normalization.scale else scale
-    shift = np.array(normalization.beta) if normalization.center else 0.0
-    *kernels, last = [np.array(weight) for weight in layer.weights if weight is not layer.bias]
-    bias = np.array(layer.bias) if layer.use_bias else 0.0
+    scale = scale * values(normalization.gamma) if normalization.scale else scale
+    shift = values(normalization.beta) if normalization.center else 0.0
+    *kernels, last = [values(weight) for weight in layer.weights if weight is not layer.bias]
+    bias = values(layer.bias) if layer.use_bias else 0.0
     is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     last = last * (scale.reshape(last.shape[-2:]) if is_depthwise else scale)
     copy = type(layer).from_config({**layer.get_config(), "use_bias": True})

@@ -1,6 +1,7 @@
 """Weights from files: checked first, then loaded whole or not at all."""
 
 import hashlib
+import warnings
 from itertools import groupby
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
             f"the weights {path} must be a file that ends in {' or '.join(allowed)} for {model.name}"
         )
     try:
-        load_torch_weights(model, path) if path.suffix == ".pth" else model.load_weights(path)
+        with warnings.catch_warnings(action="ignore"):  # of each layer that the error below is about
+            load_torch_weights(model, path) if path.suffix == ".pth" else model.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise TransferlineError(f"the weights {path} do not fit {model.name} without its top: {reason}") from error

@@ -58,6 +58,9 @@ class SplitParams(Section):
 
     An image's split follows from a hash of its content, or of its `group`: the text that the parentheses of a
     regular expression match in its path (`^([^/]+/\\d+)_` keeps the frames of one track together).
+
+    Where the dataset brings its own splits they stay: `test` has no meaning, and `validation` is the fraction that is
+    cut from train if there is no validation split.
     """
 
     validation: Annotated[float, Field(gt=0, lt=1)]
