@@ -50,7 +50,7 @@ def run_stage(name: str) -> float | State:
         if line.strip() and not any(words in line for words in CHATTER):
             logger.info(line)
 
-    if _stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", name], keep):
+    if stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", name], keep):
         return Failed(message=failure_message(name, lines))
     return round(time.monotonic() - start, 1)
 
@@ -63,8 +63,12 @@ def failure_message(name: str, lines: list[str]) -> str:
     return f"stage {name} failed: " + "\n".join(message).removeprefix("error: ")
 
 
-def _stream(command: list[str], receive: Callable[[str], None]) -> int:
-    """Runs a command, hands over each line of its output at once, and stops it and its children if we are stopped."""
+def stream(command: list[str], receive: Callable[[str], None]) -> int:
+    """Runs a command, hands over each line of its output at once, and stops it and its children if we are stopped.
+
+    Returns:
+        The command's exit status.
+    """
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
     )

@@ -183,6 +183,20 @@ def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data,
             assert parity["images"].dtype == np.uint8
 
 
+def test_fine_tuning_trains_scales_and_offsets_but_keeps_the_statistics_of_batch_normalisation(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(), tmp_path / "bank")
+    bank, folders = read_bank(tmp_path / "bank"), (tmp_path / "head", tmp_path / "tuned")
+    train_head(bank, candidate(), card(), 7, folders[0], lambda row: None)
+    fine_tune(bank, candidate(), candidate().fine_tune, card("fine_tune"), 7, *folders, lambda row: None)
+    before, after = ({w.path: w.numpy() for w in load_model(folder).weights} for folder in folders)
+    changed = {path for path in before if not np.array_equal(before[path], after[path])}
+    assert not any("moving" in path for path in changed)
+    assert any(path.endswith("top_bn/gamma") for path in changed)
+    assert any(path.endswith("top_conv/kernel") for path in changed)
+    assert not any("block5" in path for path in changed)
+
+
 def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
     raw, views = data
     extract(raw, views, candidate(fine_tune=None, backbone=_frozen()), tmp_path / "bank")

@@ -1,15 +1,19 @@
 """What a candidate is made of: sizes, parameters and the freeze boundary; needs no weights."""
 
+import json
 import math
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from transferline.data.tables import read_table
+from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone
 from transferline.models.cut import cut
 from transferline.models.head import build_head
-from transferline.params import Pretrained
+from transferline.params import Params, Pretrained
+from transferline.paths import MANIFEST
 
 
 class BoundaryTensor(BaseModel):
@@ -97,3 +101,31 @@ def format_description(name: str, description: Description) -> str:
         "freeze boundary": f"{tensors}: {size}" if tensors else "behind the last layer",
     }
     return "\n".join([name, *(f"  {label:<22} {value}" for label, value in rows.items())])
+
+
+def describe_candidates(params: Params, candidate: str | None, classes: int | None, as_json: bool) -> str:
+    """Describes one candidate, or all, for the terminal or as JSON.
+
+    Args:
+        params: the whole params.
+        candidate: its name; None for all.
+        classes: their number; None takes it from the manifest, and is 2 in a binary problem.
+        as_json: JSON by candidate instead of lines.
+
+    Raises:
+        TransferlineError: there is no such candidate, or the number of classes is not known yet.
+    """
+    if candidate is not None and candidate not in params.candidates:
+        raise TransferlineError(f"there is no candidate {candidate}; params.yaml has {', '.join(params.candidates)}")
+    known = classes or (2 if params.data.problem == "binary" else _classes_of_manifest())
+    names = [candidate] if candidate else list(params.candidates)
+    found = {name: describe(params.candidates[name], params.data.problem, known) for name in names}
+    if as_json:
+        return json.dumps({name: description.model_dump(mode="json") for name, description in found.items()}, indent=2)
+    return "\n\n".join(format_description(name, description) for name, description in found.items())
+
+
+def _classes_of_manifest() -> int:
+    if not MANIFEST.exists():
+        raise TransferlineError("how many classes there are is not known before validate has run; give --classes N")
+    return len(read_table(MANIFEST).classes)

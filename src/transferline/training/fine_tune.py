@@ -8,7 +8,7 @@ import pandas as pd
 
 from transferline.models.assemble import assemble
 from transferline.models.backbones import build_backbone
-from transferline.models.cut import cut
+from transferline.models.cut import InferenceMode, cut
 from transferline.models.exported import ModelCard
 from transferline.models.head import pool
 from transferline.params import Pretrained, Training
@@ -48,7 +48,7 @@ def fine_tune(
     head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
     top = cut(backbone, candidate.backbone.unfreeze).top
     inputs = [keras.Input(shape) for shape in bank.boundary]
-    features = pool(top(inputs if len(inputs) > 1 else inputs[0], training=False), candidate.backbone.pooling)
+    features = pool(InferenceMode(top)(inputs), candidate.backbone.pooling)
     model = keras.Model(inputs, head(features))
     kinds = [f"boundary-{k}" for k in range(len(inputs))]
     train_rows, validation_rows = bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation")

@@ -1,0 +1,12 @@
+"""Where the stages of `dvc.yaml` put what promotion and the command line read; a test holds the two together."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+MANIFEST = Path("data/manifest.parquet")
+VALIDATION_REPORT = Path("reports/validation.json")
+DATA_DOCS = Path("reports/data_docs/index.html")
+LEADERBOARD = Path("reports/leaderboard.md")
+METRICS = Path("metrics.json")
+MODELS = Path("models")
+EVALUATIONS = Path("evaluations")
