@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, write_card
 from transferline.params import Params
+from transferline.paths import VALIDATION_REPORT
 from transferline.registry.provenance import file_sha256, provenance
 from transferline.registry.runs import find_or_replay
 
@@ -53,7 +54,7 @@ def register(client: "MlflowClient", params: Params, root: Path, folder: Path) -
     run, card, model = find_or_replay(client, params, folder), read_card(folder), load_model(folder)
     inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
     outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
-    report = root / "reports" / "validation.json"
+    report = root / VALIDATION_REPORT
     tags = {
         **provenance(root, params.data.dataset),
         "model_sha256": file_sha256(folder / MODEL_FILE),

@@ -11,6 +11,7 @@ from transferline.data.tables import read_table
 from transferline.errors import TransferlineError
 from transferline.evaluation.score import metrics_of, score
 from transferline.params import Params
+from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, RAW
 from transferline.progress import say
 from transferline.registry.models import CHALLENGER, CHAMPION, fetch, find_version, register, version_by_alias
 from transferline.registry.tracking import connect
@@ -63,14 +64,12 @@ def promote(params: Params, root: Path) -> Decision:
 
 def selected_model(root: Path) -> tuple[Path, Path]:
     """The model folder and the evaluation folder of the model that `select` chose."""
-    metrics = root / "metrics.json"
+    metrics = root / METRICS
     if not metrics.exists():
-        raise TransferlineError(
-            "nothing is selected yet: metrics.json is missing; run `transferline run` or `dvc repro`"
-        )
+        raise TransferlineError(f"nothing is selected yet, {METRICS} is missing: run `transferline run` or `dvc repro`")
     chosen = json.loads(metrics.read_text(encoding="utf-8"))["selected"]
     place = Path(chosen["candidate"]) / chosen["phase"]
-    return root / "models" / place, root / "evaluations" / place
+    return root / MODELS / place, root / EVALUATIONS / place
 
 
 def _compare(
@@ -81,9 +80,9 @@ def _compare(
     challenger = pd.read_parquet(evaluation / "predictions.parquet").query("split == 'test'")
     if challenger.empty:
         return False, "there is no test set to compare on; set data.split.test"
-    table = read_table(root / "data" / "manifest.parquet")
+    table = read_table(root / MANIFEST)
     folder = fetch(client, champion, root)
-    answers = score(folder, root / "data" / "raw" / params.data.dataset, table.of_split("test"))
+    answers = score(folder, root / RAW / params.data.dataset, table.of_split("test"))
     old = metrics_of(answers, table.classes, params.evaluate)[metric]
     new = metrics_of(challenger, table.classes, params.evaluate)[metric]
     gain = (old - new) if metric == "log_loss" else (new - old)

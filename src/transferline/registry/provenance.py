@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from transferline.paths import RAW
+
 
 def file_sha256(path: Path) -> str:
     """The sha256 of a file, in hex."""
@@ -28,7 +30,7 @@ def provenance(root: Path, dataset: str) -> dict[str, str]:
 
 def data_revision(root: Path, dataset: str) -> str:
     """DVC's hash of the raw dataset: from its `.dvc` file, or for a public set from `data/dvc.lock`; else empty."""
-    own, public = root / "data" / "raw" / f"{dataset}.dvc", root / "data" / "dvc.lock"
+    own, public = root / RAW / f"{dataset}.dvc", root / "data" / "dvc.lock"
     reader = YAML(typ="safe", pure=True)
     if own.exists():
         return str(reader.load(own)["outs"][0]["md5"])
