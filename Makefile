@@ -26,7 +26,8 @@ clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
 
 # Bytecode is compiled here and now: without it every process of a run compiles TensorFlow, MLflow and Prefect again
-# where PYTHONDONTWRITEBYTECODE is set. The lock holds no index address; uv and pip use the one they are set up with.
+# where PYTHONDONTWRITEBYTECODE is set. The lock is complete (--no-deps: pip refuses sqlalchemy[asyncio] otherwise) and
+# holds no index address; uv and pip use the one they are set up with.
 .venv/installed: requirements.lock pyproject.toml
 	@python=""; \
 	for name in python3.12 python3.11 python3; do \
@@ -35,12 +36,12 @@ clean:
 	  fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "error: transferline needs Python 3.11 or 3.12 on PATH; python3 is $$(python3 --version 2>&1)" >&2; exit 1; \
+	  echo "error: transferline needs Python 3.11 or 3.12 on PATH; found $$(python3 --version 2>/dev/null || echo none)" >&2; exit 1; \
 	fi; \
 	[ -x $(BIN)/python ] || { echo "making .venv with $$($$python --version)"; $$python -m venv .venv; }
 	@echo "installing $$(grep -c == requirements.lock) locked packages; the first time takes minutes"
 	@if command -v uv >/dev/null; \
-	then uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock; \
-	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --compile -r requirements.lock; fi
+	then uv pip install --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r requirements.lock; \
+	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --compile -r requirements.lock; fi
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@

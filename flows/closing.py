@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transferline.paths import DATA_DOCS, EVALUATIONS, LEADERBOARD, METRICS
+
 
 def closing(root: Path, summary: dict[str, Any]) -> str:
     """The result of a run as a table, what promotion decided, and the commands that show more.
@@ -24,12 +26,12 @@ def closing(root: Path, summary: dict[str, Any]) -> str:
 
 def _rows(root: Path, outcome: str) -> list[list[str]]:
     """A header, then a row for each candidate and phase; `outcome` stands at the selected one."""
-    metrics = json.loads((root / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((root / METRICS).read_text(encoding="utf-8"))
     selected, metric = metrics["selected"], metrics["selected"]["metric"]
     rows = [["candidate", "phase", f"validation {metric}", f"test {metric}", "seconds", ""]]
     for candidate, phases in metrics["candidates"].items():
         for phase, splits in phases.items():
-            latency = json.loads((root / "evaluations" / candidate / phase / "latency.json").read_text("utf-8"))
+            latency = json.loads((root / EVALUATIONS / candidate / phase / "latency.json").read_text("utf-8"))
             chosen = (candidate, phase) == (selected["candidate"], selected["phase"])
             figures = [_figure(splits.get(split, {}), metric) for split in ("validation", "test")]
             seconds = f"{latency['training_seconds']:.0f}"
@@ -51,6 +53,6 @@ def _commands() -> list[str]:
         programs = programs.relative_to(Path.cwd())
     return [
         f"MLflow and Prefect pages:  {programs / 'transferline'} ui",
-        f"validation report:         {programs / 'python'} -m webbrowser -t reports/data_docs/index.html",
-        "leaderboard:               cat reports/leaderboard.md",
+        f"validation report:         {programs / 'python'} -m webbrowser -t {DATA_DOCS}",
+        f"leaderboard:               cat {LEADERBOARD}",
     ]

@@ -16,9 +16,7 @@ from tasks.stage import run_stage
 from transferline import environment, pipeline
 from transferline.errors import TransferlineError
 from transferline.params import load_params
-
-LEADERBOARD = Path("reports/leaderboard.md")
-VALIDATION = Path("reports/data_docs/index.html")
+from transferline.paths import DATA_DOCS, LEADERBOARD
 
 
 @flow(name="retrain", retries=0, persist_result=False)
@@ -85,5 +83,5 @@ def _publish(root: Path) -> None:
     if (root / LEADERBOARD).is_file():
         text = (root / LEADERBOARD).read_text(encoding="utf-8")
         create_markdown_artifact(text, key="leaderboard", description=str(LEADERBOARD))
-    if (root / VALIDATION).is_file():
-        create_link_artifact((root / VALIDATION).as_uri(), key="validation-report", description=str(VALIDATION))
+    if (root / DATA_DOCS).is_file():
+        create_link_artifact((root / DATA_DOCS).as_uri(), key="validation-report", description=str(DATA_DOCS))

@@ -50,7 +50,7 @@ def promote(params: Params, root: Path) -> Decision:
     name = params.promote.model_name
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
     if known and champion and known.version == champion.version:
-        return Decision(False, f"version {known.version} is the champion already", known.version)
+        return Decision(False, f"version {known.version} is the champion already", str(known.version))
     version = register(client, params, root, folder)
     client.set_registered_model_alias(name, CHALLENGER, version.version)
     better, reason = True, "the first champion"
@@ -59,7 +59,7 @@ def promote(params: Params, root: Path) -> Decision:
     if better:
         client.set_registered_model_alias(name, CHAMPION, version.version)
     say(f"promote: version {version.version} of {name} {'promoted' if better else 'not promoted'}: {reason}")
-    return Decision(better, reason, version.version)
+    return Decision(better, reason, str(version.version))
 
 
 def selected_model(root: Path) -> tuple[Path, Path]:

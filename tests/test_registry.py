@@ -1,0 +1,223 @@
+"""Runs, registered models, promotion and prediction with the real MLflow, on models of one layer."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
+from transferline import cli
+from transferline.data.tables import ImageTable, write_table
+from transferline.errors import TransferlineError
+from transferline.evaluation.files import write_json
+from transferline.evaluation.score import score
+from transferline.models.exported import ModelCard, read_card
+from transferline.params import Image, Params, load_params
+from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry.promotion import promote
+from transferline.registry.record import record
+from transferline.registry.runs import find_or_replay, training_run
+from transferline.registry.tracking import connect
+from transferline.training.result import Summary, write_result
+
+CLASSES = tuple(COLORS)
+KERNELS = {"good": np.eye(3)[:, [2, 1, 0]] * 20, "fair": np.array([[0, 0, 0], [0, 20, 0], [20, 0, 20.0]]).T}
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A project as after validate: images, manifest, report. The folder is the current one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    edit_yaml(tmp_path / "params.yaml", make_tiny)
+    make_images(tmp_path / "data" / "raw" / "colors", count=12, side=32)
+    rows = [
+        {"path": f"{name}/{number}.png", "label": name, "split": "test" if number < 8 else "validation", "kept": True}
+        for name in CLASSES
+        for number in range(12)
+    ]
+    write_table(ImageTable(pd.DataFrame(rows), CLASSES), tmp_path / "data" / "manifest.parquet")
+    (tmp_path / "reports").mkdir()
+    write_json({"success": True}, tmp_path / "reports" / "validation.json")
+    return load_params(tmp_path / "params.yaml")
+
+
+def train(params: Params, phase: str, kernel: str) -> Path:
+    """A model of one layer on the mean colour, made and recorded as the training stages do."""
+    import keras
+
+    folder = Path("models") / "small" / phase
+    card = ModelCard(
+        candidate="small", phase=phase, problem="multiclass", classes=CLASSES,
+        image=Image(size=32, color="rgb", resize="stretch"),
+    )  # fmt: skip
+    inputs = keras.Input((32, 32, 3), dtype="uint8", name="image")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(mean))
+    model.layers[-1].set_weights([KERNELS[kernel], np.zeros(3)])
+    row = {
+        "phase": phase, "epoch": 1, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5,
+        "learning_rate": 0.1, "seconds": 1.0, "images_per_second": 9.0,
+    }  # fmt: skip
+    history, summary = pd.DataFrame([row]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
+    with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
+        listener(row)
+        write_result(folder, model, card, history, history, summary, np.zeros((1, 32, 32, 3), np.uint8))
+    return folder
+
+
+def select(params: Params, folder: Path) -> None:
+    """What evaluate and select would write."""
+    table = pd.read_parquet("data/manifest.parquet")
+    evaluation = Path("evaluations", *folder.parts[1:])
+    evaluation.mkdir(parents=True, exist_ok=True)
+    score(folder, Path("data/raw/colors"), table).to_parquet(evaluation / "predictions.parquet")
+    write_json({"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}}, Path("metrics.json"))
+
+
+def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(params):
+    root, name = Path.cwd(), params.promote.model_name
+    client = connect(params.record, root)
+    fair, good = train(params, "head", "fair"), train(params, "fine_tune", "good")
+
+    select(params, fair)
+    first = promote(params, root)
+    assert first.promoted and first.reason == "the first champion"
+    again = promote(params, root)
+    assert not again.promoted and again.reason == f"version {first.version} is the champion already"
+
+    select(params, good)
+    strict = params.model_copy(update={"promote": params.promote.model_copy(update={"min_improvement": 0.9})})
+    refused = promote(strict, root)
+    assert not refused.promoted and "below promote.min_improvement = 0.9" in refused.reason
+    assert str(version_by_alias(client, name, CHALLENGER).version) == refused.version
+    assert str(version_by_alias(client, name, CHAMPION).version) == first.version
+    better = promote(params, root)
+    assert better.promoted and better.version == refused.version
+    assert f"champion (version {first.version}) 0.6667 on the same images" in better.reason
+
+    select(params, fair)
+    worse = promote(params, root)
+    assert not worse.promoted and worse.reason.startswith("no improvement: test accuracy 0.6667")
+    assert str(version_by_alias(client, name, CHAMPION).version) == better.version
+    assert len(client.search_model_versions(f"name = '{name}'")) == 2
+
+
+def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params):
+    import mlflow
+
+    head = train(params, "head", "good")
+    select(params, head)
+    version = promote(params, Path.cwd()).version
+    client = connect(params.record, Path.cwd())
+    tags = client.get_model_version("colors", version).tags
+    assert {"candidate": "small", "phase": "head", "validation": "passed", "dataset": "colors"}.items() <= tags.items()
+    assert len(tags["model_sha256"]) == len(tags["validation_sha256"]) == 64
+    info = mlflow.models.get_model_info(f"models:/colors@{CHAMPION}")
+    assert info.signature.inputs.inputs[0].type == np.dtype("uint8")
+    assert info.signature.inputs.inputs[0].shape == (-1, 32, 32, 3)
+    loaded = mlflow.pyfunc.load_model(f"models:/colors@{CHAMPION}")
+    red = np.full((1, 32, 32, 3), COLORS["red"], np.uint8)
+    assert np.argmax(loaded.predict(red)) == CLASSES.index("red")
+
+
+def test_epochs_are_logged_as_they_end_and_a_failed_training_says_so(params):
+    client = connect(params.record, Path.cwd())
+    card = ModelCard(
+        candidate="small", phase="head", problem="multiclass", classes=CLASSES,
+        image=Image(size=32, color="rgb", resize="stretch"),
+    )  # fmt: skip
+    with pytest.raises(RuntimeError), training_run(params, card, Path("models/x")) as listener:
+        listener({"phase": "head", "epoch": 1, "loss": 0.5})
+        (run,) = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
+        assert run.info.status == "RUNNING" and run.data.metrics["loss"] == 0.5
+        listener({"phase": "head", "epoch": 2, "loss": 0.25})
+        raise RuntimeError
+    run = client.get_run(run.info.run_id)
+    assert run.info.status == "FAILED"
+    assert [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")] == [
+        (1, 0.5),
+        (2, 0.25),
+    ]
+    assert run.data.params["train_head.epochs"] == "3" and "fine_tune.epochs" not in run.data.params
+
+
+def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(params):
+    head, tuned = train(params, "head", "fair"), train(params, "fine_tune", "good")
+    client = connect(params.record, Path.cwd())
+    live = find_or_replay(client, params, tuned)
+    assert "replayed" not in client.get_run(live).data.tags
+
+    other = params.model_copy(update={"record": params.record.model_copy(update={"tracking_uri": "sqlite:///o/m.db"})})
+    for phase in ("head", "fine_tune"):
+        folder = Path("evaluations/small") / phase
+        folder.mkdir(parents=True)
+        figures = {"test": {"accuracy": 0.5, "per_class": {"red!": {"f1": 0.25}}}, "validation": {"accuracy": 0.75}}
+        write_json(figures, folder / "metrics.json")
+        write_json({"one_image_ms": 3.0}, folder / "latency.json")
+    known = record(other, [head, tuned], Path("evaluations/small"))
+    assert record(other, [head, tuned], Path("evaluations/small")) == known
+    store = connect(other.record, Path.cwd())
+    runs = store.search_runs([store.get_experiment_by_name("colors").experiment_id])
+    by_phase = {run.data.tags["phase"]: run for run in runs}
+    assert len(runs) == 2 and all(run.data.tags["replayed"] == "yes" for run in runs)
+    assert by_phase["fine_tune"].data.tags["mlflow.parentRunId"] == by_phase["head"].info.run_id
+    metrics = by_phase["head"].data.metrics
+    assert metrics["test_accuracy"] == 0.5 and metrics["test_per_class.red_.f1"] == 0.25
+    assert metrics["val_accuracy"] == 0.5 and metrics["latency_one_image_ms"] == 3.0
+
+
+def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(params, monkeypatch, capsys):
+    def predict(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["transferline", "predict", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    code, _, _ = predict("data/raw/colors/red/1.png")
+    assert "no champion of the model colors yet" in str(code)
+
+    select(params, train(params, "head", "good"))
+    promote(params, Path.cwd())
+    capsys.readouterr()
+    Path("data/raw/colors/red/broken.png").write_bytes(b"no image")
+    code, out, err = predict("data/raw/colors/red", "data/raw/colors/b*/1.png", "--json", "--csv", "out.csv")
+    answers = {Path(answer["path"]).parent.name + Path(answer["path"]).name: answer for answer in json.loads(out)}
+    assert code == 1 and "broken.png cannot be read as an image" in err and err.count("error") == 1
+    assert len(answers) == 14 and answers["redbroken.png"]["label"] is None
+    assert answers["red1.png"]["label"] == "red" and answers["blue1.png"]["label"] == "blue"
+    assert sum(answers["red1.png"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    table = pd.read_csv("out.csv")
+    assert list(table.columns) == ["path", "label", "probability", *CLASSES, "error"] and len(table) == 14
+    code, out, _ = predict("data/raw/colors/blue/2.png", "--model", "models/small/head")
+    assert code == 0 and out.startswith("blue ")
+    code, _, _ = predict("nowhere/*.png")
+    assert "nowhere/*.png: no image there" in str(code)
+
+
+def test_a_model_can_be_named_by_version_alias_or_folder(params):
+    select(params, train(params, "head", "good"))
+    version = promote(params, Path.cwd()).version
+    client = connect(params.record, Path.cwd())
+    for name in (version, CHAMPION, CHALLENGER, "models/small/head"):
+        assert read_card(named_model(client, params, Path.cwd(), name)).classes == CLASSES
+    with pytest.raises(TransferlineError, match="no 99 of the model colors"):
+        named_model(client, params, Path.cwd(), "99")
+
+
+def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
+    record_there = params.record.model_copy(update={"tracking_uri": "http://127.0.0.1:9"})
+    with pytest.raises(
+        TransferlineError, match=r"MLflow at record\.tracking_uri = http://127\.0\.0\.1:9 does not answer"
+    ):
+        connect(record_there, Path.cwd())
+
+
+def test_promotion_without_a_selection_says_what_to_run(params):
+    with pytest.raises(TransferlineError, match="nothing is selected yet"):
+        promote(params, Path.cwd())
