@@ -34,6 +34,7 @@ def make_images(
 def edit_yaml(path: Path, change: Any) -> None:
     """Loads a YAML file, lets `change` alter the tree in place, and writes it back."""
     yaml = YAML()
+    yaml.preserve_quotes = True
     tree = yaml.load(path)
     change(tree)
     yaml.dump(tree, path)
@@ -43,7 +44,7 @@ def make_tiny(params: Any) -> None:
     """Turns the default params into a job of seconds: one epoch or two on 32 px images."""
     params["data"]["dataset"] = "colors"
     params["promote"]["model_name"] = params["record"]["experiment"] = "colors"
-    params["validate"]["near_duplicate_bits"] = 0
+    params["validate"].update(near_duplicate_bits=0, min_images=2)
     params["augment"].update(views=1, horizontal_flip=True)
     params["evaluate"]["bootstrap"] = 200
     for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
@@ -83,6 +84,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
     run("git", "init", "-q", cwd=root)
     run("dvc", "init", "-q", cwd=root)
+    shutil.copytree(ROOT / ".dvc" / "plots", root / ".dvc" / "plots", dirs_exist_ok=True)
     run("dvc", "add", "-q", "data/raw/colors", cwd=root)
     run("git", "add", "-A", cwd=root)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "start", cwd=root)

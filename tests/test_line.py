@@ -1,0 +1,92 @@
+"""The whole line with the real DVC, Great Expectations, Keras and MLflow, on images of three colours."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.conftest import edit_yaml, run
+from transferline import pipeline
+from transferline.params import load_params
+from transferline.registry.promotion import promote
+from transferline.status import status
+
+pytestmark = pytest.mark.slow
+
+
+def metrics(root: Path) -> str:
+    return (root / "metrics.json").read_text(encoding="utf-8")
+
+
+def runs(root: Path) -> list[mlflow.entities.Run]:
+    client = mlflow.MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
+    return list(client.search_runs([client.get_experiment_by_name("colors").experiment_id]))
+
+
+def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(project):
+    output = run("dvc", "repro", cwd=project).stdout
+    assert "epoch 1 of 3" in output and "epoch 4 of 5" in output
+    chosen = json.loads(metrics(project))["selected"]
+    assert chosen["candidate"] in ("small", "smaller") and chosen["validation"]["accuracy"] > 0.8
+    assert "small" in (project / "reports" / "leaderboard.md").read_text(encoding="utf-8")
+    assert not list((project / "models" / "smaller" / "fine_tune").iterdir())
+
+    live = {(run.data.tags["candidate"], run.data.tags["phase"]): run for run in runs(project)}
+    assert set(live) == {("small", "head"), ("small", "fine_tune"), ("smaller", "head")}
+    tuned = live["small", "fine_tune"]
+    assert tuned.data.tags["mlflow.parentRunId"] == live["small", "head"].info.run_id
+    assert "replayed" not in tuned.data.tags and len(tuned.data.tags["git_commit"]) == 40
+    assert tuned.data.tags["data_revision"].endswith(".dir") and "test_accuracy" in tuned.data.metrics
+
+    params = load_params(project / "params.yaml")
+    assert promote(params, project).reason == "the first champion"
+    said = status(project)
+    assert "everything is up to date" in said and "champion of colors: version 1" in said
+    assert "didn't change" in run("dvc", "repro", cwd=project).stdout
+    for command in (["metrics", "show"], ["plots", "show"]):
+        run("dvc", *command, cwd=project)
+
+    first = metrics(project)
+    shutil.rmtree(project / "mlruns")
+    assert set(pipeline.changed(project)) == {"record@small", "record@smaller"}
+    run("dvc", "repro", cwd=project)
+    again = runs(project)
+    assert len(again) == 3 and all(run.data.tags["replayed"] == "yes" for run in again)
+    assert {run.data.metrics["test_accuracy"] for run in again} == {
+        run.data.metrics["test_accuracy"] for run in live.values()
+    }
+
+    (project / "dvc.lock").unlink()
+    shutil.rmtree(project / ".dvc" / "cache" / "runs")
+    for name in ("bank", "models", "evaluations", "reports"):
+        shutil.rmtree(project / name)
+    run("dvc", "repro", cwd=project)
+    assert metrics(project) == first
+
+
+def test_a_change_reruns_only_what_it_must(project):
+    run("dvc", "repro", "-q", "augment", cwd=project)
+    run("dvc", "commit", "-q", "-f", cwd=project, check=False)
+    edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(seed=8))
+    changed = pipeline.changed(project)
+    assert "validate" not in changed and changed["augment"] == ["augment.seed: 7 -> 8"]
+    assert "upstream changes: augment" in changed["extract@small"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tree: tree["data"].update(problem="binary"), "binary"),
+        (lambda tree: tree["candidates"]["small"].update(kind="pretrain"), "kind"),
+        (lambda tree: tree["data"].update(dataset="nowhere"), "nowhere"),
+    ],
+    ids=["three classes in a binary problem", "unknown kind", "unknown dataset"],
+)
+def test_a_mistake_stops_the_line_with_one_message_and_no_traceback(project, change, message):
+    edit_yaml(project / "params.yaml", change)
+    done = run("dvc", "repro", "validate", cwd=project, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode and message in said and "Traceback" not in said
+    assert not (project / "data" / "manifest.parquet").exists()
