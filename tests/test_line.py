@@ -73,11 +73,10 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
 
 def test_a_change_reruns_only_what_it_must(project):
     run("dvc", "repro", "-q", "augment", cwd=project)
-    run("dvc", "commit", "-q", "-f", cwd=project, check=False)
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(seed=8))
     changed = pipeline.changed(project)
     assert "validate" not in changed and changed["augment"] == ["augment.seed: 7 -> 8"]
-    assert "upstream changes: augment" in changed["extract@small"]
+    assert "extract@small" in changed and "select" in changed
 
 
 @pytest.mark.parametrize(
