@@ -112,8 +112,11 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
 
     head = train(params, "head", "good")
     select(params, head)
-    version = promote(params, Path.cwd()).version
     client = connect(params.record, Path.cwd())
+    run = find_or_replay(client, params, head)
+    ended = client.get_run(run).info.end_time
+    version = promote(params, Path.cwd()).version
+    assert client.get_run(run).info.end_time == ended
     tags = client.get_model_version("colors", version).tags
     assert {"candidate": "small", "phase": "head", "validation": "passed", "dataset": "colors"}.items() <= tags.items()
     assert len(tags["model_sha256"]) == len(tags["validation_sha256"]) == 64

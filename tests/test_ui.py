@@ -59,6 +59,8 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
                 page = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
                 assert page.status_code == 200
                 assert "<html" in page.text
+            settings = requests.get(f"http://127.0.0.1:{ports[1]}/ui-settings", timeout=60).json()
+            assert settings["api_url"] == f"http://127.0.0.1:{ports[1]}/api"
             children = psutil.Process(process.pid).children(recursive=True)
             sockets = [one for child in children for one in child.net_connections() if one.status == "LISTEN"]
             assert sorted(one.laddr.port for one in sockets) == sorted(ports)

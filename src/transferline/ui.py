@@ -103,8 +103,12 @@ def _require_free(page: Page) -> None:
 def _started(page: Page, root: Path) -> Iterator[Running]:
     """Starts a page's server in a process group of its own and ends the whole group at the end."""
     command = [sys.executable, "-m", *page.arguments, "--host", HOST, "--port", str(page.port)]
+    # Prefect's page would look for its server at the default port, not at the one that it came from
+    env = {**os.environ, "PREFECT_SERVER_UI_API_URL": f"{page.address}/api"}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=root, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             yield Running(page, process, log)
         finally:

@@ -63,10 +63,12 @@ def register(client: "MlflowClient", params: Params, root: Path, folder: Path) -
         "validation": "passed" if json.loads(report.read_text(encoding="utf-8"))["success"] else "failed",
         "validation_sha256": file_sha256(report),
     }
+    ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
         logged = mlflow.keras.log_model(
             model, name="model", signature=ModelSignature(inputs, outputs), metadata=card.model_dump(mode="json")
         )
+    client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
     version = mlflow.register_model(logged.model_uri, name, tags=tags)
     return client.get_model_version(name, version.version)
 
