@@ -60,11 +60,11 @@ def _use(options: argparse.Namespace) -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
-    from transferline.models.describe import describe_candidates
     from transferline.params import load_params
 
-    root = environment.enter_project()
-    print(describe_candidates(load_params(root / "params.yaml"), options.candidate, options.classes, options.json))
+    params = load_params(environment.enter_project() / "params.yaml")
+    describe = import_quietly("transferline.models.describe").describe_candidates
+    print(describe(params, options.candidate, options.classes, options.json))
     return 0
 
 

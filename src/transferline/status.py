@@ -19,8 +19,10 @@ def status(root: Path) -> str:
     names = stages(root)
     width = max(map(len, names))
     lines = [f"{name:<{width}}  {'; '.join(reasons[name]) if name in reasons else 'up to date'}" for name in names]
-    would = f"{len(reasons)} of {len(names)} stages would run" if reasons else "everything is up to date"
-    return "\n".join([*lines, "", f"{would}; `transferline run` runs them and promotes", _champion(params, root)])
+    would = (
+        f"`transferline run` would run {len(reasons)} of {len(names)} stages" if reasons else "everything is up to date"
+    )
+    return "\n".join([*lines, "", would, _champion(params, root)])
 
 
 def _champion(params: Params, root: Path) -> str:
