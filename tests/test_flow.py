@@ -1,23 +1,17 @@
 """The retrain flow with the real Prefect and the real DVC, on a pipeline of three small steps instead of training."""
 
-import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from prefect.artifacts import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.closing import closing
 from flows.retrain import main, retrain
-from tasks.stage import failure_message, stream
 from transferline import pipeline
 from transferline.errors import TransferlineError
 
@@ -145,23 +139,6 @@ def test_a_pipeline_that_dvc_cannot_read(repo: Path, file: str, old: str, new: s
         pipeline.changed(repo)
 
 
-def test_the_message_of_a_failed_stage() -> None:
-    output = [
-        "Running stage 'validate':",
-        "2 of 9 images",
-        "error: data/raw/a: no images; add some",
-        "  b.txt: not an image",
-        "",
-        "ERROR: failed to reproduce 'validate': failed to run: transferline stage validate, exited with 1",
-    ]
-    assert failure_message("validate", output) == (
-        "stage validate failed: data/raw/a: no images; add some\n  b.txt: not an image"
-    )
-    assert failure_message("validate", ["Traceback", "ValueError: 3", "ERROR: failed to reproduce 'validate': x"]) == (
-        "stage validate failed: Traceback\nValueError: 3"
-    )
-
-
 @pytest.mark.slow
 def test_a_run_does_all_then_nothing_then_what_changed(
     server: None, repo: Path, caplog: pytest.LogCaptureFixture
@@ -216,48 +193,6 @@ def test_a_configured_server_that_does_not_answer(repo: Path, tmp_path: Path) ->
     assert run.returncode == 1
     assert run.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api/")
     assert "Traceback" not in run.stderr
-
-
-def test_what_a_stage_started_ends_with_it() -> None:
-    pids: list[int] = []
-
-    def interrupt(line: str) -> None:
-        pids.append(int(line))
-        raise KeyboardInterrupt
-
-    child = "import subprocess; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
-    with pytest.raises(KeyboardInterrupt):
-        stream([sys.executable, "-c", child], interrupt)
-    for _ in range(100):
-        if not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == psutil.STATUS_ZOMBIE:
-            return
-        time.sleep(0.1)
-    pytest.fail("the stage's own child is still there")
-
-
-def test_the_closing_table(tmp_path: Path) -> None:
-    figures = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}
-    phases = {"head": {"validation": figures, "test": figures}, "fine_tune": {"validation": figures}}
-    metrics = {
-        "selected": {"candidate": "a", "phase": "head", "metric": "accuracy"},
-        "candidates": {"a": phases},
-    }
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    for phase in phases:
-        (tmp_path / "evaluations/a" / phase).mkdir(parents=True)
-        (tmp_path / "evaluations/a" / phase / "latency.json").write_text('{"training_seconds": 12.4}')
-    decision = {"promoted": False, "reason": "no improvement", "version": "2"}
-    lines = closing(tmp_path, {"stages": {}, "decision": decision}).splitlines()
-    assert re.split(" {2,}", lines[2]) == [
-        "a",
-        "head",
-        "0.9000 [0.8000, 0.9500]",
-        "0.9000 [0.8000, 0.9500]",
-        "12",
-        "selected, not promoted",
-    ]
-    assert lines[3].split()[-2:] == ["-", "12"]
-    assert "everything is up to date; not promoted: no improvement" in lines
 
 
 @pytest.mark.slow

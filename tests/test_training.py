@@ -1,7 +1,6 @@
-"""The bank and the two trainings, on tiny images of three colours."""
+"""The two trainings, on tiny images of three colours."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,10 @@ from tests.conftest import COLORS, make_images
 from transferline.data.tables import ImageTable
 from transferline.data.views import draw_views
 from transferline.errors import TransferlineError
-from transferline.models.assemble import assemble
-from transferline.models.backbones import build_backbone
 from transferline.models.exported import ModelCard, class_probabilities, load_model
 from transferline.params import Augment, Pretrained, load_params
-from transferline.training import extract as extract_module
-from transferline.training.bank import read_bank, shard_file
-from transferline.training.batches import BankBatches, class_weight_vector
+from transferline.training.bank import read_bank
+from transferline.training.batches import class_weight_vector
 from transferline.training.extract import extract
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train_head import train_head
@@ -43,9 +39,8 @@ def candidate(**changes: object) -> Pretrained:
     return Pretrained.model_validate(settings)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
-    raw = tmp_path_factory.mktemp("raw")
+def make_data(raw: Path) -> tuple[Path, ImageTable]:
+    """Images of three colours, and the table of their views."""
     make_images(raw)
     rows = pd.DataFrame(
         [
@@ -61,97 +56,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
     return raw, draw_views(manifest, augment)
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
+    return make_data(tmp_path_factory.mktemp("raw"))
+
+
 def card(phase: str = "head", problem: str = "multiclass", classes: tuple[str, ...] = tuple(COLORS)) -> ModelCard:
     return ModelCard(candidate="c", phase=phase, problem=problem, classes=classes, image=candidate().image)
-
-
-def files(bank: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in bank.iterdir()}
-
-
-def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path):
-    raw, views = data
-    extract(raw, views, candidate(), tmp_path)
-    bank = read_bank(tmp_path)
-    rows = bank.rows("head", "validation")
-    assert set(rows["kind"]) == {"untouched"} and len(rows) == 24
-    backbone = build_backbone(candidate().backbone, candidate().image)
-    head = _Passing(bank.features)
-    model = assemble(backbone, head.model, candidate(), "multiclass")
-    from transferline.data.images import read_batch
-
-    plain = class_probabilities(model, read_batch(raw, rows["path"].tolist(), candidate().image))
-    banked = bank.gather("features", rows.index.to_numpy())
-    softmax = np.exp(banked) / np.exp(banked).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(softmax, plain, rtol=5e-3)
-    assert set(bank.rows("head", "train")["kind"]) == {"untouched", "flipped"}
-    assert set(bank.rows("fine_tune", "train")["kind"]) == {"untouched", "augmented"}
-    assert not (bank.table.rows["split"] == "test").any()
-
-
-class _Passing:
-    """A head that hands the features on, so that the exported model shows them (as a softmax)."""
-
-    def __init__(self, features: int) -> None:
-        import keras
-
-        inputs = keras.Input((features,))
-        self.model = keras.Model(inputs, keras.layers.Identity()(inputs))
-
-
-def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path, monkeypatch):
-    raw, views = data
-    monkeypatch.setattr(extract_module, "VIEWS_PER_SHARD", 64)
-    monkeypatch.setattr("transferline.training.bank.VIEWS_PER_SHARD", 64)
-    extract(raw, views, candidate(), tmp_path / "whole")
-    run_shard, done = extract_module._run, []
-
-    def interrupted(*arguments):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(1)
-        return run_shard(*arguments)
-
-    monkeypatch.setattr(extract_module, "_run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        extract(raw, views, candidate(), tmp_path / "resumed")
-    assert shard_file(tmp_path / "resumed", "features", 1).exists()
-    assert not shard_file(tmp_path / "resumed", "features", 2).exists()
-    calls = []
-    monkeypatch.setattr(extract_module, "_run", lambda *arguments: calls.append(1) or run_shard(*arguments))
-    extract(raw, views, candidate(), tmp_path / "resumed")
-    assert files(tmp_path / "resumed") == files(tmp_path / "whole")
-    assert len(calls) == len(list((tmp_path / "whole").glob("features-*"))) - 2
-
-
-def test_shards_of_other_params_are_not_used_again(data, tmp_path):
-    raw, views = data
-    extract(raw, views, candidate(), tmp_path)
-    before = files(tmp_path)
-    extract(raw, views, candidate(image={"size": 64, "color": "rgb", "resize": "stretch"}), tmp_path)
-    assert files(tmp_path)["features-00000.npy"] != before["features-00000.npy"]
-
-
-def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_path):
-    raw, views = data
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        with pytest.raises(TransferlineError, match=r"could not be written to .*make room \(about 0\.00 GB"):
-            extract(raw, views, candidate(), tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
-
-
-def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
-    raw, views = data
-    monkeypatch.setattr(extract_module, "apply_views", lambda images, rows: images * np.float32(1e12))
-    # a network of ReLUs is homogeneous: huge pixels give huge activations
-    backbone = {"name": "vgg16", "weights": "none", "pooling": "avg", "unfreeze": None}
-    vgg = candidate(backbone=backbone, fine_tune=None)
-    with pytest.raises(TransferlineError, match=r"extract\.dtype to float32"):
-        extract(raw, views, vgg, tmp_path)
 
 
 def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data, tmp_path):
@@ -241,22 +152,6 @@ def test_class_weights_are_balanced_or_given_and_a_wrong_name_is_an_error():
     assert given.tolist() == [1.0, 3.0]
     with pytest.raises(TransferlineError, match="names a, c; it must name each class: a, b"):
         class_weight_vector(training.model_copy(update={"class_weights": {"a": 1.0, "c": 1.0}}), labels, ("a", "b"))
-
-
-def test_an_epoch_of_fine_tuning_takes_each_image_once_and_varies_its_view(data, tmp_path):
-    raw, views = data
-    extract(raw, views, candidate(), tmp_path)
-    bank = read_bank(tmp_path)
-    rows = bank.rows("fine_tune", "train")
-    batches = BankBatches(bank, rows, ["boundary-0"], 10, np.ones(3, np.float32), seed=1, one_view_per_image=True)
-    orders = []
-    for _ in range(2):
-        orders.append(batches._order.copy())
-        batches.on_epoch_end()
-    for order in orders:
-        assert sorted(rows["path"].iloc[order]) == sorted(set(rows["path"]))
-    kinds = [rows["kind"].iloc[np.sort(order)].tolist() for order in orders]
-    assert kinds[0] != kinds[1] and set(kinds[0]) == {"untouched", "augmented"}
 
 
 TWICE = """

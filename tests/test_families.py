@@ -1,0 +1,111 @@
+"""The whole way, from a backbone to an exported model, for every family."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.test_backbones import ROOT, backbone, square
+from transferline.models.assemble import assemble
+from transferline.models.backbones import build_backbone, preprocessing
+from transferline.models.catalog import BACKBONES
+from transferline.models.cut import cut
+from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.fold import fold_batch_normalization
+from transferline.models.head import build_head
+from transferline.params import Pretrained, Unfreeze, load_params
+
+FAMILIES = ["mobilenet_v2", "mobilenet", "mobilenet_v3_small", "vgg16", "resnet50", "resnet50_v2", "inception_v3"]
+FAMILIES += ["xception", "densenet121", "nasnet_mobile", "efficientnet_b0"]
+FAMILIES += ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+
+
+def randomise_normalizations(model: keras.Model) -> None:
+    """Statistics as after training, where a fresh network has zeros and ones."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.weights])
+
+
+def candidate(name: str, size: int) -> Pretrained:
+    template = load_params(ROOT / "recipes" / "digits.yaml").candidates["lite0_plain"]
+    return template.model_copy(update={"backbone": backbone(name), "image": square(size)})
+
+
+def two_images(size: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(1).integers(0, 256, (2, size, size, 3)).astype(np.uint8)
+
+
+def assert_close(result: Any, wanted: Any, relative: float) -> None:
+    np.testing.assert_allclose(result, wanted, rtol=0, atol=relative * np.abs(wanted).max())
+
+
+def linear_normalizations(model: keras.Model) -> list[str]:
+    """Batch normalisations right behind a convolution that nothing else reads."""
+    return [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and isinstance(source := layer.input._keras_history.operation, keras.layers.Conv2D)
+        and len(source._outbound_nodes) == 1
+        and source.activation is keras.activations.linear
+    ]
+
+
+@pytest.mark.parametrize("name", [FAMILIES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES[1:])])
+def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path) -> None:
+    size = BACKBONES[name].min_side
+    model = build_backbone(backbone(name), square(size))
+    randomise_normalizations(model)
+    images = two_images(size)
+    inputs = preprocessing(name)(images)
+    wanted = np.asarray(model(inputs, training=False))
+    assert wanted.shape[1] >= 1 and wanted.std() > 0
+
+    had_to_fold = linear_normalizations(model)
+    folded = fold_batch_normalization(model)
+    assert_close(folded(inputs, training=False), wanted, 2e-5)
+    assert not set(had_to_fold) & {layer.name for layer in folded.layers}
+    np.testing.assert_array_equal(model(inputs, training=False), wanted)
+
+    parts = cut(model, Unfreeze(last=len(model.layers) // 4))
+    np.testing.assert_array_equal(parts.top(parts.frozen(inputs, training=False), training=False), wanted)
+    assert not set(parts.frozen.layers) & set(parts.trainable)
+    top = fold_batch_normalization(parts.top)
+    assert_close(top(fold_batch_normalization(parts.frozen)(inputs, training=False), training=False), wanted, 2e-5)
+
+    head = build_head(
+        wanted.shape[-1], load_params(ROOT / "recipes" / "digits.yaml").candidates["lite0_plain"].head, "multiclass", 3
+    )
+    exported = assemble(model, head, candidate(name, size), "multiclass")
+    exported.save(tmp_path / MODEL_FILE)
+    np.testing.assert_array_equal(load_model(tmp_path)(images), exported(images))
+
+
+@pytest.mark.slow
+def test_an_exported_model_is_the_same_in_a_fresh_process(tmp_path: Path) -> None:
+    model = build_backbone(backbone("resnet50"), square(32))
+    randomise_normalizations(model)
+    head = build_head(2048, load_params(ROOT / "recipes" / "digits.yaml").candidates["lite0_hidden"].head, "binary", 2)
+    exported = assemble(model, head, candidate("resnet50", 32), "binary")
+    exported.save(tmp_path / MODEL_FILE)
+    np.save(tmp_path / "images.npy", two_images(32))
+    script = f"""
+import numpy as np
+from pathlib import Path
+from transferline.models.exported import load_model
+folder = Path({str(tmp_path)!r})
+np.save(folder / "output.npy", load_model(folder)(np.load(folder / "images.npy")))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+    result = np.load(tmp_path / "output.npy")
+    assert result.shape == (2, 1) and 0 < result.min() <= result.max() < 1
+    np.testing.assert_array_equal(result, exported(two_images(32)))
+    by_hand = keras.applications.resnet.preprocess_input(two_images(32).astype(np.float32))
+    logits = head(np.mean(model(by_hand, training=False), (1, 2)))
+    np.testing.assert_allclose(result, 1 / (1 + np.exp(-np.asarray(logits))), rtol=1e-5)
