@@ -22,8 +22,8 @@ def test_the_default_params_are_the_digits_recipe():
 
 MISTAKES = {
     "unknown key": (
-        "epochs: 30",
-        "epoch: 30",
+        "epochs: 20",
+        "epoch: 20",
         r"candidates\.lite0_plain\.train_head\.epoch: unknown key; did you mean epochs\?",
     ),
     "missing key": ("seed: 7\n\ndata", "data", r"  seed: missing"),
@@ -43,7 +43,7 @@ MISTAKES = {
     "alpha": ("weights: imagenet", "alpha: 0.5, weights: imagenet", r"alpha is for mobilenet"),
     "weights": ("weights: imagenet", "weights: imagenett", r"weights: .*'imagenet' or 'none'"),
     "hash": ("weights: imagenet", "weights: {path: w.h5, sha256: abc}", r"weights\.sha256: .*pattern"),
-    "unfreeze without fine_tune": ("unfreeze: {from_layer: block6d_expand_conv}", "unfreeze: null", "go together"),
+    "unfreeze without fine_tune": ("unfreeze: {from_layer: block7a_expand_conv}", "unfreeze: null", "go together"),
     "severity": ("blank: warn", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
     "group pattern": ("group: null", 'group: "^[a-z]+"', r"group: .*needs a group in parentheses"),
     "splits": ("validation: 0.15, test: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),

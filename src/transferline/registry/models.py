@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,11 +67,17 @@ def register(client: "MlflowClient", params: Params, root: Path, folder: Path) -
     ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
         logged = mlflow.keras.log_model(
-            model, name="model", signature=ModelSignature(inputs, outputs), metadata=card.model_dump(mode="json")
+            model,
+            name="model",
+            signature=ModelSignature(inputs, outputs),
+            metadata=card.model_dump(mode="json"),
+            pip_requirements=[
+                f"{package}=={installed(package)}" for package in ("keras", "tensorflow")
+            ],  # else it finds out, slowly
         )
     client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
-    version = mlflow.register_model(logged.model_uri, name, tags=tags)
-    return client.get_model_version(name, version.version)
+    registered = mlflow.register_model(logged.model_uri, name, tags=tags)
+    return client.get_model_version(name, registered.version)
 
 
 def fetch(client: "MlflowClient", version: "ModelVersion", root: Path) -> Path:
