@@ -29,7 +29,55 @@ MISTAKES = {
     "missing key": ("seed: 7\n\ndata", "data", r"  seed: missing"),
     "wrong type": ("views: 2", "views: two", r'augment\.views: .*valid integer \(got "two"\)'),
     "a float for an integer": ("batch_size: 32", "batch_size: 3.5", r"batch_size: .*integer"),
-    "out of range": ("dropout: 0.2", "dropout: 1.5", r"dropout: .*less than 1 \(got 1\.5\)"),
+    "out of range": ("rate: 0.2", "rate: 1.5", r"lite0_plain\.layers\.0\.rate: .*less than 1 \(got 1\.5\)"),
+    "candidate": ("kind: pretrained", "kind: pretrain", r"candidates\.lite0_plain: .*'pretrained', 'end_to_end'"),
+    "layer": ("kind: dropout", "kind: droput", r"layers\.0: .*'conv', 'dense', 'max_pool'"),
+    "layer's key": ("rate: 0.2", "rates: 0.2", r"layers\.0\.rates: unknown key; did you mean rate\?"),
+    "import path": (
+        "layers: [{kind: dropout, rate: 0.2}]",
+        "layers: mine:net",
+        r'layers: .*networks.*\(got "mine:net"\)',
+    ),
+    "nothing trained": ("train_head:", "train_head: null\n    old:", r"old: unknown key"),
+    "two hands on the rate": (
+        "early_stopping: {patience: 4}\n      reduce_on_plateau: null",
+        "early_stopping: null\n      schedule: {kind: cosine}\n"
+        "      reduce_on_plateau: {factor: 0.5, patience: 2, min_learning_rate: 0}",
+        r"train_head: reduce_on_plateau needs schedule",
+    ),
+    "warm-up": (
+        "epochs: 20",
+        "epochs: 3\n      schedule: {kind: cosine, warmup_epochs: 3}",
+        r"must be below epochs, 3",
+    ),
+    "problem and layout": (
+        "problem: multiclass",
+        "problem: multilabel",
+        r"data: problem is multilabel, but layout gives one",
+    ),
+    "thresholds": ("thresholds: null", "thresholds: {kind: per_class}", r"set thresholds to null"),
+    "threshold's value": ("thresholds: null", "thresholds: {kind: fixed}", r"thresholds: value goes with kind: fixed"),
+    "corruption": (
+        "gallery: 24}",
+        "gallery: 24, robustness: {images: 9, corruptions: [fog]}}",
+        r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"fog\"\)",
+    ),
+    "attacks": (
+        "gallery: 24}",
+        "gallery: 24, robustness: {images: 9, adversarial: {attacks: [pgd, pgd], epsilons: [256]}}}",
+        r"(?s)attacks: names something twice.*epsilons\.0: .*less than or equal to 255",
+    ),
+    "nothing robust": (
+        "gallery: 24}",
+        "gallery: 24, robustness: {images: 9, corruptions: null}}",
+        r"evaluate\.robustness: neither corruptions nor adversarial",
+    ),
+    "metric": ("metric: accuracy", "metric: hamming_loss", r"hamming_loss is none for a multiclass problem"),
+    "monitor": (
+        "monitor: val_loss",
+        "monitor: val_mean_average_precision",
+        r"candidates\.lite0_plain\.train_head\.monitor: .* is none",
+    ),
     "reversed range": ("rotation: [-10, 10]", "rotation: [10, -10]", r"augment\.rotation: the first number"),
     "backbone": ("efficientnet_lite0", "efficientnet_light0", r"did you mean efficientnet_lite0\? allowed are .*vgg16"),
     "optimizer": ("name: adam,", "name: adagrad,", r"optimizer: .*'adam', 'rmsprop', 'sgd'"),
@@ -47,6 +95,16 @@ MISTAKES = {
     "severity": ("blank: warn", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
     "group pattern": ("group: null", 'group: "^[a-z]+"', r"group: .*needs a group in parentheses"),
     "splits": ("validation: 0.15, test: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),
+    "limit": (
+        "max_class_drop: 0.1",
+        "max_class_drop: 0.1, max_size_mb: {}",
+        r"max_size_mb: give either absolute or rel",
+    ),
+    "mcnemar": (
+        "select: {metric: accuracy}\npromote: {",
+        "select: {metric: log_loss}\npromote: {test: {kind: mcnemar}, ",
+        r"promote\.test\.kind: mcnemar compares right and wrong answers, which log_loss",
+    ),
     "tracking": ("sqlite:///mlruns/mlflow.db", "./mlruns", r"record\.tracking_uri: .*pattern"),
     "class weights": ("class_weights: none", "class_weights: equal", r"class_weights: .*'none' or 'balanced'"),
 }

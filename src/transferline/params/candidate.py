@@ -1,12 +1,15 @@
 """The section `candidates`: the models to try."""
 
 import difflib
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from transferline.models.catalog import BACKBONES, WITH_ALPHA
 from transferline.params.base import Section, Views
+from transferline.params.layers import Layer
+from transferline.params.training import EndToEndTraining, LinearTraining, Training
 
 
 class Image(Section):
@@ -40,8 +43,16 @@ class Unfreeze(Section):
         return self
 
 
+IMPORT_PATH = r"^networks(\.\w+)+:\w+$"
+# a list of layers, or the import path of a function that builds them; the tags keep errors to the one that is meant
+Layers = Annotated[
+    Annotated[tuple[Layer, ...], Tag("list")] | Annotated[str, Field(pattern=IMPORT_PATH), Tag("import path")],
+    Discriminator(lambda layers: "import path" if isinstance(layers, str) else "list"),
+]
+
+
 def _known_backbone(name: str) -> str:
-    if name not in BACKBONES:
+    if name not in BACKBONES and not re.match(IMPORT_PATH, name):
         near = difflib.get_close_matches(name, BACKBONES, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ValueError(f"there is no such backbone; {hint}allowed are {', '.join(sorted(BACKBONES))}")
@@ -55,11 +66,13 @@ class Backbone(Section):
     name: Annotated[str, AfterValidator(_known_backbone)]
     alpha: Annotated[float, Field(gt=0)] | None = None
     weights: Literal["imagenet", "none"] | WeightsFile
-    pooling: Literal["avg", "max"]
+    pooling: Literal["avg", "max", "none"]
     unfreeze: Unfreeze | None
 
     @model_validator(mode="after")
-    def _alpha_where_it_means_something(self) -> Self:
+    def _settings_where_they_mean_something(self) -> Self:
+        if self.name not in BACKBONES and self.weights == "imagenet":
+            raise ValueError("weights: imagenet is for Keras's networks; for yours give none, or {path, sha256}")
         if self.alpha is not None and self.name not in WITH_ALPHA:
             raise ValueError(f"alpha is for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
         return self
@@ -68,100 +81,87 @@ class Backbone(Section):
 class Extract(Section):
     """Which views go through the frozen layers, and the number format of the bank.
 
-    `head_views` feed train_head, `fine_tune_views` feed fine_tune. `untouched` is the image itself, `flipped` adds the
-    flips that `augment` allows, `augmented` takes the image itself and the augmented views.
+    `head_views` feed train_head (null without it), `fine_tune_views` feed fine_tune. `untouched` is the image itself,
+    `flipped` adds the flips that `augment` allows, `augmented` takes the image itself and the augmented views.
     """
 
-    head_views: Views
+    head_views: Views | None
     fine_tune_views: Views
     dtype: Literal["float16", "float32"]
 
 
-class Head(Section):
-    """The layers on top of the pooled features: hidden layers of that many units (ReLU), dropout before each dense
-    layer, logits."""
-
-    hidden: tuple[Annotated[int, Field(ge=1)], ...]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Adam(Section):
-    """Adam; `learning_rate` per step."""
-
-    name: Literal["adam"]
-    learning_rate: Annotated[float, Field(gt=0)]
+def _optimizer_of(section: Any) -> str:
+    """The name of the class that a section `train_head` is meant to be, by its optimizer."""
+    tree = section.model_dump() if isinstance(section, Section) else section
+    optimizer = tree.get("optimizer") if isinstance(tree, dict) else None
+    is_lbfgs = isinstance(optimizer, dict) and optimizer.get("name") == "lbfgs"
+    return "LinearTraining" if is_lbfgs else "Training"
 
 
-class RmsProp(Section):
-    """RMSprop with momentum (0 for none)."""
-
-    name: Literal["rmsprop"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-class Sgd(Section):
-    """Stochastic gradient descent with momentum (0 for none), plain or Nesterov's."""
-
-    name: Literal["sgd"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    nesterov: bool = False
-
-
-Optimizer = Annotated[Adam | RmsProp | Sgd, Field(discriminator="name")]
-
-
-class EarlyStopping(Section):
-    """Stops after `patience` epochs without a better `monitor`."""
-
-    patience: Annotated[int, Field(ge=1)]
-
-
-class ReduceOnPlateau(Section):
-    """Multiplies the learning rate by `factor` after `patience` epochs without a better `monitor`, down to
-    `min_learning_rate`."""
-
-    factor: Annotated[float, Field(gt=0, lt=1)]
-    patience: Annotated[int, Field(ge=1)]
-    min_learning_rate: Annotated[float, Field(ge=0)]
-
-
-class Training(Section):
-    """How a stage trains. The weights of the epoch with the best `monitor` are kept.
-
-    `class_weights`: none, balanced (images over classes times images of the class), or a weight per class.
-    """
-
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    optimizer: Optimizer
-    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]]
-    monitor: Literal["val_loss", "val_accuracy"]
-    early_stopping: EarlyStopping | None
-    reduce_on_plateau: ReduceOnPlateau | None
+HeadTraining = Annotated[
+    Annotated[Training, Tag("Training")] | Annotated[LinearTraining, Tag("LinearTraining")],
+    Discriminator(_optimizer_of),
+]
+WITHOUT_WEIGHTS = ("flatten", "global_average_pool", "global_max_pool")
 
 
 class Pretrained(Section):
-    """A candidate on a pretrained backbone: a head trained on frozen features, then the top of the backbone as well."""
+    """A candidate on a pretrained backbone: layers on top trained on frozen features, then the top of the backbone too.
+
+    `layers` stand between the backbone and the logits, on the pooled vector, or with `pooling: none` on the feature
+    map. `train_head` or `fine_tune` is null where the stage has nothing to do; without `train_head` the layers start
+    untrained in `fine_tune`, together with the unfrozen layers of the backbone.
+    """
 
     kind: Literal["pretrained"]
     image: Image
     backbone: Backbone
     extract: Extract
-    head: Head
-    train_head: Training
+    layers: Layers
+    train_head: HeadTraining | None
     fine_tune: Training | None
+    train: None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        entry = BACKBONES[self.backbone.name]
-        if self.image.size < entry.min_side:
+        entry = BACKBONES.get(self.backbone.name)
+        if entry and self.image.size < entry.min_side:
             raise ValueError(
                 f"image.size is {self.image.size}, but {self.backbone.name} takes images from {entry.min_side} px on"
             )
-        if self.image.color != "rgb" and self.backbone.weights != "none":
-            raise ValueError("image.color must be rgb for pretrained weights")
+        if self.image.color != "rgb" and self.backbone.weights == "imagenet":
+            raise ValueError("image.color must be rgb for the weights of imagenet")
         if (self.fine_tune is None) != (self.backbone.unfreeze is None):
             raise ValueError("fine_tune and backbone.unfreeze go together: give both, or null for both")
+        if (self.train_head is None) != (self.extract.head_views is None):
+            raise ValueError("train_head and extract.head_views go together: give both, or null for both")
+        if isinstance(self.train_head, LinearTraining) and not self._is_linear():
+            raise ValueError(
+                "train_head.optimizer: lbfgs finds the logits alone, so layers must be [] or one of "
+                f"{', '.join(WITHOUT_WEIGHTS)}; take another optimizer for these layers"
+            )
+        if self.fine_tune is None and self.train_head is None:
+            raise ValueError("train_head and fine_tune are both null: nothing would be trained")
         return self
+
+    def _is_linear(self) -> bool:
+        return not isinstance(self.layers, str) and all(layer.kind in WITHOUT_WEIGHTS for layer in self.layers)
+
+
+class EndToEnd(Section):
+    """A network without a pretrained part, trained from the images on by the stage `train`.
+
+    `layers` stand between the image, pixels of 0 to 255, and the logits. The sections of the other stages are null.
+    """
+
+    kind: Literal["end_to_end"]
+    image: Image
+    backbone: None
+    extract: None
+    layers: Layers
+    train_head: None
+    fine_tune: None
+    train: EndToEndTraining
+
+
+Candidate = Annotated[Pretrained | EndToEnd, Field(discriminator="kind")]

@@ -1,11 +1,12 @@
 """The sections about images: `data`, `validate` and `augment`."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from transferline.params.base import Fraction, Name, Section, Severity
+from transferline.params.base import Fraction, Name, Problem, Section, Severity
 
 
 class ClassFolders(Section):
@@ -28,19 +29,60 @@ class SplitClassFolders(Section):
 
 
 class Csv(Section):
-    """A table with one row per image: `file` in the dataset's folder, the columns that hold the path and the label.
+    """A table with one row per image: `file` in the dataset's folder, and the columns that hold the path and the label.
 
-    `split_column` (or null) names a column that holds train, validation or test.
+    A multilabel problem takes either `label_column` with the labels of an image between `separator`s, or
+    `label_columns`, one for each class, which hold 0 or 1. `split_column` (or null) names a column that holds train,
+    validation or test.
     """
 
     kind: Literal["csv"]
     file: str
     path_column: str
-    label_column: str
+    label_column: str | None = None
+    separator: Annotated[str, Field(min_length=1)] | None = None
+    label_columns: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     split_column: str | None
 
+    @model_validator(mode="after")
+    def _one_kind_of_label(self) -> Self:
+        if (self.label_column is None) == (self.label_columns is None):
+            raise ValueError("give either label_column or label_columns")
+        if self.separator is not None and self.label_column is None:
+            raise ValueError("separator goes with label_column; leave it out for label_columns")
+        columns = [self.path_column, self.label_column, self.split_column, *(self.label_columns or ())]
+        if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
+            raise ValueError(f"a column is named more than once: {', '.join(twice)}")
+        return self
 
-Layout = Annotated[ClassFolders | SplitClassFolders | Csv, Field(discriminator="kind")]
+
+class Voc(Section):
+    """PASCAL VOC: `JPEGImages`, and the labels of an image in `Annotations/<name>.xml` or in
+    `ImageSets/Main/<class>_<list>.txt` (1 present, -1 absent, 0 difficult, which counts as absent).
+
+    `train`, `validation` and `test` name the lists of the splits below `ImageSets`, such as `Main/train` or
+    `Segmentation/train`; without any (all null) the splits are ours. Objects marked difficult do not count.
+    """
+
+    kind: Literal["voc"]
+    labels: Literal["annotations", "image_sets"]
+    train: str | None
+    validation: str | None
+    test: str | None
+
+    @model_validator(mode="after")
+    def _whole_or_no_splits(self) -> Self:
+        if (self.train is None) != (self.test is None) or (self.train is None and self.validation is not None):
+            raise ValueError("give lists for train and test, and for validation if there is one; or null for all three")
+        return self
+
+
+Layout = Annotated[ClassFolders | SplitClassFolders | Csv | Voc, Field(discriminator="kind")]
+
+
+def gives_several_labels(layout: Layout) -> bool:
+    """Whether a layout gives an image any number of labels, and not just one."""
+    return isinstance(layout, Voc) or (isinstance(layout, Csv) and bool(layout.separator or layout.label_columns))
 
 
 def _regular_expression(pattern: str) -> str:
@@ -57,7 +99,9 @@ class SplitParams(Section):
     """How images are split where the dataset brings no split of its own.
 
     An image's split follows from a hash of its content, or of its `group`: the text that the parentheses of a
-    regular expression match in its path (`^([^/]+/\\d+)_` keeps the frames of one track together).
+    regular expression match in its path (`^([^/]+/\\d+)_` keeps the frames of one track together), and never changes.
+    Those of a multilabel problem are also stratified over the combinations of labels; there an image can move between
+    validation and another split as the dataset grows, but never between train and test.
 
     Where the dataset brings its own splits they stay: `test` has no meaning, and `validation` is the fraction that is
     cut from train if there is no validation split.
@@ -80,9 +124,19 @@ class Data(Section):
     """Which dataset is trained on: the folder `data/raw/<dataset>`, its layout and what its labels mean."""
 
     dataset: Name
-    problem: Literal["binary", "multiclass"]
+    problem: Problem
     layout: Layout
     split: SplitParams
+
+    @model_validator(mode="after")
+    def _layout_holds_such_labels(self) -> Self:
+        several = gives_several_labels(self.layout)
+        if several != (self.problem == "multilabel"):
+            raise ValueError(
+                f"problem is {self.problem}, but layout gives {'any number of labels' if several else 'one label'} an "
+                "image; multilabel goes with voc, or with csv and a separator or label_columns"
+            )
+        return self
 
 
 class Rules(Section):
@@ -105,6 +159,7 @@ class Rules(Section):
     label_conflict: Severity
     split_duplicate: Severity
     near_duplicate: Severity
+    former_test_image: Severity = "fail"
     few_images: Literal["warn", "fail"]
     imbalance: Literal["warn", "fail"]
     empty_class: Literal["warn", "fail"]

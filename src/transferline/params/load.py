@@ -60,7 +60,7 @@ def _walk(fault: Any, tree: Any) -> tuple[list[str], list[type[BaseModel]]]:
     models: list[type[BaseModel]] = [Params]
     parents = models
     for part in fault["loc"]:
-        is_key = isinstance(tree, list) or (isinstance(tree, dict) and part in tree)
+        is_key = isinstance(part, int) if isinstance(tree, list) else isinstance(tree, dict) and part in tree
         if not is_key and not (fault["type"] == "missing" and part == fault["loc"][-1]):
             models = [model for model in models if _is_named(model, part)] or models
             continue

@@ -1,34 +1,66 @@
 """The whole of `params.yaml`, and the sections about what comes after training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from transferline.params.base import Name, Section
-from transferline.params.candidate import Pretrained
+from transferline.params.candidate import Candidate
 from transferline.params.data import Augment, Data, Validate
+from transferline.params.promote import Promote
+from transferline.params.robustness import Robustness
 
 
 class Evaluate(Section):
-    """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown."""
+    """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown;
+    `robustness` is null where the images are only taken as they are."""
 
     seed: Annotated[int, Field(ge=0)]
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     gallery: Annotated[int, Field(ge=1, le=100)]
+    robustness: Robustness | None = None
+
+
+class Thresholds(Section):
+    """From which probability on a label of a multilabel problem counts as present.
+
+    `fixed`: `value` for all classes; `per_class`: the one with the best F1 on validation, found after each training.
+    With `argmax_fallback` an image always has a label: the most probable one where none passes.
+    """
+
+    kind: Literal["fixed", "per_class"]
+    value: Annotated[float, Field(gt=0, lt=1)] | None = None
+    argmax_fallback: bool = False
+
+    @model_validator(mode="after")
+    def _value_where_it_is_fixed(self) -> Self:
+        if (self.kind == "fixed") != (self.value is not None):
+            raise ValueError("value goes with kind: fixed, and only with it")
+        return self
+
+
+SINGLE_LABEL = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+MULTILABEL = ("mean_average_precision", "micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss")
 
 
 class Select(Section):
-    """The validation metric that chooses the best candidate (log_loss: the lowest, else the highest)."""
+    """The validation metric that chooses the best candidate (log_loss and hamming_loss: the lowest, else the highest).
 
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"]
+    For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`.
+    """
 
-
-class Promote(Section):
-    """The registered model's name, and by how much a challenger must beat the champion on today's test set."""
-
-    model_name: Name
-    min_improvement: Annotated[float, Field(ge=0)]
+    metric: Literal[
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "roc_auc",
+        "log_loss",
+        "mean_average_precision",
+        "micro_f1",
+        "hamming_loss",
+        "subset_accuracy",
+    ]
 
 
 class Record(Section):
@@ -46,8 +78,38 @@ class Params(Section):
     # `validate` is also a deprecated method of pydantic's models, hence the alias
     validate_: Annotated[Validate, Field(alias="validate")]
     augment: Augment
-    candidates: Annotated[dict[Name, Pretrained], Field(min_length=1)]
+    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+    thresholds: Thresholds | None
     evaluate: Evaluate
     select: Select
     promote: Promote
     record: Record
+
+    @model_validator(mode="after")
+    def _fits_the_problem(self) -> Self:
+        is_multilabel = self.data.problem == "multilabel"
+        if is_multilabel != (self.thresholds is not None):
+            raise ValueError(
+                f"thresholds: data.problem is {self.data.problem}; "
+                + ("give thresholds, such as {kind: per_class}" if is_multilabel else "set thresholds to null")
+            )
+        metrics = MULTILABEL if is_multilabel else SINGLE_LABEL
+        if self.select.metric not in metrics:
+            raise ValueError(
+                f"select.metric: {self.select.metric} is none for a {self.data.problem} problem; "
+                f"allowed are {', '.join(metrics)}"
+            )
+        if self.promote.test.kind == "mcnemar" and self.select.metric not in ("accuracy", "subset_accuracy"):
+            raise ValueError(
+                f"promote.test.kind: mcnemar compares right and wrong answers, which {self.select.metric} does not "
+                "count; use bootstrap"
+            )
+        wrong = "val_accuracy" if is_multilabel else "val_mean_average_precision"
+        for name, candidate in self.candidates.items():
+            for stage in ("train_head", "fine_tune", "train"):
+                training = getattr(candidate, stage)
+                if training and training.monitor == wrong:
+                    raise ValueError(
+                        f"candidates.{name}.{stage}.monitor: {wrong} is none for a {self.data.problem} problem"
+                    )
+        return self
