@@ -14,7 +14,7 @@ from transferline.data import add as adding
 from transferline.data.add import add
 from transferline.data.survey import describe, survey
 from transferline.errors import TransferlineError
-from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders
+from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
 
 PHOTOS = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -185,6 +185,28 @@ def test_a_table_that_names_files_is_found(tmp_path):
     assert survey(tmp_path).layout == Csv(
         kind="csv", file="meta.csv", path_column="file", label_column="Label", split_column="split"
     )
+
+
+def test_a_table_of_0_and_1_is_found(tmp_path):
+    make(tmp_path, "images/1.jpg")
+    (tmp_path / "tags.csv").write_text("file,year,car,tree\nimages/1.jpg,1999,1,0\nimages/2.jpg,0,0,0\n")
+    layout = Csv(kind="csv", file="tags.csv", path_column="file", label_columns=("car", "tree"), split_column=None)
+    assert survey(tmp_path).layout == layout
+
+
+def test_an_archive_of_voc_is_unwrapped_and_recognised(tmp_path, without_dvc):
+    lists = [
+        f"ImageSets/{name}.txt" for name in ("Layout/train", "Layout/val", "Main/train", "Main/val", "Main/cat_train")
+    ]
+    devkit = make(tmp_path / "kit", *(f"VOC2009/{name}" for name in ("JPEGImages/1.jpg", "Annotations/1.xml", *lists)))
+    found = add(str(zipped(devkit, tmp_path / "voc.zip")), "voc", tmp_path, None)
+    layout = {"kind": "voc", "labels": "annotations", "train": "Main/train", "validation": None, "test": "Main/val"}
+    assert found.layout == Voc.model_validate(layout)
+    block = YAML(typ="safe").load(describe("voc", found).split("params.yaml:")[1])["data"]
+    assert block == {"dataset": "voc", "problem": "multilabel", "layout": layout}
+    raw = tmp_path / "data" / "raw" / "voc"
+    (raw / "Annotations/1.xml").unlink()
+    assert survey(raw).layout == Voc.model_validate({**layout, "labels": "image_sets"})
 
 
 def test_no_layout_is_suggested_where_none_fits(tmp_path):

@@ -19,9 +19,9 @@ def params() -> Params:
     return load_params(ROOT / "recipes" / "digits.yaml")
 
 
-def validated(name: str, layout: dict[str, Any], group: str | None = None) -> Validation:
+def validated(name: str, layout: dict[str, Any], group: str | None = None, problem: str = "multiclass") -> Validation:
     split = {"validation": 0.15, "test": 0.15, "group": group}
-    data = {"dataset": name, "problem": "multiclass", "layout": layout, "split": split}
+    data = {"dataset": name, "problem": problem, "layout": layout, "split": split}
     return validate_dataset(DATA / name, Data.model_validate_json(json.dumps(data)), params().validate_)
 
 
@@ -80,3 +80,35 @@ def test_the_one_pair_of_cats_that_look_alike_is_found_and_no_other() -> None:
         (a, b) for i, a in enumerate(cats) for b in cats[i + 1 :] if (numbers[a] ^ numbers[b]).bit_count() <= limit
     ]
     assert alike == [("validation/cats/cat.4126.jpg", "validation/cats/cat.4575.jpg")]
+
+
+STREET = (
+    "bicyclist",
+    "building",
+    "car",
+    "fence",
+    "pavement",
+    "pedestrian",
+    "pole",
+    "road",
+    "sign_symbol",
+    "sky",
+    "tree",
+)
+
+
+@pytest.mark.parametrize(("split_column", "sizes"), [("split", [250, 100, 150]), (None, [350, 75, 75])])
+def test_street_scenes_have_many_labels_and_masks_that_are_no_images(
+    split_column: str | None, sizes: list[int]
+) -> None:
+    table = {"kind": "csv", "file": "multilabel.csv", "path_column": "image", "label_columns": list(STREET)}
+    validation = validated("camvid", {**table, "split_column": split_column}, problem="multilabel")
+    rows = validation.table.rows.dropna(subset="split")
+    assert validation.table.classes == STREET and validation.counts["rules"]["unlabelled"] == 500
+    labels = rows["label"].str.split("|").explode().value_counts()
+    assert (labels["road"], labels["fence"], labels["bicyclist"]) == (500, 266, 207)
+    dealt = rows["split"].value_counts()[["train", "validation", "test"]]
+    assert (dealt - sizes).abs().max() <= (0 if split_column else 3)
+    if not split_column:
+        common = rows[rows["label"] == "|".join(STREET)]["split"].value_counts()
+        assert common["test"] == common["validation"] == 17 and common["train"] == 81

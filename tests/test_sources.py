@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_archive import contents, fetch_archive, make_tar
-from transferline.data.sources import Digits, Folder, fetch, load_sources, source_of
+from tests.test_archive import contents, fetch_archive, make_tar, make_zip
+from transferline.data.sources import Archives, Digits, Folder, fetch, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 
@@ -70,16 +70,38 @@ def test_a_failed_fetch_leaves_the_old_folder(tmp_path):
     assert contents(tmp_path / "raw") == {"new": b"n"}
 
 
+def archives(*paths):
+    parts = [{"path": str(path), "sha256": sha256(path.read_bytes()).hexdigest()} for path in paths]
+    return Archives.model_validate_json(json.dumps({"kind": "archives", "archives": parts}))
+
+
+def test_several_archives_are_unpacked_side_by_side_or_not_at_all(tmp_path):
+    train = make_zip(tmp_path / "train.zip", {"Training/0/a.ppm": b"1", "Training/1/b.ppm": b"2"})
+    test = make_tar(tmp_path / "test.tar", {"Testing/0/c.ppm": b"3"})
+    fetch(archives(train, test), tmp_path / "raw", tmp_path)
+    both = {"Training/0/a.ppm": b"1", "Training/1/b.ppm": b"2", "Testing/0/c.ppm": b"3"}
+    assert contents(tmp_path / "raw") == both
+    again = make_zip(tmp_path / "again.zip", {"Training/0/a.ppm": b"4"})
+    with pytest.raises(TransferlineError, match=r"again\.zip cannot be unpacked: .*File exists"):
+        fetch(archives(train, again), tmp_path / "raw", tmp_path)
+    assert contents(tmp_path / "raw") == both
+
+
 @pytest.mark.parametrize(
     ("source", "match"),
     [
-        ({"kind": "ftp"}, r"sources\.x.*'digits', 'archive', 'folder'"),
+        ({"kind": "ftp"}, r"sources\.x.*'digits', 'archive', 'archives', 'folder'"),
         ({"kind": "digits", "colour": 1}, r"sources\.x\.digits\.colour: unknown key; allowed are kind"),
         ({"kind": "archive", "sha256": None}, "give either url or path"),
         ({"kind": "archive", "url": "ftp://a/b.zip", "sha256": None}, r"url.*https"),
         ({"kind": "archive", "path": "b.zip"}, r"sha256.*required"),
         ({"kind": "archive", "path": "b.zip", "sha256": "abc"}, r"sha256.*pattern"),
         ({"kind": "folder"}, r"path.*required"),
+        ({"kind": "archives", "archives": [{"path": "b", "sha256": None}]}, r"archives.*at least 2"),
+        (
+            {"kind": "archives", "archives": [{"path": "b", "sha256": None, "colour": 1}] * 2},
+            r"archives\.1\.colour: unknown key; allowed are url, path, sha256, subfolder",
+        ),
     ],
 )
 def test_a_wrong_source_is_named(tmp_path, source, match):

@@ -20,7 +20,7 @@ def images(count: int, given: str | None = None) -> pd.DataFrame:
 
 
 def split(table: pd.DataFrame, params: SplitParams) -> pd.Series:
-    return split_images(table.assign(group=group_images(table, params.group)), params)
+    return split_images(table.assign(group=group_images(table, params.group)), params, "multiclass")
 
 
 @pytest.mark.parametrize("params", [BY_CONTENT, TRACKS], ids=["content", "group"])

@@ -88,13 +88,14 @@ def _refuse_nested(source: Path, target: Path) -> None:
 
 
 def _unwrap(target: Path) -> None:
-    """Takes the content of an archive's only folder, if there are folders in it: that one is no class."""
+    """Takes the content of an archive's only folder, and so on, if there are folders in it: that one is no class."""
     tops = [path for path in target.iterdir() if not HIDDEN.search(path.name)]
     if len(tops) == 1 and tops[0].is_dir() and any(path.is_dir() for path in tops[0].iterdir()):
         say(f"{tops[0].name} is the only folder of the archive: taking its content")
         content = tops[0].rename(target.with_name(f".{target.name}.partial"))
         shutil.rmtree(target)
         content.rename(target)
+        _unwrap(target)
 
 
 def _dvc_add(target: Path, root: Path) -> None:

@@ -17,6 +17,7 @@ from transferline.params import Severity, Validate
 
 GX_SEVERITY = {"quarantine": "critical", "fail": "critical", "warn": "warning"}
 KEYS = ["path", "split"]
+NO_TEST_SET = "none"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def file_expectations(validate: Validate) -> list[Any]:
         ),
         rule(
             "unlabelled",
-            "the layout gives it no label, ignored",
+            "the layout gives it no label, or no split, ignored",
             gxe.ExpectColumnValuesToNotBeNull,
             column="label",
             row_condition=image,
@@ -117,9 +118,24 @@ def duplicate_expectations(validate: Validate) -> list[Any]:
     ]
 
 
+def history_expectations(validate: Validate) -> list[Any]:
+    """What is expected of each training image; `former_test_set` is the hash of a test set that it was in."""
+    return [
+        _expect(
+            validate,
+            "former_test_image",
+            "a champion was tested on it (test set {former_test_set:.12}), it must not be trained on; put it back into "
+            "test, or take it out",
+            gxe.ExpectColumnValuesToBeInSet,
+            column="former_test_set",
+            value_set=[NO_TEST_SET],
+        )
+    ]
+
+
 def class_expectations(validate: Validate) -> list[Any]:
     """What is expected of each class; the table has a row per class and split (`images`, and in train `ratio`, how
-    many times larger the largest class is) and one per class folder (`files`)."""
+    many times larger the largest class is) and one per class folder or column (`files`)."""
     rule = partial(_expect, validate, kind=gxe.ExpectColumnValuesToBeBetween)
     return [
         rule(
@@ -134,7 +150,7 @@ def class_expectations(validate: Validate) -> list[Any]:
             column="ratio",
             max_value=validate.max_imbalance,
         ),
-        rule("empty_class", "a class folder without images, ignored", column="files", min_value=1),
+        rule("empty_class", "a class without images, ignored", column="files", min_value=1),
     ]
 
 

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the value for two's complement
 
 
-def read_image(path: Path, image: params.Image) -> Pixels:
+def read_image(file: Path | BytesIO, image: params.Image) -> Pixels:
     """Reads one image (of several frames: the first), upright by its EXIF orientation.
 
     Transparent parts become white, as on the page that such pictures are made for. Integers of more than 8 bits are
@@ -35,21 +36,29 @@ def read_image(path: Path, image: params.Image) -> Pixels:
     Raises:
         TransferlineError: the file cannot be read as an image, or has floating-point pixels, whose range is unknown.
     """
-    try:
-        with Image.open(path, formats=get_args(params.Format)) as opened:
-            opened.draft(None, (2 * image.size, 2 * image.size))
-            upright = to_8_bits(ImageOps.exif_transpose(opened), opened)
-            sized = _resize(_to_color(upright, image), image)
-    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
-        raise TransferlineError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
+    sized = _resize(open_upright(file, image.size, image.color), image)
     return np.asarray(sized).reshape(image.size, image.size, -1)
 
 
-def _to_color(picture: Image.Image, image: params.Image) -> Image.Image:
+def open_upright(file: Path | BytesIO, size: int, color: Literal["rgb", "grayscale"]) -> Image.Image:
+    """The picture that `read_image` resizes: its sides are those of the file, for a large JPEG at least twice `size`.
+
+    Raises:
+        TransferlineError: see `read_image`.
+    """
+    try:
+        with Image.open(file, formats=get_args(params.Format)) as opened:
+            opened.draft(None, (2 * size, 2 * size))
+            return _to_color(to_8_bits(ImageOps.exif_transpose(opened), opened), color)
+    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
+        raise TransferlineError(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
+
+
+def _to_color(picture: Image.Image, color: Literal["rgb", "grayscale"]) -> Image.Image:
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return picture.convert("RGB" if image.color == "rgb" else "L")
+    return picture.convert("RGB" if color == "rgb" else "L")
 
 
 def to_8_bits(picture: Image.Image, file: Image.Image) -> Image.Image:

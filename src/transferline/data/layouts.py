@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
 import pandas as pd
 
+from transferline.data.csv_layout import read_csv_layout
+from transferline.data.tables import natural
+from transferline.data.voc import DESCRIBING, read_voc_layout
 from transferline.errors import TransferlineError
-from transferline.params import ClassFolders, Csv, Layout, Split, SplitClassFolders
+from transferline.params import ClassFolders, Csv, Layout, Split, SplitClassFolders, Voc
 
 HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
 
@@ -20,38 +22,48 @@ class Listing:
     """The files of a dataset.
 
     Attributes:
-        files: one row per file in natural order of the paths; `path` (relative, with slashes), `label` and `given`,
-            the split that the dataset brings (both null where the layout says nothing about a file).
+        files: one row per file in natural order of the paths; `path` (relative, with slashes), `label` (as in
+            `data/tables.py`) and `given`, the split that the dataset brings (both null where the layout says nothing
+            about a file). Files that only describe the images are left out.
         folders: paths of the class folders, also of empty ones.
+        classes: names of the classes that the layout declares, also of those that no image has.
     """
 
     files: pd.DataFrame
-    folders: tuple[str, ...]
-
-
-def natural(text: str) -> tuple[list[str | int], str]:
-    """A sort key by which 2 comes before 10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)], text
+    folders: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def list_dataset(raw: Path, layout: Layout) -> Listing:
-    """Lists the files below `raw` with their labels; opens none but the table of a `csv` layout.
+    """Lists the files below `raw` with their labels; opens none but those that describe the images.
 
     Raises:
-        TransferlineError: there is no such folder, a split's folder is missing, or the table is wrong.
+        TransferlineError: there is no such folder, a split's folder is missing, or what describes the images is wrong.
     """
     if not raw.is_dir():
         raise TransferlineError(
             f"{raw}: no such folder; fetch the dataset or add your own with `transferline data add`"
         )
     paths = _walk(raw)
-    if isinstance(layout, Csv):
-        return _from_table(raw, paths, layout)
+    match layout:
+        case Csv():
+            rows = read_csv_layout(raw, layout)
+            images = [path for path in paths if path != PurePosixPath(layout.file).as_posix()]
+            return Listing(_table(images, rows), classes=layout.label_columns or ())
+        case Voc():
+            rows, classes = read_voc_layout(raw, paths, layout)
+            images = [path for path in paths if path.partition("/")[0] not in DESCRIBING]
+            return Listing(_table(images, rows), classes=classes)
+        case _:
+            return _from_folders(raw, paths, layout)
+
+
+def _from_folders(raw: Path, paths: list[str], layout: ClassFolders | SplitClassFolders) -> Listing:
     roots: dict[str, Split | None] = {"": None} if isinstance(layout, ClassFolders) else _split_folders(raw, layout)
-    rows = [(path, *_class_and_split(path, roots)) for path in sorted(paths, key=natural)]
+    rows = {path: _class_and_split(path, roots) for path in paths}
     folders = [f"{root}{entry.name}" for root in roots for entry in (raw / root).iterdir() if entry.is_dir()]
     visible = sorted((folder for folder in folders if not HIDDEN.search(folder)), key=natural)
-    return Listing(_table(rows), tuple(visible))
+    return Listing(_table(paths, rows), folders=tuple(visible))
 
 
 def _walk(raw: Path) -> list[str]:
@@ -83,42 +95,8 @@ def _class_and_split(path: str, roots: dict[str, Split | None]) -> tuple[str | N
     return None, None
 
 
-def _table(rows: Iterable[tuple[str, str | None, str | None]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["path", "label", "given"], dtype=object)
-
-
-def _from_table(raw: Path, paths: list[str], layout: Csv) -> Listing:
-    """The rows of the table, also those whose file is missing, and the files that it does not list."""
-    table = _read_csv(raw / layout.file, layout)
-    listed = [PurePosixPath(path).as_posix() for path in table[layout.path_column]]
-    labels = [label or None for label in table[layout.label_column]]
-    splits = list(table[layout.split_column]) if layout.split_column else [None] * len(listed)
-    _check_rows(raw / layout.file, listed, splits)
-    rows = dict(zip(listed, zip(labels, splits, strict=True), strict=True))
-    everything = {*listed, *paths} - {PurePosixPath(layout.file).as_posix()}
-    return Listing(_table((path, *rows.get(path, (None, None))) for path in sorted(everything, key=natural)), ())
-
-
-def _read_csv(file: Path, layout: Csv) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise TransferlineError(f"{file} cannot be read as a table: {error}") from error
-    wanted = [layout.path_column, layout.label_column, *([layout.split_column] if layout.split_column else [])]
-    missing = [column for column in wanted if column not in table]
-    if missing:
-        raise TransferlineError(
-            f"{file} has no column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}"
-        )
-    return table
-
-
-def _check_rows(file: Path, paths: list[str], splits: list[str | None]) -> None:
-    faults: dict[str, Sequence[str | None]] = {
-        "paths that leave the dataset's folder": [p for p in paths if p.startswith("/") or ".." in p.split("/")],
-        "paths that are listed more than once": pd.Series(paths, dtype=object)[pd.Series(paths).duplicated()].tolist(),
-        "splits other than train, validation and test": [s for s in splits if s not in (None, *get_args(Split))],
-    }
-    found = [f"{what}: {', '.join(map(repr, values[:10]))}" for what, values in faults.items() if values]
-    if found:
-        raise TransferlineError("\n  ".join([f"{file}:", *found]))
+def _table(paths: list[str], rows: dict[str, tuple[str | None, Split | None]]) -> pd.DataFrame:
+    """A row for each of `paths` and of those that `rows` names, also if there is no such file."""
+    everything = sorted({*paths, *rows}, key=natural)
+    table = [(path, *rows.get(path, (None, None))) for path in everything]
+    return pd.DataFrame(table, columns=["path", "label", "given"], dtype=object)

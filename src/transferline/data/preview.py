@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transferline.data.contact_sheet import contact_sheet
+from transferline.data.contact_sheet import Tile, contact_sheet
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable
 from transferline.data.transform import apply_views
@@ -30,5 +30,5 @@ def preview_views(views: ImageTable, raw: Path, path: Path) -> None:
     paths = list(rows["path"].unique())
     images = read_batch(raw, paths, TILE)[[paths.index(path) for path in rows["path"]]]
     pixels = apply_views(images, rows).round().astype(np.uint8)
-    captions = (f"{views.classes[label]}\n{kind}" for label, kind in zip(rows["label"], rows["kind"], strict=True))
-    contact_sheet(list(zip(pixels, captions, strict=True)), path, columns=rows["view"].nunique())
+    captions = (f"{label or '(none)'}\n{kind}" for label, kind in zip(rows["label"], rows["kind"], strict=True))
+    contact_sheet(list(map(Tile, pixels, captions)), path, columns=rows["view"].nunique())

@@ -59,7 +59,7 @@ def scan(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        rows = list(progress(pool.map(partial(_look_at, raw), paths), len(paths), "validate: images read"))
+        rows = list(progress(pool.map(partial(_look_at, raw), paths), len(paths), "images read"))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 

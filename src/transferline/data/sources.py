@@ -28,13 +28,12 @@ class Digits(Section):
     kind: Literal["digits"]
 
 
-class Archive(Section):
+class Packed(Section):
     """A zip or tar, by `url` or by `path` (from the project's folder); `subfolder` takes only that folder of it.
 
     `sha256: null` stands for not known yet: fetching then ends by showing the file's.
     """
 
-    kind: Literal["archive"]
     url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     path: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
@@ -47,6 +46,19 @@ class Archive(Section):
         return self
 
 
+class Archive(Packed):
+    """One zip or tar."""
+
+    kind: Literal["archive"]
+
+
+class Archives(Section):
+    """Several zips or tars, unpacked side by side into one folder; no file may be in two of them."""
+
+    kind: Literal["archives"]
+    archives: Annotated[tuple[Packed, ...], Field(min_length=2)]
+
+
 class Folder(Section):
     """A folder of this machine, by `path` (from the project's folder)."""
 
@@ -54,7 +66,7 @@ class Folder(Section):
     path: str
 
 
-Source = Annotated[Digits | Archive | Folder, Field(discriminator="kind")]
+Source = Annotated[Digits | Archive | Archives | Folder, Field(discriminator="kind")]
 
 
 class Sources(Section):
@@ -83,8 +95,14 @@ def _explain(fault: ErrorDetails) -> str:
     location = ".".join(map(str, fault["loc"])) or "(top level)"
     if fault["type"] != "extra_forbidden":
         return f"{location}: {fault['msg'].removeprefix('Value error, ')}"
-    sections = {section.__name__.lower(): section for section in (Digits, Archive, Folder)}
-    section = sections.get(str(fault["loc"][-2]), Sources) if len(fault["loc"]) > 1 else Sources
+    sections = {section.__name__.lower(): section for section in (Digits, Archive, Archives, Folder)}
+    match fault["loc"][-2:]:
+        case (int(), _):
+            section: type[Section] = Packed
+        case (above, _):
+            section = sections.get(str(above), Sources)
+        case _:
+            section = Sources
     return f"{location}: unknown key; allowed are {', '.join(section.model_fields)}"
 
 
@@ -113,17 +131,18 @@ def fetch(source: Source, target: Path, downloads: Path) -> None:
     Raises:
         TransferlineError: says why it cannot be had; `target` is as before.
     """
-    archive = _checked(source, downloads) if isinstance(source, Archive) else None
+    packed = source.archives if isinstance(source, Archives) else (source,) if isinstance(source, Archive) else ()
+    files = [_checked(one, downloads) for one in packed]
     with _whole_or_not_at_all(target) as folder:
-        if isinstance(source, Archive) and archive:
-            unpack(archive, folder, source.subfolder)
-        elif isinstance(source, Folder):
+        for one, file in zip(packed, files, strict=True):
+            unpack(file, folder, one.subfolder)
+        if isinstance(source, Folder):
             copy_folder(Path(source.path), folder)
-        else:
+        elif isinstance(source, Digits):
             write_digits(folder)
 
 
-def _checked(source: Archive, downloads: Path) -> Path:
+def _checked(source: Packed, downloads: Path) -> Path:
     """The archive's file, with the sha256 that it must have."""
     file = download(source.url, downloads) if source.url else Path(source.path or "")
     if not file.is_file():

@@ -4,18 +4,18 @@ from collections import Counter
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pandas as pd
 from ruamel.yaml import YAML
 
+from transferline.data.csv_layout import SPLIT_NAMES
 from transferline.data.images import IMAGE_SUFFIXES
 from transferline.data.layouts import HIDDEN, list_dataset
-from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders
+from transferline.data.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, split_lists
+from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
+from transferline.params.data import gives_several_labels
 
-TRAIN = ("train", "training")
-VALIDATION = ("validation", "valid", "val", "dev")
-TEST = ("test", "testing")
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
 SPLIT_COLUMNS = ("split", "subset", "set")
 SHOWN = 12  # names in a list
@@ -30,7 +30,7 @@ class Survey:
         others: other files by suffix.
         hidden: number of hidden files.
         layout: the layout that fits, if one does.
-        classes: images by class, for each split that the layout names ("" where it names none).
+        classes: images by class, for each split that the layout names ("" where it names none); only of class folders.
     """
 
     images: dict[str, int]
@@ -51,7 +51,7 @@ def survey(folder: Path) -> Survey:
         others={suffix: count for suffix, count in suffixes.most_common() if suffix not in IMAGE_SUFFIXES},
         hidden=len(files) - len(visible),
         layout=layout,
-        classes={} if layout is None or isinstance(layout, Csv) else _classes(folder, layout),
+        classes=_classes(folder, layout) if isinstance(layout, ClassFolders | SplitClassFolders) else {},
     )
 
 
@@ -70,23 +70,46 @@ def _layout(folder: Path) -> Layout | None:
     tables = [layout for table in sorted(folder.glob("*.csv")) if (layout := _csv(table))]
     if tables:
         return tables[0]
-    folders = {
-        path.name.lower(): path.name for path in folder.iterdir() if path.is_dir() and not HIDDEN.search(path.name)
-    }
-    train, validation, test = (
-        next((folders[name] for name in names if name in folders), None) for names in (TRAIN, VALIDATION, TEST)
-    )
-    held_out = test or validation
-    if train and held_out:
-        own = validation if test else None
-        return SplitClassFolders(kind="split_class_folders", train=train, validation=own, test=held_out)
+    if (folder / IMAGES).is_dir() and (voc := _voc(folder)):
+        return voc
+    folders = [path.name for path in folder.iterdir() if path.is_dir() and not HIDDEN.search(path.name)]
+    splits = _splits({name: name for name in folders})
+    if splits:
+        return SplitClassFolders(kind="split_class_folders", **splits)
     return ClassFolders(kind="class_folders") if len(folders) > 1 else None
 
 
+def _splits(names: dict[str, str]) -> dict[str, Any]:
+    """The values of those `names` that are usual for splits; empty where none fits train or none the test set."""
+    usual = {name.lower(): value for name, value in names.items()}
+    train, validation, test = (
+        next((usual[name] for name in SPLIT_NAMES[split] if name in usual), None)
+        for split in ("train", "validation", "test")
+    )
+    if not train or not (test or validation):
+        return {}
+    return {"train": train, "validation": validation if test else None, "test": test or validation}
+
+
+def _voc(folder: Path) -> Voc | None:
+    if next((folder / ANNOTATIONS).glob("*.xml"), None):
+        labels: Literal["annotations", "image_sets"] = "annotations"
+    elif next((folder / CLASS_LISTS).glob("*_*.txt"), None):
+        labels = "image_sets"
+    else:
+        return None
+    listed = split_lists(folder)
+    splits = [_splits({name.removeprefix(task): name for name in listed}) for task in ("Main/", "Segmentation/")]
+    return Voc(
+        kind="voc", labels=labels, **(splits[0] or splits[1] or {"train": None, "validation": None, "test": None})
+    )
+
+
 def _csv(table: Path) -> Csv | None:
-    """The layout of a table with a column that names files next to it and one for the label, by its first row."""
+    """The layout of a table with a column that names files next to it, and one for the label or several of 0 and 1."""
     try:
-        row = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=1).iloc[0]
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        row = rows.iloc[0]
     except (OSError, ValueError, IndexError):
         return None
     path = next((column for column in row.index if row[column] and (table.parent / row[column]).is_file()), None)
@@ -94,9 +117,12 @@ def _csv(table: Path) -> Csv | None:
         next((column for column in row.index if column.lower() in names), None)
         for names in (LABEL_COLUMNS, SPLIT_COLUMNS)
     )
-    if not path or not label:
-        return None
-    return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
+    if path and label:
+        return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
+    flags = tuple(str(column) for column in rows if set(rows[column]) <= {"0", "1"})
+    if path and len(flags) > 1:
+        return Csv(kind="csv", file=table.name, path_column=path, label_columns=flags, split_column=split)
+    return None
 
 
 def describe(name: str, found: Survey) -> str:
@@ -106,12 +132,14 @@ def describe(name: str, found: Survey) -> str:
     lines = [f"data/raw/{name}: {'; '.join(parts)}"]
     lines += [f"{split or 'classes'}{_list(classes)}" for split, classes in found.classes.items()]
     if found.layout is None:
-        return "\n".join([*lines, "No layout fits: wanted are two or more class folders, split folders, or a table"])
+        wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
+        return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
     classes = {label for of_split in found.classes.values() for label in of_split}
+    several = gives_several_labels(found.layout)
     block = {
         "dataset": name,
-        "problem": "binary" if len(classes) == 2 else "multiclass",
-        "layout": found.layout.model_dump(),
+        "problem": "multilabel" if several else "binary" if len(classes) == 2 else "multiclass",
+        "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
     yaml.sort_base_mapping_type_on_output, yaml.width = False, 200

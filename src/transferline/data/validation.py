@@ -9,20 +9,22 @@ import pandas as pd
 
 from transferline.data.duplicates import exact_duplicates, near_duplicates
 from transferline.data.expectations import (
+    NO_TEST_SET,
     Finding,
     Judge,
     class_expectations,
     duplicate_expectations,
     file_expectations,
+    history_expectations,
 )
-from transferline.data.layouts import HIDDEN, Listing, list_dataset, natural
+from transferline.data.layouts import HIDDEN, Listing, list_dataset
 from transferline.data.scan import FORMAT_OF_SUFFIX, scan
 from transferline.data.splits import group_images, is_ours, split_images
-from transferline.data.tables import ImageTable
+from transferline.data.tables import ImageTable, natural, split_labels
 from transferline.params import Data, Split, Validate
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate")
+REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,16 @@ class Validation:
     results: list[Any]
 
 
-def validate_dataset(raw: Path, data: Data, validate: Validate) -> Validation:
+def validate_dataset(
+    raw: Path, data: Data, validate: Validate, former_test_images: dict[str, str] | None = None
+) -> Validation:
     """Looks at all files in the folder `raw`, and changes none.
+
+    Args:
+        raw: the dataset.
+        data: its layout and splits.
+        validate: the rules.
+        former_test_images: see the function of that name.
 
     Raises:
         TransferlineError: there is no such folder, or it does not fit the layout. Any other fault is a finding.
@@ -61,9 +71,13 @@ def validate_dataset(raw: Path, data: Data, validate: Validate) -> Validation:
     relations = _relations(rows[usable], validate)
     findings += judge.judge("duplicates", relations, duplicate_expectations(validate))
     rows["kept"] = usable & ~rows["path"].isin(_quarantined(findings))
-    classes = tuple(sorted(rows.loc[rows["kind"] == "image", "label"].dropna().unique(), key=natural))
-    per_class = _count_classes(rows, classes)
-    table = _class_table(rows, per_class, listing, data)
+    history = _history(rows[rows["kept"] & (rows["split"] == "train")], former_test_images or {})
+    findings += judge.judge("history", history, history_expectations(validate))
+    rows["kept"] &= ~rows["path"].isin(_quarantined(findings))
+    labelled = _labelled(rows[rows["kind"] == "image"], data)
+    classes = tuple(sorted(labelled["label"].unique(), key=natural))
+    per_class = _count_classes(labelled, classes)
+    table = _class_table(rows, labelled, per_class, listing, data)
     findings += judge.judge("classes", table, class_expectations(validate))
 
     findings = sorted(
@@ -87,7 +101,7 @@ def _kind(path: str, format_: Any, error: Any) -> str:
 def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Series]:
     images = rows[(rows["kind"] == "image") & rows["label"].notna() & rows["sha256"].notna()].copy()
     images["group"] = group_images(images, data.split.group)
-    return images["group"].reindex(rows.index), split_images(images, data.split).reindex(rows.index)
+    return images["group"].reindex(rows.index), split_images(images, data.split, data.problem).reindex(rows.index)
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -108,18 +122,31 @@ def _relations(images: pd.DataFrame, validate: Validate) -> pd.DataFrame:
     return images.join(exact).join(near)
 
 
+def _history(images: pd.DataFrame, former_test_images: dict[str, str]) -> pd.DataFrame:
+    return images.assign(former_test_set=[former_test_images.get(image, NO_TEST_SET) for image in images["sha256"]])
+
+
 def _quarantined(findings: list[Finding]) -> set[str]:
     return {finding.path for finding in findings if finding.severity == "quarantine"}
 
 
-def _count_classes(rows: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+def _labelled(images: pd.DataFrame, data: Data) -> pd.DataFrame:
+    """The images that have a label; one with several labels has a row for each."""
+    if data.problem == "multilabel":
+        images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
+    return images.dropna(subset="label")
+
+
+def _count_classes(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     """Kept images: a row per class, a column per split."""
-    kept = rows[rows["kept"]]
+    kept = labelled[labelled["kept"]]
     counts = pd.crosstab(kept["label"], kept["split"])
     return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
 
 
-def _class_table(rows: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
+def _class_table(
+    rows: pd.DataFrame, labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data
+) -> pd.DataFrame:
     unused = ["test"] if rows["given"].isna().all() and data.split.test == 0 else []
     used = per_class.drop(columns=unused)
     largest = used["train"].max()
@@ -138,7 +165,10 @@ def _class_table(rows: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, 
         {"path": folder, "split": "", "files": int(images.str.startswith(f"{folder}/").sum())}
         for folder in listing.folders
     ]
-    return pd.DataFrame([*table, *folders], columns=["path", "split", "images", "ratio", "files"])
+    declared = [
+        {"path": name, "split": "", "files": int((labelled["label"] == name).sum())} for name in listing.classes
+    ]
+    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "ratio", "files"])
 
 
 def _merge_hidden(findings: list[Finding]) -> list[Finding]:
@@ -165,6 +195,7 @@ def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame,
         "kept": int(rows["kept"].sum()),
         "quarantined": len(_quarantined(findings)),
         "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
+        "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
         "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
         "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
     }
@@ -185,7 +216,8 @@ def _reasons(
         share = f"{faulty} of {images} images ({faulty / images:.1%})"
         reasons.append(f"{share} are faulty; validate.max_quarantined allows {validate.max_quarantined:.1%}")
     if len(classes) < 2:
-        reasons.append(f"there is one class only, {classes[0]}; a classifier needs two at least")
+        there = f"is one class only, {classes[0]}" if classes else "are no labels"
+        reasons.append(f"there {there}; a classifier needs two classes at least")
     if data.problem == "binary" and len(classes) > 2:
         reasons.append(f"data.problem is binary, but there are {len(classes)} classes: {', '.join(classes)}")
     if missing := list(map(str, per_class.index[per_class["train"] == 0])):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from transferline.data.contact_sheet import contact_sheet
+from transferline.data.contact_sheet import Tile, contact_sheet
 from transferline.data.expectations import Finding
 from transferline.data.validation import Validation
 from transferline.errors import TransferlineError
@@ -41,21 +41,23 @@ def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
     rows = validation.table.rows
     decoded = set(rows.loc[rows["luminance_mean"].notna(), "path"])
     tiles = [
-        (raw / file if file in decoded else None, f"{', '.join(broken)}\n{Path(file).name}")
+        Tile(raw / file if file in decoded else None, f"{', '.join(broken)}\n{Path(file).name}")
         for file, broken in list(rules.items())[:TILES]
     ]
-    rest = [(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
-    contact_sheet([*tiles, *rest] or [(None, "nothing was\nquarantined")], path, COLUMNS)
+    rest = [Tile(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
+    contact_sheet([*tiles, *rest] or [Tile(None, "nothing was\nquarantined")], path, COLUMNS)
 
 
 def summarize(validation: Validation) -> str:
     """A few lines for the console."""
     counts = validation.counts
+    bare = f"{counts['without_label']} images have none of the labels; an image counts below for each of its labels"
     alone = f"{counts['without_group']} images do not match data.split.group; each is a group of its own"
     lines = [
         f"{counts['files']} files: {counts['images']} images, {counts['not_images']} others, {counts['hidden']} hidden",
         f"{counts['kept']} images kept, {counts['quarantined']} quarantined",
         *([alone] if counts["without_group"] else []),
+        *([bare] if counts["without_label"] is not None else []),
         *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
         pd.DataFrame(counts["classes"]).T.to_string(),
     ]

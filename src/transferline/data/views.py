@@ -27,10 +27,10 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     number and the parameter's name alone, so images that are added change no view of another.
 
     Args:
-        manifest: rows with `path`, `label` (a class's name), `split`, `sha256` and `kept`.
+        manifest: rows with `path`, `label`, `split`, `sha256` and `kept`.
 
     Returns:
-        One row per view, in the order of the manifest, with `path`, `label` (index into `classes`), `split`,
+        One row per view, in the order of the manifest, with `path`, `label`, `split`,
         `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
         `flip_vertical` and the parameters of `Augment`: `rotation` and `shear` in degrees, `zoom`, `shift_x` and
         `shift_y` in fractions of the width and height, `contrast`, `brightness` in fractions of 255, `fill`.
@@ -42,8 +42,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
     view = rows.groupby(level=0).cumcount().to_numpy()
     keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
-    label = rows["label"].map({name: index for index, name in enumerate(manifest.classes)}).astype(np.int64)
-    table = rows[["path", "split"]].assign(label=label, view=view, kind=kinds[view])
+    table = rows[["path", "label", "split"]].assign(view=view, kind=kinds[view])
     is_augmented = kinds[view] == "augmented"
     for column in FLIPS:
         pure = view == flips.index(column) + 1 if column in flips else False
