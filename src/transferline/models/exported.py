@@ -3,31 +3,44 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from transferline.params import Image
-from transferline.quiet import import_quietly
+from transferline.params import Image, Problem
+from transferline.quiet import quiet_imports
 
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
 
-Phase = Literal["head", "fine_tune"]
+Phase = Literal["head", "fine_tune", "train"]
 
 
 class ModelCard(BaseModel):
-    """What a model needs beside its weights: the class order, the kind of problem and the images it takes."""
+    """What a model needs beside its weights: the class order, the kind of problem and the images it takes.
+
+    Attributes:
+        thresholds: for a multilabel problem the probability, by class, from which on a label counts as present.
+        argmax_fallback: for a multilabel problem whether the most probable label stands where none passes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     candidate: str
     phase: Phase
-    problem: Literal["binary", "multiclass"]
+    problem: Problem
     classes: tuple[str, ...]
     image: Image
+    thresholds: tuple[float, ...] | None = None
+    argmax_fallback: bool = False
+
+
+def trained(models: Path) -> list[Path]:
+    """The folders of a candidate's trained models, `models/<phase>/`, in the order of the phases."""
+    folders = [models / phase for phase in get_args(Phase)]
+    return [folder for folder in folders if (folder / MODEL_FILE).exists()]
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
@@ -42,7 +55,10 @@ def read_card(folder: Path) -> ModelCard:
 
 def load_model(folder: Path) -> Any:
     """Loads the Keras model of a folder, in safe mode: no code in the file is run."""
-    return import_quietly("keras").saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
+    with quiet_imports():
+        import keras
+
+    return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
 
 
 def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -53,7 +69,8 @@ def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArra
         images: (n, size, size, channels) uint8, as `data/images.py` reads them for the card's `image`.
 
     Returns:
-        (n, classes) float32, rows sum to 1; the single output of a binary model is spread over two columns.
+        (n, classes) float32; rows sum to 1, but for multilabel problems. The single output of a binary model is spread
+        over two columns.
     """
     # Keras keeps the graph that predict_on_batch builds; calling the model runs op by op, at a third of the speed
     output = np.asarray(model.predict_on_batch(images), np.float32)

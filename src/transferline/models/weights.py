@@ -49,13 +49,15 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
 
 
 def load_torch_weights(model: keras.Model, path: Path) -> None:
-    """Gives the layers of a chain-like model the tensors of a PyTorch file, in order; a classifier `_fc` is left out.
+    """Gives the layers of a chain-like model the tensors of a PyTorch file, in order; a model that does not end in a
+    dense layer leaves the classifier `_fc` out.
 
     Raises:
         ValueError: another number of layers, or other shapes.
         TransferlineError: the file cannot be read.
     """
-    state = {name: tensor for name, tensor in read_torch_state(path).items() if not name.startswith("_fc.")}
+    has_top = isinstance(model.layers[-1], keras.layers.Dense)
+    state = {name: tensor for name, tensor in read_torch_state(path).items() if has_top or not name.startswith("_fc.")}
     modules = [list(names) for _, names in groupby(state, lambda name: name.rpartition(".")[0])]
     for layer, names in zip([layer for layer in model.layers if layer.weights], modules, strict=True):
         # weight (and for batch normalisation bias, mean, variance); without the scalar num_batches_tracked
@@ -63,4 +65,6 @@ def load_torch_weights(model: keras.Model, path: Path) -> None:
         if tensors[0].ndim == 4:
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
             tensors[0] = tensors[0].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+        elif tensors[0].ndim == 2:
+            tensors[0] = tensors[0].T
         layer.set_weights(tensors)
