@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_training import candidate, make_data
+from tests.tiny_training import candidate, frozen, lite0, make_data
 from transferline.data.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.models.assemble import assemble
@@ -14,7 +14,6 @@ from transferline.models.backbones import build_backbone
 from transferline.models.exported import class_probabilities
 from transferline.training import extract as extract_module
 from transferline.training.bank import read_bank, shard_file
-from transferline.training.batches import BankBatches
 from transferline.training.extract import extract
 
 
@@ -29,12 +28,12 @@ def files(bank: Path) -> dict[str, bytes]:
 
 def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path)
+    extract(raw, views, candidate(), "multiclass", tmp_path)
     bank = read_bank(tmp_path)
     rows = bank.rows("head", "validation")
     assert set(rows["kind"]) == {"untouched"} and len(rows) == 24
     backbone = build_backbone(candidate().backbone, candidate().image)
-    head = _Passing(bank.features)
+    head = _Passing(bank.features[0])
     model = assemble(backbone, head.model, candidate(), "multiclass")
     from transferline.data.images import read_batch
 
@@ -61,7 +60,7 @@ def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path
     raw, views = data
     monkeypatch.setattr(extract_module, "VIEWS_PER_SHARD", 64)
     monkeypatch.setattr("transferline.training.bank.VIEWS_PER_SHARD", 64)
-    extract(raw, views, candidate(), tmp_path / "whole")
+    extract(raw, views, candidate(), "multiclass", tmp_path / "whole")
     run_shard, done = extract_module._run, []
 
     def interrupted(*arguments):
@@ -72,21 +71,21 @@ def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path
 
     monkeypatch.setattr(extract_module, "_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        extract(raw, views, candidate(), tmp_path / "resumed")
+        extract(raw, views, candidate(), "multiclass", tmp_path / "resumed")
     assert shard_file(tmp_path / "resumed", "features", 1).exists()
     assert not shard_file(tmp_path / "resumed", "features", 2).exists()
     calls = []
     monkeypatch.setattr(extract_module, "_run", lambda *arguments: calls.append(1) or run_shard(*arguments))
-    extract(raw, views, candidate(), tmp_path / "resumed")
+    extract(raw, views, candidate(), "multiclass", tmp_path / "resumed")
     assert files(tmp_path / "resumed") == files(tmp_path / "whole")
     assert len(calls) == len(list((tmp_path / "whole").glob("features-*"))) - 2
 
 
 def test_shards_of_other_params_are_not_used_again(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path)
+    extract(raw, views, candidate(), "multiclass", tmp_path)
     before = files(tmp_path)
-    extract(raw, views, candidate(image={"size": 64, "color": "rgb", "resize": "stretch"}), tmp_path)
+    extract(raw, views, candidate(image={"size": 64, "color": "rgb", "resize": "stretch"}), "multiclass", tmp_path)
     assert files(tmp_path)["features-00000.npy"] != before["features-00000.npy"]
 
 
@@ -96,7 +95,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(TransferlineError, match=r"could not be written to .*make room \(about 0\.00 GB"):
-            extract(raw, views, candidate(), tmp_path)
+            extract(raw, views, candidate(), "multiclass", tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
@@ -106,23 +105,20 @@ def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
     raw, views = data
     monkeypatch.setattr(extract_module, "apply_views", lambda images, rows: images * np.float32(1e12))
     # a network of ReLUs is homogeneous: huge pixels give huge activations
-    backbone = {"name": "vgg16", "weights": "none", "pooling": "avg", "unfreeze": None}
-    vgg = candidate(backbone=backbone, fine_tune=None)
+    vgg = frozen(backbone=lite0(name="vgg16", weights="none", unfreeze=None))
     with pytest.raises(TransferlineError, match=r"extract\.dtype to float32"):
-        extract(raw, views, vgg, tmp_path)
+        extract(raw, views, vgg, "multiclass", tmp_path)
 
 
-def test_an_epoch_of_fine_tuning_takes_each_image_once_and_varies_its_view(data, tmp_path):
+def test_a_feature_map_that_is_not_pooled_is_banked_whole(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path)
-    bank = read_bank(tmp_path)
-    rows = bank.rows("fine_tune", "train")
-    batches = BankBatches(bank, rows, ["boundary-0"], 10, np.ones(3, np.float32), seed=1, one_view_per_image=True)
-    orders = []
-    for _ in range(2):
-        orders.append(batches._order.copy())
-        batches.on_epoch_end()
-    for order in orders:
-        assert sorted(rows["path"].iloc[order]) == sorted(set(rows["path"]))
-    kinds = [rows["kind"].iloc[np.sort(order)].tolist() for order in orders]
-    assert kinds[0] != kinds[1] and set(kinds[0]) == {"untouched", "augmented"}
+    settings = {"layers": ({"kind": "flatten"},), "image": {"size": 64, "color": "rgb", "resize": "stretch"}}
+    for pooling in ("none", "avg"):
+        section = frozen(**{**settings, "backbone": lite0(unfreeze=None, pooling=pooling)})
+        extract(raw, views, section, "multiclass", tmp_path / pooling)
+    whole, pooled = (read_bank(tmp_path / pooling) for pooling in ("none", "avg"))
+    assert (whole.features, pooled.features) == ((2, 2, 1280), (1280,))
+    positions = np.array([0, 100, 7])
+    maps = whole.gather("features", positions)
+    assert maps.shape == (3, 2, 2, 1280) and maps.dtype == np.float32
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), pooled.gather("features", positions), atol=5e-3)

@@ -1,59 +1,22 @@
-"""The two trainings, on tiny images of three colours."""
+"""The trainings on a backbone, on tiny images of three colours."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import COLORS, make_images
-from transferline.data.tables import ImageTable
-from transferline.data.views import draw_views
-from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard, class_probabilities, load_model
-from transferline.params import Augment, Pretrained, load_params
+from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
+from transferline.data.tables import ImageTable, targets
+from transferline.models.exported import class_probabilities, load_model, read_card
 from transferline.training.bank import read_bank
-from transferline.training.batches import class_weight_vector
 from transferline.training.extract import extract
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train_head import train_head
-
-DIGITS = load_params(Path(__file__).parents[1] / "recipes" / "digits.yaml")
-TRAINING = {**DIGITS.candidates["lite0_plain"].train_head.model_dump(), "epochs": 3, "batch_size": 16}
-
-
-def candidate(**changes: object) -> Pretrained:
-    settings = {
-        "kind": "pretrained",
-        "image": {"size": 32, "color": "rgb", "resize": "stretch"},
-        "backbone": {"name": "efficientnet_lite0", "weights": "imagenet", "pooling": "avg", "unfreeze": {"last": 6}},
-        "extract": {"head_views": "flipped", "fine_tune_views": "augmented", "dtype": "float16"},
-        "head": {"hidden": (8,), "dropout": 0.2},
-        "train_head": TRAINING,
-        "fine_tune": TRAINING,
-        **changes,
-    }
-    return Pretrained.model_validate(settings)
-
-
-def make_data(raw: Path) -> tuple[Path, ImageTable]:
-    """Images of three colours, and the table of their views."""
-    make_images(raw)
-    rows = pd.DataFrame(
-        [
-            {"path": f"{name}/{number}.png", "label": label, "sha256": f"{name}{number}", "kept": True,
-             "split": "validation" if number < 8 else "test" if number < 12 else "train"}
-            for label, name in enumerate(COLORS)
-            for number in range(40)
-        ]
-    )  # fmt: skip
-    augment = Augment.model_validate({**DIGITS.augment.model_dump(), "horizontal_flip": True, "views": 1})
-    names = np.array(list(COLORS))
-    manifest = ImageTable(rows.assign(label=names[rows["label"]]), tuple(COLORS))
-    return raw, draw_views(manifest, augment)
 
 
 @pytest.fixture(scope="module")
@@ -61,30 +24,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
     return make_data(tmp_path_factory.mktemp("raw"))
 
 
-def card(phase: str = "head", problem: str = "multiclass", classes: tuple[str, ...] = tuple(COLORS)) -> ModelCard:
-    return ModelCard(candidate="c", phase=phase, problem=problem, classes=classes, image=candidate().image)
+def weights_of(folder: Path) -> dict[str, np.ndarray]:
+    return {weight.path: weight.numpy() for weight in load_model(folder).weights}
+
+
+def changed(before: Path, after: Path) -> set[str]:
+    first, second = weights_of(before), weights_of(after)
+    return {path for path in first if not np.array_equal(first[path], second[path])}
 
 
 def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path / "bank")
+    extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
     bank, rows = read_bank(tmp_path / "bank"), []
-    head = train_head(bank, candidate(), card(), 7, tmp_path / "head", rows.append)
+    section = candidate()
+    head = train_head(bank, section, job(section.train_head, tmp_path / "head", "head", rows=rows))
     tuned = fine_tune(
-        bank,
-        candidate(),
-        candidate().fine_tune,
-        card("fine_tune"),
-        7,
-        tmp_path / "head",
-        tmp_path / "tuned",
-        rows.append,
+        bank, section, tmp_path / "head", job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows)
     )
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 3
     assert rows[2]["val_loss"] < head.floor["untrained_log_loss"]
     assert head.floor["majority_accuracy"] == pytest.approx(1 / 3)
+    assert head.floor["majority_log_loss"] == pytest.approx(np.log(3))
     assert head.trainable < tuned.trainable < tuned.parameters == head.parameters
+    assert read_card(tmp_path / "tuned").thresholds is None
     for folder, summary in ((tmp_path / "head", head), (tmp_path / "tuned", tuned)):
         history = pd.read_csv(folder / "history.csv")
         assert history.set_index("epoch")["val_loss"].idxmin() == summary.best_epoch
@@ -96,46 +60,64 @@ def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data,
 
 def test_fine_tuning_trains_scales_and_offsets_but_keeps_the_statistics_of_batch_normalisation(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path / "bank")
+    normalized = candidate(layers=({"kind": "batch_normalization"},))
+    extract(raw, views, normalized, "multiclass", tmp_path / "bank")
     bank, folders = read_bank(tmp_path / "bank"), (tmp_path / "head", tmp_path / "tuned")
-    train_head(bank, candidate(), card(), 7, folders[0], lambda row: None)
-    fine_tune(bank, candidate(), candidate().fine_tune, card("fine_tune"), 7, *folders, lambda row: None)
-    before, after = ({w.path: w.numpy() for w in load_model(folder).weights} for folder in folders)
-    changed = {path for path in before if not np.array_equal(before[path], after[path])}
-    assert not any("moving" in path for path in changed)
-    assert any(path.endswith("top_bn/gamma") for path in changed)
-    assert any(path.endswith("top_conv/kernel") for path in changed)
-    assert not any("block5" in path for path in changed)
+    train_head(bank, normalized, job(normalized.train_head, folders[0], "head"))
+    fine_tune(bank, normalized, folders[0], job(normalized.fine_tune, folders[1], "fine_tune"))
+    names = changed(*folders)
+    of_backbone = {name for name in names if "layers_0" not in name}
+    assert not any("moving" in name for name in of_backbone)
+    assert any(name.endswith("top_bn/gamma") for name in names)
+    assert any(name.endswith("top_conv/kernel") for name in names)
+    assert not any("block5" in name for name in names)
+    own = {name.rpartition("/")[2] for name in names - of_backbone}
+    assert own == {"gamma", "beta", "moving_mean", "moving_variance"}, "the candidate's own layers learn statistics too"
+    moving = [
+        value
+        for name, value in weights_of(folders[0]).items()
+        if name.endswith("layers_0_batch_normalization/moving_mean")
+    ]
+    assert len(moving) == 1 and moving[0].any()
+
+
+def test_without_train_head_the_layers_start_untrained_with_the_top(data, tmp_path):
+    raw, views = data
+    extracted = {"head_views": None, "fine_tune_views": "untouched", "dtype": "float16"}
+    convolutional = ({"kind": "conv", "filters": 8, "kernel": 1}, {"kind": "flatten"})
+    section = candidate(train_head=None, extract=extracted, layers=convolutional, backbone=lite0(pooling="none"))
+    extract(raw, views, section, "multiclass", tmp_path / "bank")
+    bank = read_bank(tmp_path / "bank")
+    assert not bank.table.rows["in_head"].any() and bank.features == (1, 1, 1280)
+    summary = fine_tune(bank, section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"))
+    history = pd.read_csv(tmp_path / "tuned" / "history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3] and set(history["phase"]) == {"fine_tune"}
+    assert history["val_loss"].min() < summary.floor["untrained_log_loss"]
 
 
 def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(fine_tune=None, backbone=_frozen()), tmp_path / "bank")
     wild = {**TRAINING, "epochs": 6, "optimizer": {"name": "sgd", "learning_rate": 30.0}, "early_stopping": None}
+    section = frozen(train_head=wild)
+    extract(raw, views, section, "multiclass", tmp_path / "bank")
     bank = read_bank(tmp_path / "bank")
-    train_head(bank, candidate(train_head=wild), card(), 7, tmp_path / "head", lambda row: None)
+    train_head(bank, section, job(section.train_head, tmp_path / "head", "head"))
     history = pd.read_csv(tmp_path / "head" / "history.csv")
     rows = bank.rows("head", "validation")
-    import keras
-
     head = keras.saving.load_model(tmp_path / "head" / "head.keras", compile=False)
     logits = np.asarray(head(bank.gather("features", rows.index.to_numpy())))
-    accuracy = (logits.argmax(axis=1) == rows["label"]).mean()
+    truth = targets(rows["label"], bank.table.classes, "multiclass")[:, 0]
+    accuracy = (logits.argmax(axis=1) == truth).mean()
     assert accuracy == pytest.approx(history["val_accuracy"][history["val_loss"].idxmin()])
     assert history["val_loss"].iloc[-1] > history["val_loss"].min()
 
 
-def _frozen() -> dict[str, object]:
-    return {"name": "efficientnet_lite0", "weights": "imagenet", "pooling": "avg", "unfreeze": None}
-
-
 def test_a_binary_head_has_one_logit(data, tmp_path):
     raw, views = data
-    two = ImageTable(views.rows[views.rows["label"] < 2].reset_index(drop=True), views.classes[:2])
-    plain = candidate(fine_tune=None, backbone=_frozen(), head={"hidden": (), "dropout": 0.0})
-    extract(raw, two, plain, tmp_path / "bank")
+    section = frozen(layers=())
+    extract(raw, two_classes(views), section, "binary", tmp_path / "bank")
     summary = train_head(
-        read_bank(tmp_path / "bank"), plain, card("head", "binary", two.classes), 7, tmp_path / "head", lambda row: None
+        read_bank(tmp_path / "bank"), section, job(section.train_head, tmp_path / "head", "head", "binary")
     )
     assert summary.trainable == 1280 + 1
     with np.load(tmp_path / "head" / "parity.npz") as parity:
@@ -143,41 +125,26 @@ def test_a_binary_head_has_one_logit(data, tmp_path):
         np.testing.assert_allclose(parity["probabilities"].sum(axis=1), 1, atol=1e-6)
 
 
-def test_class_weights_are_balanced_or_given_and_a_wrong_name_is_an_error():
-    labels = np.array([0, 0, 0, 1], np.int32)
-    training = candidate().train_head
-    balanced = class_weight_vector(training.model_copy(update={"class_weights": "balanced"}), labels, ("a", "b"))
-    np.testing.assert_allclose(balanced, [4 / 6, 4 / 2])
-    given = class_weight_vector(training.model_copy(update={"class_weights": {"b": 3.0, "a": 1.0}}), labels, ("a", "b"))
-    assert given.tolist() == [1.0, 3.0]
-    with pytest.raises(TransferlineError, match="names a, c; it must name each class: a, b"):
-        class_weight_vector(training.model_copy(update={"class_weights": {"a": 1.0, "c": 1.0}}), labels, ("a", "b"))
-
-
 TWICE = """
 import sys
 from pathlib import Path
-from tests.test_training import candidate, card
+from tests.tiny_training import candidate, job
 from transferline.training.bank import read_bank
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train_head import train_head
-folder = Path(sys.argv[1])
+folder, section = Path(sys.argv[1]), candidate()
 bank = read_bank(folder.parent / "bank")
-train_head(bank, candidate(), card(), 7, folder / "head", lambda row: None)
-fine_tune(bank, candidate(), candidate().fine_tune, card("fine_tune"), 7, folder / "head", folder / "tuned",
-          lambda row: None)
+train_head(bank, section, job(section.train_head, folder / "head", "head"))
+fine_tune(bank, section, folder / "head", job(section.fine_tune, folder / "tuned", "fine_tune"))
 """
 
 
 @pytest.mark.slow
 def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(data, tmp_path):
     raw, views = data
-    extract(raw, views, candidate(), tmp_path / "bank")
-    weights = []
+    extract(raw, views, candidate(layers=HIDDEN), "multiclass", tmp_path / "bank")
     for name in ("first", "second"):
-        subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=Path(__file__).parents[1])
-        model = load_model(tmp_path / name / "tuned")
-        weights.append([weight.numpy().tobytes() for weight in model.weights])
-    assert weights[0] == weights[1]
+        subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=ROOT)
+    assert not changed(tmp_path / "first" / "tuned", tmp_path / "second" / "tuned")
     losses = [json.loads((tmp_path / name / "tuned" / "summary.json").read_text()) for name in ("first", "second")]
     assert losses[0]["best_epoch"] == losses[1]["best_epoch"]

@@ -7,6 +7,6 @@ from transferline.evaluation.report import evaluate_candidate
 from transferline.params import Params
 
 
-def run(params: Params, *, raw: Path, manifest: Path, head: Path, fine_tune: Path, evaluation: Path) -> None:
-    """Reads the manifest and the model folders `head` and `fine_tune`, writes `evaluation/<phase>/`."""
-    evaluate_candidate(head, fine_tune, read_table(manifest), raw, params.evaluate, evaluation)
+def run(params: Params, *, raw: Path, manifest: Path, models: Path, evaluation: Path) -> None:
+    """Reads the manifest and the candidate's models, `models/<phase>/`, and writes `evaluation/<phase>/`."""
+    evaluate_candidate(models, read_table(manifest), raw, params.evaluate, evaluation)

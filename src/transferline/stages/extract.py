@@ -3,10 +3,18 @@
 from pathlib import Path
 
 from transferline.data.tables import read_table
-from transferline.params import Params
-from transferline.training.extract import extract
+from transferline.params import Params, Pretrained
+from transferline.progress import nothing_to_do
+from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, raw: Path, views: Path, bank: Path) -> None:
-    """Writes the candidate's bank."""
-    extract(raw, read_table(views), params.candidates[candidate], bank)
+    """Writes the candidate's bank; the folder stays empty where there is no backbone."""
+    section = params.candidates[candidate]
+    if not isinstance(section, Pretrained):
+        return nothing_to_do(f"{candidate} has no backbone", bank)
+
+    with quiet_imports():
+        from transferline.training.extract import extract
+
+    extract(raw, read_table(views), section, params.data.problem, bank)

@@ -2,21 +2,36 @@
 
 from pathlib import Path
 
-from transferline.models.exported import read_card
-from transferline.params import Params
-from transferline.progress import say
-from transferline.registry.runs import training_run
-from transferline.training.bank import read_bank
-from transferline.training.fine_tune import fine_tune
+from transferline.params import Params, Pretrained
+from transferline.progress import nothing_to_do
+from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, bank: Path, head: Path, model: Path) -> None:
-    """Fine-tunes from the trained head and writes the model's folder; it stays empty where fine-tuning is off."""
+    """Fine-tunes from the trained head, or with untrained layers where the candidate has no train_head.
+
+    Writes the model's folder, which stays empty without the stage.
+    """
     section = params.candidates[candidate]
-    if section.fine_tune is None:
-        model.mkdir(parents=True, exist_ok=True)
-        say(f"{candidate}: fine-tuning is off")
-        return
-    card = read_card(head).model_copy(update={"phase": "fine_tune"})
-    with training_run(params, card, model, parent=head) as listener:
-        fine_tune(read_bank(bank), section, section.fine_tune, card, params.seed, head, model, listener)
+    if not isinstance(section, Pretrained) or section.fine_tune is None:
+        return nothing_to_do(f"{candidate} has no fine_tune", model)
+
+    with quiet_imports():
+        from transferline.models.exported import ModelCard
+        from transferline.registry.runs import training_run
+        from transferline.training.bank import read_bank
+        from transferline.training.fine_tune import fine_tune
+        from transferline.training.job import Job
+
+    opened = read_bank(bank)
+    card = ModelCard(
+        candidate=candidate,
+        phase="fine_tune",
+        problem=params.data.problem,
+        classes=opened.table.classes,
+        image=section.image,
+    )
+    start = head if section.train_head else None
+    with training_run(params, card, model, parent=start) as listener:
+        job = Job(section.fine_tune, params.thresholds, card, params.seed, model, listener)
+        fine_tune(opened, section, start, job)

@@ -7,11 +7,11 @@ from transferline.params import Params
 from transferline.registry.record import record
 
 
-def run(params: Params, *, head: Path, fine_tune: Path, evaluation: Path, recorded: Path) -> None:
+def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> None:
     """Records what the store lacks and writes down what it has now.
 
     `recorded` lies in `mlruns`, so it is gone when the store is, and DVC runs this stage again.
     """
-    known = record(params, [head, fine_tune], evaluation)
+    known = record(params, models, evaluation)
     recorded.parent.mkdir(parents=True, exist_ok=True)
     recorded.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, pl
     page = markdown(ranked, metric)
     leaderboard.parent.mkdir(parents=True, exist_ok=True)
     leaderboard.write_text(page, encoding="utf-8")
-    plot_leaderboard(ranked, chart)
+    plot_leaderboard(ranked, metric, chart)
     write_plots(ranked, plots)
     write_json(metrics_tree(ranked, metric), metrics)
     say(f"selected {ranked[0].name} by validation {metric}; see {leaderboard}")

@@ -2,16 +2,25 @@
 
 from pathlib import Path
 
-from transferline.models.exported import ModelCard
-from transferline.params import Params
-from transferline.registry.runs import training_run
-from transferline.training.bank import read_bank
-from transferline.training.train_head import train_head
+from transferline.params import Params, Pretrained
+from transferline.progress import nothing_to_do
+from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, bank: Path, model: Path) -> None:
-    """Trains the candidate's head on the bank and writes the model's folder."""
-    section, opened = params.candidates[candidate], read_bank(bank)
+    """Trains the candidate's layers on the bank and writes the model's folder, which stays empty without the stage."""
+    section = params.candidates[candidate]
+    if not isinstance(section, Pretrained) or section.train_head is None:
+        return nothing_to_do(f"{candidate} has no train_head", model)
+
+    with quiet_imports():
+        from transferline.models.exported import ModelCard
+        from transferline.registry.runs import training_run
+        from transferline.training.bank import read_bank
+        from transferline.training.job import Job
+        from transferline.training.train_head import train_head
+
+    opened = read_bank(bank)
     card = ModelCard(
         candidate=candidate,
         phase="head",
@@ -20,4 +29,4 @@ def run(params: Params, *, candidate: str, bank: Path, model: Path) -> None:
         image=section.image,
     )
     with training_run(params, card, model) as listener:
-        train_head(opened, section, card, params.seed, model, listener)
+        train_head(opened, section, Job(section.train_head, params.thresholds, card, params.seed, model, listener))

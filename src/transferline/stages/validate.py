@@ -4,6 +4,7 @@ from pathlib import Path
 
 from transferline.data.data_docs import write_data_docs
 from transferline.data.tables import write_table
+from transferline.data.test_sets import former_test_images
 from transferline.data.validation import validate_dataset
 from transferline.data.validation_report import draw_quarantined, stop_if_failed, summarize, write_report
 from transferline.params import Params
@@ -13,7 +14,7 @@ from transferline.progress import say
 def run(params: Params, *, raw: Path, manifest: Path, report: Path, docs: Path, quarantined: Path) -> None:
     """Validates the dataset in `raw`; writes the manifest only if it may be trained on."""
     manifest.unlink(missing_ok=True)
-    validation = validate_dataset(raw, params.data, params.validate_)
+    validation = validate_dataset(raw, params.data, params.validate_, former_test_images(Path.cwd()))
     write_report(validation, report)
     write_data_docs(validation.results, docs)
     draw_quarantined(validation, raw, quarantined)

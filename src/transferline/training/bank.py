@@ -1,7 +1,7 @@
 """The bank: what the frozen layers say of every view, on disk, in shards that are memory-mapped.
 
 A folder with `index.json`, `rows.parquet` (the views, in order), `samples.npy` (a few validation images) and for
-shard i `features-<i>.npy` (pooled features, for `train_head`) and `boundary-<k>-<i>.npy` (the k-th tensor of the freeze
+shard i `features-<i>.npy` (features, for `train_head`) and `boundary-<k>-<i>.npy` (the k-th tensor of the freeze
 boundary, for `fine_tune`).
 """
 
@@ -37,13 +37,13 @@ class Bank:
         folder: where it lies.
         table: a row per view: those of `views.parquet` plus `in_head` and `in_fine_tune` (bool: the row feeds that
             stage, and its values are in the shards of that kind).
-        features: length of the pooled features.
+        features: shape of the features without the batch axis: pooled, or a feature map.
         boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
     """
 
     folder: Path
     table: ImageTable
-    features: int
+    features: tuple[int, ...]
     boundary: tuple[tuple[int, ...], ...]
 
     def rows(self, purpose: str, split: Split) -> pd.DataFrame:
@@ -80,10 +80,14 @@ class Bank:
             values[place] = arrays[shard][position - starts[shard]]
         return values
 
+    def gather_boundary(self, positions: npt.NDArray[np.intp]) -> Any:
+        """The boundary at `positions`: what `gather` gives of its tensor, or a tuple of that where it has several."""
+        tensors = tuple(self.gather(f"boundary-{k}", positions) for k in range(len(self.boundary)))
+        return tensors if len(tensors) > 1 else tensors[0]
+
 
 def read_bank(folder: Path) -> Bank:
     """Opens a bank that `extract` wrote; its values stay on the disk."""
     index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
-    return Bank(
-        folder, read_table(folder / ROWS_FILE), index["features"], tuple(tuple(shape) for shape in index["boundary"])
-    )
+    boundary = tuple(tuple(shape) for shape in index["boundary"])
+    return Bank(folder, read_table(folder / ROWS_FILE), tuple(index["features"]), boundary)

@@ -1,5 +1,6 @@
-"""Batches of training data from a bank, in an order that follows from the seed."""
+"""Batches of training data, in an order that follows from the seed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -7,38 +8,46 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transferline.params import Training
-from transferline.training.bank import Bank
+from transferline.errors import TransferlineError
+from transferline.params import LinearTraining, Problem, Training
+from transferline.training.figures import class_counts
+
+Array = npt.NDArray[Any]
+Read = Callable[[Array], Any]
 
 
-class BankBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches `(inputs, labels, weights)` read from the bank as they are needed.
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches `(inputs, targets, weights)`, read as they are needed; Keras reads the next ones while one is trained on.
 
     Args:
-        bank: the bank.
-        rows: rows of it, as `Bank.rows` gives them.
-        kinds: the arrays that are a model's inputs: `["features"]`, or the tensors of the boundary.
-        batch_size: views per batch; the last one is smaller.
+        rows: the views, whose index says where their values stand.
+        read: gives a model's inputs at such positions.
+        targets: (n, 1) int32 or (n, classes) float32, a row for each of `rows`.
         class_weights: (classes,) float32, the weight of each class in the loss.
+        batch_size: views per batch; the last one is smaller.
         seed: shuffles anew before each epoch; None keeps the order of the rows.
         one_view_per_image: an epoch then takes one of an image's views, drawn anew each time, instead of all.
+
+    Attributes:
+        targets: those of all rows.
     """
 
     def __init__(
         self,
-        bank: Bank,
         rows: pd.DataFrame,
-        kinds: list[str],
+        read: Read,
+        targets: Array,
+        class_weights: Array,
         batch_size: int,
-        class_weights: npt.NDArray[np.float32],
         seed: int | None = None,
         one_view_per_image: bool = False,
     ) -> None:
         super().__init__()
-        self._bank, self._kinds, self._batch_size = bank, kinds, batch_size
+        self.targets = targets
+        self._read, self._batch_size = read, batch_size
         self._positions = rows.index.to_numpy()
-        self._labels = rows["label"].to_numpy(np.int32)
-        self._weights = class_weights[self._labels]
+        of_labels = np.broadcast_to(class_weights, targets.shape) if targets.shape[1] > 1 else class_weights[targets]
+        self._weights = of_labels.astype(np.float32)
         self._images = pd.factorize(rows["path"])[0]
         self._one_view_per_image = one_view_per_image
         self._random = None if seed is None else np.random.default_rng(seed)
@@ -54,7 +63,7 @@ class BankBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Draws the order of the next epoch."""
         if self._random is None:
             return
-        self._order = self._random.permutation(len(self._labels))
+        self._order = self._random.permutation(len(self._positions))
         if self._one_view_per_image:
             _, first = np.unique(self._images[self._order], return_index=True)
             self._order = self._order[np.sort(first)]
@@ -63,28 +72,31 @@ class BankBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches per epoch."""
         return -(-len(self._order) // self._batch_size)
 
-    def __getitem__(self, batch: int) -> tuple[Any, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """One batch: inputs (a list where the boundary has several tensors), labels (n, 1) and weights (n,)."""
+    def __getitem__(self, batch: int) -> tuple[Any, Array, Array]:
+        """One batch: inputs, targets, and weights of the loss of the same shape as the targets."""
         chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
-        inputs = [self._bank.gather(kind, self._positions[chosen]) for kind in self._kinds]
-        return inputs[0] if len(inputs) == 1 else inputs, self._labels[chosen, None], self._weights[chosen]
+        return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 
 def class_weight_vector(
-    training: Training, labels: npt.NDArray[np.int32], classes: tuple[str, ...]
-) -> npt.NDArray[Any]:
-    """The weight of each class: ones, balanced (n / (classes · n of the class)), or as given by name.
+    training: Training | LinearTraining, targets: Array, classes: tuple[str, ...], problem: Problem
+) -> Array:
+    """The weight of each class: ones, balanced (labels in all over classes times labels of the class), or as given.
+
+    In a multilabel problem it weighs the class's whole term of the loss, of the images without the label too.
 
     Raises:
-        TransferlineError: a name that is no class.
+        TransferlineError: a name that is no class, or balanced weights of a class without an image.
     """
-    from transferline.errors import TransferlineError
-
     if training.class_weights == "none":
         return np.ones(len(classes), np.float32)
     if training.class_weights == "balanced":
-        counts = np.bincount(labels, minlength=len(classes))
-        return (len(labels) / (len(classes) * counts)).astype(np.float32)
+        counts = class_counts(targets, len(classes), problem)
+        if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
+            raise TransferlineError(
+                f"class_weights: balanced needs an image of each class in train; none is of {', '.join(missing)}"
+            )
+        return np.asarray(counts.sum() / (len(classes) * counts), np.float32)
     if set(training.class_weights) != set(classes):
         raise TransferlineError(
             f"class_weights names {', '.join(training.class_weights)}; it must name each class: {', '.join(classes)}"

@@ -19,18 +19,14 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, preprocessing
 from transferline.models.cut import cut
 from transferline.models.fold import fold_batch_normalization
-from transferline.models.head import pool
-from transferline.params import Pretrained, Views
+from transferline.models.layers import build_layers, pool
+from transferline.models.networks import file_sha256, is_own
+from transferline.params import Pretrained, Problem
 from transferline.progress import progress, say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
+from transferline.training.views import KINDS, sample_paths
 
 BATCH = 32
-SAMPLES = 16
-KINDS: dict[Views, tuple[str, ...]] = {
-    "untouched": ("untouched",),
-    "flipped": ("untouched", "flipped"),
-    "augmented": ("untouched", "augmented"),
-}
 
 Array = npt.NDArray[Any]
 
@@ -41,14 +37,14 @@ class FrozenPart:
 
     Attributes:
         to_boundary: (n, size, size, channels) float32 in 0…255 → list of boundary tensors.
-        to_features: list of boundary tensors → (n, features) float32, pooled.
-        features: length of the pooled features.
+        to_features: list of boundary tensors → features (n, …) float32, pooled or a feature map.
+        features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
     """
 
     to_boundary: Callable[..., Any]
     to_features: Callable[..., Any]
-    features: int
+    features: tuple[int, ...]
     boundary: tuple[tuple[int, ...], ...]
 
 
@@ -74,7 +70,7 @@ def frozen_part(candidate: Pretrained) -> FrozenPart:
     def run_top(tensors: Any) -> Any:
         return to_features(tensors, training=False)
 
-    return FrozenPart(run_frozen, run_top, pooled.shape[-1], tuple(tuple(t.shape[1:]) for t in top.inputs))
+    return FrozenPart(run_frozen, run_top, tuple(pooled.shape[1:]), tuple(tuple(t.shape[1:]) for t in top.inputs))
 
 
 def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
@@ -90,20 +86,24 @@ def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
     """What the values of a bank follow from; shards of another fingerprint are not used again."""
     settings = [candidate.image, candidate.backbone, candidate.extract]
     digest = hashlib.sha256(repr(settings).encode())
+    if is_own(candidate.backbone.name):
+        digest.update(file_sha256(candidate.backbone.name).encode())
     digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
     return digest.hexdigest()
 
 
-def extract(raw: Path, views: ImageTable, candidate: Pretrained, folder: Path) -> None:
+def extract(raw: Path, views: ImageTable, candidate: Pretrained, problem: Problem, folder: Path) -> None:
     """Writes the bank of a candidate; what an interrupted call left whole is kept.
 
     Raises:
-        TransferlineError: the disk is full, or values do not fit into the bank's dtype.
+        TransferlineError: the candidate's layers do not fit on the features, the disk is full, or values do not fit
+            into the bank's dtype.
     """
+    part = frozen_part(candidate)
+    build_layers(part.features, candidate.layers, problem, len(views.classes))  # fails now rather than after an hour
     table = bank_rows(views, candidate)
     key = fingerprint(table, candidate)
     _keep_only(folder, key)
-    part = frozen_part(candidate)
     starts = range(0, len(table.rows), VIEWS_PER_SHARD)
     todo = [shard for shard in range(len(starts)) if not shard_file(folder, "features", shard).exists()]
     if len(todo) < len(starts):
@@ -112,7 +112,7 @@ def extract(raw: Path, views: ImageTable, candidate: Pretrained, folder: Path) -
         for shard in progress(todo, len(todo), "extract: shards"):
             rows = table.rows.iloc[starts[shard] : starts[shard] + VIEWS_PER_SHARD]
             _write_shard(folder, shard, _run(part, raw, rows, candidate))
-        np.save(folder / SAMPLES_FILE, read_batch(raw, _sample_paths(table), candidate.image))
+        np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
         write_table(table, folder / ROWS_FILE)
     except OSError as error:
         raise TransferlineError(
@@ -122,12 +122,6 @@ def extract(raw: Path, views: ImageTable, candidate: Pretrained, folder: Path) -
     index = {"fingerprint": key, "features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     say(f"extract: {len(table.rows)} views, {sum(f.stat().st_size for f in folder.iterdir()) / 1e6:.1f} MB in {folder}")
-
-
-def _sample_paths(table: ImageTable) -> list[str]:
-    """Paths of some validation images, evenly spread."""
-    paths = table.of_split("validation")["path"].drop_duplicates()
-    return list(paths.iloc[np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)])
 
 
 def _keep_only(folder: Path, key: str) -> None:
@@ -152,7 +146,7 @@ def _run(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained)
             features.append(part.to_features([tensor[in_head] for tensor in tensors]).numpy())
         boundary.append([tensor.numpy()[in_fine_tune] for tensor in tensors])
     dtype = candidate.extract.dtype
-    arrays = {"features": _to(dtype, np.concatenate(features or [np.empty((0, part.features))]))}
+    arrays = {"features": _to(dtype, np.concatenate(features or [np.empty((0, *part.features))]))}
     if candidate.fine_tune is not None:
         for k, values in enumerate(zip(*boundary, strict=True)):
             arrays[f"boundary-{k}"] = _to(dtype, np.concatenate(values))
@@ -183,5 +177,6 @@ def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
 
 def _bytes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> int:
     per_fine_tune = sum(int(np.prod(shape)) for shape in part.boundary)
-    values = table.rows["in_head"].sum() * part.features + table.rows["in_fine_tune"].sum() * per_fine_tune
+    per_head = int(np.prod(part.features))
+    values = table.rows["in_head"].sum() * per_head + table.rows["in_fine_tune"].sum() * per_fine_tune
     return int(values) * np.dtype(candidate.extract.dtype).itemsize

@@ -5,3 +5,6 @@ HISTORY_FILE = "history.csv"
 SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
+
+# what history.csv holds of each epoch beside the loss, as `<metric>` and `val_<metric>`
+METRIC = {"binary": "accuracy", "multiclass": "accuracy", "multilabel": "mean_average_precision"}

@@ -1,67 +1,46 @@
-"""Fine-tuning: the unfrozen top of the backbone and the head, from the bank at the freeze boundary."""
+"""Fine-tuning: the unfrozen top of the backbone and the layers on it, from the bank at the freeze boundary."""
 
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 
 from transferline.models.assemble import assemble
 from transferline.models.backbones import build_backbone
 from transferline.models.cut import InferenceMode, cut
-from transferline.models.exported import ModelCard
-from transferline.models.head import pool
-from transferline.params import Pretrained, Training
+from transferline.models.layers import build_layers, pool
+from transferline.params import Pretrained
 from transferline.training.bank import Bank
-from transferline.training.batches import BankBatches, class_weight_vector
 from transferline.training.files import HEAD_FILE, HISTORY_FILE
-from transferline.training.loop import EpochListener, best_epoch, compile_model, make_deterministic, train
-from transferline.training.result import Summary, write_result
+from transferline.training.job import Job, make_batches, make_deterministic, run_job
+from transferline.training.result import Summary
 
 
-def fine_tune(
-    bank: Bank,
-    candidate: Pretrained,
-    training: Training,
-    card: ModelCard,
-    seed: int,
-    head_folder: Path,
-    folder: Path,
-    listener: EpochListener,
-) -> Summary:
-    """Trains the layers that `backbone.unfreeze` names, and the head on, and writes the whole model's folder.
+def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job) -> Summary:
+    """Trains the layers that `backbone.unfreeze` names, and the candidate's own, and writes the whole model's folder.
 
-    Batch normalisation stays in inference mode: its statistics stay as pretrained, its scale and offset learn.
+    Batch normalisation of the backbone stays in inference mode: its statistics stay as pretrained, its scale and offset
+    learn where it is unfrozen. That of the candidate's own layers learns both.
 
     Args:
         bank: the boundary's tensors for train and validation.
         candidate: the candidate.
-        training: its `fine_tune` section.
-        card: what the model is.
-        seed: of the order, the views and the dropout.
-        head_folder: what `train_head` wrote.
-        folder: is written.
-        listener: is given each epoch's row.
+        head_folder: what `train_head` wrote; None starts the candidate's layers untrained.
+        job: how, with the candidate's `fine_tune` section.
     """
+    card = job.card
     backbone = build_backbone(candidate.backbone, candidate.image)
-    make_deterministic(seed)
-    head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
-    top = cut(backbone, candidate.backbone.unfreeze).top
+    make_deterministic(job.seed)
     inputs = [keras.Input(shape) for shape in bank.boundary]
-    features = pool(InferenceMode(top)(inputs), candidate.backbone.pooling)
-    model = keras.Model(inputs, head(features))
-    kinds = [f"boundary-{k}" for k in range(len(inputs))]
-    train_rows, validation_rows = bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation")
-    weights = class_weight_vector(training, train_rows["label"].to_numpy(), card.classes)
-    data = BankBatches(bank, train_rows, kinds, training.batch_size, weights, seed, one_view_per_image=True)
-    validation = BankBatches(bank, validation_rows, kinds, 64, np.ones_like(weights))
-    compile_model(model, training, card.problem)
-    before = pd.read_csv(head_folder / HISTORY_FILE)
-    history = train(model, training, data, validation, "fine_tune", int(before["epoch"].max()) + 1, listener)
-    trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    exported = assemble(backbone, head, candidate, card.problem)
-    summary = Summary(
-        best_epoch(history, training), history["seconds"].sum(), exported.count_params(), trainable, floor={}
+    features = pool(InferenceMode(cut(backbone, candidate.backbone.unfreeze).top)(inputs), candidate.backbone.pooling)
+    if head_folder:
+        head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
+    else:
+        head = build_layers(features.shape[1:], candidate.layers, card.problem, len(card.classes))
+    data, validation = make_batches(
+        job, bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation"), bank.gather_boundary, True
     )
-    write_result(folder, exported, card, history, pd.concat([before, history]), summary, bank.samples())
-    return summary
+    model = keras.Model(inputs, head(features))
+    exported = assemble(backbone, head, candidate, card.problem)
+    before = pd.read_csv(head_folder / HISTORY_FILE) if head_folder else None
+    return run_job(job, model, exported, data, validation, bank.samples(), before)

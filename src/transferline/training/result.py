@@ -23,8 +23,8 @@ class Summary:
         seconds: wall time of all epochs.
         parameters: weights of the whole model.
         trainable: those that this stage trained.
-        floor: validation accuracy and log loss of always answering with the class frequencies (`majority_…`) and of
-            the untrained model (`untrained_…`); empty in fine_tune.
+        floor: the metric (`METRIC`) and log loss on validation of always answering with the class frequencies
+            (`majority_…`) and of the untrained model (`untrained_…`); empty where a head is trained on.
     """
 
     best_epoch: int

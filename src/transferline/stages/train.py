@@ -1,0 +1,28 @@
+"""Stage `train`: training of a network without a pretrained part."""
+
+from pathlib import Path
+
+from transferline.data.tables import read_table
+from transferline.params import EndToEnd, Params
+from transferline.progress import nothing_to_do
+from transferline.quiet import quiet_imports
+
+
+def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) -> None:
+    """Trains the candidate's network on the views; the model's folder stays empty without the stage."""
+    section = params.candidates[candidate]
+    if not isinstance(section, EndToEnd):
+        return nothing_to_do(f"{candidate} has no train", model)
+
+    with quiet_imports():
+        from transferline.models.exported import ModelCard
+        from transferline.registry.runs import training_run
+        from transferline.training.job import Job
+        from transferline.training.train import train
+
+    table = read_table(views)
+    card = ModelCard(
+        candidate=candidate, phase="train", problem=params.data.problem, classes=table.classes, image=section.image
+    )
+    with training_run(params, card, model) as listener:
+        train(raw, table, section, Job(section.train, params.thresholds, card, params.seed, model, listener))

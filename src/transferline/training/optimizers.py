@@ -1,0 +1,28 @@
+"""Optimizers and schedules of the learning rate."""
+
+from typing import Any
+
+import keras
+
+from transferline.params import Cosine, Training
+
+
+def build_optimizer(training: Training, steps: int) -> keras.Optimizer:
+    """The Keras optimizer of a stage's params, for epochs of `steps` batches."""
+    settings = training.optimizer.model_dump()
+    constructor = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
+    build = constructor[settings.pop("name")]
+    return build(**{**settings, "learning_rate": _learning_rate(training, steps)})
+
+
+def _learning_rate(training: Training, steps: int) -> Any:
+    highest, schedule = training.optimizer.learning_rate, training.schedule
+    if not isinstance(schedule, Cosine):
+        return highest
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=(training.epochs - schedule.warmup_epochs) * steps,
+        alpha=schedule.final_fraction,
+        warmup_target=highest,
+        warmup_steps=schedule.warmup_epochs * steps,
+    )

@@ -1,0 +1,20 @@
+"""Which views and which images a training takes from the table of views."""
+
+import numpy as np
+
+from transferline.data.tables import ImageTable
+from transferline.params import Views
+
+SAMPLES = 16
+KINDS: dict[Views | None, tuple[str, ...]] = {
+    None: (),
+    "untouched": ("untouched",),
+    "flipped": ("untouched", "flipped"),
+    "augmented": ("untouched", "augmented"),
+}
+
+
+def sample_paths(table: ImageTable) -> list[str]:
+    """Paths of some validation images, evenly spread."""
+    paths = table.of_split("validation")["path"].drop_duplicates()
+    return list(paths.iloc[np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)])

@@ -1,0 +1,213 @@
+"""Heads solved by L-BFGS: the optimum, the choice of the L2 strength, and what is written of them."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from tests.conftest import ROOT, edit_yaml
+from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_data, with_two_labels
+from transferline.data.images import read_batch
+from transferline.data.tables import ImageTable, targets
+from transferline.errors import TransferlineError
+from transferline.evaluation.dvc_files import CURVES
+from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.params import Pretrained, load_params
+from transferline.training import linear
+from transferline.training.bank import Bank, read_bank
+from transferline.training.extract import extract
+from transferline.training.figures import to_probabilities
+from transferline.training.fine_tune import fine_tune
+from transferline.training.train_head import train_head
+
+
+def lbfgs(*l2: float, **changes: Any) -> dict[str, Any]:
+    return {"optimizer": {"name": "lbfgs", "l2": l2}, "class_weights": "none", "monitor": "val_loss", **changes}
+
+
+def linear_head(training: dict[str, Any], **changes: Any) -> Pretrained:
+    return frozen(layers=(), train_head=training, **changes)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
+    return make_data(tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="module")
+def bank(data: tuple[Path, ImageTable], tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    """The features of three colours; few enough green ones for class weights to matter."""
+    raw, views = data
+    number = views.rows["path"].str.extract(r"(\d+)\.png")[0].astype(int)
+    few = ImageTable(views.rows[(views.rows["label"] != "green") | (number < 20)], views.classes)
+    folder = tmp_path_factory.mktemp("bank")
+    extract(raw, few, linear_head(lbfgs(1.0)), "multiclass", folder)
+    return read_bank(folder)
+
+
+def as_problem(bank: Bank, problem: str) -> Bank:
+    """The bank with the labels of another kind of problem."""
+    if problem == "binary":
+        rows = bank.table.rows.replace({"label": {"red": "green"}})
+        return replace(bank, table=ImageTable(rows, bank.table.classes[:2]))
+    return replace(bank, table=with_two_labels(bank.table)) if problem == "multilabel" else bank
+
+
+def fit(bank: Bank, training: dict[str, Any], folder: Path, problem: Any = "multiclass") -> tuple[Any, pd.DataFrame]:
+    section = linear_head(training)
+    summary = train_head(bank, section, job(section.train_head, folder, "head", problem))
+    return summary, pd.read_csv(folder / "history.csv")
+
+
+def split(bank: Bank, name: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
+    rows = bank.rows("head", name)
+    return bank.gather("features", rows.index.to_numpy()), targets(rows["label"], bank.table.classes, problem)
+
+
+def answers(bank: Bank, folder: Path, problem: Any) -> np.ndarray:
+    """Probabilities of the validation views by the head that was written."""
+    head = keras.saving.load_model(folder / "head.keras", compile=False)
+    return to_probabilities(np.asarray(head(split(bank, "validation", problem)[0])), problem)
+
+
+def by_scikit_learn(bank: Bank, l2: float, problem: Any, weights: Any = None) -> np.ndarray:
+    """The same of scikit-learn's optimum; in a multilabel problem of a regression for each label."""
+    (features, labels), (held_out, _) = split(bank, "train", problem), split(bank, "validation", problem)
+
+    def regression(column: np.ndarray, weight: Any) -> np.ndarray:
+        model = LogisticRegression(C=1 / l2, tol=1e-9, max_iter=5000, class_weight=weight)
+        with threadpool_limits(1):
+            return model.fit(features.astype(np.float64), column).predict_proba(held_out.astype(np.float64))
+
+    if problem != "multilabel":
+        return regression(labels[:, 0], weights)
+    pairs = zip(labels.T, weights or [1.0] * labels.shape[1], strict=True)
+    return np.stack([regression(column, {0: weight, 1: weight})[:, 1] for column, weight in pairs], axis=1)
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
+def test_the_head_is_the_optimum_of_scikit_learn(bank, tmp_path, problem):
+    bank = as_problem(bank, problem)
+    summary, history = fit(bank, lbfgs(3.0), tmp_path, problem)
+    expected = by_scikit_learn(bank, 3.0, problem)
+    assert np.abs(expected - expected.mean(axis=0)).mean() > 0.01, "the images are told apart"
+    np.testing.assert_allclose(answers(bank, tmp_path, problem), expected, atol=2e-3)
+    truth = split(bank, "validation", problem)[1]
+    likely = expected if problem == "multilabel" else np.take_along_axis(expected, truth, axis=1)
+    right = np.where(truth == 1, likely, 1 - likely) if problem == "multilabel" else likely
+    assert history["val_loss"].item() == pytest.approx(-np.log(right).mean(), abs=2e-3)
+    assert summary.trainable == 1281 * {"binary": 1, "multiclass": 3, "multilabel": 3}[problem]
+    assert (read_card(tmp_path).thresholds is None) == (problem != "multilabel")
+
+
+@pytest.mark.parametrize("problem", ["multiclass", "multilabel"])
+def test_class_weights_weigh_the_terms_of_the_loss(bank, tmp_path, problem):
+    bank = as_problem(bank, problem)
+    given = {"blue": 0.2, "green": 5.0, "red": 1.0}
+    fit(bank, lbfgs(300.0, class_weights=given), tmp_path, problem)
+    weights = list(given.values()) if problem == "multilabel" else dict(enumerate(given.values()))
+    expected = by_scikit_learn(bank, 300.0, problem, weights)
+    np.testing.assert_allclose(answers(bank, tmp_path, problem), expected, atol=2e-3)
+    assert np.abs(expected - by_scikit_learn(bank, 300.0, problem)).max() > 0.05
+
+
+def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank, tmp_path):
+    rows = bank.table.rows.copy()
+    held_out = rows["split"] == "validation"
+    rows.loc[held_out, "label"] = np.roll(rows.loc[held_out, "label"], 8)
+    wrong = replace(bank, table=ImageTable(rows, bank.table.classes))
+    both = lbfgs(1.0, 1e6)
+    (right_summary, right_rows), (wrong_summary, wrong_rows) = (
+        fit(chosen, both, tmp_path / name) for chosen, name in ((bank, "right"), (wrong, "wrong"))
+    )
+    assert right_rows["l2"].tolist() == wrong_rows["l2"].tolist() == [1e6, 1.0], "from the strongest on"
+    assert (right_summary.best_epoch, wrong_summary.best_epoch) == (2, 1)
+    assert right_rows["loss"].tolist() == wrong_rows["loss"].tolist()
+    for folder, l2 in (("right", 1.0), ("wrong", 1e6)):
+        expected = by_scikit_learn(bank, l2, "multiclass")
+        np.testing.assert_allclose(answers(bank, tmp_path / folder, "multiclass"), expected, atol=2e-3)
+
+
+def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
+    for name in ("first", "second"):
+        fit(bank, lbfgs(100.0, 1.0), tmp_path / name)
+    first, second = (load_model(tmp_path / name).get_weights() for name in ("first", "second"))
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_the_exported_model_answers_for_images_and_fine_tuning_goes_on_from_it(data, tmp_path):
+    raw, views = data
+    slow = {**TRAINING, "epochs": 1, "optimizer": {"name": "adam", "learning_rate": 1e-7}}
+    section = candidate(layers=(), train_head=lbfgs(10.0, 1.0), fine_tune=slow)
+    extract(raw, views, section, "multiclass", tmp_path / "bank")
+    bank, rows = read_bank(tmp_path / "bank"), []
+    train_head(bank, section, job(section.train_head, tmp_path / "head", "head", rows=rows))
+    held_out = bank.rows("head", "validation")
+    images = read_batch(raw, held_out["path"], section.image)
+    exported = class_probabilities(load_model(tmp_path / "head"), images)
+    np.testing.assert_allclose(exported, answers(bank, tmp_path / "head", "multiclass"), atol=0.01)
+    fine_tune(bank, section, tmp_path / "head", job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows))
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[2]["val_loss"] == pytest.approx(min(row["val_loss"] for row in rows[:2]), abs=0.02)
+    assert set(rows[0]) - {"phase", "accuracy", "val_accuracy", "iterations", "seconds"} < set(CURVES)
+
+
+def test_a_feature_map_is_pooled_or_flattened_first(data, tmp_path):
+    raw, views = data
+    for kind in ("flatten", "global_average_pool"):
+        section = frozen(layers=({"kind": kind},), train_head=lbfgs(1.0), backbone=lite0(pooling="none", unfreeze=None))
+        extract(raw, views, section, "multiclass", tmp_path / kind)
+        train_head(read_bank(tmp_path / kind), section, job(section.train_head, tmp_path / f"head_{kind}", "head"))
+    one, other = (pd.read_csv(tmp_path / f"head_{kind}" / "history.csv") for kind in ("flatten", "global_average_pool"))
+    assert one["val_loss"].item() == pytest.approx(other["val_loss"].item(), abs=1e-4), "the map is 1 by 1"
+
+
+def test_features_beyond_the_bound_are_refused_before_they_are_read(bank, tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "MAX_BYTES", 4 * 1280 * 10)
+    with pytest.raises(TransferlineError, match=r"views of 1280 values are 0\.0 GB, .*another optimizer"):
+        fit(bank, lbfgs(1.0), tmp_path)
+
+
+MISTAKES = {
+    "layers with weights": ("{}", [{"kind": "dense", "units": 8}], r"layers must be \[\] or one of flatten"),
+    "a network of one's own": ("{}", "networks.mine:head", r"layers must be \[\] or one of flatten"),
+    "a schedule": ("{schedule: {kind: constant}}", [], r"train_head\.schedule: unknown key; .*class_weights, monitor"),
+    "a loss": ("{loss: {kind: focal}}", [], r"train_head\.loss: unknown key"),
+    "epochs": ("{epochs: 3}", [], r"train_head\.epochs: unknown key"),
+    "a rate": (
+        "{optimizer: {name: lbfgs, l2: [1.0], lr: 0.1}}",
+        [],
+        r"optimizer\.lr: unknown key",
+    ),
+    "no strength": ("{optimizer: {name: lbfgs, l2: []}}", [], r"optimizer\.l2: .*at least 1 item"),
+    "no penalty": ("{optimizer: {name: lbfgs, l2: [0.0]}}", [], r"optimizer\.l2\.0: .*greater than 0"),
+    "monitor": ("{monitor: val_mean_average_precision}", [], r"train_head\.monitor: .* is none for a multiclass"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_names_the_key_and_what_is_allowed(mistake: str, tmp_path: Path):
+    keys, layers, message = MISTAKES[mistake]
+    training = {**json.loads(json.dumps(lbfgs(1.0))), **YAML(typ="safe").load(keys)}
+    shutil.copy(ROOT / "recipes" / "digits.yaml", tmp_path / "params.yaml")
+    change = {"train_head": training, "layers": layers}
+    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"].update(change))
+    with pytest.raises(TransferlineError, match=message):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_fine_tuning_has_no_lbfgs(tmp_path):
+    shutil.copy(ROOT / "recipes" / "digits.yaml", tmp_path / "params.yaml")
+    optimizer = {"optimizer": {"name": "lbfgs", "l2": [1.0]}}
+    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"]["fine_tune"].update(optimizer))
+    with pytest.raises(TransferlineError, match=r"fine_tune\.optimizer: .*'adam', 'rmsprop', 'sgd'"):
+        load_params(tmp_path / "params.yaml")
