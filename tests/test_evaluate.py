@@ -1,6 +1,7 @@
 """The evaluate stage on small real Keras models and images."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -12,11 +13,12 @@ from PIL import Image as Picture
 from tests.conftest import ROOT
 from transferline import params
 from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable, write_table
+from transferline.data.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
 from transferline.evaluation.score import PROBABILITY, metrics_of, score
 from transferline.models.exported import ModelCard, class_probabilities, load_model, probabilities, write_card
 from transferline.stages import evaluate
+from transferline.training.files import METRIC
 
 PARAMS = params.load_params(ROOT / "recipes" / "digits.yaml")
 IMAGE = params.Image(size=32, color="rgb", resize="stretch")
@@ -24,32 +26,47 @@ SHADES = {"dark": 40, "light": 180, "mid": 110}
 HISTORY = ["phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
 
-def save_model(folder: Path, raw: Path, paths: list[str], classes: tuple[str, ...], phase: str, slope: float) -> None:
-    """A model that sees the mean brightness: the files that a training stage leaves."""
-    units = 1 if len(classes) == 2 else len(classes)
+def save_model(
+    folder: Path,
+    raw: Path,
+    paths: list[str],
+    classes: tuple[str, ...],
+    phase: str,
+    slope: float,
+    thresholds: tuple[float, ...] | None = None,
+) -> None:
+    """A model that sees the mean brightness: the files that a training stage leaves. With thresholds it is one of a
+    multilabel problem, which sees the more of a class the brighter the image, and of the first the darker."""
+    problem = "multilabel" if thresholds else "binary" if len(classes) == 2 else "multiclass"
+    units = 1 if problem == "binary" else len(classes)
     images = keras.Input((32, 32, 3), dtype="uint8")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images))
-    activation = "sigmoid" if units == 1 else "softmax"
-    output = keras.layers.Dense(units, activation, kernel_initializer="ones", use_bias=False)(
+    activation = "softmax" if problem == "multiclass" else "sigmoid"
+    logits = keras.layers.Dense(units, kernel_initializer="ones", use_bias=False)(
         keras.layers.Rescaling(slope, -slope * 0.45)(mean)
     )
-    model = keras.Model(images, output)
+    model = keras.Model(images, keras.layers.Activation(activation, name="probabilities")(logits))
+    if thresholds:
+        model.layers[-2].set_weights([np.tile([-1.0] + [1.0] * (units - 1), (3, 1))])
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    problem = "binary" if units == 1 else "multiclass"
-    write_card(ModelCard(candidate="tiny", phase=phase, problem=problem, classes=classes, image=IMAGE), folder)
+    card = ModelCard(
+        candidate="tiny", phase=phase, problem=problem, classes=classes, image=IMAGE, thresholds=thresholds
+    )
+    write_card(card, folder)
     samples = read_batch(raw, paths, IMAGE)
     np.savez(folder / "parity.npz", images=samples, probabilities=class_probabilities(model, samples))
-    first = 1 if phase == "head" else 3
+    first = 3 if phase == "fine_tune" else 1
     rows = [(phase, epoch, 1 / epoch, 0.5, 1 / epoch, 0.5, 1e-3, 0.1) for epoch in (first, first + 1)]
-    pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
+    columns = [name.replace("accuracy", METRIC[problem]) for name in HISTORY]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "history.csv", index=False)
     summary = {"best_epoch": first + 1, "seconds": 0.2, "parameters": 3, "trainable": 3}
     floor = {"majority_accuracy": 0.5, "majority_log_loss": 0.7, "untrained_accuracy": 0.4, "untrained_log_loss": 0.9}
-    (folder / "summary.json").write_text(json.dumps(summary | ({"floor": floor} if phase == "head" else {})))
+    (folder / "summary.json").write_text(json.dumps(summary | {"floor": {} if phase == "fine_tune" else floor}))
 
 
 def make_case(root: Path, classes: tuple[str, ...] = ("dark", "light"), splits: str = "train validation test") -> None:
-    """`raw`, `manifest.parquet` and `head`; one image of each split is not kept, and lies nowhere."""
+    """`raw`, `manifest.parquet` and `models/head`; one image of each split is not kept, and lies nowhere."""
     rows = []
     for split in splits.split():
         for name in classes:
@@ -61,22 +78,21 @@ def make_case(root: Path, classes: tuple[str, ...] = ("dark", "light"), splits: 
         rows.append((f"{classes[0]}/faulty.png", classes[0], split, False))
     table = ImageTable(pd.DataFrame(rows, columns=["path", "label", "split", "kept"]), classes)
     write_table(table, root / "manifest.parquet")
-    save_model(root / "head", root / "raw", [row[0] for row in rows[:5]], classes, "head", 5)
-    (root / "fine_tune").mkdir()
+    save_model(root / "models" / "head", root / "raw", [row[0] for row in rows[:5]], classes, "head", 5)
 
 
 def run(root: Path) -> Path:
     """Runs the stage, with what it writes in `root/evaluations/tiny`."""
-    folders = {name: root / name for name in ("raw", "head", "fine_tune")}
     out = root / "evaluations" / "tiny"
+    folders = {name: root / name for name in ("raw", "models")}
     evaluate.run(PARAMS, manifest=root / "manifest.parquet", evaluation=out, **folders)
     return out
 
 
 def test_both_phases_are_evaluated(tmp_path: Path) -> None:
     make_case(tmp_path)
-    (tmp_path / "fine_tune").rmdir()
-    save_model(tmp_path / "fine_tune", tmp_path / "raw", ["dark/test1.png"], ("dark", "light"), "fine_tune", -5)
+    tuned_model = tmp_path / "models" / "fine_tune"
+    save_model(tuned_model, tmp_path / "raw", ["dark/test1.png"], ("dark", "light"), "fine_tune", -5)
     stale = tmp_path / "evaluations" / "tiny" / "old.txt"
     stale.parent.mkdir(parents=True)
     stale.touch()
@@ -87,7 +103,8 @@ def test_both_phases_are_evaluated(tmp_path: Path) -> None:
     head, tuned = (json.loads((out / phase / "metrics.json").read_text()) for phase in ("head", "fine_tune"))
     assert (head["candidate"], head["phase"], head["problem"]) == ("tiny", "head", "binary")
     assert head["test"]["n"] == head["validation"]["n"] == 12
-    assert head["test"]["accuracy"] == head["test"]["accuracy_low"] == head["test"]["roc_auc"] == 1
+    assert head["test"]["accuracy"] == head["test"]["accuracy_high"] == head["test"]["roc_auc"] == 1
+    assert head["test"]["accuracy_low"] < 0.8
     assert tuned["test"]["accuracy"] == tuned["test"]["per_class"]["light"]["roc_auc"] == 0
     assert tuned["floor"] == head["floor"] and head["floor"]["majority_accuracy"] == 0.5
 
@@ -96,11 +113,12 @@ def test_both_phases_are_evaluated(tmp_path: Path) -> None:
         "path", "split", "label", "predicted", "confidence", "probability_dark", "probability_light",
     ]  # fmt: skip
     assert len(predictions) == 24
-    assert metrics_of(predictions[predictions["split"] == "test"], ("dark", "light"), PARAMS.evaluate) == tuned["test"]
+    test = predictions[predictions["split"] == "test"]
+    assert metrics_of(test, ("dark", "light"), PARAMS.evaluate, "binary") == tuned["test"]
     assert pd.read_csv(out / "fine_tune" / "history.csv")["epoch"].tolist() == [1, 2, 3, 4]
     latency = json.loads((out / "head" / "latency.json").read_text())
     assert 0 < latency["one_image_ms"] <= latency["one_image_p90_ms"]
-    assert latency["size_bytes"] == (tmp_path / "head" / "model.keras").stat().st_size
+    assert latency["size_bytes"] == (tmp_path / "models" / "head" / "model.keras").stat().st_size
     for name in ("confusion", "reliability", "gallery", "curves"):
         with Picture.open(out / "fine_tune" / f"{name}.png") as picture:
             assert min(picture.size) > 200
@@ -116,18 +134,50 @@ def test_several_classes_without_a_test_split(tmp_path: Path, capsys: pytest.Cap
     assert figures["validation"]["per_class"]["mid"]["support"] == 6
 
 
+@pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.001, 0.999)], ids=["middle", "far apart"])
+def test_several_labels_by_an_end_to_end_model(tmp_path: Path, thresholds: tuple[float, ...]) -> None:
+    """The labels said are those that pass the thresholds of the card, which evaluating leaves as they are."""
+    make_case(tmp_path, ("dark", "light"))
+    shutil.rmtree(tmp_path / "models")
+    table = read_table(tmp_path / "manifest.parquet")
+    nothing = table.rows["path"].str.endswith("5.png")
+    labelled = table.rows.assign(label=table.rows["label"].mask(nothing, "").mask(table.rows.index == 20, "dark|light"))
+    write_table(ImageTable(labelled, table.classes), tmp_path / "manifest.parquet")
+    model = tmp_path / "models" / "train"
+    save_model(model, tmp_path / "raw", ["dark/test1.png"], ("dark", "light"), "train", 5, thresholds)
+    card = (model / "card.json").read_text()
+    own = run(tmp_path) / "train"
+    assert (model / "card.json").read_text() == card
+
+    predictions = pd.read_parquet(own / "predictions.parquet")
+    passed = predictions[["probability_dark", "probability_light"]].to_numpy() >= thresholds
+    assert predictions["predicted"].tolist() == join_labels(passed, ("dark", "light")).tolist()
+    assert set(predictions["predicted"]) == ({"dark", "light"} if thresholds[0] == 0.5 else {"dark"})
+    np.testing.assert_allclose(
+        predictions["confidence"], predictions[["probability_dark", "probability_light"]].max(axis=1)
+    )
+    figures = json.loads((own / "metrics.json").read_text())
+    assert (figures["phase"], figures["problem"], figures["parameters"]) == ("train", "multilabel", 3)
+    for split in ("validation", "test"):
+        assert [figures[split]["per_class"][name]["threshold"] for name in ("dark", "light")] == list(thresholds)
+    assert figures["test"]["mean_average_precision_low"] <= figures["test"]["mean_average_precision"] < 1
+    for name in ("classes", "precision_recall", "confusion", "reliability", "gallery", "curves"):
+        with Picture.open(own / f"{name}.png") as picture:
+            assert min(picture.size) > 200
+
+
 def test_a_model_that_changed_since_training_is_refused(tmp_path: Path) -> None:
     make_case(tmp_path)
-    with np.load(tmp_path / "head" / "parity.npz") as stored:
+    with np.load(tmp_path / "models" / "head" / "parity.npz") as stored:
         samples, said = stored["images"], stored["probabilities"]
     before = run(tmp_path)
     written = sorted(before.rglob("*"))
-    np.savez(tmp_path / "head" / "parity.npz", images=samples, probabilities=said + np.float32(2e-5))
+    np.savez(tmp_path / "models" / "head" / "parity.npz", images=samples, probabilities=said + np.float32(2e-5))
     with pytest.raises(TransferlineError, match=r"head model of tiny.*2e-05"):
         run(tmp_path)
     assert sorted(before.rglob("*")) == written
     assert [path.name for path in before.parent.iterdir()] == ["tiny"]
-    np.savez(tmp_path / "head" / "parity.npz", images=samples, probabilities=said * np.float32(np.nan))
+    np.savez(tmp_path / "models" / "head" / "parity.npz", images=samples, probabilities=said * np.float32(np.nan))
     with pytest.raises(TransferlineError, match="nan"):
         run(tmp_path)
 
@@ -143,17 +193,18 @@ def test_score_predicts_rows_of_a_class_that_the_model_does_not_know(tmp_path: P
     make_case(tmp_path)
     paths = ["light/test0.png", "dark/test0.png", "dark/test1.png"]
     rows = pd.DataFrame({"path": paths, "split": "test", "label": ["light", "dark", "new"]}, index=[7, 1, 3])
-    predictions = score(tmp_path / "head", tmp_path / "raw", rows)
+    predictions = score(tmp_path / "models" / "head", tmp_path / "raw", rows)
     assert predictions["predicted"].tolist() == ["light", "dark", "dark"]
     columns = [PROBABILITY + name for name in ("dark", "light")]
     np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-6)
-    assert metrics_of(predictions, ("dark", "light", "new"), PARAMS.evaluate)["accuracy"] == pytest.approx(2 / 3)
+    figures = metrics_of(predictions, ("dark", "light", "new"), PARAMS.evaluate, "multiclass")
+    assert figures["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_probabilities_do_not_depend_on_the_batches(tmp_path: Path) -> None:
     make_case(tmp_path)
     images = read_batch(tmp_path / "raw", [f"light/train{number}.png" for number in range(5)], IMAGE)
-    model = load_model(tmp_path / "head")
+    model = load_model(tmp_path / "models" / "head")
     together = probabilities(model, [images])
     assert together.shape == (5, 2) and together.dtype == np.float32
     np.testing.assert_allclose(probabilities(model, [images[:2], images[2:]]), together, atol=1e-6)

@@ -5,13 +5,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sklearn
 
+from transferline.evaluation import resampling
 from transferline.evaluation.metrics import (
-    accuracy_interval,
     classification_metrics,
     expected_calibration_error,
-    log_loss,
+    log_losses,
+    share,
+    single_label_figures,
 )
+from transferline.evaluation.resampling import mean_of, with_intervals
 from transferline.evaluation.score import metrics_of
 from transferline.params import Evaluate
 
@@ -39,6 +43,8 @@ def test_figures_of_three_classes() -> None:
     # for b, of 2 × 4 pairs: 0.7 beats four; 0.3 beats 0.1 and 0.05, ties with 0.3, loses to 0.6
     assert figures["per_class"]["b"]["roc_auc"] == pytest.approx((4 + 2.5) / 8)
     assert figures["roc_auc"] == pytest.approx((1 + 6.5 / 8 + 1) / 3)
+    for name in ("balanced_accuracy", "macro_f1", "log_loss", "roc_auc"):
+        assert figures[f"{name}_low"] < figures[name] < figures[f"{name}_high"]
 
 
 def test_a_class_that_the_labels_lack_has_no_area_and_no_part_in_the_means() -> None:
@@ -54,7 +60,7 @@ def test_labels_of_one_class_only() -> None:
     figures = classification_metrics(
         LABELS[:3], PREDICTED[:3], CONFIDENCE[:3], PROBABILITIES[:3, :2], ("a", "b"), PARAMS
     )
-    assert figures["roc_auc"] is None
+    assert figures["roc_auc"] is figures["roc_auc_low"] is None
     assert figures["accuracy"] == pytest.approx(2 / 3)
 
 
@@ -67,19 +73,48 @@ def test_binary_area_is_that_of_the_second_class() -> None:
     assert figures["roc_auc"] == pytest.approx(3 / 4)
 
 
-def test_interval_is_that_of_resampled_images() -> None:
-    correct = np.arange(120) < 90
-    low, high = accuracy_interval(90, 120, PARAMS)
-    draws = np.random.default_rng(5).integers(0, 120, (20_000, 120))
-    expected = np.quantile(correct[draws].mean(axis=1), [0.025, 0.975])
-    assert (low, high) == pytest.approx(expected, abs=0.01)
-    assert accuracy_interval(90, 120, PARAMS) == (low, high)
+def test_interval_of_an_accuracy_is_wilsons() -> None:
+    # Newcombe, Statistics in Medicine 17, 1998, table I, method 3: 81 of 263, and 0 of 20
+    assert list(share("accuracy", np.arange(263) < 81, PARAMS).values()) == pytest.approx(
+        [81 / 263, 0.2553, 0.3662], abs=5e-5
+    )
+    assert share("accuracy", np.zeros(20, bool), PARAMS)["accuracy_high"] == pytest.approx(0.1611, abs=5e-5)
+    assert share("accuracy", np.ones(20, bool), PARAMS)["accuracy_low"] == pytest.approx(1 - 0.1611, abs=5e-5)
 
 
-def test_interval_covers_the_true_accuracy_about_as_often_as_it_says() -> None:
-    samples = np.random.default_rng(2).binomial(200, 0.8, 300)
-    intervals = [accuracy_interval(int(correct), 200, PARAMS) for correct in samples]
-    assert 0.90 <= np.mean([low <= 0.8 <= high for low, high in intervals]) <= 0.99
+def test_figures_of_weighted_images_are_scikit_learns() -> None:
+    random = np.random.default_rng(4)
+    classes = np.array(["a", "b", "c", "d"])
+    true, said = random.integers(0, 4, (2, 90))
+    probabilities = np.round(random.dirichlet(np.ones(4), 90), 1)  # with ties
+    weights = random.integers(0, 4, (3, 90)).astype(float)
+    figures = single_label_figures(classes[true], classes[said], probabilities, tuple(classes))
+    for row, weight in enumerate(weights):
+        areas = [sklearn.roc_auc_score(true == n, probabilities[:, n], sample_weight=weight) for n in range(4)]
+        expected = {
+            "accuracy": sklearn.accuracy_score(true, said, sample_weight=weight),
+            "balanced_accuracy": sklearn.balanced_accuracy_score(true, said, sample_weight=weight),
+            "macro_f1": sklearn.f1_score(true, said, average="macro", sample_weight=weight),
+            "roc_auc": np.mean(areas),
+        }
+        found = {name: figures[name](weights)[row] for name in expected}
+        assert found == pytest.approx(expected)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    random, params = np.random.default_rng(2), Evaluate(seed=1, bootstrap=400, confidence=0.9, gallery=4)
+    inside = []
+    for _ in range(200):
+        found = with_intervals({"mean": mean_of(random.normal(3, 1, 60))}, 60, params)
+        inside.append(found["mean_low"] <= 3 <= found["mean_high"])
+    assert 0.83 <= np.mean(inside) <= 0.96
+
+
+def test_draws_in_parts_are_whole_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "MOST_WEIGHTS", 30)
+    parts = list(resampling.draw_weights(7, Evaluate(seed=1, bootstrap=101, confidence=0.9, gallery=4)))
+    assert len(parts) > 20
+    assert (np.concatenate(parts).sum(axis=1) == np.full(101, 7)).all()
 
 
 def test_calibration_error_of_a_constructed_case() -> None:
@@ -90,8 +125,8 @@ def test_calibration_error_of_a_constructed_case() -> None:
 
 
 def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
-    loss = log_loss(np.array(["a", "new"]), np.array([[1.0, 0.0], [0.5, 0.5]]), ("a", "b"))
-    assert loss == pytest.approx(-math.log(np.finfo(np.float32).eps) / 2)
+    losses = log_losses(np.array(["a", "new"]), np.array([[1.0, 0.0], [0.5, 0.5]]), ("a", "b"))
+    assert losses.tolist() == pytest.approx([0, -math.log(np.finfo(np.float32).eps)])
 
 
 def test_a_model_with_other_classes_is_judged_by_name() -> None:
@@ -105,7 +140,7 @@ def test_a_model_with_other_classes_is_judged_by_name() -> None:
             "probability_cat": [0.7, 0.0, 0.0],
         }
     )
-    figures = metrics_of(predictions, ("cat", "dog", "fox"), PARAMS)
+    figures = metrics_of(predictions, ("cat", "dog", "fox"), PARAMS, "multiclass")
     assert figures["accuracy"] == pytest.approx(1 / 3)
     assert figures["per_class"]["cat"]["roc_auc"] == 1
     assert figures["per_class"]["fox"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, edit_yaml
 from tests.conftest import run as run_command
 from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import Entry, ranking
-from transferline.params import load_params
+from transferline.params import Params, Select, load_params
 from transferline.stages import select
 
 PARAMS = load_params(ROOT / "recipes" / "digits.yaml")
@@ -42,14 +42,15 @@ def write(folder: Path, candidate: str, phase: str, accuracy: float, test: float
     own = folder / candidate / phase
     own.mkdir(parents=True)
     floor = {"majority_accuracy": 0.1, "majority_log_loss": 2.3, "untrained_accuracy": 0.12, "untrained_log_loss": 2.5}
-    metrics = {"validation": figures(accuracy, 0.4, roc_auc=None), "floor": floor}
+    metrics = {"problem": "multiclass", "floor": floor, "parameters": 3413024}
+    metrics["validation"] = figures(accuracy, 0.4, roc_auc=None)
     if test is not None:
         metrics["test"] = figures(test, 0.3, roc_auc=0.9)
     (own / "metrics.json").write_text(json.dumps(metrics))
     latency = {"one_image_ms": 12.3, "batch_32_ms_per_image": 4.5, "size_bytes": 6_700_000, "training_seconds": 89}
     (own / "latency.json").write_text(json.dumps(latency))
-    rows = [("head", 1), ("head", 2), ("fine_tune", 3)][: 2 if phase == "head" else 3]
-    history = pd.DataFrame(rows, columns=["phase", "epoch"])
+    epochs = {"head": ["head"] * 2, "fine_tune": ["head"] * 2 + ["fine_tune"], "train": ["train"] * 4}[phase]
+    history = pd.DataFrame({"phase": epochs, "epoch": range(1, len(epochs) + 1)})
     for column in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"):
         history[column] = 1 / history["epoch"]
     history.to_csv(own / "history.csv", index=False)
@@ -67,12 +68,29 @@ def write_all(folder: Path, test: float | None = 0.8) -> None:
     write(folder, "former", "head", 1.0, 1.0)
 
 
-def run(root: Path) -> dict[str, Any]:
+def write_multilabel(folder: Path, candidate: str, phase: str, hamming: float, precision: float) -> None:
+    """The evaluation of a model that says labels; with intervals, as `evaluate` gives them."""
+    write(folder, candidate, phase, 0.5, 0.5)
+    own = folder / candidate / phase
+    means = {"mean_average_precision": precision, "hamming_loss": hamming, "micro_f1": 0.5}
+    split = {f"{name}{end}": value for name, value in means.items() for end in ("", "_low", "_high")}
+    split |= {"n": 4, "log_loss": 0.2, "expected_calibration_error": 0.1, "per_class": {}}
+    floor = {"majority_mean_average_precision": 0.3, "untrained_mean_average_precision": 0.31}
+    metrics = {"problem": "multilabel", "floor": floor, "parameters": 7, "validation": split, "test": split}
+    (own / "metrics.json").write_text(json.dumps(metrics))
+    history = pd.read_csv(own / "history.csv")
+    history.columns = history.columns.str.replace("accuracy", "mean_average_precision")
+    history.to_csv(own / "history.csv", index=False)
+    table = pd.DataFrame({"split": "test", "label": ["a|b", "", "c", ""], "predicted": ["b|c", "a", "c", ""]})
+    table.to_parquet(own / "predictions.parquet")
+
+
+def run(root: Path, params: Params = PARAMS) -> dict[str, Any]:
     """Runs the stage in `root` and returns `metrics.json`."""
     reports = root / "reports"
     names = {"leaderboard": "leaderboard.md", "chart": "leaderboard.png", "plots": "plots"}
     paths = {key: reports / name for key, name in names.items()}
-    select.run(PARAMS, evaluations=root / "evaluations", metrics=root / "metrics.json", **paths)
+    select.run(params, evaluations=root / "evaluations", metrics=root / "metrics.json", **paths)
     tree: dict[str, Any] = json.loads((root / "metrics.json").read_text())
     return tree
 
@@ -88,8 +106,19 @@ def run(root: Path) -> dict[str, Any]:
         ([entry("a head", 0.9, test=1.0), entry("b fine_tune", 0.91, test=0.1)], "accuracy", "b fine_tune"),
         ([entry("a head", 0.9, test=0.1), entry("b head", 0.9, test=1.0)], "accuracy", "a head"),
         ([entry("a head", 0.9, roc_auc=None), entry("b head", 0.9, roc_auc=0.6)], "roc_auc", "b head"),
+        ([entry("a head", 0.9, hamming_loss=0.2), entry("b train", 0.9, hamming_loss=0.1)], "hamming_loss", "b train"),
     ],
-    ids=["metric", "log loss", "simpler phase", "name", "lowest", "not test", "not test in a tie", "undefined is last"],
+    ids=[
+        "metric",
+        "log loss",
+        "simpler phase",
+        "name",
+        "lowest",
+        "not test",
+        "not test in a tie",
+        "undefined is last",
+        "lowest share of wrong labels",
+    ],
 )
 def test_ranking(entries: list[Entry], metric: str, best: str) -> None:
     assert ranking(entries, metric)[0].name == best
@@ -105,7 +134,8 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
     write_all(tmp_path / "evaluations")
     tree = run(tmp_path)
     assert (tree["selected"]["candidate"], tree["selected"]["phase"]) == ("lite0_plain", "fine_tune")
-    assert tree["selected"]["test"]["accuracy"] == 0.8
+    shown = {"accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.85, "log_loss": 0.3, "roc_auc": 0.9}
+    assert tree["selected"]["test"] == pytest.approx({**shown, "expected_calibration_error": 0.02})
     assert list(tree["candidates"]) == ["lite0_hidden", "lite0_plain"]
     assert list(tree["candidates"]["lite0_plain"]) == ["head", "fine_tune"]
     assert "roc_auc" not in tree["candidates"]["lite0_hidden"]["head"]["validation"]
@@ -115,11 +145,10 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
     assert [line.split(" | ")[1:3] for line in table[2:]] == [
         ["lite0_plain", "fine_tune"], ["lite0_hidden", "head"], ["lite0_plain", "head"],
     ]  # fmt: skip
-    assert "0.9400 [0.8400, 0.9900] | 0.8000 [0.7000, 0.8500]" in table[2]
+    assert "0.9400 [0.8400, 0.9900] | 0.8000 [0.7000, 0.8500] | 0.3000 | 0.0200 | 3,413,024 |" in table[2]
     assert "selected" in table[2] and "selected" not in table[3]
     assert "fine-tuning helped lite0_plain: validation accuracy 0.9000 → 0.9400, test accuracy 0.8000 → 0.8000" in page
-    assert "lite0_hidden was not fine-tuned" in page
-    assert "most frequent class 0.1000; untrained lite0_hidden 0.1200, lite0_plain 0.1200" in page
+    assert "most frequent class 0.1000; untrained lite0_plain 0.1200, lite0_hidden 0.1200" in page
     assert "former" not in page
 
     curves = pd.read_csv(tmp_path / "reports" / "plots" / "curves.csv")
@@ -128,6 +157,46 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
     assert confusion.values.tolist() == [["0", "0"], ["1", "1"], ["2", "1"], ["2", "2"]]
     with Picture.open(tmp_path / "reports" / "leaderboard.png") as picture:
         assert min(picture.size) > 200
+
+
+def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) -> None:
+    write_all(tmp_path / "evaluations")
+    tuned = tmp_path / "evaluations" / "lite0_plain" / "fine_tune" / "metrics.json"
+    metrics = json.loads(tuned.read_text())
+    metrics["validation"] |= {"accuracy": 0.90, "log_loss": 0.35}
+    tuned.write_text(json.dumps(metrics))
+    run(tmp_path)
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in page
+
+
+def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluations"
+    write_multilabel(folder, "lite0_plain", "fine_tune", 0.2, 0.9)
+    write_multilabel(folder, "lite0_hidden", "train", 0.1, 0.8)
+    tree = run(tmp_path, PARAMS.model_copy(update={"select": Select(metric="hamming_loss")}))
+    assert (tree["selected"]["candidate"], tree["selected"]["phase"]) == ("lite0_hidden", "train")
+    assert {"hamming_loss_low", "mean_average_precision_low", "micro_f1"} <= set(tree["selected"]["validation"])
+    assert not {"micro_f1_low", "n", "per_class"} & set(tree["selected"]["validation"])
+
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    table = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert table[0][1:7] == [
+        "candidate", "phase", "validation hamming_loss", "test hamming_loss", "validation mean_average_precision",
+        "test mean_average_precision",
+    ]  # fmt: skip
+    assert [row[1:3] for row in table[2:]] == [["lite0_hidden", "train"], ["lite0_plain", "fine_tune"]]
+    assert table[2][3] == "0.1000 [0.1000, 0.1000]" and table[2][5] == "0.8000 [0.8000, 0.8000]"
+    assert "fine-tuning" not in page
+    assert "mean_average_precision: always the class frequencies 0.3000; untrained lite0_hidden 0.3100" in page
+
+    curves = pd.read_csv(tmp_path / "reports" / "plots" / "curves.csv")
+    assert curves.groupby("candidate")["phase"].unique().map(list).to_dict() == {
+        "lite0_hidden": ["train"], "lite0_plain": ["head", "fine_tune"],
+    }  # fmt: skip
+    assert curves["val_metric"].notna().all()
+    confusion = pd.read_csv(tmp_path / "reports" / "plots" / "confusion.csv", dtype=str, keep_default_na=False)
+    assert confusion.values.tolist() == [["a", "none"], ["b", "b"], ["none", "c"], ["none", "a"], ["c", "c"]]
 
 
 def test_without_a_test_split(tmp_path: Path) -> None:

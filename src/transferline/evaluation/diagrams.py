@@ -14,7 +14,8 @@ MOST_CLASSES_WITH_COUNTS = 60
 GALLERY_COLUMNS = 6
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """The name, cut where it is too long for a label in a picture."""
     return name if len(name) <= 22 else name[:21] + "…"
 
 
@@ -32,7 +33,7 @@ def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...
     with picture(path, side + 2.6, side + 1.6) as figure:
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        names = [_short(name) for name in classes]
+        names = [short(name) for name in classes]
         small = 9 if len(classes) <= MOST_CLASSES_WITH_COUNTS else 4
         axes.set_xticks(range(len(classes)), names, rotation=90, fontsize=small)
         axes.set_yticks(range(len(classes)), names, fontsize=small)
@@ -47,23 +48,30 @@ def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...
 
 
 def plot_reliability(
-    confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool_], title: str, path: Path
+    confidence: npt.NDArray[np.floating[Any]],
+    correct: npt.NDArray[np.bool_],
+    title: str,
+    path: Path,
+    names: tuple[str, str, str] = ("confidence", "accuracy", "images"),
 ) -> None:
-    """Draws accuracy against confidence, bin by bin, over how many images each bin holds; see `calibration_bins`."""
+    """Draws accuracy against confidence, bin by bin, over how many images each bin holds; see `calibration_bins`.
+
+    `names` are those of the three, where it is the labels of images that are rated.
+    """
     bins = calibration_bins(confidence, correct)
     middle = (bins.index.to_numpy() + 0.5) / BINS
     with picture(path, 5, 6) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        above.bar(middle, bins["accuracy"], 0.9 / BINS, color=BLUE, label="accuracy")
-        above.plot(bins["confidence"], bins["confidence"], "_", color=ORANGE, markersize=14, label="mean confidence")
+        above.bar(middle, bins["accuracy"], 0.9 / BINS, color=BLUE, label=names[1])
+        above.plot(bins["confidence"], bins["confidence"], "_", color=ORANGE, markersize=14, label=f"mean {names[0]}")
         above.plot((0, 1), (0, 1), color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
         error = expected_calibration_error(confidence, correct)
         above.set(
-            ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02), title=f"{title}\nexpected calibration error {error:.3f}"
+            ylabel=names[1], xlim=(0, 1), ylim=(0, 1.02), title=f"{title}\nexpected calibration error {error:.3f}"
         )
         above.legend(loc="upper left")
         below.bar(middle, bins["count"], 0.9 / BINS, color=GREY)
-        below.set(xlabel="confidence", ylabel="images")
+        below.set(xlabel=names[0], ylabel=names[2])
 
 
 def worst_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -89,7 +97,7 @@ def plot_gallery(images: npt.NDArray[np.uint8], mistakes: pd.DataFrame, title: s
             axes.axis("off")
         for axes, image, mistake in zip(grid, images, mistakes.to_dict("records"), strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            truth, wrong, confidence = _short(mistake["label"]), _short(mistake["predicted"]), mistake["confidence"]
+            truth, wrong, confidence = short(mistake["label"]), short(mistake["predicted"]), mistake["confidence"]
             axes.set_title(f"true: {truth}\npredicted: {wrong} {confidence:.1%}", fontsize=8)
             name = Path(mistake["path"]).name[-26:]
             axes.text(0.5, -0.02, name, transform=axes.transAxes, ha="center", va="top", fontsize=6)

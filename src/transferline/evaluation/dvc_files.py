@@ -5,25 +5,24 @@ from typing import Any
 
 import pandas as pd
 
+from transferline.data.tables import split_labels
 from transferline.evaluation.leaderboard import PHASES, Entry
 from transferline.training.files import HISTORY_FILE
 
-FIGURES = (
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "balanced_accuracy",
-    "macro_f1",
-    "log_loss",
-    "roc_auc",
-    "expected_calibration_error",
-)
-CURVES = ["candidate", "phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]
+NONE = "none"
 
 
-def _figures(entry: Entry) -> dict[str, dict[str, float]]:
+def _figures(entry: Entry, metric: str) -> dict[str, dict[str, float]]:
+    """The figures of all images, with the intervals of the selecting metric and of the problem's main one."""
+    ends = ("_low", "_high")
+    intervals = [name + end for name in (metric, entry.headline) for end in ends]
     return {
-        split: {name: value for name in FIGURES if (value := entry.figure(split, name)) is not None}
+        split: {
+            name: value
+            for name, value in entry.metrics[split].items()
+            if isinstance(value, float) and (name in intervals or not name.endswith(ends))
+        }
         for split in ("validation", "test")
         if split in entry.metrics
     }
@@ -36,29 +35,49 @@ def metrics_tree(ranked: list[Entry], metric: str) -> dict[str, Any]:
     """
     candidates: dict[str, Any] = {}
     for entry in sorted(ranked, key=lambda entry: (entry.candidate, PHASES.index(entry.phase))):
-        candidates.setdefault(entry.candidate, {})[entry.phase] = _figures(entry)
+        candidates.setdefault(entry.candidate, {})[entry.phase] = _figures(entry, metric)
     best = ranked[0]
-    selected = {"candidate": best.candidate, "phase": best.phase, "metric": metric} | _figures(best)
+    selected = {"candidate": best.candidate, "phase": best.phase, "metric": metric} | _figures(best, metric)
     return {"selected": selected, "candidates": candidates}
 
 
 def curves(entries: list[Entry]) -> pd.DataFrame:
-    """The learning curves of all candidates: a row per candidate and epoch, columns `CURVES`."""
-    histories = [pd.read_csv(entry.folder / HISTORY_FILE).assign(candidate=entry.candidate) for entry in entries]
+    """The learning curves of all candidates: a row per candidate and epoch, columns `CURVES`.
+
+    `metric` is the problem's main one (see `METRIC`).
+    """
+    histories = [
+        pd.read_csv(entry.folder / HISTORY_FILE)
+        .rename(columns={entry.headline: "metric", f"val_{entry.headline}": "val_metric"})
+        .assign(candidate=entry.candidate)
+        for entry in entries
+    ]
     # the history of a fine-tuned model starts with its head's
     return (
         pd.concat(histories)
-        .drop_duplicates(["candidate", "phase", "epoch"])[CURVES]
+        .drop_duplicates(["candidate", "phase", "epoch"])
+        .reindex(columns=CURVES)
         .sort_values(["candidate", "epoch"])
     )
 
 
 def confusion(entry: Entry) -> pd.DataFrame:
-    """The columns actual and predicted (class names) of the images of the test split, or validation without one."""
+    """The columns actual and predicted (class names) of the images of the test split, or validation without one.
+
+    For a multilabel problem a row per image and class that is there or predicted, with `none` in the other column
+    where it is not.
+    """
     predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "label", "predicted"])
     split = "test" if "test" in entry.metrics else "validation"
     shown = predictions.loc[predictions["split"] == split, ["label", "predicted"]]
-    return shown.rename(columns={"label": "actual"})
+    if entry.metrics["problem"] != "multilabel":
+        return shown.rename(columns={"label": "actual"})
+    pairs = [
+        (name if name in true else NONE, name if name in given else NONE)
+        for true, given in (map(split_labels, row) for row in shown.itertuples(index=False))
+        for name in sorted({*true, *given})
+    ]
+    return pd.DataFrame(pairs, columns=["actual", "predicted"])
 
 
 def write_plots(ranked: list[Entry], folder: Path) -> None:

@@ -5,12 +5,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from transferline.errors import TransferlineError
+from transferline.evaluation.metrics import LOSSES
 from transferline.evaluation.plots import BLUE, ORANGE, picture
+from transferline.models.exported import Phase
+from transferline.training.files import METRIC
 
-PHASES = ("head", "fine_tune")
+PHASES = get_args(Phase)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Entry:
     def name(self) -> str:
         """Candidate and phase."""
         return f"{self.candidate} {self.phase}"
+
+    @property
+    def headline(self) -> str:
+        """The main metric of its problem."""
+        return METRIC[self.metrics["problem"]]
 
     def figure(self, split: str, metric: str) -> float | None:
         """A figure, or None where it is not defined or there is no such split."""
@@ -77,7 +85,7 @@ def ranking(entries: list[Entry], metric: str) -> list[Entry]:
 
     def place(entry: Entry) -> tuple[float, float, int, str]:
         value, loss = entry.figure("validation", metric), entry.metrics["validation"]["log_loss"]
-        penalty = math.inf if value is None else value if metric == "log_loss" else -value
+        penalty = math.inf if value is None else value if metric in LOSSES else -value
         return penalty, loss, PHASES.index(entry.phase), entry.candidate
 
     return sorted(entries, key=place)
@@ -87,24 +95,26 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _accuracy(entry: Entry, split: str) -> str:
-    figures = entry.metrics.get(split)
-    if figures is None:
+def _with_interval(entry: Entry, split: str, metric: str) -> str:
+    if split not in entry.metrics:
         return "no such split"
-    return f"{figures['accuracy']:.4f} [{figures['accuracy_low']:.4f}, {figures['accuracy_high']:.4f}]"
+    value, low, high = (entry.figure(split, metric + end) for end in ("", "_low", "_high"))
+    return "" if value is None else f"{_number(value)} [{_number(low)}, {_number(high)}]"
 
 
 def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
     split = "test" if "test" in entry.metrics else "validation"
+    shown = dict.fromkeys((metric, entry.headline))
+    others = [name for name in ("log_loss", "expected_calibration_error") if name not in shown]
+    robust = (f"{kind}_{entry.headline}" for kind in ("corruption", "adversarial"))
+    others += [name for name in robust if name in entry.metrics[split]]
     return {
         "": "**selected**" if chosen else "",
         "candidate": entry.candidate,
         "phase": entry.phase,
-        f"validation {metric}": _number(entry.figure("validation", metric)),
-        "validation accuracy": _accuracy(entry, "validation"),
-        "test accuracy": _accuracy(entry, "test"),
-        f"{split} log loss": _number(entry.figure(split, "log_loss")),
-        f"{split} calibration error": _number(entry.figure(split, "expected_calibration_error")),
+        **{f"{part} {name}": _with_interval(entry, part, name) for name in shown for part in ("validation", "test")},
+        **{f"{split} {name}": _number(entry.figure(split, name)) for name in others},
+        "parameters": f"{entry.metrics['parameters']:,}",
         "ms per image": f"{entry.latency['one_image_ms']:.1f}",
         "ms in a batch of 32": f"{entry.latency['batch_32_ms_per_image']:.1f}",
         "MB": f"{entry.latency['size_bytes'] / 1e6:.1f}",
@@ -113,22 +123,25 @@ def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
 
 
 def _change(before: Entry, after: Entry, split: str, metric: str) -> str:
-    return f"{split} {metric} {_number(before.figure(split, metric))} → {_number(after.figure(split, metric))}"
+    figures = [_number(entry.figure(split, metric)) for entry in (before, after)]
+    return f"{split} {metric} {' → '.join(figures)}"
 
 
-def _fine_tuning(head: Entry, tuned: Entry | None, metric: str) -> str:
-    if tuned is None:
-        return f"- {head.candidate} was not fine-tuned."
+def _fine_tuning(head: Entry, tuned: Entry, metric: str) -> str:
     verdict = "helped" if ranking([head, tuned], metric)[0] is tuned else "did not help"
-    changes = [_change(head, tuned, split, metric) for split in ("validation", "test") if split in head.metrics]
+    is_even = head.figure("validation", metric) == tuned.figure("validation", metric)
+    told = "log_loss" if is_even else metric  # what decided between the two
+    changes = [_change(head, tuned, split, told) for split in ("validation", "test") if split in head.metrics]
     return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
 
 
-def _floor(heads: list[Entry]) -> str:
-    floors = {head.candidate: head.metrics["floor"] for head in heads}
-    majority = next(iter(floors.values()))["majority_accuracy"]
-    untrained = ", ".join(f"{name} {floor['untrained_accuracy']:.4f}" for name, floor in floors.items())
-    return f"- Floor, as validation accuracy: always the most frequent class {majority:.4f}; untrained {untrained}."
+def _floor(ranked: list[Entry]) -> str:
+    metric = ranked[0].headline
+    floors = {entry.candidate: entry.metrics["floor"] for entry in ranked}
+    majority = next(iter(floors.values()))[f"majority_{metric}"]
+    untrained = ", ".join(f"{name} {floor[f'untrained_{metric}']:.4f}" for name, floor in floors.items())
+    always = "always the class frequencies" if metric == "mean_average_precision" else "always the most frequent class"
+    return f"- Floor, as validation {metric}: {always} {majority:.4f}; untrained {untrained}."
 
 
 def markdown(ranked: list[Entry], metric: str) -> str:
@@ -142,28 +155,29 @@ def markdown(ranked: list[Entry], metric: str) -> str:
         f"Selected by validation {metric}: **{ranked[0].name}**. Test figures took no part in it.\n",
         *(f"| {' | '.join(cells)} |" for cells in lines),
         "",
-        *(_fine_tuning(head, tuned.get(head.candidate), metric) for head in heads),
-        _floor(heads),
+        *(_fine_tuning(head, tuned[head.candidate], metric) for head in heads if head.candidate in tuned),
+        _floor(ranked),
     ]
     return "\n".join(page) + "\n"
 
 
-def plot_leaderboard(ranked: list[Entry], path: Path) -> None:
-    """Draws the accuracies of validation and test with their intervals, the selected model on top."""
+def plot_leaderboard(ranked: list[Entry], metric: str, path: Path) -> None:
+    """Draws the metric of validation and test with its intervals, the selected model on top."""
     with picture(path, 8, 1.6 + 0.55 * len(ranked)) as figure:
         axes = figure.subplots()
         for split, color, offset, marker in (("validation", BLUE, -0.12, "o"), ("test", ORANGE, 0.12, "s")):
             shown = [
-                (place + offset, entry.metrics[split]) for place, entry in enumerate(ranked) if split in entry.metrics
+                (place + offset, *(entry.figure(split, metric + end) for end in ("", "_low", "_high")))
+                for place, entry in enumerate(ranked)
+                if entry.figure(split, metric) is not None
             ]
             if shown:
-                places = [place for place, _ in shown]
-                point, low, high = ([m[f"accuracy{end}"] for _, m in shown] for end in ("", "_low", "_high"))
+                places, point, low, high = zip(*shown, strict=True)
                 axes.hlines(places, low, high, color=color, linewidth=2)
                 axes.plot(point, places, marker, color=color, label=split)
         names = [f"{entry.candidate}, {entry.phase}" for entry in ranked]
         axes.set_yticks(range(len(ranked)), [f"{names[0]} (selected)", *names[1:]])
         axes.invert_yaxis()
-        axes.set(xlabel="accuracy with bootstrap interval")
+        axes.set(xlabel=f"{metric} with interval")
         axes.grid(axis="x", alpha=0.3)
         figure.legend(loc="outside upper right", ncols=2)

@@ -1,4 +1,4 @@
-"""Figures of a classifier, from labels, predictions and probabilities."""
+"""Figures of a classifier with one label per image, from labels, predictions and probabilities."""
 
 from typing import Any
 
@@ -6,33 +6,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transferline.evaluation import resampling
+from transferline.evaluation.resampling import Figure, Flags, Floats, mean_of, mean_over_classes, with_intervals
 from transferline.params import Evaluate
 
 BINS = 15
+LOSSES = ("log_loss", "hamming_loss")
 
 Labels = npt.NDArray[np.str_]
-Floats = npt.NDArray[np.floating[Any]]
-Flags = npt.NDArray[np.bool_]
 
 
-def accuracy_interval(correct: int, n: int, params: Evaluate) -> tuple[float, float]:
-    """The percentile bootstrap interval of an accuracy (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
+def share(name: str, flags: Flags, params: Evaluate) -> dict[str, float]:
+    """A share of images, such as the accuracy, with its interval (Wilson, Probable Inference, the Law of Succession,
+    and Statistical Inference, Journal of the American Statistical Association 22, 1927).
 
-    Drawing n images with replacement and counting the correct ones is drawing from a binomial distribution, so that
-    is what is drawn.
+    Unlike a bootstrap's it has a width where all images are right, or none.
 
     Args:
-        correct: correctly classified images.
-        n: images, at least one.
-        params: `bootstrap` resamples from `seed`, `confidence` of the interval.
+        name: of the figure.
+        flags: (n,) whether the image counts, n ≥ 1.
+        params: `confidence` of the interval.
 
     Returns:
-        Lower and upper end, 0 to 1.
+        `name`, `name_low` and `name_high`, 0 to 1.
     """
-    accuracies = np.random.default_rng(params.seed).binomial(n, correct / n, params.bootstrap) / n
-    tail = (1 - params.confidence) / 2
-    low, high = np.quantile(accuracies, [tail, 1 - tail])
-    return float(low), float(high)
+    from scipy.stats import binomtest
+
+    interval: Any = binomtest(int(flags.sum()), len(flags)).proportion_ci(params.confidence, method="wilson")
+    return {name: float(flags.mean()), f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
 
 
 def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
@@ -61,13 +62,14 @@ def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
     return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))
 
 
-def log_loss(labels: Labels, probabilities: Floats, classes: tuple[str, ...]) -> float:
-    """The mean of -ln(probability of the true class), where a class that `classes` lacks has the probability 0.
+def log_losses(labels: Labels, probabilities: Floats, classes: tuple[str, ...]) -> Floats:
+    """-ln(probability of the true class) of each image, (n,); a class that `classes` lacks has the probability 0.
 
     Probabilities are clipped at float32's epsilon, as in scikit-learn, whose own function takes no unknown label.
     """
     of_truth = np.sum(np.where(labels[:, None] == np.array(classes), probabilities, 0), axis=1, dtype=float)
-    return float(-np.log(np.clip(of_truth, np.finfo(np.float32).eps, 1)).mean())
+    losses: Floats = -np.log(np.clip(of_truth, np.finfo(np.float32).eps, 1))
+    return losses
 
 
 def per_class(
@@ -87,9 +89,24 @@ def per_class(
     return result
 
 
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def single_label_figures(
+    labels: Labels, predicted: Labels, probabilities: Floats, classes: tuple[str, ...]
+) -> dict[str, Figure]:
+    """Accuracy, balanced accuracy, macro F1, log loss and ROC AUC as functions of the images' weights.
+
+    Balanced accuracy (mean recall) and macro F1 are means over the classes that the labels hold; `roc_auc` is the
+    positive (second) class's in a binary problem, else the mean over the classes that have one. Arguments as in
+    `classification_metrics`.
+    """
+    truth, claimed = (names[:, None] == np.array(classes) for names in (labels, predicted))
+    rated = slice(1, 2) if len(classes) == 2 else slice(None)
+    return {
+        "accuracy": mean_of(labels == predicted),
+        "balanced_accuracy": resampling.recalls(truth, claimed),
+        "macro_f1": resampling.macro_f1(truth, claimed),
+        "log_loss": mean_of(log_losses(labels, probabilities, classes)),
+        "roc_auc": mean_over_classes(resampling.roc_area, truth[:, rated], probabilities[:, rated]),
+    }
 
 
 def classification_metrics(
@@ -102,35 +119,25 @@ def classification_metrics(
 ) -> dict[str, Any]:
     """All figures of one set of images.
 
-    Balanced accuracy (mean recall) and macro F1 are means over the classes that the labels hold; `roc_auc` is the
-    positive (second) class's in a binary problem, else the mean over the classes that have one.
-
     Args:
         labels: (n,) names of the true classes, n ≥ 1; one that is not in `classes` counts as wrongly classified.
         predicted: (n,) names of the predicted classes, which need not be in `classes`.
         confidence: (n,) their probabilities.
         probabilities: (n, classes) in the order of `classes`.
         classes: names.
-        params: resamples and confidence of the interval.
+        params: resamples and confidence of the intervals.
 
     Returns:
-        n, accuracy, accuracy_low, accuracy_high, balanced_accuracy, macro_f1, log_loss, roc_auc,
-        expected_calibration_error, and per_class (see there).
+        n; accuracy, balanced_accuracy, macro_f1, log_loss, roc_auc (see `single_label_figures`), each with its interval
+        as `_low` and `_high`; expected_calibration_error, and per_class (see there).
     """
     correct = labels == predicted
-    low, high = accuracy_interval(int(correct.sum()), len(labels), params)
-    classwise = per_class(labels, predicted, probabilities, classes)
-    held = [figures for figures in classwise.values() if figures["support"]]
-    areas = [figures["roc_auc"] for figures in classwise.values()]
+    figures = single_label_figures(labels, predicted, probabilities, classes)
+    del figures["accuracy"]
     return {
         "n": len(labels),
-        "accuracy": float(correct.mean()),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "balanced_accuracy": _mean([figures["recall"] for figures in held]),
-        "macro_f1": _mean([figures["f1"] for figures in held]),
-        "log_loss": log_loss(labels, probabilities, classes),
-        "roc_auc": areas[1] if len(classes) == 2 else _mean(areas),
+        **share("accuracy", correct, params),
+        **with_intervals(figures, len(labels), params),
         "expected_calibration_error": expected_calibration_error(confidence, correct),
-        "per_class": classwise,
+        "per_class": per_class(labels, predicted, probabilities, classes),
     }

@@ -11,10 +11,13 @@ from transferline.data.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.evaluation.diagrams import plot_confusion, plot_gallery, plot_reliability, worst_mistakes
 from transferline.evaluation.files import whole_folder, write_json
+from transferline.evaluation.multilabel_diagrams import draw_multilabel
 from transferline.evaluation.plots import plot_curves
 from transferline.evaluation.reloaded import check_parity, measure_latency
+from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.score import metrics_of, predict_rows
-from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
+from transferline.evaluation.trials import Subject
+from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, trained
 from transferline.params import Evaluate
 from transferline.progress import say
 from transferline.training.files import CURVES_FILE, HISTORY_FILE, SUMMARY_FILE
@@ -37,17 +40,25 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
 
 
 def draw(predictions: pd.DataFrame, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
-    """Draws confusion matrix, reliability diagram and gallery for the test split, or validation where there is none."""
-    from sklearn.metrics import confusion_matrix
-
+    """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
+    and gallery, or what `draw_multilabel` draws."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
     shown = predictions[predictions["split"] == split]
     title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
+    if card.problem == "multilabel":
+        draw_multilabel(shown, card, title, raw, params.gallery, folder)
+    else:
+        _draw_single_label(shown, card, title, raw, params.gallery, folder)
+
+
+def _draw_single_label(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path, gallery: int, folder: Path) -> None:
+    from sklearn.metrics import confusion_matrix
+
     matrix = confusion_matrix(shown["label"], shown["predicted"], labels=list(card.classes))
     plot_confusion(matrix, card.classes, title, folder / "confusion.png")
     correct = (shown["label"] == shown["predicted"]).to_numpy(bool)
     plot_reliability(shown["confidence"].to_numpy(float), correct, title, folder / "reliability.png")
-    mistakes = worst_mistakes(shown, params.gallery)
+    mistakes = worst_mistakes(shown, gallery)
     images = read_batch(raw, mistakes["path"].tolist(), card.image)
     plot_gallery(images, mistakes, title, folder / "gallery.png")
 
@@ -56,8 +67,8 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
     """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
 
     Returns:
-        candidate, phase, problem, the figures of validation and of test (where there is one), see `metrics_of`, and
-        those of its training.
+        candidate, phase, problem, the figures of validation and of test (where there is one), see `metrics_of` and, for
+        the latter or else the former, `evaluate_robustness`, and those of its training.
 
     Raises:
         TransferlineError: the reloaded model is not the trained one.
@@ -71,19 +82,27 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
     write_json(measure_latency(model, card) | sizes, folder / "latency.json")
     draw(predictions, card, raw, params, folder)
     of_splits = {
-        split: metrics_of(part, card.classes, params) for split, part in predictions.groupby("split", sort=False)
+        split: metrics_of(part, card.classes, params, card.problem)
+        for split, part in predictions.groupby("split", sort=False)
     }
+    if card.thresholds is not None:
+        for name, threshold in zip(card.classes, card.thresholds, strict=True):
+            for figures in of_splits.values():
+                figures["per_class"][name]["threshold"] = threshold
+    if params.robustness:
+        split = "test" if "test" in of_splits else "validation"
+        subject = Subject(model, card, raw, rows[rows["split"] == split])
+        of_splits[split] |= evaluate_robustness(subject, params.robustness, params, folder)
     training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
     named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}
     return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
 
 
-def evaluate_candidate(head: Path, fine_tune: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path) -> None:
+def evaluate_candidate(models: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path) -> None:
     """Evaluates the phases of a candidate; writes a folder per phase into `out`, all of them or none.
 
     Args:
-        head: the model folder of the trained head.
-        fine_tune: that of the fine-tuned model, empty if the candidate has none.
+        models: its model folders, `models/<phase>/`.
         table: the manifest.
         raw: the folder of the images.
         params: intervals and size of the gallery.
@@ -93,13 +112,12 @@ def evaluate_candidate(head: Path, fine_tune: Path, table: ImageTable, raw: Path
         TransferlineError: no image for validation, or a reloaded model that is not the trained one.
     """
     rows = evaluation_rows(table)
-    floor = json.loads((head / SUMMARY_FILE).read_text(encoding="utf-8"))["floor"]
+    folders = trained(models)
+    floor = json.loads((folders[0] / SUMMARY_FILE).read_text(encoding="utf-8"))["floor"]
     history = pd.DataFrame()
     with whole_folder(out) as partial:
-        for phase, folder in (("head", head), ("fine_tune", fine_tune)):
-            if not (folder / MODEL_FILE).is_file():
-                continue
-            target = partial / phase
+        for folder in folders:
+            target = partial / folder.name
             target.mkdir()
             own = pd.read_csv(folder / HISTORY_FILE)
             history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)

@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 
 from transferline.data.images import read_batches
-from transferline.evaluation.metrics import classification_metrics
+from transferline.data.tables import join_labels, split_labels
+from transferline.evaluation.metrics import classification_metrics, single_label_figures
+from transferline.evaluation.multilabel import multilabel_figures, multilabel_metrics
+from transferline.evaluation.resampling import Figure, Flags, Floats
+from transferline.evaluation.thresholds import decide
 from transferline.models.exported import ModelCard, load_model, probabilities, read_card
-from transferline.params import Evaluate
+from transferline.params import Evaluate, Problem
 from transferline.progress import progress
 
 BATCH_SIZE = 32
@@ -26,15 +30,23 @@ def predict_rows(model: Any, card: ModelCard, raw: Path, rows: pd.DataFrame) -> 
         rows: at least one; columns path, split, label.
 
     Returns:
-        Columns path, split, label, predicted, confidence (probability of the predicted class, 0 to 1), and
-        `probability_<class>` for each class of the card.
+        Columns path, split, label, predicted (as `label`: a name, or for a multilabel problem those that pass the
+        card's thresholds), confidence (probability of the most probable class, 0 to 1), and `probability_<class>` for
+        each class of the card.
     """
     paths = rows["path"].tolist()
     batches = read_batches(raw, paths, card.image, BATCH_SIZE)
     shown = progress(batches, -(-len(paths) // BATCH_SIZE), f"predict {card.candidate} {card.phase}, batches")
-    values = probabilities(model, shown)
+    return answers(probabilities(model, shown), card, rows)
+
+
+def answers(values: Floats, card: ModelCard, rows: pd.DataFrame) -> pd.DataFrame:
+    """The table of `predict_rows` from the probabilities of its images, (n, classes)."""
     found = rows[["path", "split", "label"]].reset_index(drop=True)
-    found["predicted"] = np.array(card.classes)[values.argmax(axis=1)]
+    if card.thresholds is None:
+        found["predicted"] = np.array(card.classes)[values.argmax(axis=1)]
+    else:
+        found["predicted"] = join_labels(decide(values, card.thresholds, card.argmax_fallback), card.classes)
     found["confidence"] = values.max(axis=1)
     named = pd.DataFrame(values, columns=[PROBABILITY + name for name in card.classes])
     return pd.concat([found, named], axis=1)
@@ -45,14 +57,42 @@ def score(folder: Path, raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return predict_rows(load_model(folder), read_card(folder), raw, rows)
 
 
-def metrics_of(predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
-    """The figures of `classification_metrics` for predictions, judged by the names in `classes`.
+def class_columns(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
+    """The probabilities of `classes`, (n, classes); 0 of one that the model does not know."""
+    empty = pd.Series(0.0, index=predictions.index)
+    return np.stack([predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes], axis=1)
+
+
+def label_flags(labels: pd.Series, classes: tuple[str, ...], problem: Problem) -> Flags:
+    """Which of `classes` a column `label` or `predicted` names, (n, classes); other names are left out."""
+    if problem != "multilabel":
+        return np.array([np.equal(classes, label) for label in labels])
+    return np.array([np.isin(classes, split_labels(label)) for label in labels])
+
+
+def figures_of(predictions: pd.DataFrame, classes: tuple[str, ...], problem: Problem) -> dict[str, Figure]:
+    """The figures that `select.metric` can name, as functions of the images' weights (see `resampling`): for resamples
+    that two models share."""
+    values = class_columns(predictions, classes)
+    if problem == "multilabel":
+        truth, given = (label_flags(predictions[name], classes, problem) for name in ("label", "predicted"))
+        return multilabel_figures(truth, given, values)
+    labels, predicted = (predictions[name].to_numpy(str) for name in ("label", "predicted"))
+    return single_label_figures(labels, predicted, values, classes)
+
+
+def metrics_of(
+    predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, problem: Problem
+) -> dict[str, Any]:
+    """The figures of predictions, judged by the names in `classes`; see `classification_metrics`, or
+    `multilabel_metrics` for a multilabel problem.
 
     The model may know other classes: of one that it does not know it says 0, so that its images count as wrong;
     what it says of one that is not in `classes` is left out.
     """
-    empty = pd.Series(0.0, index=predictions.index)
-    values = np.stack([predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes], axis=1)
-    labels, predicted = (predictions[column].to_numpy(str) for column in ("label", "predicted"))
-    confidence = predictions["confidence"].to_numpy(float)
-    return classification_metrics(labels, predicted, confidence, values, classes, params)
+    values = class_columns(predictions, classes)
+    if problem == "multilabel":
+        truth, given = (label_flags(predictions[name], classes, problem) for name in ("label", "predicted"))
+        return multilabel_metrics(truth, given, values, classes, params)
+    labels, predicted = (predictions[name].to_numpy(str) for name in ("label", "predicted"))
+    return classification_metrics(labels, predicted, predictions["confidence"].to_numpy(float), values, classes, params)

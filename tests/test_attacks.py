@@ -1,0 +1,157 @@
+"""Attacks on a small network that was trained on images, and the attacks of another library on the same network."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from transferline.evaluation.attacks import attack, goals, loss_gradient
+from transferline.models.exported import class_probabilities
+from transferline.params import Problem
+
+SIDE, CLASSES = 12, 3
+
+
+def pictures(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Noise with a weak stripe in one of three places, and which one, (count, 1)."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, CLASSES, (count, 1)).astype(np.int32)
+    images = random.normal(120, 25, (count, SIDE, SIDE, 3))
+    for image, (place,) in zip(images, truth, strict=True):
+        image[:, 4 * place : 4 * place + 4] += 22
+    return np.clip(images, 0, 255).astype(np.uint8), truth
+
+
+def train(problem: Problem) -> keras.Model:
+    """A network as the line exports it: raw pixels in, the layer `probabilities` at the end."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((SIDE, SIDE, 3), dtype="uint8", name="image")
+    hidden = keras.layers.Conv2D(8, 3, 2)(keras.layers.Rescaling(1 / 127.5, -1)(inputs))
+    hidden = keras.layers.Flatten()(keras.layers.ReLU()(keras.layers.BatchNormalization()(hidden)))
+    logits = keras.layers.Dense(1 if problem == "binary" else CLASSES)(hidden)
+    activation = "softmax" if problem == "multiclass" else "sigmoid"
+    model = keras.Model(inputs, keras.layers.Activation(activation, name="probabilities")(logits))
+    images, truth = pictures(512, 1)
+    loss = "sparse_categorical_crossentropy" if problem == "multiclass" else "binary_crossentropy"
+    model.compile(keras.optimizers.Adam(3e-3), loss)
+    model.fit(images, as_targets(truth, problem), batch_size=64, epochs=6, verbose=0)
+    return model
+
+
+def as_targets(truth: NDArray[np.int32], problem: Problem) -> NDArray[Any]:
+    """`truth` of `pictures` for a problem: the class, whether it is class 1, or the labels other than the class."""
+    if problem == "multilabel":
+        return 1 - np.eye(CLASSES, dtype=np.float32)[truth[:, 0]]
+    return (truth == 1).astype(np.int32) if problem == "binary" else truth
+
+
+def right(model: keras.Model, images: NDArray[np.uint8], targets: NDArray[Any], problem: Problem) -> float:
+    said = class_probabilities(model, images)
+    if problem == "multilabel":
+        return float(((said > 0.5) == targets.astype(bool)).mean())
+    return float((said.argmax(axis=1) == targets[:, 0]).mean())
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    return train("multiclass")
+
+
+@pytest.fixture(scope="module")
+def attacked(network: keras.Model) -> Callable[..., NDArray[np.uint8]]:
+    images, truth = pictures(200, 2)
+    gradient = loss_gradient(network, "multiclass")
+    return lambda name, epsilon, aim=truth, part=slice(None): attack(
+        images[part], aim[part], gradient, name, epsilon, 10, 7
+    )
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd"])
+def test_accuracy_falls_with_epsilon_and_no_pixel_moves_further(
+    network: keras.Model, attacked: Callable[..., NDArray[np.uint8]], name: str
+) -> None:
+    images, truth = pictures(200, 2)
+    accuracies = []
+    for epsilon in (0, 1, 3, 6, 12):
+        result = attacked(name, epsilon)
+        assert result.dtype == np.uint8
+        assert np.abs(result.astype(int) - images).max() == epsilon
+        accuracies.append(right(network, result, truth, "multiclass"))
+    assert accuracies[0] == right(network, images, truth, "multiclass") > 0.85
+    assert (np.diff(accuracies) <= 0.01).all() and accuracies[-1] < 0.2, accuracies
+
+
+def test_more_steps_find_more(network: keras.Model, attacked: Callable[..., NDArray[np.uint8]]) -> None:
+    _, truth = pictures(200, 2)
+    one, many = (right(network, attacked(name, 4), truth, "multiclass") for name in ("fgsm", "pgd"))
+    assert many <= one
+
+
+@pytest.mark.parametrize("name", ["targeted_fgsm", "targeted_pgd"])
+def test_a_targeted_attack_raises_the_probability_of_its_goal(
+    network: keras.Model, attacked: Callable[..., NDArray[np.uint8]], name: str
+) -> None:
+    images, truth = pictures(200, 2)
+    before = class_probabilities(network, images)
+    aim = goals(truth, before, "multiclass")
+    assert aim.shape == truth.shape and (aim != truth).all()
+    others = np.where(np.eye(CLASSES, dtype=bool)[truth[:, 0]], np.inf, before)
+    assert (np.take_along_axis(before, aim, 1)[:, 0] == others.min(axis=1)).all()
+    after = class_probabilities(network, attacked(name, 6, aim))
+    gain = np.take_along_axis(after - before, aim, 1)
+    assert (gain > 0).mean() > 0.98 and gain.mean() > 0.1
+
+
+def test_an_attack_depends_on_the_image_and_the_seed_alone(attacked: Callable[..., NDArray[np.uint8]]) -> None:
+    together, again, alone = attacked("pgd", 4), attacked("pgd", 4), attacked("pgd", 4, part=slice(5, 6))
+    np.testing.assert_array_equal(together, again)
+    assert (together[5] != alone[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("problem", ["binary", "multilabel"])
+def test_other_problems(problem: Problem) -> None:
+    model = train(problem)
+    images, truth = pictures(100, 3)
+    targets = as_targets(truth, problem)
+    aim = goals(targets, class_probabilities(model, images), problem)
+    assert (aim == 1 - targets).all()
+    gradient = loss_gradient(model, problem)
+    before = right(model, images, targets, problem)
+    for name, wanted in (("fgsm", targets), ("pgd", targets), ("targeted_pgd", aim)):
+        assert right(model, attack(images, wanted, gradient, name, 14, 5, 0), targets, problem) < before - 0.3
+
+
+@pytest.mark.parametrize("epsilon", [6, 9])
+def test_another_library_finds_the_same(
+    network: keras.Model, attacked: Callable[..., NDArray[np.uint8]], epsilon: int, tmp_path: Path
+) -> None:
+    """The Adversarial Robustness Toolbox, on a copy of the network that takes floats."""
+    from art.attacks import evasion
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    images, truth = pictures(200, 2)
+    network.save(tmp_path / "model.keras")
+    same = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    pixels = keras.Input((SIDE, SIDE, 3))
+    values = pixels
+    for layer in same.layers[1:]:
+        values = layer(values)
+    classifier = TensorFlowV2Classifier(
+        keras.Model(pixels, values), CLASSES, (SIDE, SIDE, 3), clip_values=(0, 255),
+        loss_object=keras.losses.SparseCategoricalCrossentropy(),
+    )  # fmt: skip
+    theirs = {
+        "fgsm": evasion.FastGradientMethod(classifier, eps=epsilon),
+        "pgd": evasion.ProjectedGradientDescent(
+            classifier, eps=epsilon, eps_step=epsilon / 4, max_iter=10, verbose=False
+        ),
+    }
+    for name, method in theirs.items():
+        found = np.rint(method.generate(images.astype(np.float32), truth[:, 0])).astype(np.uint8)
+        figures = [right(network, result, truth, "multiclass") for result in (found, attacked(name, epsilon))]
+        assert figures[0] == pytest.approx(figures[1], abs=0.0101), name
+        assert 0.02 < figures[0] < 0.95, (name, figures)
