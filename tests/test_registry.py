@@ -8,103 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
+from tests.conftest import COLORS
+from tests.registry_project import CARD, CLASSES, registry_project, select, train
 from transferline import cli
-from transferline.data.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.evaluation.files import write_json
-from transferline.evaluation.score import score
 from transferline.models.exported import ModelCard, read_card
-from transferline.params import Image, Params, load_params
-from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.params import Params
+from transferline.registry.models import CHALLENGER, CHAMPION, named_model
 from transferline.registry.promotion import promote
 from transferline.registry.record import record
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
-from transferline.training.result import Summary, write_result
-
-CLASSES = tuple(COLORS)
-KERNELS = {"good": np.eye(3)[:, [2, 1, 0]] * 20, "fair": np.array([[0, 0, 0], [0, 20, 0], [20, 0, 20.0]]).T}
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A project as after validate: images, manifest, report. The folder is the current one."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    edit_yaml(tmp_path / "params.yaml", make_tiny)
-    make_images(tmp_path / "data" / "raw" / "colors", count=12, side=32)
-    rows = [
-        {"path": f"{name}/{number}.png", "label": name, "split": "test" if number < 8 else "validation", "kept": True}
-        for name in CLASSES
-        for number in range(12)
-    ]
-    write_table(ImageTable(pd.DataFrame(rows), CLASSES), tmp_path / "data" / "manifest.parquet")
-    (tmp_path / "reports").mkdir()
-    write_json({"success": True}, tmp_path / "reports" / "validation.json")
-    return load_params(tmp_path / "params.yaml")
-
-
-def train(params: Params, phase: str, kernel: str) -> Path:
-    """A model of one layer on the mean colour, made and recorded as the training stages do."""
-    import keras
-
-    folder = Path("models") / "small" / phase
-    card = ModelCard(
-        candidate="small", phase=phase, problem="multiclass", classes=CLASSES,
-        image=Image(size=32, color="rgb", resize="stretch"),
-    )  # fmt: skip
-    inputs = keras.Input((32, 32, 3), dtype="uint8", name="image")
-    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(mean))
-    model.layers[-1].set_weights([KERNELS[kernel], np.zeros(3)])
-    row = {
-        "phase": phase, "epoch": 1, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5,
-        "learning_rate": 0.1, "seconds": 1.0, "images_per_second": 9.0,
-    }  # fmt: skip
-    history, summary = pd.DataFrame([row]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
-    with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
-        listener(row)
-        write_result(folder, model, card, history, history, summary, np.zeros((1, 32, 32, 3), np.uint8))
-    return folder
-
-
-def select(params: Params, folder: Path) -> None:
-    """What evaluate and select would write."""
-    table = pd.read_parquet("data/manifest.parquet")
-    evaluation = Path("evaluations", *folder.parts[1:])
-    evaluation.mkdir(parents=True, exist_ok=True)
-    score(folder, Path("data/raw/colors"), table).to_parquet(evaluation / "predictions.parquet")
-    write_json({"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}}, Path("metrics.json"))
-
-
-def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(params):
-    root, name = Path.cwd(), params.promote.model_name
-    client = connect(params.record, root)
-    fair, good = train(params, "head", "fair"), train(params, "fine_tune", "good")
-
-    select(params, fair)
-    first = promote(params, root)
-    assert first.promoted and first.reason == "the first champion"
-    again = promote(params, root)
-    assert not again.promoted and again.reason == f"version {first.version} is the champion already"
-
-    select(params, good)
-    strict = params.model_copy(update={"promote": params.promote.model_copy(update={"min_improvement": 0.9})})
-    refused = promote(strict, root)
-    assert not refused.promoted and "below promote.min_improvement = 0.9" in refused.reason
-    assert str(version_by_alias(client, name, CHALLENGER).version) == refused.version
-    assert str(version_by_alias(client, name, CHAMPION).version) == first.version
-    better = promote(params, root)
-    assert better.promoted and better.version == refused.version
-    assert f"champion (version {first.version}) 0.6667 on the same images" in better.reason
-
-    select(params, fair)
-    worse = promote(params, root)
-    assert not worse.promoted and worse.reason.startswith("no improvement: test accuracy 0.6667")
-    assert str(version_by_alias(client, name, CHAMPION).version) == better.version
-    assert len(client.search_model_versions(f"name = '{name}'")) == 2
+    return registry_project(tmp_path, monkeypatch)
 
 
 def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params):
@@ -130,10 +50,7 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
 
 def test_epochs_are_logged_as_they_end_and_a_failed_training_says_so(params):
     client = connect(params.record, Path.cwd())
-    card = ModelCard(
-        candidate="small", phase="head", problem="multiclass", classes=CLASSES,
-        image=Image(size=32, color="rgb", resize="stretch"),
-    )  # fmt: skip
+    card = ModelCard(candidate="small", phase="head", **CARD)
     with pytest.raises(RuntimeError), training_run(params, card, Path("models/x")) as listener:
         listener({"phase": "head", "epoch": 1, "loss": 0.5})
         (run,) = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
@@ -150,7 +67,8 @@ def test_epochs_are_logged_as_they_end_and_a_failed_training_says_so(params):
 
 
 def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(params):
-    head, tuned = train(params, "head", "fair"), train(params, "fine_tune", "good")
+    train(params, "head", "fair")
+    tuned = train(params, "fine_tune", "good")
     client = connect(params.record, Path.cwd())
     live = find_or_replay(client, params, tuned)
     assert "replayed" not in client.get_run(live).data.tags
@@ -162,8 +80,8 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
         figures = {"test": {"accuracy": 0.5, "per_class": {"red!": {"f1": 0.25}}}, "validation": {"accuracy": 0.75}}
         write_json(figures, folder / "metrics.json")
         write_json({"one_image_ms": 3.0}, folder / "latency.json")
-    known = record(other, [head, tuned], Path("evaluations/small"))
-    assert record(other, [head, tuned], Path("evaluations/small")) == known
+    known = record(other, Path("models/small"), Path("evaluations/small"))
+    assert record(other, Path("models/small"), Path("evaluations/small")) == known
     store = connect(other.record, Path.cwd())
     runs = store.search_runs([store.get_experiment_by_name("colors").experiment_id])
     by_phase = {run.data.tags["phase"]: run for run in runs}

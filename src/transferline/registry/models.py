@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, write_card
 from transferline.params import Params
 from transferline.paths import VALIDATION_REPORT
+from transferline.registry.origin import ORIGIN, keep
 from transferline.registry.provenance import file_sha256, provenance
 from transferline.registry.runs import find_or_replay
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CACHE = Path(".transferline") / "models"
+# what decides how a model answers, in MLflow's folder, and the tag with its sha256: code and class order are in MLmodel
+HASHED = {f"data/{MODEL_FILE}": "model_sha256", "MLmodel": "mlmodel_sha256"}
 
 
 def find_version(client: "MlflowClient", name: str, folder: Path) -> "ModelVersion | None":
@@ -40,79 +44,142 @@ def version_by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVer
         raise
 
 
-def register(client: "MlflowClient", params: Params, root: Path, folder: Path) -> "ModelVersion":
-    """Registers the model in `folder` with its signature and where it comes from; one that is registered already is
-    returned as it is."""
+def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVersion":
+    """The version with an alias or a number.
+
+    Raises:
+        TransferlineError: there is none.
+    """
+    if reference.isdecimal():
+        versions = client.search_model_versions(f"name = '{name}' and version_number = {reference}")
+        version = versions[0] if versions else None
+    else:
+        version = version_by_alias(client, name, reference)
+    if version is None:
+        hint = "`transferline run` trains and promotes one" if reference == CHAMPION else "`transferline ui` shows them"
+        raise TransferlineError(f"the registry has no {reference} of the model {name} yet; {hint}")
+    return version
+
+
+def register(client: "MlflowClient", params: Params, root: Path, folder: Path, evaluation: Path) -> "ModelVersion":
+    """Registers the model in `folder` with its signature, its very file and where it comes from (see `origin`); one
+    that is registered already is returned as it is."""
     import mlflow
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
 
     name = params.promote.model_name
     found = find_version(client, name, folder)
     if found is not None:
         return found
-    run, card, model = find_or_replay(client, params, folder), read_card(folder), load_model(folder)
-    inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
-    outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
-    report = root / VALIDATION_REPORT
+    run, card = find_or_replay(client, params, folder), read_card(folder)
+    ended = client.get_run(run).info.end_time
+    with mlflow.start_run(run_id=run, log_system_metrics=False):
+        logged = _log(client, root, folder, evaluation)
+    client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
+    report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     tags = {
         **provenance(root, params.data.dataset),
-        "model_sha256": file_sha256(folder / MODEL_FILE),
+        **{tag: file_sha256(stored / file) for file, tag in HASHED.items()},
         "candidate": card.candidate,
         "phase": card.phase,
         "validation": "passed" if json.loads(report.read_text(encoding="utf-8"))["success"] else "failed",
         "validation_sha256": file_sha256(report),
     }
-    ended = client.get_run(run).info.end_time
-    with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = mlflow.keras.log_model(
-            model,
-            name="model",
-            signature=ModelSignature(inputs, outputs),
-            metadata=card.model_dump(mode="json"),
-            pip_requirements=[
-                f"{package}=={installed(package)}" for package in ("keras", "tensorflow")
-            ],  # else it finds out, slowly
-        )
-    client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
-    registered = mlflow.register_model(logged.model_uri, name, tags=tags)
+    registered = mlflow.register_model(logged, name, tags=tags)
     return client.get_model_version(name, registered.version)
 
 
-def fetch(client: "MlflowClient", version: "ModelVersion", root: Path) -> Path:
-    """A model folder with a registered version, from the local cache if it was fetched before."""
+def _log(client: "MlflowClient", root: Path, folder: Path, evaluation: Path) -> str:
+    """Logs a model to the active run; returns its URI.
+
+    MLflow saves the model anew, and a Keras file holds the time of its saving: the trained file replaces that one.
+    """
+    import mlflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    card, model = read_card(folder), load_model(folder)
+    inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
+    outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
+    logged = mlflow.keras.log_model(
+        model,
+        name="model",
+        signature=ModelSignature(inputs, outputs),
+        metadata=card.model_dump(mode="json"),
+        pip_requirements=[
+            f"{package}=={installed(package)}" for package in ("keras", "tensorflow")
+        ],  # else it searches
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        keep(root, folder, evaluation, Path(scratch) / ORIGIN)
+        (Path(scratch) / "data").mkdir()
+        shutil.copyfile(folder / MODEL_FILE, Path(scratch) / "data" / MODEL_FILE)
+        client.log_model_artifacts(logged.model_id, scratch)
+    return str(logged.model_uri)
+
+
+def download(version: "ModelVersion") -> Path:
+    """The folder with a version as MLflow stores it, its files checked against the registry's tags.
+
+    Raises:
+        TransferlineError: a file is not the one that was registered.
+    """
     import mlflow
 
-    folder = root / CACHE / f"{version.name}-{version.version}-{version.tags.get('model_sha256', '')[:12]}"
-    if (folder / MODEL_FILE).exists():
-        return folder
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    downloaded = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
-    shutil.copyfile(downloaded / "data" / MODEL_FILE, partial / MODEL_FILE)
-    metadata = mlflow.models.Model.load(str(downloaded)).metadata
-    write_card(ModelCard.model_validate(metadata), partial)
-    partial.rename(folder)
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    _verify(
+        {tag: folder / file for file, tag in HASHED.items()},
+        version,
+        "Somebody changed it in MLflow's store: do not use it. Restore the file from a backup, or "
+        f"`transferline rollback` to another version; `transferline reproduce {version.version}` makes it again",
+    )
     return folder
+
+
+def card_of(folder: Path) -> ModelCard:
+    """The card of a model as MLflow stores it."""
+    import mlflow
+
+    return ModelCard.model_validate(mlflow.models.Model.load(str(folder)).metadata)
+
+
+def fetch(version: "ModelVersion", root: Path) -> Path:
+    """A model folder with a registered version, from the local cache if it was fetched before.
+
+    Raises:
+        TransferlineError: a file is not the one that was registered.
+    """
+    folder = root / CACHE / f"{version.name}-{version.version}-{version.tags['model_sha256'][:12]}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        downloaded = download(version)
+        for file in HASHED:
+            shutil.copyfile(downloaded / file, partial / Path(file).name)
+        partial.rename(folder)
+    files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
+    _verify(files, version, f"Delete the folder {folder}, which is only a copy; it is then fetched again")
+    write_card(card_of(folder), folder)
+    return folder
+
+
+def _verify(files: dict[str, Path], version: "ModelVersion", advice: str) -> None:
+    for tag, path in files.items():
+        found, registered = file_sha256(path) if path.is_file() else "missing", version.tags.get(tag)
+        if found != registered:
+            raise TransferlineError(
+                f"{path} is refused: it is not the file that was registered as version {version.version} of "
+                f"{version.name} (sha256 {found}, registered {registered}). {advice}"
+            )
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:
     """The folder of a model named by an alias, a version's number, or the path of a model folder.
 
     Raises:
-        TransferlineError: there is none.
+        TransferlineError: there is none, or its file is not the one that was registered.
     """
     if (Path(model) / MODEL_FILE).exists():
         return Path(model)
-    name = params.promote.model_name
-    if model.isdecimal():
-        versions = client.search_model_versions(f"name = '{name}' and version_number = {model}")
-        version = versions[0] if versions else None
-    else:
-        version = version_by_alias(client, name, model)
-    if version is None:
-        hint = "`transferline run` trains and promotes one" if model == CHAMPION else "`transferline ui` shows them"
-        raise TransferlineError(f"the registry has no {model} of the model {name} yet; {hint}")
-    return fetch(client, version, root)
+    return fetch(version_named(client, params.promote.model_name, model), root)

@@ -1,23 +1,25 @@
-"""Promotion: the selected model becomes the champion if it beats the present one on today's test set."""
+"""Promotion: the selected model becomes the champion if it passes every gate on today's test set."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from transferline.data.tables import read_table
+from transferline.data.test_sets import keep_test_set
 from transferline.errors import TransferlineError
-from transferline.evaluation.score import metrics_of, score
 from transferline.params import Params
-from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, RAW
+from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS
 from transferline.progress import say
-from transferline.registry.models import CHALLENGER, CHAMPION, fetch, find_version, register, version_by_alias
+from transferline.registry import ledger
+from transferline.registry.decision import decide
+from transferline.registry.decision_report import REPORT, Case, write_decision
+from transferline.registry.gates import Gate
+from transferline.registry.models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
 from transferline.registry.tracking import connect
+from transferline.registry.transaction import move_champion, recover
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
@@ -28,38 +30,57 @@ class Decision:
     Attributes:
         promoted: whether the alias champion moved.
         reason: why, in a sentence.
-        version: the selected model's version in the registry.
+        version: the selected model's version in the registry; None in a dry run of one that is not registered.
+        gates: each with its verdict; empty where there was nothing to decide.
+        accepted: whether it passed, or was forced; a dry run then still promotes nothing.
     """
 
     promoted: bool
     reason: str
-    version: str
+    version: str | None
+    gates: tuple[Gate, ...] = ()
+    accepted: bool = False
 
 
-def promote(params: Params, root: Path) -> Decision:
-    """Registers the selected model as challenger and makes it the champion if it is better.
+def promote(params: Params, root: Path, dry_run: bool = False, force: str | None = None) -> Decision:
+    """Registers the selected model as challenger and makes it the champion if it passes every gate.
 
-    Better means: on today's test set the metric of `select` improves, and by at least `promote.min_improvement`. Run
-    again, it changes nothing.
+    Run again, it changes nothing; what a killed run left is finished or undone first. The decision is written to
+    `reports/decision`, and logged to the challenger's MLflow run.
+
+    Args:
+        params: what is promoted, and the gates.
+        root: the project's folder.
+        dry_run: only decide, and write the report.
+        force: the reason to promote in spite of failed gates; None to obey them.
 
     Raises:
-        TransferlineError: nothing is selected yet, or MLflow does not answer.
+        TransferlineError: nothing is selected yet, a limit has no figure, the smoke test failed, or MLflow does not
+            answer.
     """
     folder, evaluation = selected_model(root)
-    client = connect(params.record, root)
-    name = params.promote.model_name
+    client, name = connect(params.record, root), params.promote.model_name
+    recover(client, root)
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
+    number = str(known.version) if known else None
     if known and champion and known.version == champion.version:
-        return Decision(False, f"version {known.version} is the champion already", str(known.version))
-    version = register(client, params, root, folder)
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
-    better, reason = True, "the first champion"
-    if champion is not None:
-        better, reason = _compare(client, champion, params, root, evaluation)
-    if better:
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-    say(f"promote: version {version.version} of {name} {'promoted' if better else 'not promoted'}: {reason}")
-    return Decision(better, reason, str(version.version))
+        return Decision(False, f"version {number} is the champion already", number)
+    table = read_table(root / MANIFEST)
+    if table.of_split("test").empty:
+        return Decision(False, "there is no test set to decide on; set data.split.test", number)
+    case = decide(params, root, table, folder, evaluation, champion, force)
+    report = write_decision(case, params, root)
+    if not dry_run:
+        version = register(client, params, root, folder, evaluation)
+        number = str(version.version)
+        client.log_artifacts(str(version.run_id), str(report), "decision")
+        if case.accepted:
+            keep_test_set(root, table.of_split("test")["sha256"])
+            move_champion(client, root, _move(params, version, champion, case))
+        else:
+            client.set_registered_model_alias(name, CHALLENGER, number)
+    say(f"promote: every gate, and the images that changed sides: {REPORT / 'index.html'}")
+    return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 
 
 def selected_model(root: Path) -> tuple[Path, Path]:
@@ -72,23 +93,16 @@ def selected_model(root: Path) -> tuple[Path, Path]:
     return root / MODELS / place, root / EVALUATIONS / place
 
 
-def _compare(
-    client: "MlflowClient", champion: "ModelVersion", params: Params, root: Path, evaluation: Path
-) -> tuple[bool, str]:
-    """Whether the challenger beats the champion on today's test set, and the figures in words."""
-    metric, least = params.select.metric, params.promote.min_improvement
-    challenger = pd.read_parquet(evaluation / "predictions.parquet").query("split == 'test'")
-    if challenger.empty:
-        return False, "there is no test set to compare on; set data.split.test"
-    table = read_table(root / MANIFEST)
-    folder = fetch(client, champion, root)
-    answers = score(folder, root / RAW / params.data.dataset, table.of_split("test"))
-    old = metrics_of(answers, table.classes, params.evaluate)[metric]
-    new = metrics_of(challenger, table.classes, params.evaluate)[metric]
-    gain = (old - new) if metric == "log_loss" else (new - old)
-    figures = f"test {metric} {new:.4f}, champion (version {champion.version}) {old:.4f} on the same images"
-    if gain <= 0:
-        return False, f"no improvement: {figures}"
-    if gain < least:
-        return False, f"improvement {gain:.4f} is below promote.min_improvement = {least:g}: {figures}"
-    return True, f"better by {gain:.4f}: {figures}"
+def _move(params: Params, version: "ModelVersion", champion: "ModelVersion | None", case: Case) -> ledger.Move:
+    metric = params.select.metric
+    return ledger.Move(
+        kind="promotion",
+        model=version.name,
+        former=str(champion.version) if champion else None,
+        version=str(version.version),
+        reason=case.reason,
+        forced=case.forced,
+        figure=f"{metric} {case.challenger.metrics[metric]:.4f}",
+        test_set=case.test_set,
+        **ledger.provenance_of(version),
+    )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transferline.models.exported import MODEL_FILE
+from transferline.models.exported import MODEL_FILE, trained
 from transferline.params import Params
 from transferline.registry.provenance import file_sha256
 from transferline.registry.runs import find_or_replay
@@ -17,12 +17,12 @@ METRICS_FILE = "metrics.json"
 LATENCY_FILE = "latency.json"
 
 
-def record(params: Params, folders: list[Path], evaluation: Path) -> dict[str, str]:
+def record(params: Params, models: Path, evaluation: Path) -> dict[str, str]:
     """Records the trainings of a candidate that MLflow does not know yet, and logs its evaluation to their runs.
 
     Args:
         params: recorded with a run that has to be made again.
-        folders: the model folders of the candidate; one that is empty had no training.
+        models: the candidate's model folders, one for each phase that it was trained in.
         evaluation: what `evaluate` wrote.
 
     Returns:
@@ -30,9 +30,7 @@ def record(params: Params, folders: list[Path], evaluation: Path) -> dict[str, s
     """
     client = connect(params.record, Path.cwd())
     recorded = {}
-    for folder in folders:
-        if not (folder / MODEL_FILE).exists():
-            continue
+    for folder in trained(models):
         phase = folder.name
         run = find_or_replay(client, params, folder)
         recorded[f"{phase} model"] = file_sha256(folder / MODEL_FILE)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from transferline.models.exported import MODEL_FILE, ModelCard, read_card
 from transferline.params import Params
+from transferline.processes import own_identity
 from transferline.progress import say
 from transferline.registry.provenance import file_sha256, provenance
 from transferline.registry.tracking import connect, experiment_id
@@ -52,7 +53,7 @@ def find_or_replay(client: "MlflowClient", params: Params, folder: Path) -> str:
     if run is not None:
         return run
     parent = {}
-    if card.phase == "fine_tune":
+    if card.phase == "fine_tune" and (folder.parent / "head" / MODEL_FILE).exists():
         parent = {"mlflow.parentRunId": find_or_replay(client, params, folder.parent / "head")}
     run = _create(client, params, card, {"replayed": "yes", **parent})
     history = pd.read_csv(folder / HISTORY_FILE)
@@ -77,11 +78,12 @@ def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[
 
     root = Path.cwd()
     described = {"candidate": card.candidate, "phase": card.phase, **provenance(root, params.data.dataset), **tags}
+    described |= own_identity().tags()
     run = client.create_run(
         experiment_id(client, params.record, root), tags=described, run_name=f"{card.candidate} {card.phase}"
     )
-    section = params.candidates[card.candidate].model_dump(mode="json")
-    section.pop("train_head" if card.phase == "fine_tune" else "fine_tune")
+    section = params.candidates[card.candidate].model_dump(mode="json", exclude_none=True)
+    section.pop("train_head" if card.phase == "fine_tune" else "fine_tune", None)
     settings = {"seed": params.seed, "data": params.data.model_dump(mode="json"), **section}
     settings["augment"] = params.augment.model_dump(mode="json")
     pairs = [Param(key, str(value)) for key, value in _flatten(settings).items()]

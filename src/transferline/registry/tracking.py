@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from transferline.errors import TransferlineError
 from transferline.params import Record
 
@@ -30,9 +32,10 @@ def connect(record: Record, root: Path) -> "MlflowClient":
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
     try:
-        client.search_experiments(max_results=1)
+        with _alone(root):
+            client = mlflow.MlflowClient(uri)
+            client.search_experiments(max_results=1)
     except Exception as error:
         raise TransferlineError(
             f"MLflow at record.tracking_uri = {record.tracking_uri} does not answer: {str(error).splitlines()[0]}. "
@@ -43,9 +46,17 @@ def connect(record: Record, root: Path) -> "MlflowClient":
 
 def experiment_id(client: "MlflowClient", record: Record, root: Path) -> str:
     """The experiment's id; it is made if need be, with local artifacts in `mlruns/artifacts`."""
-    found = client.get_experiment_by_name(record.experiment)
-    if found is not None:
-        return str(found.experiment_id)
     local = record.tracking_uri.startswith("sqlite")
     location = (root / "mlruns" / "artifacts" / record.experiment).resolve().as_uri() if local else None
-    return str(client.create_experiment(record.experiment, artifact_location=location))
+    with _alone(root):
+        found = client.get_experiment_by_name(record.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(client.create_experiment(record.experiment, artifact_location=location))
+
+
+def _alone(root: Path) -> FileLock:
+    """Held while tables or an experiment may be made: MLflow fails if two stages make them at the same time."""
+    folder = root / ".transferline"
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / "mlflow")

@@ -1,0 +1,63 @@
+"""What the commands promote, history, rollback and reproduce do."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transferline import environment
+from transferline.errors import TransferlineError
+
+if TYPE_CHECKING:
+    from transferline.params import Params
+
+
+def promote(options: argparse.Namespace) -> int:
+    """`transferline promote`: prints every gate and the decision."""
+    if options.force != (options.reason is not None):
+        raise TransferlineError('--force and --reason go together: promote --force --reason "why the gates are wrong"')
+    from transferline.registry.promotion import promote
+
+    root = environment.enter_project()
+    decision = promote(_params(root), root, options.dry_run, options.reason)
+    width = max((len(gate.name) for gate in decision.gates), default=0)
+    for gate in decision.gates:
+        print(f"{gate.name:<{width}}  {gate.state:<14}  {gate.sentence}")
+    named = f"version {decision.version}" if decision.version else "the selected model"
+    outcome = f"{'would be ' if options.dry_run else ''}{'' if decision.accepted else 'not '}promoted"
+    print(f"{named}: {outcome}, {decision.reason}")
+    return 0
+
+
+def history(options: argparse.Namespace) -> int:
+    """`transferline history`: prints every move of the alias champion."""
+    from transferline.registry.ledger import history
+
+    root = environment.enter_project()
+    print(history(root, _params(root).promote.model_name))
+    return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """`transferline rollback`: prints which version is the champion again."""
+    from transferline.registry.rollback import rollback
+
+    root = environment.enter_project()
+    move = rollback(_params(root), root, options.reason, options.to)
+    print(f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}")
+    return 0
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """`transferline reproduce`: exits with 1 if what came out differs."""
+    from transferline.registry.reproduce import reproduce
+
+    root = environment.enter_project()
+    found = reproduce(_params(root), root, options.version)
+    print("\n".join(found.lines))
+    return 0 if found.identical else 1
+
+
+def _params(root: Path) -> "Params":
+    from transferline.params import load_params
+
+    return load_params(root / "params.yaml")

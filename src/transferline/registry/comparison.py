@@ -1,0 +1,172 @@
+"""Champion and challenger on the same images: today's test set."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transferline.evaluation.metrics import LOSSES
+from transferline.evaluation.reloaded import measure_latency
+from transferline.evaluation.resampling import Flags
+from transferline.evaluation.score import figures_of, label_flags, metrics_of, predict_rows
+from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
+from transferline.params import Evaluate, SignificanceTest
+from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
+from transferline.training.files import METRIC
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one model says of the test set.
+
+    Attributes:
+        card: what the model is.
+        predictions: see `predict_rows`.
+        metrics: see `metrics_of`.
+        latency_ms: for one image, from pixels in memory to probabilities; see `latencies`.
+        size_mb: of the model file.
+        corruption_accuracy, adversarial_accuracy: of its evaluation, for a multilabel problem the mean average
+            precision; None where that has none.
+    """
+
+    card: ModelCard
+    predictions: pd.DataFrame
+    metrics: dict[str, Any]
+    latency_ms: float
+    size_mb: float
+    corruption_accuracy: float | None
+    adversarial_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The recall of a class by both models, and the interval of what the challenger loses of it."""
+
+    name: str
+    images: int
+    champion: float
+    challenger: float
+    low: float
+    high: float
+
+    @property
+    def drop(self) -> float:
+        """What is lost; negative if the challenger is better."""
+        return self.champion - self.challenger
+
+
+@dataclass(frozen=True)
+class Change:
+    """The challenger against the champion, image by image.
+
+    Attributes:
+        gain: by how much the metric is better, in its own unit; negative if it is worse.
+        low, high: the interval of the gain.
+        p_value: of McNemar's test; None where a bootstrap decides.
+        classes: those that the test set holds.
+        regressions: positions of the images that only the champion gets right, the most confident mistake first.
+        improvements: of those that only the challenger gets right, the most confident answer first.
+    """
+
+    gain: float
+    low: float
+    high: float
+    p_value: float | None
+    classes: tuple[ClassChange, ...]
+    regressions: npt.NDArray[np.int64]
+    improvements: npt.NDArray[np.int64]
+
+
+def latencies(folders: list[Path]) -> list[float]:
+    """Milliseconds for one image, of the models in `folders`: measured in turn, so that a busy machine is busy for all,
+    and of three medians the smallest, which other work has disturbed least."""
+    models = [(load_model(folder), read_card(folder)) for folder in folders]
+    rounds = [[measure_latency(*model)["one_image_ms"] for model in models] for _ in range(3)]
+    return [min(times) for times in zip(*rounds, strict=True)]
+
+
+def score_model(
+    folder: Path,
+    raw: Path,
+    rows: pd.DataFrame,
+    classes: tuple[str, ...],
+    params: Evaluate,
+    evaluation: Path,
+    latency_ms: float,
+) -> Scored:
+    """Has the model of `folder` predict `rows`.
+
+    Args:
+        folder: a model folder.
+        raw: the folder of the images.
+        rows: the test set.
+        classes: of the dataset, in the order of the manifest; the model may know others.
+        params: of the intervals.
+        evaluation: the `metrics.json` of the model's own evaluation.
+        latency_ms: see `Scored`.
+    """
+    card, model = read_card(folder), load_model(folder)
+    predictions = predict_rows(model, card, raw, rows)
+    own = json.loads(evaluation.read_text(encoding="utf-8"))
+    return Scored(
+        card,
+        predictions,
+        metrics_of(predictions, classes, params, card.problem),
+        latency_ms,
+        (folder / MODEL_FILE).stat().st_size / 1e6,
+        *(own.get("test", {}).get(f"{kind}_{METRIC[card.problem]}") for kind in ("corruption", "adversarial")),
+    )
+
+
+def compare(
+    champion: Scored,
+    challenger: Scored,
+    classes: tuple[str, ...],
+    metric: str,
+    test: SignificanceTest,
+    params: Evaluate,
+) -> Change:
+    """Compares two models that were scored on the same rows."""
+    (truth, old), (_, new) = (_flags(scored, classes) for scored in (champion, challenger))
+    old_right, new_right = ((truth == said).all(axis=1) for said in (old, new))
+    figures = [figures_of(one.predictions, classes, one.card.problem)[metric] for one in (challenger, champion)]
+    if metric in LOSSES:
+        figures.reverse()
+    interval = paired_bootstrap(figures[0], figures[1], len(truth), test, params)
+    gain = challenger.metrics[metric] - champion.metrics[metric]
+    return Change(
+        -gain if metric in LOSSES else gain,
+        *interval,
+        mcnemar(new_right, old_right) if test.kind == "mcnemar" else None,
+        tuple(_class_changes(truth, old, new, classes, test.level)),
+        _positions(old_right & ~new_right, challenger),
+        _positions(new_right & ~old_right, challenger),
+    )
+
+
+def _flags(scored: Scored, classes: tuple[str, ...]) -> tuple[Flags, Flags]:
+    """Which classes each image has, and which the model says it has; both (n, classes)."""
+    truth, said = (
+        label_flags(scored.predictions[column], classes, scored.card.problem) for column in ("label", "predicted")
+    )
+    return truth, said
+
+
+def _class_changes(truth: Flags, old: Flags, new: Flags, classes: tuple[str, ...], level: float) -> list[ClassChange]:
+    changes = []
+    for column, name in enumerate(classes):
+        has = truth[:, column]
+        if has.any():
+            before, after = old[has, column], new[has, column]
+            low, high = share_difference(before, after, level)
+            changes.append(ClassChange(name, int(has.sum()), float(before.mean()), float(after.mean()), low, high))
+    return changes
+
+
+def _positions(flags: Flags, challenger: Scored) -> npt.NDArray[np.int64]:
+    confidence = challenger.predictions["confidence"].to_numpy(float)
+    return np.flatnonzero(flags)[np.argsort(-confidence[flags], kind="stable")]

@@ -1,0 +1,27 @@
+"""MLflow runs whose training was killed."""
+
+from pathlib import Path
+
+from transferline.params import Params
+from transferline.processes import Identity
+from transferline.registry.tracking import connect
+
+
+def fail_dead_runs(params: Params, root: Path) -> list[str]:
+    """Ends the runs of the experiment that are left open by a process of this host that is gone.
+
+    Returns:
+        What was done, in sentences.
+
+    Raises:
+        TransferlineError: MLflow does not answer.
+    """
+    client = connect(params.record, root)
+    experiment = client.get_experiment_by_name(params.record.experiment)
+    done = []
+    for run in client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'") if experiment else []:
+        process = Identity.of(run.data.tags)
+        if process and process.is_dead():
+            client.set_terminated(run.info.run_id, "FAILED")
+            done.append(f"MLflow run {run.info.run_name} ({run.info.run_id}) was left open: failed")
+    return done

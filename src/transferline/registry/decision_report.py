@@ -1,0 +1,176 @@
+"""The decision report: `decision.json` for programs, and `index.html`, one page that needs nothing but itself."""
+
+import base64
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from transferline.evaluation.files import whole_folder, write_json
+from transferline.params import Params
+from transferline.paths import RAW
+from transferline.registry.comparison import Change, Scored
+from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
+from transferline.registry.gates import Gate
+
+REPORT = Path("reports/decision")
+LISTED = 1000
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<meta name="viewport" content="width=device-width, initial-scale=1.0">
+<title>{{ model }}: {{ verdict }}</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222; }
+h1 { border-bottom: 2px solid #888; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border: 1px solid #ccc; padding: .35em .6em; text-align: left; vertical-align: top; }
+th { background: #f4f4f4; }
+td:first-child, td:nth-child(2) { white-space: nowrap; }
+.passed { color: #1a7f37; } .failed { color: #b00020; font-weight: bold; } .not { color: #666; }
+img { max-width: 100%; display: block; }
+</style>
+</head>
+<body>
+<h1>{{ model }}: {{ verdict }}</h1>
+<p>{{ reason }}</p>
+<table>
+<tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th></tr>
+{% for role, row in models %}
+<tr><td>{{ role }}</td><td>{{ row.name }}</td><td>{{ "%.4f"|format(row.value) }}</td>
+<td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td></tr>
+{% endfor %}
+</table>
+<h2>Gates</h2>
+<table>
+<tr><th>gate</th><th>verdict</th><th>why</th></tr>
+{% for gate in gates %}
+<tr><td>{{ gate.name }}</td><td class="{{ gate.state.split()[0] }}">{{ gate.state }}</td>
+<td>{{ gate.sentence }}</td></tr>
+{% endfor %}
+</table>
+{% for title, text, picture in pictures %}
+<h2>{{ title }}</h2>
+<p>{{ text }}</p>
+{% if picture %}<img src="data:image/png;base64,{{ picture }}" alt="{{ title }}">{% endif %}
+{% endfor %}
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a decision was made on and what it is.
+
+    Attributes:
+        accepted: whether the challenger is to become the champion.
+        forced: whether it is so in spite of failed gates.
+        reason: why, in a sentence.
+        version: of the champion, None while there is none.
+        test_set: the sha256 of the test set's list of images.
+    """
+
+    accepted: bool
+    forced: bool
+    reason: str
+    gates: list[Gate]
+    challenger: Scored
+    champion: Scored | None
+    change: Change | None
+    version: str | None
+    test_set: str
+
+    @property
+    def verdict(self) -> str:
+        """In two words."""
+        return "promote, forced" if self.forced else "promote" if self.accepted else "do not promote"
+
+
+def write_decision(case: Case, params: Params, root: Path) -> Path:
+    """Writes the report into `reports/decision`; returns that folder."""
+    with whole_folder(root / REPORT) as folder:
+        write_json(_tree(case, params), folder / "decision.json")
+        page = Environment(autoescape=True).from_string(PAGE)
+        names = {"challenger": case.challenger, f"champion, version {case.version}": case.champion}
+        models = [(role, _row(scored, params.select.metric)) for role, scored in names.items() if scored]
+        text = page.render(
+            model=params.promote.model_name,
+            verdict=case.verdict,
+            reason=case.reason,
+            metric=params.select.metric,
+            models=models,
+            gates=case.gates,
+            pictures=_pictures(case, params, root),
+        )
+        (folder / "index.html").write_text(text, encoding="utf-8")
+    return root / REPORT
+
+
+def _row(scored: Scored, metric: str) -> dict[str, Any]:
+    return {
+        "name": f"{scored.card.candidate}, {scored.card.phase}",
+        "value": scored.metrics[metric],
+        "latency_ms": scored.latency_ms,
+        "size_mb": scored.size_mb,
+    }
+
+
+def _tree(case: Case, params: Params) -> dict[str, Any]:
+    tree = {
+        "model": params.promote.model_name,
+        "verdict": case.verdict,
+        "reason": case.reason,
+        "metric": params.select.metric,
+        "images": len(case.challenger.predictions),
+        "test_set": case.test_set,
+        "challenger": _row(case.challenger, params.select.metric),
+        "gates": [asdict(gate) for gate in case.gates],
+    }
+    if case.champion and case.change:
+        tree["champion"] = {"version": case.version, **_row(case.champion, params.select.metric)}
+        tree["classes"] = [asdict(one) for one in case.change.classes]
+        for name in ("regressions", "improvements"):
+            changed = case.challenger.predictions.iloc[getattr(case.change, name)[:LISTED]]
+            tree[name] = changed[["path", "label", "predicted", "confidence"]].to_dict("records")
+    return tree
+
+
+def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, str]]:
+    """Title, explanation and PNG in base64 of each picture; none while there is no champion."""
+    champion, change = case.champion, case.change
+    if champion is None or change is None:
+        return []
+    raw, most, allowed = root / RAW / params.data.dataset, params.evaluate.gallery, params.promote.max_class_drop
+    share = f"{1 - params.promote.test.level:.0%}"
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def png(name: str) -> str:
+            path = Path(scratch) / f"{name}.png"
+            return base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
+
+        plot_gain(change, params.select.metric, params.promote.min_improvement, Path(scratch) / "gain.png")
+        plot_classes(change, allowed, Path(scratch) / "classes.png")
+        for name in ("regressions", "improvements"):
+            positions = getattr(change, name)
+            if len(positions):
+                draw_changed(positions, champion, case.challenger, raw, most, Path(scratch) / f"{name}.png")
+        shown = f"at most the {most} with the highest confidence of the challenger are shown"
+        return [
+            ("Gain", f"The dot is the gain, the bar its {share} interval (paired bootstrap).", png("gain")),
+            ("Classes", f"Recall with the number of images; the bars are {share} intervals.", png("classes")),
+            (
+                f"Regressions: {len(change.regressions)}",
+                f"The champion got these images right, the challenger gets them wrong; {shown}.",
+                png("regressions"),
+            ),
+            (
+                f"Improvements: {len(change.improvements)}",
+                f"The champion got these images wrong, the challenger gets them right; {shown}.",
+                png("improvements"),
+            ),
+        ]

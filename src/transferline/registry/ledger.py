@@ -1,0 +1,137 @@
+"""The ledger: every move of the alias champion, one JSON line each, in `mlruns/ledger.jsonl`.
+
+It is only ever appended to, and lies in the project's `mlruns` also where MLflow runs on a server.
+"""
+
+import getpass
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transferline.errors import TransferlineError
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+LEDGER = Path("mlruns/ledger.jsonl")
+COPIED_TAGS = (
+    "dataset",
+    "data_revision",
+    "git_commit",
+    "git_changed",
+    "dvc_lock_sha256",
+    "validation_sha256",
+    "model_sha256",
+)
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Move(BaseModel):
+    """One move of the alias champion.
+
+    Attributes:
+        former, version: the versions that it moved from (None for the first champion) and to.
+        forced: whether failed gates were overridden.
+        figure: the test figure of `version` when it was promoted, such as `accuracy 0.9432`.
+        test_set: sha256 of the list of test images in `mlruns/test_sets` that the decision was made on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    time: str = Field(default_factory=_now)
+    who: str = Field(default_factory=_who)
+    kind: Literal["promotion", "rollback"]
+    model: str
+    former: str | None
+    version: str
+    reason: str
+    forced: bool
+    figure: str
+    test_set: str
+    dataset: str = ""
+    data_revision: str = ""
+    git_commit: str = ""
+    git_changed: str = ""
+    dvc_lock_sha256: str = ""
+    validation_sha256: str = ""
+    model_sha256: str = ""
+
+
+def provenance_of(version: "ModelVersion") -> dict[str, str]:
+    """What a move repeats of a version's tags."""
+    return {name: version.tags[name] for name in COPIED_TAGS if name in version.tags}
+
+
+def append(root: Path, move: Move) -> None:
+    """Adds a line, on disk when this returns."""
+    path = root / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(move.model_dump_json() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(root: Path) -> list[Move]:
+    """All moves, the oldest first.
+
+    Raises:
+        TransferlineError: a line is not one that `append` wrote.
+    """
+    path = root / LEDGER
+    if not path.exists():
+        return []
+    moves = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            moves.append(Move.model_validate_json(line))
+        except ValidationError as error:
+            raise TransferlineError(
+                f"{LEDGER}, line {number} is no entry: {line[:60]!r}. Restore the file from a backup, or take the line "
+                "out by hand"
+            ) from error
+    return moves
+
+
+def latest(root: Path, model: str, version: str) -> Move | None:
+    """The last move of the alias to a version."""
+    found = [move for move in read(root) if (move.model, move.version) == (model, version)]
+    return found[-1] if found else None
+
+
+def history(root: Path, model: str) -> str:
+    """The moves of a model as a table, the latest first."""
+    moves = [move for move in reversed(read(root)) if move.model == model]
+    if not moves:
+        return f"{model} has had no champion yet"
+    rows = [("when (UTC)", "what", "from", "to", "test", "data", "commit", "who", "why")]
+    rows += [
+        (
+            move.time[:16].replace("T", " "),
+            move.kind + (", forced" if move.forced else ""),
+            move.former or "-",
+            move.version,
+            move.figure,
+            move.data_revision[:8] or "-",
+            (move.git_commit[:8] or "-") + ("+" if move.git_changed else ""),
+            move.who,
+            move.reason,
+        )
+        for move in moves
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""Rollback: an earlier champion becomes the champion again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transferline.errors import TransferlineError
+from transferline.params import Params
+from transferline.registry import ledger
+from transferline.registry.models import CHAMPION, version_named
+from transferline.registry.tracking import connect
+from transferline.registry.transaction import move_champion, recover
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> ledger.Move:
+    """Restores an earlier champion after the smoke test of a promotion, and writes it into the ledger.
+
+    Args:
+        params: names the model.
+        root: the project's folder.
+        reason: for the ledger.
+        to: the version; None for the champion before the present one.
+
+    Raises:
+        TransferlineError: there is no such earlier champion, or the smoke test failed.
+    """
+    client, name = connect(params.record, root), params.promote.model_name
+    recover(client, root)
+    present = version_named(client, name, CHAMPION)
+    promotion = _earlier(root, present, to)
+    version = version_named(client, name, promotion.version)
+    move = ledger.Move(
+        kind="rollback",
+        model=name,
+        former=str(present.version),
+        version=str(version.version),
+        reason=reason,
+        forced=False,
+        figure=promotion.figure,
+        test_set=promotion.test_set,
+        **ledger.provenance_of(version),
+    )
+    move_champion(client, root, move)
+    return move
+
+
+def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move:
+    """The latest move to the version `to`, or to the champion that the present one replaced when it was promoted."""
+    moves = {move.version: move for move in ledger.read(root) if move.model == present.name}
+    number = str(present.version)
+    earlier = [version for version in moves if version != number]
+    if to is None:
+        promoted = [
+            move
+            for move in ledger.read(root)
+            if (move.model, move.version, move.kind) == (present.name, number, "promotion")
+        ]
+        to = promoted[-1].former if promoted else None
+    if to is None or to not in earlier:
+        wanted = f"version {to}" if to else "a version before the first champion"
+        choice = f"choose with --to {' or '.join(earlier)}" if earlier else "there is none yet"
+        raise TransferlineError(f"{wanted} is no earlier champion of {present.name}; {choice}")
+    return moves[to]

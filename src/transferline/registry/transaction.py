@@ -1,0 +1,149 @@
+"""Moves the alias champion so that a failure, or a kill at any point, leaves a consistent registry and ledger.
+
+The intended move is written to a journal first. Whatever is found there later is finished if the alias has moved, and
+undone if it has not; the ledger has one entry for a move that took place, and none for one that did not.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict
+
+from transferline.errors import TransferlineError
+from transferline.progress import say
+from transferline.registry import ledger
+from transferline.registry.models import CHALLENGER, CHAMPION, version_by_alias
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+JOURNAL = Path("mlruns/move.json")
+LOCK = Path(".transferline/registry.lock")
+
+
+class Journal(BaseModel):
+    """A move that has begun, and the version that was the challenger before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    move: ledger.Move
+    challenger: str | None
+
+
+def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
+    """Points the alias at `move.version` after a smoke test, and writes the ledger; or leaves all as it was.
+
+    A promoted version is the challenger first, and the smoke test loads it by that alias.
+
+    Raises:
+        TransferlineError: the smoke test failed, or the champion is no longer `move.former`.
+    """
+    with _lock(root):
+        _move(client, root, move)
+
+
+def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
+    if (champion := _version(client, move.model, CHAMPION)) != move.former:
+        raise TransferlineError(f"the champion of {move.model} became version {champion} meanwhile; run this again")
+    journal = Journal(move=move, challenger=_version(client, move.model, CHALLENGER))
+    _write(root, journal)
+    reference = CHALLENGER if move.kind == "promotion" else move.version
+    try:
+        if reference == CHALLENGER:
+            point(client, move.model, CHALLENGER, move.version)
+        smoke_test(client, move.model, reference)
+        point(client, move.model, CHAMPION, move.version)
+        ledger.append(root, move)
+    except BaseException:
+        if not _is_written(root, move):
+            _undo(client, root, journal)
+        raise
+    _finish(client, root, move)
+
+
+def recover(client: "MlflowClient", root: Path) -> None:
+    """Finishes or undoes a move that was killed; does nothing if there is none."""
+    with _lock(root):
+        _recover(client, root)
+
+
+def _recover(client: "MlflowClient", root: Path) -> None:
+    path = root / JOURNAL
+    if not path.exists():
+        return
+    journal = Journal.model_validate_json(path.read_text(encoding="utf-8"))
+    move = journal.move
+    named = f"an interrupted {move.kind} of version {move.version} of {move.model}"
+    written = _is_written(root, move)
+    if not written and _version(client, move.model, CHAMPION) != move.version:
+        _undo(client, root, journal)
+        say(f"{named} was undone")
+        return
+    if not written:
+        ledger.append(root, move)
+    _finish(client, root, move)
+    say(f"{named} was finished")
+
+
+def smoke_test(client: "MlflowClient", model: str, reference: str) -> None:
+    """Has a fresh process load a version as a server would, and compare its answers with those of the trained model.
+
+    Raises:
+        TransferlineError: it does not load, or answers differently.
+    """
+    command = [sys.executable, "-m", "transferline.registry.smoke", client.tracking_uri, model, reference]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it ended without a word"]
+        raise TransferlineError(
+            f"smoke test of {model} {reference} failed, the champion stays: {said[-1].removeprefix('error: ')}"
+        )
+
+
+def point(client: "MlflowClient", model: str, alias: str, version: str | None) -> None:
+    """Points an alias at a version, or takes it away."""
+    if version is not None:
+        client.set_registered_model_alias(model, alias, version)
+    elif _version(client, model, alias) is not None:
+        client.delete_registered_model_alias(model, alias)
+
+
+def _undo(client: "MlflowClient", root: Path, journal: Journal) -> None:
+    point(client, journal.move.model, CHAMPION, journal.move.former)
+    point(client, journal.move.model, CHALLENGER, journal.challenger)
+    (root / JOURNAL).unlink()
+
+
+def _finish(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
+    """What may be done twice: the move as tags on the versions, which MLflow's page shows."""
+    if move.former is not None:
+        client.set_model_version_tag(move.model, move.former, "champion_until", move.time)
+    client.set_model_version_tag(move.model, move.version, "champion_since", move.time)
+    (root / JOURNAL).unlink()
+
+
+def _lock(root: Path) -> FileLock:
+    """One move at a time; it waits for another one. The kernel frees it if its holder dies."""
+    path = root / LOCK
+    path.parent.mkdir(exist_ok=True)
+    return FileLock(path)
+
+
+def _write(root: Path, journal: Journal) -> None:
+    path = root / JOURNAL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(journal.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _is_written(root: Path, move: ledger.Move) -> bool:
+    return any(entry.id == move.id for entry in ledger.read(root))
+
+
+def _version(client: "MlflowClient", model: str, alias: str) -> str | None:
+    found = version_by_alias(client, model, alias)
+    return str(found.version) if found else None

@@ -1,0 +1,88 @@
+"""A project as after validate and training, of seconds, for tests of the registry: models of one layer."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
+from transferline.data.tables import ImageTable, write_table
+from transferline.evaluation.files import write_json
+from transferline.evaluation.score import metrics_of, score
+from transferline.models.exported import ModelCard
+from transferline.params import Image, Params, load_params
+from transferline.registry import smoke, transaction
+from transferline.registry.provenance import file_sha256
+from transferline.registry.runs import training_run
+from transferline.training.result import Summary, write_result
+
+CLASSES = tuple(COLORS)
+# from the mean colour to logits of blue, green and red; fair takes every blue image for a green one
+KERNELS = {"good": np.eye(3)[:, [2, 1, 0]] * 20, "fair": np.array([[0, 0, 0], [0, 20, 0], [20, 0, 20.0]]).T}
+CARD = {"problem": "multiclass", "classes": CLASSES, "image": Image(size=32, color="rgb", resize="stretch")}
+ROW = {
+    "phase": "head", "epoch": 1, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5,
+    "learning_rate": 0.1, "seconds": 1.0, "images_per_second": 9.0,
+}  # fmt: skip
+
+
+def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Images, manifest and report, with 8 test images of each colour. The folder becomes the current one, and the smoke
+    test runs in this process, which saves its start."""
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(transaction, "smoke_test", smoke.check)
+    for name in ("dvc.yaml", "params.yaml"):
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    edit_yaml(root / "params.yaml", make_tiny)
+    raw = root / "data" / "raw" / "colors"
+    make_images(raw, count=12, side=32)
+    rows = [
+        {
+            "path": f"{name}/{number}.png",
+            "sha256": file_sha256(raw / name / f"{number}.png"),
+            "label": name,
+            "split": "test" if number < 8 else "validation",
+            "kept": True,
+        }
+        for name in CLASSES
+        for number in range(12)
+    ]
+    write_table(ImageTable(pd.DataFrame(rows), CLASSES), root / "data" / "manifest.parquet")
+    (root / "reports").mkdir()
+    write_json({"success": True}, root / "reports" / "validation.json")
+    return load_params(root / "params.yaml")
+
+
+def train(params: Params, phase: str, kernel: str) -> Path:
+    """A model of one layer on the mean colour, made and recorded as the training stages do."""
+    import keras
+
+    folder = Path("models") / "small" / phase
+    card = ModelCard(candidate="small", phase=phase, **CARD)
+    inputs = keras.Input((32, 32, 3), dtype="uint8", name="image")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(mean))
+    model.layers[-1].set_weights([KERNELS[kernel], np.zeros(3)])
+    history, summary = pd.DataFrame([ROW | {"phase": phase}]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
+    with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
+        listener(ROW | {"phase": phase})
+        samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+        write_result(folder, model, card, history, history, summary, samples)
+    return folder
+
+
+def select(params: Params, folder: Path) -> None:
+    """What evaluate and select would write."""
+    table = pd.read_parquet("data/manifest.parquet")
+    evaluation = Path("evaluations", *folder.parts[1:])
+    evaluation.mkdir(parents=True, exist_ok=True)
+    predictions = score(folder, Path("data/raw/colors"), table)
+    predictions.to_parquet(evaluation / "predictions.parquet")
+    write_json(metrics_of(predictions, CLASSES, params.evaluate, "multiclass"), evaluation / "metrics.json")
+    write_json({"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}}, Path("metrics.json"))
+
+
+def with_promote(params: Params, **changes: object) -> Params:
+    """The params with other gates."""
+    return params.model_copy(update={"promote": params.promote.model_copy(update=changes)})

@@ -1,0 +1,143 @@
+"""The gates of a promotion, on figures that are known, and the statistics behind them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transferline.errors import TransferlineError
+from transferline.evaluation.resampling import mean_of
+from transferline.evaluation.score import metrics_of
+from transferline.models.exported import ModelCard
+from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
+from transferline.registry import gates
+from transferline.registry.comparison import Scored, compare
+from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
+
+CLASSES = ("cat", "dog", "owl")
+EVALUATE = Evaluate(seed=3, bootstrap=200, confidence=0.95, gallery=4)
+TEST = SignificanceTest()
+
+
+def scored(labels: list[str], predicted: list[str], classes: tuple[str, ...] = CLASSES, **changes: object) -> Scored:
+    """A model that gave these answers, each with a probability of 0.8."""
+    image = Image(size=32, color="rgb", resize="stretch")
+    card = ModelCard(candidate="a", phase="head", problem="multiclass", classes=classes, image=image)
+    table = {"path": [f"{i}.png" for i in range(len(labels))], "label": labels, "predicted": predicted}
+    table["confidence"] = [0.8 + i / 1000 for i in range(len(labels))]
+    table |= {f"probability_{name}": np.where(np.array(predicted) == name, 0.8, 0.1) for name in classes}
+    frame = pd.DataFrame(table)
+    figures = {"latency_ms": 10.0, "size_mb": 4.0, "corruption_accuracy": None, "adversarial_accuracy": None} | changes
+    return Scored(card, frame, metrics_of(frame, CLASSES, EVALUATE, "multiclass"), **figures)
+
+
+def promotion(**changes: object) -> Promote:
+    return Promote(model_name="m", min_improvement=0.0, min_value=0.8, max_class_drop=0.1, **changes)
+
+
+def answers(cats: int, dogs: int, owls: int, of: int = 100) -> tuple[list[str], list[str]]:
+    """Labels, and predictions of which so many of each class are right."""
+    labels = [name for name in CLASSES for _ in range(of)]
+    wrong = {"cat": "dog", "dog": "owl", "owl": "cat"}
+    right = dict(zip(CLASSES, (cats, dogs, owls), strict=True))
+    return labels, [label if i % of < right[label] else wrong[label] for i, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"])
+def test_a_clear_improvement_passes_in_every_metric_and_its_reverse_does_not(metric):
+    labels, good = answers(90, 90, 90)
+    old, new = scored(*answers(60, 60, 60)), scored(labels, good)
+    change = compare(old, new, CLASSES, metric, TEST, EVALUATE)
+    assert change.low > 0 and change.low < change.gain < change.high
+    assert gates.improvement(change, old, new, metric, promotion()).state == "passed"
+    back = compare(new, old, CLASSES, metric, TEST, EVALUATE)
+    assert back.gain == -change.gain
+    gate = gates.improvement(back, new, old, metric, promotion())
+    assert gate.state == "failed" and gate.sentence.startswith("no improvement")
+
+
+@pytest.mark.parametrize("kind", ["bootstrap", "mcnemar"])
+def test_noise_and_too_small_a_gain_do_not_pass(kind):
+    test = SignificanceTest(kind=kind)
+    old, slightly, clearly = (scored(*answers(n, 80, 80)) for n in (80, 82, 95))
+    noise = compare(old, slightly, CLASSES, "accuracy", test, EVALUATE)
+    gate = gates.improvement(noise, old, slightly, "accuracy", promotion(test=test))
+    assert gate.state == "failed" and gate.sentence.startswith("not better beyond noise")
+    change = compare(old, clearly, CLASSES, "accuracy", test, EVALUATE)
+    assert gates.improvement(change, old, clearly, "accuracy", promotion(test=test)).state == "passed"
+    strict = promotion(test=test).model_copy(update={"min_improvement": 0.2})
+    gate = gates.improvement(change, old, clearly, "accuracy", strict)
+    assert gate.state == "failed" and "below promote.min_improvement = 0.2" in gate.sentence
+
+
+def test_the_first_champion_needs_a_value():
+    model = scored(*answers(90, 90, 90))
+    assert gates.first_value(model, "accuracy", 0.9).state == "passed"
+    assert gates.first_value(model, "accuracy", 0.91).state == "failed"
+    assert gates.first_value(model, "log_loss", 1.0).state == "passed"
+    assert gates.first_value(model, "log_loss", 0.1).state == "failed"
+
+
+def test_a_class_that_loses_fails_but_a_few_images_do_not_veto():
+    old, new = scored(*answers(90, 90, 90)), scored(*answers(99, 99, 60))
+    change = compare(old, new, CLASSES, "accuracy", TEST, EVALUATE)
+    gate = gates.class_recall(change.classes, 0.1)
+    assert gate.state == "failed" and "owl 0.900 → 0.600" in gate.sentence and "dog" not in gate.sentence
+    few = compare(scored(*answers(2, 2, 2, of=2)), scored(*answers(2, 2, 0, of=2)), CLASSES, "accuracy", TEST, EVALUATE)
+    assert gates.class_recall(few.classes, 0.1).state == "passed"
+    assert [one.images for one in few.classes] == [2, 2, 2] and few.classes[2].drop == 1
+
+
+def test_regressions_and_improvements_are_the_images_that_changed_sides():
+    labels, old = ["cat", "cat", "dog", "owl"], ["cat", "dog", "dog", "cat"]
+    change = compare(
+        scored(labels, old), scored(labels, ["dog", "cat", "owl", "cat"]), CLASSES, "accuracy", TEST, EVALUATE
+    )
+    assert list(change.regressions) == [2, 0] and list(change.improvements) == [1]
+
+
+@pytest.mark.parametrize(
+    ("key", "figure", "limit", "new", "state"),
+    [
+        ("max_latency_ms", "latency_ms", Limit(absolute=12), 11.0, "passed"),
+        ("max_latency_ms", "latency_ms", Limit(absolute=12), 13.0, "failed"),
+        ("max_latency_ms", "latency_ms", Limit(relative=1.2), 11.0, "passed"),
+        ("max_latency_ms", "latency_ms", Limit(relative=1.05), 11.0, "failed"),
+        ("max_size_mb", "size_mb", Limit(relative=2), 8.5, "failed"),
+        ("min_corruption_accuracy", "corruption_accuracy", Limit(relative=0.9), 0.7, "passed"),
+        ("min_corruption_accuracy", "corruption_accuracy", Limit(relative=0.9), 0.5, "failed"),
+        ("min_adversarial_accuracy", "adversarial_accuracy", Limit(absolute=0.2), 0.1, "failed"),
+        ("max_latency_ms", "latency_ms", None, 99.0, "not applicable"),
+    ],
+)
+def test_limits(key, figure, limit, new, state):
+    old = scored(*answers(9, 9, 9, of=10), corruption_accuracy=0.7)
+    model = scored(*answers(9, 9, 9, of=10), **{figure: new})
+    found = {gate.name: gate for gate in gates.limits(promotion(**{key: limit}), model, old)}
+    assert found[gates.LIMITS[key]].state == state
+
+
+def test_a_limit_without_a_figure_is_an_error_and_a_relative_one_waits_for_a_champion():
+    model = scored(*answers(9, 9, 9, of=10))
+    with pytest.raises(TransferlineError, match=r"promote\.min_corruption_accuracy sets a limit .* challenger has no"):
+        gates.limits(promotion(min_corruption_accuracy=Limit(absolute=0.5)), model, None)
+    (calibration, *_) = gates.limits(promotion(max_calibration_error=Limit(relative=1)), model, None)
+    assert calibration.state == "not applicable" and "there is no champion yet" in calibration.sentence
+    (calibration, *_) = gates.limits(promotion(max_calibration_error=Limit(absolute=0.05)), model, None)
+    assert calibration.state == "failed"
+
+
+def test_classes_of_the_champion_that_are_missing_are_named():
+    labels, predicted = answers(1, 1, 1, of=1)
+    old, new = scored(labels, predicted, (*CLASSES, "yak")), scored(labels, predicted)
+    assert "yak" in gates.all_classes(new, old).sentence and gates.all_classes(new, old).state == "failed"
+    assert gates.all_classes(old, new).state == "passed"
+
+
+def test_intervals_agree_with_published_and_exact_ones():
+    # Newcombe 1998, table III, case (a): 36, 12, 2, 0 of 50, method 10: 0.0569 to 0.3404
+    one = np.array([True] * 36 + [True] * 12 + [False] * 2)
+    other = np.array([True] * 36 + [False] * 12 + [True] * 2)
+    assert share_difference(one, other, 0.05) == pytest.approx((0.0569, 0.3404), abs=1e-4)
+    assert mcnemar(one, other) == pytest.approx(2 * sum([1, 14, 91]) / 2**14)
+    low, high = paired_bootstrap(mean_of(one.astype(float)), mean_of(other.astype(float)), 50, TEST, EVALUATE)
+    assert 0.03 < low < 0.1 and 0.3 < high < 0.37

@@ -1,0 +1,111 @@
+"""The ledger, rollback, and test images that must never be trained on."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import edit_yaml, run
+from tests.registry_project import registry_project, select, train
+from transferline import cli
+from transferline.data.test_sets import TEST_SETS, former_test_images, keep_test_set
+from transferline.data.validation import validate_dataset
+from transferline.errors import TransferlineError
+from transferline.params import load_params
+from transferline.registry import ledger, transaction
+from transferline.registry.models import CHALLENGER, CHAMPION, download, version_by_alias
+from transferline.registry.promotion import promote
+from transferline.registry.rollback import rollback
+from transferline.registry.tracking import connect
+
+
+def champion(params) -> str:
+    return str(version_by_alias(connect(params.record, Path.cwd()), "colors", CHAMPION).version)
+
+
+def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
+    params = registry_project(tmp_path, monkeypatch)
+    with pytest.raises(TransferlineError, match="no champion of the model colors yet"):
+        rollback(params, tmp_path, "too early")
+    select(params, train(params, "head", "fair"))
+    promote(params, tmp_path)
+    with pytest.raises(TransferlineError, match="no earlier champion of colors; there is none yet"):
+        rollback(params, tmp_path, "too early")
+    select(params, train(params, "fine_tune", "good"))
+    promote(params, tmp_path)
+
+    assert rollback(params, tmp_path, "it mixes up blue").version == champion(params) == "1"
+    client = connect(params.record, tmp_path)
+    assert str(version_by_alias(client, "colors", CHALLENGER).version) == "2"
+    with pytest.raises(TransferlineError, match=r"version 7 is no earlier champion of colors; choose with --to 2"):
+        rollback(params, tmp_path, "no", to="7")
+    monkeypatch.setattr(sys, "argv", ["transferline", "rollback", "--to", "2", "--reason", "it does not"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0 and champion(params) == "2"
+
+    moves = ledger.read(tmp_path)
+    assert [(move.kind, move.former, move.version) for move in moves] == [
+        ("promotion", None, "1"),
+        ("promotion", "1", "2"),
+        ("rollback", "2", "1"),
+        ("rollback", "1", "2"),
+    ]
+    assert all(len(move.model_sha256) == len(move.test_set) == len(move.validation_sha256) == 64 for move in moves)
+    assert "@" in moves[0].who and moves[2].figure == moves[0].figure == "accuracy 0.6667"
+    table = ledger.history(tmp_path, "colors").splitlines()
+    assert len(table) == 5 and "it does not" in table[1] and "rollback" in table[1] and table[4].split()[3] == "-"
+    tags = client.get_model_version("colors", "2").tags
+    assert tags["champion_since"] == moves[3].time and tags["champion_until"] == moves[2].time
+
+
+def test_a_rollback_that_fails_its_smoke_test_changes_nothing(tmp_path, monkeypatch):
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "fair"))
+    promote(params, tmp_path)
+    select(params, train(params, "fine_tune", "good"))
+    promote(params, tmp_path)
+    client = connect(params.record, tmp_path)
+    stored = download(client.get_model_version("colors", "1"))
+    (stored / "data" / "model.keras").write_bytes(b"broken")
+    with pytest.raises(TransferlineError, match="is refused"):
+        rollback(params, tmp_path, "it mixes up blue")
+    assert champion(params) == "2" and len(ledger.read(tmp_path)) == 2 and not transaction.JOURNAL.exists()
+
+
+def test_a_line_that_is_no_entry_is_named(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / ledger.LEDGER).write_text('{"id": "x"}\n')
+    with pytest.raises(TransferlineError, match=r"ledger\.jsonl, line 1 is no entry"):
+        ledger.read(tmp_path)
+
+
+def test_test_sets_are_kept_once(tmp_path):
+    keep_test_set(tmp_path, ["b" * 64, "a" * 64])
+    keep_test_set(tmp_path, ["a" * 64, "b" * 64])
+    (path,) = (tmp_path / TEST_SETS).iterdir()
+    assert former_test_images(tmp_path) == {"a" * 64: path.stem, "b" * 64: path.stem}
+
+
+def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
+    params = load_params(project / "params.yaml")
+    raw = project / "data" / "raw" / "colors"
+    rows = validate_dataset(raw, params.data, params.validate_).table.rows
+    tested = rows[rows["split"] == "test"]
+    moved = rows[rows["split"] == "train"].iloc[0]
+    keep_test_set(project, [*tested["sha256"], moved["sha256"]])
+
+    written = {"--raw": raw, "--manifest": "m", "--report": "r.json", "--docs": "d", "--quarantined": "q.png"}
+    words = [word for pair in written.items() for word in pair]
+    done = run("transferline", "stage", "validate", *words, cwd=project, check=False)
+    assert done.returncode == 1 and f"{moved['path']}: a champion was tested on it" in done.stderr
+    findings = json.loads((project / "r.json").read_text())["findings"]
+    assert [(found["path"], found["rule"]) for found in findings if found["severity"] == "fail"] == [
+        (moved["path"], "former_test_image")
+    ]
+
+    edit_yaml(project / "params.yaml", lambda tree: tree["validate"]["rules"].update(former_test_image="quarantine"))
+    params = load_params(project / "params.yaml")
+    left = validate_dataset(raw, params.data, params.validate_, former_test_images(project))
+    assert not left.reasons and not left.table.rows.set_index("path")["kept"][moved["path"]]

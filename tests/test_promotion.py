@@ -1,0 +1,145 @@
+"""Decisions of promotion with the real MLflow: gates, dry run, force, the report, files that were tampered with."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.registry_project import registry_project, select, train, with_promote
+from transferline import cli
+from transferline.errors import TransferlineError
+from transferline.evaluation.files import write_json
+from transferline.params import Limit, Params
+from transferline.registry import ledger
+from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry.promotion import promote
+from transferline.registry.tracking import connect
+
+REPORT = Path("reports/decision")
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    return registry_project(tmp_path, monkeypatch)
+
+
+def transferline(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["transferline", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code
+
+
+def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(params):
+    root, name = Path.cwd(), params.promote.model_name
+    client = connect(params.record, root)
+    fair, good = train(params, "head", "fair"), train(params, "fine_tune", "good")
+
+    select(params, fair)
+    refused = promote(with_promote(params, min_value=0.7), root)
+    assert not refused.promoted and "the first champion: test accuracy 0.6667" in refused.reason
+    assert version_by_alias(client, name, CHAMPION) is None and not ledger.read(root)
+    first = promote(params, root)
+    assert first.promoted and first.version == refused.version and first.reason.startswith("the first champion")
+    again = promote(params, root)
+    assert not again.promoted and again.reason == f"version {first.version} is the champion already"
+
+    select(params, good)
+    refused = promote(with_promote(params, min_improvement=0.9), root)
+    assert not refused.promoted and "below promote.min_improvement = 0.9" in refused.reason
+    assert str(version_by_alias(client, name, CHALLENGER).version) == refused.version
+    assert str(version_by_alias(client, name, CHAMPION).version) == first.version
+    better = promote(params, root)
+    assert better.promoted and better.version == refused.version
+    assert "test accuracy 1.0000, champion 0.6667 on the same 24 images" in better.reason
+
+    select(params, fair)
+    worse = promote(params, root)
+    assert not worse.promoted and "no improvement: test accuracy 0.6667" in worse.reason
+    assert "blue 1.000 → 0.000" in worse.reason
+    assert str(version_by_alias(client, name, CHAMPION).version) == better.version
+    assert len(client.search_model_versions(f"name = '{name}'")) == 2
+    assert [move.version for move in ledger.read(root)] == [first.version, better.version]
+
+
+def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, capsys):
+    select(params, train(params, "head", "good"))
+    assert transferline(monkeypatch, "promote", "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert (
+        "accuracy" in said
+        and "signature" in said
+        and "the selected model: would be promoted, the first champion" in said
+    )
+    client = connect(params.record, Path.cwd())
+    assert not client.search_model_versions("name = 'colors'") and not ledger.read(Path.cwd())
+    assert not Path("mlruns/test_sets").exists()
+    assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote"
+
+
+def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeypatch):
+    select(params, train(params, "head", "good"))
+    promote(params, Path.cwd())
+    select(params, train(params, "fine_tune", "fair"))
+    assert "--force and --reason go together" in str(transferline(monkeypatch, "promote", "--force"))
+    assert transferline(monkeypatch, "promote", "--force", "--reason", "blue is gone") == 0
+    move = ledger.read(Path.cwd())[-1]
+    assert move.forced and move.version == "2" and move.former == "1"
+    assert move.reason.startswith("forced (blue is gone) although no improvement")
+    assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote, forced"
+
+
+def test_the_report_lists_every_gate_and_shows_what_changed_sides(params):
+    select(params, train(params, "head", "good"))
+    promote(params, Path.cwd())
+    select(params, train(params, "fine_tune", "fair"))
+    version = promote(params, Path.cwd()).version
+    tree, page = json.loads((REPORT / "decision.json").read_text()), (REPORT / "index.html").read_text()
+    assert [gate["name"] for gate in tree["gates"]] == [
+        "accuracy", "recall of each class", "expected calibration error", "latency of one image in ms",
+        "size on disk in MB", "accuracy under corruptions", "accuracy under attacks", "reload", "signature",
+        "validation", "classes",
+    ]  # fmt: skip
+    assert all(page.count(f"<td>{gate['name']}</td>") == 1 for gate in tree["gates"])
+    assert {item["label"] for item in tree["regressions"]} == {"blue"} and len(tree["regressions"]) == 8
+    assert tree["improvements"] == [] and tree["champion"]["version"] == "1"
+    assert page.count("data:image/png;base64,") == 3 and "Regressions: 8" in page and "http" not in page
+    client = connect(params.record, Path.cwd())
+    run = client.get_model_version("colors", version).run_id
+    assert {file.path for file in client.list_artifacts(run, "decision")} == {
+        "decision/decision.json",
+        "decision/index.html",
+    }
+
+
+def test_gates_on_the_model_itself_and_on_its_data(params):
+    import numpy as np
+
+    root, head = Path.cwd(), train(params, "head", "good")
+    select(params, head)
+    with np.load(head / "parity.npz") as stored:
+        np.savez(head / "parity.npz", images=stored["images"], probabilities=stored["probabilities"] + 0.1)
+    write_json({"success": False}, root / "reports" / "validation.json")
+    gates = {gate.name: gate.state for gate in promote(params, root, dry_run=True).gates}
+    assert (gates["reload"], gates["signature"], gates["validation"]) == ("failed", "passed", "failed")
+    with pytest.raises(TransferlineError, match="sets a limit on the accuracy under corruptions"):
+        promote(with_promote(params, min_corruption_accuracy=Limit(absolute=0.5)), root)
+
+
+def test_a_tampered_model_is_refused_wherever_it_lies(params):
+    root = Path.cwd()
+    select(params, train(params, "head", "good"))
+    promote(params, root)
+    client = connect(params.record, root)
+    cached = named_model(client, params, root, CHAMPION)
+    (cached / "model.keras").write_bytes(b"other")
+    with pytest.raises(TransferlineError, match=r"model\.keras is refused: .* Delete the folder .*colors-1-"):
+        named_model(client, params, root, CHAMPION)
+    for file in cached.iterdir():
+        file.unlink()
+    cached.rmdir()
+    (stored,) = (root / "mlruns").rglob("MLmodel")
+    stored.write_text(stored.read_text().replace("- blue", "- bleu"))
+    with pytest.raises(TransferlineError, match=r"MLmodel is refused: .*Somebody changed it .*transferline rollback"):
+        named_model(client, params, root, CHAMPION)

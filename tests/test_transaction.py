@@ -1,0 +1,121 @@
+"""Promotion as a transaction: failures and kills at every step leave aliases and ledger consistent."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, run
+from tests.kill_at import example_move
+from tests.registry_project import registry_project, select, train
+from transferline.errors import TransferlineError
+from transferline.registry import ledger, transaction
+from transferline.registry.models import CHALLENGER, CHAMPION, version_by_alias
+from transferline.registry.promotion import promote
+from transferline.registry.tracking import connect
+from transferline.registry.transaction import JOURNAL, move_champion, recover
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = run(sys.executable, "-m", "tests.kill_at", *arguments, cwd=Path.cwd(), check=False)
+    assert done.returncode == 9, done.stderr
+
+
+def aliases(client) -> tuple[str | None, str | None]:
+    found = (version_by_alias(client, "colors", alias) for alias in (CHAMPION, CHALLENGER))
+    return tuple(str(version.version) if version else None for version in found)
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    """A registry with three versions: the first is the champion, the third the challenger."""
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(transaction, "smoke_test", lambda *_: None)
+    (tmp_path / "mlruns").mkdir()
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    client.create_registered_model("colors")
+    for _ in range(3):
+        client.create_model_version("colors", str(tmp_path / "nothing"))
+    client.set_registered_model_alias("colors", CHAMPION, "1")
+    client.set_registered_model_alias("colors", CHALLENGER, "3")
+    return client
+
+
+KILLS = {
+    ("journal", "before", "1"): False,
+    ("journal", "after", "1"): False,
+    ("alias", "after", "1"): False,
+    ("smoke", "after", "1"): False,
+    ("alias", "after", "2"): True,
+    ("ledger", "after", "1"): True,
+    ("tag", "after", "1"): True,
+    ("finish", "after", "1"): True,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", KILLS, ids=" ".join)
+def test_a_kill_at_any_step_leaves_a_consistent_state(kill, client, monkeypatch):
+    root = Path.cwd()
+    kill_at(monkeypatch, "move", *kill)
+    recover(client, root)
+    moved = KILLS[kill]
+    assert aliases(client) == (("2", "2") if moved else ("1", "3"))
+    assert len(ledger.read(root)) == moved and not (root / JOURNAL).exists()
+    if not moved:
+        move_champion(client, root, example_move())
+    recover(client, root)
+    assert aliases(client) == ("2", "2") and len(ledger.read(root)) == 1 and not (root / JOURNAL).exists()
+    assert client.get_model_version("colors", "2").tags["champion_since"] == ledger.read(root)[0].time
+    assert "champion_until" in client.get_model_version("colors", "1").tags
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kill", [("log", "after", "1"), ("register", "after", "1"), ("ledger", "before", "1")], ids=" ".join
+)
+def test_a_killed_promotion_that_runs_again_promotes_once(kill, tmp_path, monkeypatch):
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "good"))
+    kill_at(monkeypatch, "promote", *kill)
+    promote(params, tmp_path)
+    client = connect(params.record, tmp_path)
+    assert aliases(client) == ("1", "1") and len(client.search_model_versions("name = 'colors'")) == 1
+    assert [move.version for move in ledger.read(tmp_path)] == ["1"] and not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("step", ["smoke_test", "append"])
+def test_a_failure_puts_both_aliases_back(step, client, monkeypatch):
+    def fail(*_: object) -> None:
+        raise TransferlineError("no")
+
+    monkeypatch.setattr(ledger if step == "append" else transaction, step, fail)
+    with pytest.raises(TransferlineError, match="no"):
+        move_champion(client, Path.cwd(), example_move())
+    assert aliases(client) == ("1", "3") and not ledger.read(Path.cwd()) and not JOURNAL.exists()
+    client.delete_registered_model_alias("colors", CHAMPION)
+    with pytest.raises(TransferlineError, match="no"):
+        move_champion(client, Path.cwd(), example_move(None, "1"))
+    assert aliases(client) == (None, "3")
+
+
+def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
+    with pytest.raises(TransferlineError, match="became version 1 meanwhile"):
+        move_champion(client, Path.cwd(), example_move("2", "3"))
+
+
+@pytest.mark.slow
+def test_the_smoke_test_is_a_fresh_process_that_refuses_a_changed_file(tmp_path, monkeypatch):
+    real = transaction.smoke_test
+    params = registry_project(tmp_path, monkeypatch)
+    monkeypatch.setattr(transaction, "smoke_test", real)
+    select(params, train(params, "head", "good"))
+    assert promote(params, tmp_path).promoted
+    client = connect(params.record, tmp_path)
+    (stored,) = (tmp_path / "mlruns").rglob("data/model.keras")
+    stored.write_bytes(stored.read_bytes() + b" ")
+    with pytest.raises(TransferlineError, match=r"smoke test of colors 1 failed.*is refused: it is not the file"):
+        transaction.smoke_test(client, "colors", "1")
