@@ -1,19 +1,22 @@
 """Predictions for image files, with any exported model."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from transferline import params
 from transferline.data.images import IMAGE_SUFFIXES, Pixels, read_image
 from transferline.errors import TransferlineError
-from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.evaluation.thresholds import decide
+from transferline.models.exported import ModelCard, class_probabilities
 
 BATCH = 32
+MOST_CLASSES, KEPT = 200, 5
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,15 @@ class Prediction:
         path: the file.
         label: the most probable class; None if the file could not be read.
         probability: its probability.
-        probabilities: that of each class.
+        labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
+        probabilities: that of each class; of more than `MOST_CLASSES` the `KEPT` most probable.
         error: why the file could not be read; None if it could.
     """
 
     path: str
     label: str | None
     probability: float | None
+    labels: tuple[str, ...]
     probabilities: dict[str, float]
     error: str | None
 
@@ -56,53 +61,43 @@ def find_images(sources: list[str]) -> list[Path]:
     return list(found)
 
 
-def predict(folder: Path, paths: list[Path]) -> Iterator[Prediction]:
+def predict(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Prediction]:
     """Yields a prediction for each file, in order; one that is not an image gets an error instead of a label.
 
     Args:
-        folder: a model folder.
+        card: what the model is.
+        model: an exported model.
         paths: image files.
     """
-    card, model = read_card(folder), load_model(folder)
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(paths), BATCH):
             chunk = paths[start : start + BATCH]
             images = list(pool.map(lambda path: _read(path, card.image), chunk))
             readable = [image for image in images if not isinstance(image, str)]
-            rows = class_probabilities(model, np.stack(readable)).tolist() if readable else []
+            rows = iter(class_probabilities(model, np.stack(readable))) if readable else iter(())
             for path, image in zip(chunk, images, strict=True):
                 if isinstance(image, str):
-                    yield Prediction(str(path), None, None, {}, image)
+                    yield Prediction(str(path), None, None, (), {}, image)
                 else:
-                    yield _prediction(path, dict(zip(card.classes, rows.pop(0), strict=True)))
+                    yield prediction_of(path, card, next(rows))
 
 
-def _prediction(path: Path, probabilities: dict[str, float]) -> Prediction:
-    label = max(probabilities, key=probabilities.__getitem__)
-    return Prediction(str(path), label, probabilities[label], probabilities, None)
-
-
-def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
-    """Writes a table with the columns path, label, probability, one for each class, and error."""
-    classes = list(next((found.probabilities for found in predictions if not found.error), {}))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", "probability", *classes, "error"])
-        for found in predictions:
-            values = [found.probabilities.get(name) for name in classes]
-            table.writerow([found.path, found.label, found.probability, *values, found.error])
-
-
-def as_text(predictions: Sequence[Prediction]) -> str:
-    """A line for each file that could be read: label, probability, path, and the next probable classes."""
-    width = max((len(found.label) for found in predictions if found.label), default=0)
-    lines = []
-    for found in predictions:
-        if found.label is not None:
-            others = sorted(found.probabilities.items(), key=lambda item: -item[1])[1:3]
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in others)
-            lines.append(f"{found.label:<{width}}  {found.probability:.4f}  {found.path}  (then {shown})")
-    return "\n".join(lines)
+def prediction_of(path: Path, card: ModelCard, row: npt.NDArray[np.float32]) -> Prediction:
+    """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
+    order = np.argsort(-row, kind="stable")
+    kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
+    if card.thresholds is None:
+        labels = order[:1]
+    else:
+        labels = np.flatnonzero(decide(row[None], card.thresholds, card.argmax_fallback)[0])
+    return Prediction(
+        str(path),
+        card.classes[order[0]],
+        float(row[order[0]]),
+        tuple(card.classes[index] for index in labels),
+        {card.classes[index]: float(row[index]) for index in kept},
+        None,
+    )
 
 
 def _read(path: Path, image: params.Image) -> Pixels | str:

@@ -1,0 +1,1 @@
+"""Answers for image files, and what shows them."""

@@ -1,0 +1,42 @@
+"""Finds the model that `transferline predict --model` names."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from transferline import environment
+from transferline.models.exported import ModelCard, load_model, read_card
+from transferline.quiet import quiet_imports
+
+IMAGENET = "imagenet:"
+
+
+def open_model(name: str) -> tuple[ModelCard, Any]:
+    """Loads a model by its name: `imagenet:` and a backbone, a model folder, or what the registry knows.
+
+    For a model of the registry it goes to the root of the project around the working directory.
+
+    Raises:
+        TransferlineError: there is none, or outside of a project the name is no folder.
+    """
+    if name.startswith(IMAGENET):
+        with quiet_imports():
+            from transferline.models.imagenet import imagenet_model
+
+        with redirect_stdout(sys.stderr):  # where Keras shows the progress of a download
+            return imagenet_model(name.removeprefix(IMAGENET))
+    folder = Path(name).resolve()
+    if not folder.is_dir():
+        folder = _registered(name)
+    return read_card(folder), load_model(folder)
+
+
+def _registered(name: str) -> Path:
+    from transferline.params import load_params
+    from transferline.registry.models import named_model
+    from transferline.registry.tracking import connect
+
+    root = environment.enter_project()
+    params = load_params(root / "params.yaml")
+    return named_model(connect(params.record, root), params, root, name)

@@ -1,0 +1,69 @@
+"""Predictions as text for people, and as tables for programs."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from transferline.data.tables import SEPARATOR
+from transferline.errors import TransferlineError
+from transferline.models.exported import ModelCard
+from transferline.prediction.predict import MOST_CLASSES, Prediction
+from transferline.rle import encode
+
+
+def as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
+    """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
+    readable = [found for found in predictions if not found.error]
+    given = [_shown(found, found.labels) or "no label" for found in readable]
+    width = max(map(len, given), default=0) if card.problem != "multilabel" else 0
+    lines = []
+    for found, labels in zip(readable, given, strict=True):
+        others = [name for name in found.probabilities if name not in found.labels]
+        then = sorted(others, key=lambda name: -found.probabilities[name])[:2]
+        lines.append(f"{labels:<{width}}  {found.path}" + (f"  (then {_shown(found, then)})" if then else ""))
+    return "\n".join(lines)
+
+
+def _shown(found: Prediction, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {found.probabilities[name]:.4f}" for name in names)
+
+
+def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
+    """Writes a table with the columns path, label, probability, labels (multilabel only: with a | between them), one
+    for each class (unless they are more than `MOST_CLASSES`), and error."""
+    classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
+    several = card.problem == "multilabel"
+    rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error"]]
+    for found in predictions:
+        labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)
+        rows.append([found.path, found.label, found.probability, *labels, *values, found.error])
+    _write(rows, path)
+
+
+def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
+    """Writes a table as Kaggle takes it: a row for each image, its `Id` the file's name without suffix, `Predicted` the
+    zeros and ones of the classes, in the card's order, run-length encoded (see `rle.py`).
+
+    Raises:
+        TransferlineError: two files have the same name, or one could not be read.
+    """
+    names = Counter(Path(found.path).stem for found in predictions)
+    twice = [name for name, count in names.items() if count > 1]
+    unread = [found.path for found in predictions if found.error]
+    if twice:
+        raise TransferlineError(f"{path}: rows need names of their own, but several files are called {_some(twice)}")
+    if unread:
+        raise TransferlineError(f"{path}: there is no answer for what cannot be read as an image: {_some(unread)}")
+    rows = [[Path(found.path).stem, encode([name in found.labels for name in card.classes])] for found in predictions]
+    _write([["Id", "Predicted"], *rows], path)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _write(rows: Iterable[Iterable[object]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)

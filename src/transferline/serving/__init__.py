@@ -1,0 +1,1 @@
+"""The endpoint: a registered model behind MLflow's scoring server."""

@@ -1,0 +1,53 @@
+"""Requests that wait at the same time, in one batch: on two cores six images cost a half to a third of one by one."""
+
+from collections import deque
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transferline.data.images import Pixels
+from transferline.models.exported import class_probabilities
+from transferline.prediction.predict import BATCH
+
+Rows = npt.NDArray[np.float32]
+
+
+class Batcher:
+    """Asks one model for many threads. Nobody waits for a batch to fill: it holds what came during the one before.
+
+    Args:
+        model: an exported model.
+    """
+
+    def __init__(self, model: Any):
+        self._model = model
+        self._waiting: deque[tuple[list[Pixels], Future[Rows]]] = deque()
+        self._lock = Lock()
+
+    def probabilities(self, images: list[Pixels]) -> Rows:
+        """Those of at least one image of the model's size: (n, classes) float32, see `class_probabilities`."""
+        mine: Future[Rows] = Future()
+        self._waiting.append((images, mine))
+        with self._lock:  # who has it works for all that wait
+            while not mine.done():
+                self._work()
+        return mine.result()
+
+    def _work(self) -> None:
+        taken = [self._waiting.popleft()]
+        while self._waiting and sum(len(images) for images, _ in taken) < BATCH:
+            taken.append(self._waiting.popleft())
+        pixels = [image for images, _ in taken for image in images]
+        try:
+            batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+            rows = np.concatenate([class_probabilities(self._model, np.stack(batch)) for batch in batches])
+        except Exception as error:
+            for _, future in taken:
+                future.set_exception(error)
+            return
+        ends = np.cumsum([len(images) for images, _ in taken])
+        for (_, future), part in zip(taken, np.split(rows, ends[:-1]), strict=True):
+            future.set_result(part)

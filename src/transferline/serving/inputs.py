@@ -1,0 +1,91 @@
+"""The images of a request, as MLflow's scoring server hands them over."""
+
+import base64
+import binascii
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transferline import params
+from transferline.data.images import Pixels, read_image
+from transferline.errors import TransferlineError
+
+COLUMN = "image"
+MOST_NAMED = 10  # of the bad images of a request
+
+
+class _Upload(io.BytesIO):
+    """The bytes of an image file, with a name that messages can use for its path."""
+
+    def __init__(self, content: bytes, name: str):
+        super().__init__(content)
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def shape_of(image: params.Image) -> tuple[int, int, int]:
+    """Height, width and channels of what a model takes. Needs no TensorFlow."""
+    return image.size, image.size, 3 if image.color == "rgb" else 1
+
+
+def read_request(data: Any, image: params.Image) -> list[Pixels]:
+    """Brings every image of a request to what the model takes.
+
+    Args:
+        data: a table with a column `image` of image files in base64 (`dataframe_records` and `dataframe_split` of
+            MLflow's scoring protocol), or (n, size, size, channels) of integers from 0 to 255 (`instances`, `inputs`).
+        image: size and colour that files are brought to, and that arrays must have.
+
+    Returns:
+        At least one, uint8, (size, size, channels).
+
+    Raises:
+        TransferlineError: says by number, from 0, which images are bad and why.
+    """
+    if isinstance(data, pd.DataFrame) and COLUMN in data.columns:
+        return _each(data[COLUMN].tolist(), lambda value, name: _from_base64(value, name, image))
+    if isinstance(data, list) or (isinstance(data, np.ndarray) and data.ndim):
+        return _each(data, lambda value, name: _from_array(np.asarray(value), name, image))
+    raise TransferlineError(
+        "send dataframe_records or dataframe_split with a column image of image files in base64, or instances or "
+        "inputs with an array of images"
+    )
+
+
+def _each(values: Iterable[Any], read: Callable[[Any, str], Pixels]) -> list[Pixels]:
+    images, faults = [], []
+    for number, value in enumerate(values):
+        try:
+            images.append(read(value, f"image {number}"))
+        except TransferlineError as error:
+            faults.append(str(error))
+    if faults:
+        more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
+        raise TransferlineError("; ".join(faults[:MOST_NAMED]) + more)
+    if not images:
+        raise TransferlineError("the request holds no image")
+    return images
+
+
+def _from_base64(value: Any, name: str, image: params.Image) -> Pixels:
+    if not isinstance(value, str):
+        raise TransferlineError(f"{name} is {value!r:.40}, not an image file in base64")
+    try:
+        content = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise TransferlineError(f"{name} is not base64: {error}") from error
+    return read_image(_Upload(content, name), image)
+
+
+def _from_array(pixels: npt.NDArray[Any], name: str, image: params.Image) -> Pixels:
+    if pixels.shape != shape_of(image):
+        raise TransferlineError(f"{name} has the shape {pixels.shape}; this model takes {shape_of(image)}")
+    if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+        raise TransferlineError(f"{name} holds other numbers than integers from 0 to 255")
+    return pixels.astype(np.uint8)

@@ -1,0 +1,109 @@
+"""`transferline serve`: the endpoint on loopback, always with the version that an alias names."""
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import uvicorn
+from fastapi import FastAPI
+from mlflow.pyfunc import scoring_server
+
+from transferline.errors import TransferlineError
+from transferline.params import Params
+from transferline.progress import say
+from transferline.registry.models import version_named
+from transferline.registry.tracking import connect
+from transferline.serving.guard import Guard
+from transferline.serving.model import Loaded, ServedModel, load
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+HOST = "127.0.0.1"
+SECONDS_BETWEEN_LOOKS = 2.0
+EXAMPLE = """\
+printf '{{"dataframe_records": [{{"image": "%s"}}]}}' "$(base64 < photo.jpg | tr -d '\\n')" |
+  curl -s {address}/invocations -H 'Content-Type: application/json' -d @-"""
+
+
+def serve(root: Path, params: Params, alias: str, port: int, most_mib: float) -> None:
+    """Serves a registered model until Ctrl-C or SIGTERM; requests that have arrived by then are answered.
+
+    Where the alias moves, the new version is loaded beside the old one and takes over from one request to the next.
+
+    Args:
+        root: the project's folder.
+        params: say where the registry is and what the model is called in it.
+        alias: an alias or a version's number.
+        port: on 127.0.0.1; 0 takes a free one.
+        most_mib: the largest body of a request.
+
+    Raises:
+        TransferlineError: the port is taken, the registry has no such version, or a file is not the registered one.
+    """
+    name, stop = params.promote.model_name, threading.Event()
+    with contextlib.suppress(KeyboardInterrupt), _listener(port) as listener:
+        client = connect(params.record, root)
+        version = version_named(client, name, alias)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        served = ServedModel(load(version, root))
+        threading.Thread(target=_follow, args=(client, name, alias, root, served, stop), daemon=True).start()
+        config = uvicorn.Config(_application(served, name, alias, most_mib), log_level="warning", access_log=False)
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
+        say(f"{_described(name, served.loaded)} answers at {address} until Ctrl-C; try")
+        say(EXAMPLE.format(address=address))
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            stop.set()
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise TransferlineError(
+            f"port {port} of {HOST} cannot be used: {error.strerror}; choose one with --port"
+        ) from error
+
+
+def _application(served: ServedModel, name: str, alias: str, most_mib: float) -> FastAPI:
+    """MLflow's scoring server with `/model`, which says what answers."""
+    meta = mlflow.models.Model(flavors={mlflow.pyfunc.FLAVOR_NAME: {mlflow.pyfunc.MAIN: ServedModel.__module__}})
+    application: FastAPI = scoring_server.init(mlflow.pyfunc.PyFuncModel(meta, served))
+    application.add_middleware(Guard, most=int(most_mib * 2**20))
+
+    @application.get("/model")
+    def model() -> dict[str, Any]:
+        loaded = served.loaded
+        card = loaded.card.model_dump(mode="json")
+        return {"name": name, "alias": alias, "version": loaded.version, "sha256": loaded.sha256, **card}
+
+    return application
+
+
+def _described(name: str, loaded: Loaded) -> str:
+    return f"{name} version {loaded.version} ({loaded.card.candidate}, {loaded.card.phase}, {loaded.sha256[:12]})"
+
+
+def _follow(
+    client: "MlflowClient", name: str, alias: str, root: Path, served: ServedModel, stop: threading.Event
+) -> None:
+    """Looks every few seconds which version the alias names; a version that cannot be had is said once."""
+    said = ""
+    while not stop.wait(SECONDS_BETWEEN_LOOKS):
+        try:
+            version = version_named(client, name, alias)
+            if str(version.version) != served.loaded.version:
+                served.loaded = load(version, root)
+                say(f"{_described(name, served.loaded)} answers from now on")
+            said = ""
+        except Exception as error:  # the registry may be away for a while: the version in memory goes on
+            if str(error) != said:
+                say(f"version {served.loaded.version} stays: {error}")
+            said = str(error)

@@ -1,0 +1,169 @@
+"""Predictions of one label and of several: the tables, the submission and the picture."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import COLORS, make_images
+from transferline import params
+from transferline.data.contact_sheet import FRAME, MARGIN, SIDE
+from transferline.errors import TransferlineError
+from transferline.models.exported import MODEL_FILE, ModelCard, write_card
+from transferline.prediction import grid
+from transferline.prediction.model import open_model
+from transferline.prediction.output import as_text, write_csv, write_submission
+from transferline.prediction.predict import find_images, predict
+from transferline.rle import decode
+
+CLASSES = ("red", "green", "blue")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    make_images(tmp_path / "photos", count=5)
+    return tmp_path / "photos"
+
+
+def save(folder, problem, **card):
+    """A model that answers with the colours of the mean pixel: a share of each, or each between 0 and 1."""
+    image = keras.Input((32, 32, 3), dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    activation, slope = ("sigmoid", 20) if problem == "multilabel" else ("softmax", 5)
+    model = keras.Model(image, keras.layers.Dense(3, activation, name="answer")(mean))
+    model.get_layer("answer").set_weights([slope * np.eye(3, dtype="float32"), np.full(3, -8, "float32")])
+    folder.mkdir()
+    model.save(folder / MODEL_FILE)
+    size = params.Image(size=32, color="rgb", resize="stretch")
+    write_card(ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card), folder)
+    return str(folder)
+
+
+def answers(model, *sources):
+    card, network = open_model(model)
+    return list(predict(card, network, find_images([str(source) for source in sources]))), card
+
+
+@pytest.fixture
+def one_label(tmp_path):
+    return save(tmp_path / "model", "multiclass")
+
+
+@pytest.fixture
+def several_labels(tmp_path):
+    return save(tmp_path / "model", "multilabel", thresholds=(0.5, 0.5, 0.5), argmax_fallback=False)
+
+
+def painted(path, color):
+    Image.new("RGB", (40, 30), color).save(path)
+    return path
+
+
+def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, several_labels):
+    for name, color in {"magenta": (255, 0, 255), "black": (0, 0, 0), "lime": (0, 255, 0)}.items():
+        painted(tmp_path / f"{name}.png", color)
+    found, card = answers(several_labels, tmp_path)
+    assert [prediction.labels for prediction in found] == [(), ("green",), ("red", "blue")]
+    assert found[2].label in ("red", "blue") and found[2].probability > 0.99
+    write_csv(found, card, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error"]
+    assert [row["labels"] for row in rows] == ["", "green", "red|blue"]
+    black, lime, magenta = as_text(found, card).splitlines()
+    assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")
+    assert magenta.startswith("red 1.0000, blue 1.0000  ") and magenta.endswith("(then green 0.0003)")
+
+
+def test_the_fallback_of_the_card_gives_every_image_a_label(tmp_path):
+    model = save(tmp_path / "model", "multilabel", thresholds=(0.5, 0.5, 0.5), argmax_fallback=True)
+    found, _ = answers(model, painted(tmp_path / "dark.png", (0, 9, 0)))
+    assert found[0].labels == ("green",) and found[0].probability < 0.01
+
+
+def test_a_submission_holds_the_vector_of_each_image(tmp_path, several_labels):
+    files = [painted(tmp_path / f"{name}.png", color) for name, color in COLORS.items()]
+    files.append(painted(tmp_path / "white.png", (255, 255, 255)))
+    found, card = answers(several_labels, *files)
+    write_submission(found, card, tmp_path / "new" / "submission.csv")
+    with (tmp_path / "new" / "submission.csv").open() as file:
+        assert file.readline() == "Id,Predicted\n"
+        rows = list(csv.reader(file))
+    assert [row[0] for row in rows] == ["blue", "green", "red", "white"] and rows[3][1] == "1 3"
+    for (_, runs), prediction in zip(rows, found, strict=True):
+        assert decode(runs, (3,)).tolist() == [name in prediction.labels for name in CLASSES]
+
+
+def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, one_label, photos):
+    found, card = answers(one_label, photos)
+    with pytest.raises(TransferlineError, match=r"several files are called 0, 1, 2, 3, 4$"):
+        write_submission(found, card, tmp_path / "submission.csv")
+    (photos / "red" / "0.png").write_bytes(b"no image")
+    found, card = answers(one_label, photos / "red")
+    with pytest.raises(TransferlineError, match=r"cannot be read as an image: .*red/0\.png"):
+        write_submission(found, card, tmp_path / "submission.csv")
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def drawn(monkeypatch, found, card):
+    """The tiles and the title that `draw_grid` would draw."""
+    sheets = []
+    monkeypatch.setattr(grid, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, title)))
+    grid.draw_grid(found, card, Path("unused.png"))
+    return sheets[0]
+
+
+def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, photos):
+    shutil.copy(photos / "red" / "0.png", photos / "green" / "wrong.png")
+    (photos / "green").rename(photos / "Green")
+    (photos / "unknown").mkdir()
+    shutil.copy(photos / "red" / "1.png", photos / "unknown" / "1.png")
+    (photos / "blue" / "0.png").write_bytes(b"no image")
+    tiles, title = drawn(monkeypatch, *answers(one_label, photos))
+    assert title.splitlines() == [
+        "mean: 16 images, 14 of 15 whose folder names the class right (accuracy 93.3%), 1 more could not be read",
+        "wrong ones first, then the least sure",
+    ]
+    assert [tile.frame for tile in tiles] == [grid.WRONG] + [None] * 15
+    assert tiles[0].caption.split("\n")[1:] == ["true: green", "wrong.png"] and tiles[0].caption.startswith("red ")
+    sure = [float(tile.caption.split()[1].rstrip("%")) for tile in tiles[1:]]
+    assert sure == sorted(sure)
+
+
+def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth(monkeypatch, one_label, photos):
+    flat = [shutil.move(path, photos / f"{path.parent.name}{path.name}") for path in sorted(photos.glob("*/*.png"))]
+    monkeypatch.setattr(grid, "MOST", 12)
+    found, card = answers(one_label, *flat)
+    tiles, title = drawn(monkeypatch, found, card)
+    assert title == "mean: 15 images\nby predicted label, the least sure first; shown are 12, 3 surer ones are left out"
+    labels = [tile.caption.split()[0] for tile in tiles]
+    assert labels == sorted(labels) and set(labels) == set(CLASSES)
+    left_out = {prediction.path for prediction in found} - {str(tile.picture) for tile in tiles}
+    least = max(prediction.probability for prediction in found if prediction.path not in left_out)
+    assert all(prediction.probability >= least for prediction in found if prediction.path in left_out)
+
+
+def test_the_picture_shows_upright_whole_images_and_a_red_frame(tmp_path, one_label):
+    (tmp_path / "green").mkdir()
+    turned = Image.new("RGB", (60, 30), (255, 0, 0))
+    turned.paste((0, 0, 255), (0, 0, 15, 30))
+    turned.save(tmp_path / "green" / "turned.png", exif=exif_turned_right())
+    found, card = answers(one_label, tmp_path / "green")
+    grid.draw_grid(found, card, tmp_path / "grid.png")
+    sheet = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
+    frames = (sheet == (0xC0, 0, 0)).all(axis=2)
+    top = int(np.flatnonzero(frames.sum(axis=1) > SIDE // 2)[0])
+    tile = sheet[top : top + SIDE, MARGIN : MARGIN + SIDE]
+    assert (tile[:FRAME] == (0xC0, 0, 0)).all()
+    assert tile[FRAME + 4, SIDE // 2].tolist() == [0, 0, 255] and tile[SIDE // 2, SIDE // 2].tolist() == [255, 0, 0]
+    assert tile[SIDE // 2, FRAME + 4].tolist() == [211, 211, 211]
+
+
+def exif_turned_right():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif

@@ -1,0 +1,250 @@
+"""`transferline serve`: a real process, asked over HTTP, with models of one layer in a real registry."""
+
+import base64
+import http.client
+import io
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import requests
+from PIL import Image as Picture
+from PIL.ExifTags import Base
+
+from benchmarks.serving import ask, make_project, register, request_of, served
+from tests.conftest import COLORS
+from transferline.errors import TransferlineError
+from transferline.models.exported import ModelCard
+from transferline.params import Image, load_params
+from transferline.prediction.model import open_model
+from transferline.prediction.predict import predict
+from transferline.registry.tracking import connect
+from transferline.serving.batcher import Batcher
+from transferline.serving.model import Loaded, Refusal, ServedModel
+from transferline.serving.server import serve
+
+CLASSES = tuple(COLORS)  # blue, green, red
+RIGHT, WRONG = np.eye(3)[:, ::-1] * 20, np.eye(3) * 20
+CARD = ModelCard(
+    candidate="small", phase="head", problem="multiclass", classes=CLASSES,
+    image=Image(size=32, color="rgb", resize="pad"),
+)  # fmt: skip
+
+
+def mean_colour(kernel: np.ndarray, activation: str = "softmax") -> keras.Model:
+    """Right takes the class of the colour; wrong takes red for blue."""
+    image = keras.Input((32, 32, 3), dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, keras.layers.Dense(3, activation)(mean))
+    model.layers[-1].set_weights([kernel, np.full(3, -8.0)])
+    return model
+
+
+def picture(name: str, format: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    Picture.new("RGB", (50, 40), COLORS[name]).save(file, format, **options)
+    return file.getvalue()
+
+
+def records(texts: list[str | None]) -> dict[str, Any]:
+    return {"dataframe_records": [{"image": text} for text in texts]}
+
+
+def post(address: str, body: Any, mime: str = "application/json") -> requests.Response:
+    data = body if isinstance(body, str) else json.dumps(body)
+    return requests.post(f"{address}/invocations", data, headers={"Content-Type": mime}, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    """A server of version 1 in a project in `root`."""
+    make_project(root)
+    register(root, mean_colour(RIGHT), CARD)
+    with served(root, "--alias", "1", "--max-body", "1") as (address, _):
+        yield address
+
+
+@pytest.mark.slow
+def test_files_get_the_answers_that_predict_gives(address, root, tmp_path, monkeypatch):
+    files = {"a.png": picture("red"), "b.jpg": picture("blue", "JPEG"), "c.gif": picture("green", "GIF")}
+    turned = Picture.Exif()
+    turned[Base.Orientation] = 6
+    files["turned.jpg"] = picture("blue", "JPEG", exif=turned)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(root)
+    expected = list(predict(*open_model("1"), [tmp_path / name for name in files]))
+    texts = [base64.b64encode(content).decode() for content in files.values()]
+    for body in (
+        records(texts),
+        {"dataframe_split": {"columns": ["image"], "data": [[text] for text in texts]}},
+    ):
+        answers = post(address, body).json()["predictions"]
+        assert [answer["label"] for answer in answers] == ["red", "blue", "green", "blue"]
+        for answer, prediction in zip(answers, expected, strict=True):
+            assert answer["probability"] == pytest.approx(prediction.probability, abs=1e-6)
+            assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
+            assert answer["labels"] == [prediction.label] and answer["version"] == "1"
+
+
+@pytest.mark.slow
+def test_arrays_are_answered_and_more_of_them_than_a_batch_holds(address):
+    arrays = [np.full((32, 32, 3), COLORS[CLASSES[number % 3]]).tolist() for number in range(50)]
+    for key in ("instances", "inputs"):
+        answers = post(address, {key: arrays}).json()["predictions"]
+        assert [answer["label"] for answer in answers] == [CLASSES[number % 3] for number in range(50)]
+
+
+@pytest.mark.slow
+def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
+    good = base64.b64encode(picture("red")).decode()
+    cut = base64.b64encode(picture("red", "JPEG")[:300]).decode()
+    cases = {
+        "image 1 cannot be read as an image: .*; image 2 is not base64": [good, cut, "%%"],
+        "image 0 cannot be read as an image: cannot identify image file image 0": ["aGVsbG8="],
+        "image 1 is nan, not an image file in base64": [good, None],
+        "the request holds no image": {"instances": []},
+        r"image 0 has the shape \(1, 2\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
+        "image 0 holds other numbers than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
+        "inhomogeneous shape": {"inputs": [[1], [2, 3]]},
+        "send dataframe_records or dataframe_split with a column image": {"dataframe_records": [{"picture": good}]},
+        "JSON dictionary with exactly one of the input fields": {},
+        "valid JSON": "{",
+    }
+    for message, body in cases.items():
+        refused = post(address, records(body) if isinstance(body, list) else body)
+        assert refused.status_code == 400 and re.search(message, refused.json()["message"]), refused.text
+        assert set(refused.json()) == {"error_code", "message"} and "Traceback" not in refused.text
+    csv = post(address, 'image\n"', "text/csv")
+    assert csv.status_code == 400 and "Traceback" not in csv.text
+    assert post(address, good, "image/png").status_code == 415
+    assert requests.get(f"{address}/nothing", timeout=60).json() == {"error_code": 404, "message": "Not Found"}
+    large = post(address, records([good + "A" * 2**20]))
+    assert large.status_code == 413 and "larger than 1 MiB; send fewer or smaller images" in large.json()["message"]
+    assert post(address, records([good])).json()["predictions"][0]["label"] == "red"
+
+
+@pytest.mark.slow
+def test_the_server_says_what_answers(address):
+    import mlflow
+
+    assert requests.get(f"{address}/ping", timeout=60).status_code == 200
+    assert requests.get(f"{address}/version", timeout=60).text == mlflow.__version__
+    model = requests.get(f"{address}/model", timeout=60).json()
+    assert (model["name"], model["version"], model["classes"]) == ("digits", "1", list(CLASSES))
+    assert re.fullmatch("[0-9a-f]{64}", model["sha256"]) and model["image"]["size"] == 32
+
+
+@pytest.mark.slow
+def test_under_load_a_new_champion_takes_over_a_changed_file_does_not_and_the_end_is_in_order(tmp_path):
+    make_project(tmp_path)
+    register(tmp_path, mean_colour(RIGHT), CARD)
+    bodies, answers = [request_of([picture("blue")])], []
+    with served(tmp_path) as (address, process), ThreadPoolExecutor(1) as pool:
+        moves = pool.submit(move_champion, tmp_path, process)
+        while not moves.done():
+            answers += ask(address, bodies, 80, 8)
+        moves.result()
+        answers += ask(address, bodies, 80, 8)
+        end_amid_a_request(address, process)
+    assert {answer.status for answer in answers} == {200}
+    found = {(one["version"], one["label"]) for answer in answers for one in answer.predictions}
+    assert found == {("1", "blue"), ("3", "red")}
+    assert {answer.predictions[0]["version"] for answer in answers[-80:]} == {"3"}
+
+
+def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
+    """First to a version whose file was changed, then to a good one; each time until the server says what it did."""
+    params = load_params(root / "params.yaml")
+    client, name = connect(params.record, root), params.promote.model_name
+    changed = register(root, mean_colour(WRONG), CARD, "challenger")
+    with Path(client.get_model_version(name, changed).source.removeprefix("file://"), "data/model.keras").open(
+        "ab"
+    ) as file:
+        file.write(b"!")
+    client.set_registered_model_alias(name, "champion", changed)
+    refused = "version 1 stays: .* is refused: it is not the file that was registered as version 2"
+    assert any(re.match(refused, line) for line in process.stdout)
+    register(root, mean_colour(WRONG), CARD)
+    assert any(re.match("digits version 3 .* answers from now on", line) for line in process.stdout)
+
+
+def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
+    """Sends SIGTERM between the two halves of a body; the request is answered, and no other is taken."""
+    body = request_of([picture("green")])
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:50])
+    assert requests.get(f"{address}/ping", timeout=60).ok
+    process.terminate()
+    with pytest.raises(requests.ConnectionError):
+        while requests.get(f"{address}/ping", timeout=60).ok:
+            time.sleep(0.05)
+    connection.send(body[50:])
+    response = connection.getresponse()
+    assert response.status == 200 and json.loads(response.read())["predictions"][0]["label"] == "green"
+    assert process.wait(60) == 0
+
+
+def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds():
+    kernel = np.eye(3)[:, ::-1] * 12
+    thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
+    card = CARD.model_copy(update={"problem": "multilabel", **thresholds})
+    model = ServedModel(Loaded("7", "0" * 64, card, Batcher(mean_colour(kernel, "sigmoid"))))
+    purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
+    assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
+    assert len(black["labels"]) == 1 and black["probability"] < 0.01
+
+
+def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
+    sizes = []
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        time.sleep(0.02)
+        return images[:, 0, 0, :].astype(np.float32)
+
+    batcher = Batcher(SimpleNamespace(predict_on_batch=answer))
+    asked = [[np.full((4, 4, 2), number % 256, np.uint8)] * (number % 5 + 1) for number in range(200)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(batcher.probabilities, asked))
+    assert sum(sizes) == sum(map(len, asked)) and len(sizes) < 100 and max(sizes) <= 32
+    for images, rows in zip(asked, answers, strict=True):
+        np.testing.assert_array_equal(rows, [image[0, 0] for image in images])
+
+
+def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
+    broken = SimpleNamespace(predict_on_batch=lambda images: images[99])
+    model = ServedModel(Loaded("1", "0" * 64, CARD, Batcher(broken)))
+    with pytest.raises(Refusal) as refusal:
+        model.predict([np.zeros((32, 32, 3), int)])
+    assert refusal.value.get_http_status_code() == 500 and "IndexError" in capsys.readouterr().err
+    assert json.loads(refusal.value.serialize_as_json())["message"] == "the model failed; the server printed why"
+
+
+def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):
+    make_project(tmp_path)
+    params = load_params(tmp_path / "params.yaml")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TransferlineError, match=f"port {port} of 127.0.0.1 cannot be used: .*--port"):
+            serve(tmp_path, params, "champion", port, 32)
+    with pytest.raises(TransferlineError, match="no champion of the model digits yet"):
+        serve(tmp_path, params, "champion", 0, 32)
