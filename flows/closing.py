@@ -15,13 +15,25 @@ def closing(root: Path, summary: dict[str, Any]) -> str:
         root: the project's folder, with `metrics.json` and `evaluations/` as the stages wrote them.
         summary: what the flow returned.
     """
-    decision = summary["decision"] or {"promoted": False, "reason": "promotion was not asked for"}
-    done = f"{len(summary['stages'])} stages run" if summary["stages"] else "everything is up to date"
-    outcome = "promoted" if decision["promoted"] else "not promoted"
-    table = _rows(root, outcome)
+    table = _rows(root, "promoted" if _decision(summary)["promoted"] else "not promoted")
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join(["", *lines, "", f"{done}; {outcome}: {decision['reason']}", "", *_commands()])
+    return "\n".join(["", *lines, "", outcome(summary), "", *_commands()])
+
+
+def outcome(summary: dict[str, Any]) -> str:
+    """What a run did, or why it had nothing to do, and what promotion decided, in one line."""
+    stages, decision = summary["stages"], _decision(summary)
+    done = (
+        f"{len(stages)} stages run"
+        if stages
+        else "nothing to do, because data, params and code are those of the last run"
+    )
+    return f"{done}; {'promoted' if decision['promoted'] else 'not promoted'}: {decision['reason']}"
+
+
+def _decision(summary: dict[str, Any]) -> dict[str, Any]:
+    return summary["decision"] or {"promoted": False, "reason": "promotion was not asked for"}
 
 
 def _rows(root: Path, outcome: str) -> list[list[str]]:

@@ -1,65 +1,93 @@
 """The retrain flow: the stages that DVC would run, one task each, then promotion."""
 
+import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
+from pydantic import Field
 
-from flows.closing import closing
+from flows.closing import closing, outcome
+from flows.run import sign, tell_of_failure
+from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
-from tasks.stage import run_stage
 from transferline import environment, pipeline
+from transferline.data.revision import take_revision, update_import
 from transferline.errors import TransferlineError
+from transferline.lock import LockHeldError, held
 from transferline.params import load_params
-from transferline.paths import DATA_DOCS, LEADERBOARD
+from transferline.recipes import use
+from transferline.warm import shared_by_stages
 
 
-@flow(name="retrain", retries=0, persist_result=False)
-def retrain(promote: bool = True) -> dict[str, Any] | State:
+@flow(
+    name="retrain",
+    flow_run_name="{reason}",
+    retries=0,
+    persist_result=False,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
+def retrain(
+    reason: str = "asked for by hand",
+    recipe: str | None = None,
+    data_revision: str | None = None,
+    update: bool = False,
+    force_from: str | None = None,
+    promote: bool = True,
+    jobs: Annotated[int, Field(ge=1)] = 1,
+) -> State:
     """Runs what changed, in the project that the current folder is in, and promotes the best model if it is better.
 
     Args:
+        reason: why it runs, for people; the run's name.
+        recipe: a complete params file that becomes `params.yaml` first, as `transferline use` does it.
+        data_revision: a Git revision, whose `.dvc` file says which raw data to train on; as a rule the workspace's.
+        update: bring the present state of an import's source first (`dvc update`).
+        force_from: a stage that runs even if nothing changed, with all that depends on it.
         promote: whether the selected model may become the champion.
+        jobs: how many stages of different candidates may run at the same time.
 
     Returns:
-        `stages`, the seconds of each stage that ran, and `decision`, the result of the promotion or None; or a failed
-        state whose message is for the user.
+        A completed state with `stages`, the seconds of each stage that ran, and `decision`, the result of the promotion
+        or None; cancelled where another training is at work; else a failed one. The message is for the user.
     """
     quiet_failures()
+    sign()
     try:
         root = environment.enter_project()
-        load_params(root / "params.yaml")
-        changed = pipeline.changed(root)
+        with held(root, f"the flow retrain ({reason})"):
+            _prepare(root, recipe, data_revision, update)
+            steps = pipeline.plan(root, force_from)
+            _announce(steps)
+            with shared_by_stages() if steps else nullcontext():
+                seconds = run_steps(steps, jobs)
+            decision = promote_selected(root, return_state=True) if promote else None
+    except LockHeldError as error:
+        return Cancelled(message=str(error))
     except TransferlineError as error:
         return Failed(message=str(error))
-    _announce(changed)
-    seconds: dict[str, float] = {}
-    for name in changed:
-        state = run_stage(name, return_state=True)
-        if not state.is_completed():
-            return Failed(message=state.message)
-        seconds[name] = state.result()
-    if seconds:
-        _publish(root)
-    decision = promote_selected(root, return_state=True) if promote else None
     if decision and not decision.is_completed():
         return Failed(message=decision.message)
-    return {"stages": seconds, "decision": decision.result() if decision else None}
+    summary = {"stages": seconds, "decision": decision.result() if decision else None}
+    return Completed(message=outcome(summary), data=summary)
 
 
-def main(promote: bool = True) -> int:
+def main(**parameters: Any) -> int:
     """Runs the flow, prints what came out and where to look.
 
     Returns:
         The exit status: 1 if anything failed, after one message on standard error.
     """
+    # Prefect's embedded server is stopped on a regular exit only, and SIGTERM's own way out is none
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        state = retrain(promote, return_state=True)
+        state = retrain(**parameters, return_state=True)
         failure = None if state.is_completed() else state.message
     except RuntimeError as error:  # Prefect's API cannot be reached, or its embedded server does not start
         failure = f"{error}: start that server, or unset PREFECT_API_URL" if PREFECT_API_URL.value() else str(error)
@@ -70,18 +98,16 @@ def main(promote: bool = True) -> int:
     return 0
 
 
-def _announce(changed: dict[str, list[str]]) -> None:
+def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
+    """Puts params and raw data in place."""
+    params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
+    if data_revision:
+        take_revision(root, params.data.dataset, data_revision)
+    if update:
+        update_import(root, params.data.dataset)
+
+
+def _announce(steps: dict[str, pipeline.Step]) -> None:
     logger = get_run_logger()
-    if not changed:
-        logger.info("everything is up to date")
-    for name, reasons in changed.items():
-        logger.info("to do: %s (%s)", name, "; ".join(reasons))
-
-
-def _publish(root: Path) -> None:
-    """Puts the leaderboard and the way to the validation report on the run's page, where these files exist."""
-    if (root / LEADERBOARD).is_file():
-        text = (root / LEADERBOARD).read_text(encoding="utf-8")
-        create_markdown_artifact(text, key="leaderboard", description=str(LEADERBOARD))
-    if (root / DATA_DOCS).is_file():
-        create_link_artifact((root / DATA_DOCS).as_uri(), key="validation-report", description=str(DATA_DOCS))
+    for name, step in steps.items():
+        logger.info("to do: %s (%s)", name, "; ".join(step.reasons))

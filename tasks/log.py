@@ -2,7 +2,12 @@
 
 import logging
 
-REPORTS_OF_FAILURE = ("Task run failed with state", "Finished in state Failed")
+REPORTS_OF_FAILURE = (
+    "Task run failed with state",
+    "Finished in state Failed",
+    "Running hook 'tell_of_failure'",
+    "Hook 'tell_of_failure' finished",
+)
 
 
 def quiet_failures() -> None:

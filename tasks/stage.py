@@ -1,15 +1,19 @@
 """One DVC stage as a Prefect task."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
+
+from tasks.pages import EpochProgress, show_stage
 
 # What DVC repeats at each stage, and at the many that it only passes on its way.
 CHATTER = (
@@ -25,6 +29,8 @@ CHATTER = (
 )
 SECONDS_TO_STOP = 30
 
+_running: set[subprocess.Popen[str]] = set()
+
 
 def _task_run_name() -> str:
     """The stage's name without the file it is in: `fetch@digits` for `data/dvc.yaml:fetch@digits`."""
@@ -32,25 +38,32 @@ def _task_run_name() -> str:
 
 
 @task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
-def run_stage(name: str) -> float | State:
-    """Runs `dvc repro NAME` in the current folder in a fresh process, and streams its output into the task's log.
+def run_stage(name: str, force: bool = False) -> float | State:
+    """Runs one stage of the project in the current folder in a fresh process; its lines go to the task's log.
+
+    It is `dvc repro --single-item`: what the stage depends on must be up to date already.
 
     Args:
-        name: a stage as `dvc repro` takes it. Upstream stages that changed run too; nothing runs if nothing changed.
+        name: a stage as `dvc repro` takes it; its command does not run if nothing changed.
+        force: it runs all the same.
 
     Returns:
         Seconds that it took, or a failed state with the stage's own error message.
     """
     start = time.monotonic()
-    logger = get_run_logger()
+    logger, progress = get_run_logger(), EpochProgress()
     lines: list[str] = []
 
     def keep(line: str) -> None:
         lines.append(line)
         if line.strip() and not any(words in line for words in CHATTER):
             logger.info(line)
+            progress.hear(line)
 
-    if stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", name], keep):
+    options = ["--single-item", *(["--force"] if force else [])]
+    status = stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, name], keep)
+    show_stage(name, Path.cwd())
+    if status:
         return Failed(message=failure_message(name, lines))
     return round(time.monotonic() - start, 1)
 
@@ -59,7 +72,7 @@ def failure_message(name: str, lines: list[str]) -> str:
     """What a user has to know of the output of a failed stage: its `error: ...`, else the last lines."""
     own = [line for line in lines if line.strip() and not line.startswith("ERROR: failed to reproduce")]
     starts = [number for number, line in enumerate(own) if line.startswith("error: ")]
-    message = own[starts[-1] :] if starts else own[-3:]
+    message = own[starts[-1] :] if starts else own[-3:] or lines
     return f"stage {name} failed: " + "\n".join(message).removeprefix("error: ")
 
 
@@ -73,15 +86,29 @@ def stream(command: list[str], receive: Callable[[str], None]) -> int:
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
     )
     assert process.stdout is not None
+    _running.add(process)
     try:
         for line in process.stdout:
             receive(line.rstrip())
         return process.wait()
     except BaseException:
-        # DVC lets its stage end on SIGINT and leaves its locks clean; SIGTERM would orphan the stage.
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        _stop(process)
         raise
+    finally:
+        _running.discard(process)
+
+
+def stop_stages() -> None:
+    """Stops the stages that other threads wait for."""
+    for process in list(_running):
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    # DVC lets its stage end on SIGINT and leaves its locks clean; SIGTERM would orphan the stage.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)

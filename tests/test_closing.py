@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from flows.closing import closing
+from flows.closing import closing, outcome
 
 
 def test_the_closing_table(tmp_path: Path) -> None:
@@ -29,4 +29,8 @@ def test_the_closing_table(tmp_path: Path) -> None:
         "selected, not promoted",
     ]
     assert lines[3].split()[-2:] == ["-", "12"]
-    assert "everything is up to date; not promoted: no improvement" in lines
+    nothing = "nothing to do, because data, params and code are those of the last run"
+    assert f"{nothing}; not promoted: no improvement" in lines
+    assert outcome({"stages": {"a": 1.0, "b": 2.0}, "decision": None}) == (
+        "2 stages run; not promoted: promotion was not asked for"
+    )

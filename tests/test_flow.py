@@ -1,7 +1,6 @@
 """The retrain flow with the real Prefect and the real DVC, on a pipeline of three small steps instead of training."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,51 +11,20 @@ from prefect.artifacts import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
+from tests.conftest import edit_yaml
+from tests.small_line import edit, make_line
 from transferline import pipeline
 from transferline.errors import TransferlineError
 
 PROJECT = Path(__file__).parents[1]
-
-STEP = """
-import sys
-from pathlib import Path
-
-step, source, target = sys.argv[1:]
-text = Path(source).read_text()
-if step in text:
-    sys.exit(f"error: {source}: 1 broken image\\n  a.png: truncated; mend or remove it")
-print(step, "is at work")
-Path(target).parent.mkdir(exist_ok=True)
-Path(target).write_text(text)
-"""
-
-PIPELINE = """
-stages:
-  validate:
-    cmd: python step.py validate data/${data.dataset} manifest
-    params: [validate]
-    deps: ["data/${data.dataset}"]
-    outs: [manifest]
-  train_head:
-    foreach: ${candidates}
-    do:
-      cmd: python step.py train_head manifest models/${key}
-      params: ["candidates.${key}.head"]
-      deps: [manifest]
-      outs: ["models/${key}"]
-  select:
-    cmd: python step.py select models/lite0_plain reports/leaderboard.md
-    deps: [models]
-    outs: [reports/leaderboard.md]
-"""
 
 FETCH = """
 stages:
   fetch:
     foreach: [digits, other]
     do:
-      cmd: python -c "open('${item}', 'w').write('some digits')"
-      outs: ["${item}"]
+      cmd: python -c "open('raw/${item}', 'w').write('some digits')"
+      outs: ["raw/${item}"]
 """
 
 ORDER = [
@@ -76,22 +44,17 @@ def server() -> Iterator[None]:
 
 @pytest.fixture
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Git and DVC repository with the params of the default recipe, in which nothing has run; the current folder."""
-    shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
-    shutil.copytree(PROJECT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "*.local"))
-    for name, text in {"step.py": STEP, "dvc.yaml": PIPELINE, "data/dvc.yaml": FETCH}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    """A project whose data comes from a stage, in which nothing has run; the current folder."""
+    make_line(tmp_path)
+    (tmp_path / "data/dvc.yaml").write_text(FETCH)
+    edit(tmp_path / "params.yaml", "dataset: images", "dataset: digits")
+    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
+def fewer_epochs(repo: Path) -> None:
+    edit_yaml(repo / "params.yaml", lambda tree: tree["candidates"]["lite0_hidden"]["train_head"].update(epochs=9))
 
 
 def reproduce(name: str) -> None:
@@ -106,22 +69,22 @@ def test_changed_says_why(repo: Path) -> None:
     assert pipeline.changed(repo) == {name: ["never run"] for name in ORDER}
     reproduce("select")
     assert pipeline.changed(repo) == {}
-    edit(repo / "params.yaml", "hidden: [128]", "hidden: [64]")
+    fewer_epochs(repo)
     (repo / "reports/leaderboard.md").unlink()
     assert pipeline.changed(repo) == {
-        "train_head@lite0_hidden": ["candidates.lite0_hidden.head.hidden: [128] -> [64]"],
+        "train_head@lite0_hidden": ["candidates.lite0_hidden.train_head.epochs: 20 -> 9"],
         "select": ["reports/leaderboard.md is missing", "upstream changes: train_head@lite0_hidden"],
     }
 
 
 def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     reproduce("select")
-    (repo / "data/digits").unlink()
-    (repo / "data/digits").write_text("other digits")
+    (repo / "data/raw/digits").unlink()
+    (repo / "data/raw/digits").write_text("other digits")
     edit(repo / "dvc.yaml", "step.py select", "-B step.py select")
     reasons = pipeline.changed(repo)
-    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/digits is not as the stage wrote it"]
-    assert reasons["validate"] == ["data/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
+    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits is not as the stage wrote it"]
+    assert reasons["validate"] == ["data/raw/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
     assert "its command changed" in reasons["select"]
 
 
@@ -156,10 +119,11 @@ def test_a_run_does_all_then_nothing_then_what_changed(
     assert leaderboard is not None and leaderboard.data == "some digits"
 
     caplog.clear()
-    assert retrain(promote=False) == {"stages": {}, "decision": None}
-    assert "everything is up to date" in caplog.messages
+    state = retrain(promote=False, return_state=True)
+    assert state.result() == {"stages": {}, "decision": None}
+    assert state.message.startswith("nothing to do, because data, params and code are those of the last run")
 
-    edit(repo / "params.yaml", "hidden: [128]", "hidden: [64]")
+    fewer_epochs(repo)
     assert list(retrain(promote=False)["stages"]) == ["train_head@lite0_hidden", "select"]
 
 
@@ -169,7 +133,7 @@ def test_failed_validation_stops_before_training(
 ) -> None:
     edit(repo / "data/dvc.yaml", "some digits", "digits that fail in validate")
     assert main(promote=False) == 1
-    expected = "error: stage validate failed: data/digits: 1 broken image\n  a.png: truncated; mend or remove it\n"
+    expected = "error: stage validate failed: data/raw/digits: 1 broken image\n  a.png: truncated; mend or remove it\n"
     assert capsys.readouterr().err.endswith(expected)
     assert "train_head is at work" not in caplog.messages
     assert "Traceback" not in caplog.text
@@ -181,14 +145,14 @@ def test_wrong_params_stop_before_any_stage(server: None, repo: Path, capsys: py
     edit(repo / "params.yaml", "dataset: digits", "datasets: digits")
     assert main(promote=False) == 1
     assert "did you mean dataset?" in capsys.readouterr().err
-    assert not (repo / "data/digits").exists()
+    assert not (repo / "data/raw/digits").exists()
 
 
 @pytest.mark.slow
 def test_a_configured_server_that_does_not_answer(repo: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / ".prefect")}
     env["PYTHONPATH"] = str(PROJECT)
-    command = [sys.executable, "-c", "import sys; from flows.retrain import main; sys.exit(main(False))"]
+    command = [sys.executable, "-c", "import sys; from flows.retrain import main; sys.exit(main(promote=False))"]
     run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1
     assert run.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api/")

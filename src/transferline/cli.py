@@ -3,17 +3,20 @@
 import argparse
 import importlib
 import inspect
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from transferline import environment
+from transferline.data import commands as data_commands
 from transferline.errors import TransferlineError
-from transferline.quiet import import_quietly
+from transferline.prediction import commands as prediction_commands
+from transferline.quiet import quiet_imports
+from transferline.registry import commands as registry
+from transferline.serving import commands as serving
 
-STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "evaluate", "record", "select")
+STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "train", "evaluate", "record", "select")
 
 
 def run_stage(name: str, arguments: list[str]) -> None:
@@ -21,7 +24,8 @@ def run_stage(name: str, arguments: list[str]) -> None:
     from transferline.params import load_params
 
     environment.prepare(Path.cwd())
-    run = import_quietly(f"transferline.stages.{name}").run
+    with quiet_imports():
+        run = importlib.import_module(f"transferline.stages.{name}").run
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
@@ -29,25 +33,44 @@ def run_stage(name: str, arguments: list[str]) -> None:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    run_stage(options.name, options.arguments)
-    return 0
+    from transferline.lock import held
+    from transferline.warm import run_in_child
+
+    with held(Path.cwd(), f"transferline stage {options.name}"):
+        status = run_in_child(options.name)
+        if status is None:
+            run_stage(options.name, options.arguments)
+    return status or 0
+
+
+def _flow(name: str) -> Any:
+    """The module of a flow, which stands beside `src`."""
+    sys.path.insert(0, str(environment.enter_project()))
+    return importlib.import_module(f"flows.{name}")
 
 
 def _run(options: argparse.Namespace) -> int:
-    root = environment.enter_project()
-    sys.path.insert(0, str(root))
-    main: int = importlib.import_module("flows.retrain").main(promote=not options.no_promote)
-    return main
+    recipe = str(options.recipe.resolve()) if options.recipe else None
+    status: int = _flow("retrain").main(
+        recipe=recipe,
+        data_revision=options.data_revision,
+        update=options.update,
+        force_from=options.force_from,
+        promote=not options.no_promote,
+        jobs=options.jobs,
+    )
+    return status
 
 
-def _data_add(options: argparse.Namespace) -> int:
-    from transferline.data.add import add
-    from transferline.data.survey import describe
-
-    source = options.source if "://" in options.source else str(Path(options.source).resolve())
-    found = add(source, options.name, environment.enter_project(), options.sha256)
-    print(describe(options.name, found))
+def _schedule(options: argparse.Namespace) -> int:
+    schedule = _flow("schedule").main
+    schedule(Path.cwd(), options.prefect_port)
     return 0
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    status: int = _flow("reconcile").main()
+    return status
 
 
 def _use(options: argparse.Namespace) -> int:
@@ -63,7 +86,8 @@ def _describe(options: argparse.Namespace) -> int:
     from transferline.params import load_params
 
     params = load_params(environment.enter_project() / "params.yaml")
-    describe = import_quietly("transferline.models.describe").describe_candidates
+    with quiet_imports():
+        from transferline.models.describe import describe_candidates as describe
     print(describe(params, options.candidate, options.classes, options.json))
     return 0
 
@@ -75,41 +99,6 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
-def _promote(options: argparse.Namespace) -> int:
-    from transferline.params import load_params
-    from transferline.registry.promotion import promote
-
-    root = environment.enter_project()
-    decision = promote(load_params(root / "params.yaml"), root)
-    print(f"version {decision.version}: {'promoted' if decision.promoted else 'not promoted'}, {decision.reason}")
-    return 0
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from transferline.params import load_params
-    from transferline.predict import as_text, find_images, predict, write_csv
-    from transferline.registry.models import named_model
-    from transferline.registry.tracking import connect
-
-    paths = [path.resolve() for path in find_images(options.paths)]
-    folder = Path(options.model).resolve()
-    if not folder.is_dir():
-        root = environment.enter_project()
-        params = load_params(root / "params.yaml")
-        folder = named_model(connect(params.record, root), params, root, options.model)
-    found = list(predict(folder, paths))
-    if options.csv:
-        write_csv(found, options.csv)
-    if options.json:
-        print(json.dumps([asdict(prediction) for prediction in found], indent=2))
-    elif not options.csv:
-        print(as_text(found))
-    errors = [prediction.error for prediction in found if prediction.error]
-    for error in errors:
-        print(f"error: {error}", file=sys.stderr)
-    return 1 if errors else 0
-
-
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
     from transferline.ui import serve
@@ -117,6 +106,18 @@ def _ui(options: argparse.Namespace) -> int:
     root = environment.enter_project()
     serve(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
     return 0
+
+
+def _png(text: str) -> Path:
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError("a file that ends in .png")
+    return Path(text)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,15 +130,26 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     run = command("run", _run, "run the retrain flow in this process: the stages that changed, then promotion")
+    run.add_argument("--recipe", type=Path, help="a complete params file that becomes params.yaml first")
+    run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
+    run.add_argument("--update", action="store_true", help="bring the present state of an import's source first")
+    run.add_argument("--force-from", metavar="STAGE", help="run this stage and all after it even if nothing changed")
+    run.add_argument("--jobs", type=_positive, default=1, help="stages of different candidates at the same time")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
-    data = commands.add_parser("data", help="bring a dataset of yours under version control").add_subparsers(
-        required=True
-    )
+    schedule = command("schedule", _schedule, "run the flows of prefect.yaml when they are due, until Ctrl-C")
+    schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
+    command("reconcile", _reconcile, "put right what killed runs left behind: their state, children and locks")
+    data = commands.add_parser("data", help="bring in a dataset of yours, or look at one").add_subparsers(required=True)
     add = data.add_parser("add", help="copy a folder, or unpack an archive, into data/raw and `dvc add` it")
-    add.set_defaults(action=_data_add)
+    add.set_defaults(action=data_commands.add)
     add.add_argument("source", help="a folder, or the path or URL of a zip or tar")
     add.add_argument("--name", required=True, help="the dataset's name in params.yaml")
     add.add_argument("--sha256", help="that an archive must have")
+    show = data.add_parser("show", help="draw samples, counts, sizes and brightness of a dataset in data/raw")
+    show.set_defaults(action=data_commands.show)
+    show.add_argument("name", help="the dataset's folder in data/raw")
+    show.add_argument("--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class")
+    show.add_argument("--out", type=_png, help="the PNG, instead of reports/data_NAME.png")
     use = command("use", _use, "make a recipe the project's params.yaml")
     use.add_argument("recipe", type=Path)
     use.add_argument("--force", action="store_true", help="overwrite changes that are saved nowhere else")
@@ -146,12 +158,32 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("--classes", type=int, help="the number of classes, if there is no manifest yet")
     describe.add_argument("--json", action="store_true")
     command("status", _status, "what is up to date, what would run and why, who is champion")
-    command("promote", _promote, "register the selected model and make it the champion if it is better")
-    predict = command("predict", _predict, "predict image files with the champion")
+    promote = command("promote", registry.promote, "make the selected model the champion if it passes every gate")
+    promote.add_argument("--dry-run", action="store_true", help="show the decision, register and move nothing")
+    promote.add_argument("--force", action="store_true", help="promote in spite of failed gates; needs --reason")
+    promote.add_argument("--reason", help="for the ledger")
+    command("history", registry.history, "every move of the alias champion, and why")
+    rollback = command("rollback", registry.rollback, "make an earlier champion the champion again")
+    rollback.add_argument("--to", metavar="VERSION", help="if left out, the one that the present champion replaced")
+    rollback.add_argument("--reason", required=True, help="for the ledger")
+    reproduce = command("reproduce", registry.reproduce, "train a registered version again from scratch, and compare")
+    reproduce.add_argument("version")
+    predict = command("predict", prediction_commands.predict, "predict image files with the champion")
     predict.add_argument("paths", nargs="+", help="files, folders or globs")
-    predict.add_argument("--model", default="champion", help="an alias, a version's number or a model folder")
+    predict.add_argument(
+        "--model",
+        default="champion",
+        help="an alias, a version's number, a model folder, or imagenet:BACKBONE for a first look at new photographs "
+        "(imagenet:efficientnet_lite0 needs no download)",
+    )
     predict.add_argument("--json", action="store_true", help="print everything as JSON")
     predict.add_argument("--csv", type=Path, help="write everything to this file")
+    predict.add_argument("--submission", type=Path, help="write Id and run-length encoded labels, as Kaggle takes them")
+    predict.add_argument("--grid", type=_png, help="draw the images with their labels into this PNG")
+    serve = command("serve", serving.serve, "answer requests over HTTP with the champion, on loopback, until Ctrl-C")
+    serve.add_argument("--alias", default="champion", help="or a version's number")
+    serve.add_argument("--port", type=int, default=8080)
+    serve.add_argument("--max-body", type=float, default=32, metavar="MIB", help="a larger request gets a 413")
     ui = command("ui", _ui, "serve the pages of MLflow and Prefect, on loopback, until Ctrl-C")
     ui.add_argument("--mlflow-port", type=int, default=5000)
     ui.add_argument("--prefect-port", type=int, default=4200)

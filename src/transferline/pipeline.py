@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,26 @@ OUTPUT_WORDS = {
 }
 
 
-def stages(root: Path) -> list[str]:
-    """The stages of `dvc.yaml` and those they depend on, each after its dependencies, as `dvc repro` takes them.
+@dataclass(frozen=True)
+class Step:
+    """A stage that is to run: why, whether even if nothing changed, and which of the other steps come first."""
 
-    Stages of other files that nothing in `dvc.yaml` depends on (public sets that the params do not name) are left out.
+    reasons: list[str]
+    forced: bool
+    needs: set[str]
+
+
+def stages(root: Path) -> list[str]:
+    """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them.
+
+    Data under `dvc add` or `dvc import` stands with its `.dvc` file. Stages of other files that nothing in `dvc.yaml`
+    depends on (public sets that the params do not name) are left out.
 
     Raises:
         TransferlineError: DVC cannot read the pipeline.
     """
-    with _pipeline(root) as graph:
-        return [stage.addressing for stage in _in_order(graph, root)]
+    with open_repo(root) as repo:
+        return [stage.addressing for stage in _in_order(repo.index.graph, root)]
 
 
 def changed(root: Path) -> dict[str, list[str]]:
@@ -41,36 +52,73 @@ def changed(root: Path) -> dict[str, list[str]]:
     Raises:
         TransferlineError: DVC cannot read the pipeline.
     """
-    reasons: dict[str, list[str]] = {}
-    with _pipeline(root) as graph:
-        for stage in _in_order(graph, root):
-            upstream = sorted(above.addressing for above in graph.successors(stage) if above.addressing in reasons)
-            why = _reasons(stage)
-            if upstream and why != [NEVER_RUN]:
-                why.append(f"upstream changes: {', '.join(upstream)}")
+    return {name: step.reasons for name, step in plan(root).items()}
+
+
+def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
+    """What is to run, in the order of `stages`.
+
+    Args:
+        root: the project's folder.
+        force_from: a stage (`train_head` stands for that of every candidate) that runs even if nothing changed, with
+            all that depends on it.
+
+    Raises:
+        TransferlineError: DVC cannot read the pipeline, or there is no stage `force_from`.
+    """
+    steps: dict[str, Step] = {}
+    with open_repo(root) as repo:
+        graph = repo.index.graph
+        order = _in_order(graph, root)
+        forced = _forced(graph, order, force_from) if force_from else set()
+        for stage in order:
+            needs = {above.addressing for above in graph.successors(stage) if above.addressing in steps}
+            why = [f"forced from {force_from} on"] if stage in forced else _reasons(stage)
+            if needs and why != [NEVER_RUN]:
+                why.append(f"upstream changes: {', '.join(sorted(needs))}")
             if why:
-                reasons[stage.addressing] = why
-    return reasons
+                steps[stage.addressing] = Step(why, stage in forced, needs)
+    return steps
+
+
+def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:
+    """The stages of that name and those that depend on them."""
+    starts = {stage for stage in order if force_from in (stage.addressing, _group(stage))}
+    if not starts:
+        names = dict.fromkeys(_group(stage) for stage in order if stage.cmd)
+        raise TransferlineError(
+            f"there is no stage {force_from}; allowed are {', '.join(names)}, or one with its @name"
+        )
+    return {stage for stage in order if stage in starts or starts & nx.descendants(graph, stage)}
+
+
+def _group(stage: Any) -> str:
+    """The stage's name without file and candidate: `train_head` of `train_head@lite0_plain`."""
+    return str(stage.addressing).rpartition(":")[2].partition("@")[0]
 
 
 @contextmanager
-def _pipeline(root: Path) -> Iterator[Any]:
-    """DVC's graph of stages, with an edge from each stage to each one that it depends on."""
+def open_repo(root: Path) -> Iterator[Any]:
+    """The project as DVC sees it, locked. Its graph has an edge from each stage to each one that it depends on.
+
+    Raises:
+        TransferlineError: DVC cannot read it.
+    """
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
-            yield repo.index.graph
+            yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:
-    """The needed stages that have a command, dependencies first, otherwise in the order of `dvc.yaml`."""
+    """The needed stages, dependencies first, otherwise in the order of `dvc.yaml`."""
     position = {stage: number for number, stage in enumerate(graph)}
     own = [stage for stage in graph if Path(stage.path) == root.resolve() / "dvc.yaml"]
     needed = graph.subgraph({*own, *(above for stage in own for above in nx.descendants(graph, stage))})
     order = nx.lexicographical_topological_sort(needed.reverse(), key=position.__getitem__)
-    return [stage for stage in order if stage.cmd]
+    return list(order)
 
 
 def _reasons(stage: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -23,3 +24,9 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         if now - last >= SECONDS_BETWEEN_LINES and done < total:
             last = now
             say(f"{what}: {done} of {total}, about {(now - start) / done * (total - done):.0f} s left")
+
+
+def nothing_to_do(reason: str, output: Path) -> None:
+    """Leaves an empty folder as the output of a stage that a candidate does not have, and says so."""
+    output.mkdir(parents=True, exist_ok=True)
+    say(f"nothing to do: {reason}")

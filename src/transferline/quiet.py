@@ -1,30 +1,40 @@
-"""Imports without the lines that TensorFlow's native code prints before it reads TF_CPP_MIN_LOG_LEVEL."""
+"""Imports of TensorFlow and Keras without what they print, and without what nobody uses here."""
 
-import importlib
 import os
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def import_quietly(name: str) -> ModuleType:
-    """Imports a module; what native code writes to standard error meanwhile is dropped, exceptions are not.
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Drops what native code writes to standard error in the block; exceptions pass.
 
-    If TensorFlow came with it, its devices are looked up as well, since that is what it prints most about. Keras's
-    wrappers for scikit-learn, which are optional and nobody uses here, are left out: they are a quarter of its import.
+    TensorFlow prints some lines before it reads TF_CPP_MIN_LOG_LEVEL, and most about its devices: where it is imported,
+    they are looked up here too.
     """
-    wrappers = {"sklearn": None} if "sklearn" not in sys.modules else {}
     sys.stderr.flush()
     terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
-    sys.modules.update(wrappers)  # type: ignore[arg-type]
     try:
-        module = importlib.import_module(name)
+        with without_wrappers():
+            yield
         if "tensorflow" in sys.modules:
             sys.modules["tensorflow"].config.list_physical_devices()
     finally:
-        for name in wrappers:
-            del sys.modules[name]
         os.dup2(terminal, 2)
         os.close(terminal)
         os.close(nowhere)
-    return module
+
+
+@contextmanager
+def without_wrappers() -> Iterator[None]:
+    """Leaves out Keras's wrappers for scikit-learn, which are optional and a quarter of its import."""
+    if "sklearn" in sys.modules:
+        yield
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["sklearn"]

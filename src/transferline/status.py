@@ -4,6 +4,7 @@ from pathlib import Path
 
 from transferline.params import Params, load_params
 from transferline.pipeline import changed, stages
+from transferline.registry.ledger import latest
 from transferline.registry.models import CHAMPION, version_by_alias
 from transferline.registry.tracking import connect
 
@@ -30,4 +31,6 @@ def _champion(params: Params, root: Path) -> str:
     version = version_by_alias(connect(params.record, root), name, CHAMPION)
     if version is None:
         return f"champion of {name}: none yet"
-    return f"champion of {name}: version {version.version} ({version.tags['candidate']}, {version.tags['phase']})"
+    named = f"champion of {name}: version {version.version} ({version.tags['candidate']}, {version.tags['phase']})"
+    move = latest(root, name, str(version.version))
+    return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named

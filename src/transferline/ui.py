@@ -72,7 +72,7 @@ def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int
     if url := os.environ.get("PREFECT_API_URL"):
         say(f"Prefect: {url.removesuffix('/api')} (a server of your own)")
     else:
-        pages.append(Page("Prefect", ("prefect", "server", "start"), prefect_port, "/api/health"))
+        pages.append(_prefect_page(prefect_port))
     with _sigterm_as_exit(), contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         for page in pages:
             _require_free(page)
@@ -85,6 +85,25 @@ def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int
         while running:
             _require_alive(running)
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+@contextlib.contextmanager
+def prefect_server(root: Path, port: int) -> Iterator[str]:
+    """Prefect's server on 127.0.0.1, with the project's runs, while the block runs; yields the address of its API.
+
+    Raises:
+        TransferlineError: the port is taken, or the server does not start.
+    """
+    page = _prefect_page(port)
+    _require_free(page)
+    with _started(page, root) as running:
+        _wait_until_answering([running])
+        say(f"Prefect: {page.address}")
+        yield f"{page.address}/api"
+
+
+def _prefect_page(port: int) -> Page:
+    return Page("Prefect", ("prefect", "server", "start"), port, "/api/health")
 
 
 def _require_free(page: Page) -> None:

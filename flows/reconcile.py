@@ -1,0 +1,95 @@
+"""The reconcile flow: what a killed process has left behind is put right."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prefect import flow, get_client, get_run_logger
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Cancelled, Completed, Crashed, Failed, State
+
+from flows.run import post_failure, sign, tell_of_failure, unfinished_tasks
+from tasks.log import quiet_failures
+from transferline import environment
+from transferline.errors import TransferlineError
+from transferline.lock import LockHeldError, clear
+from transferline.params import load_params
+from transferline.processes import Identity
+from transferline.stale import free_dvc_locks
+
+FLOWS = ("retrain", "watch", "reconcile")
+OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+TIME_TO_SIGN = timedelta(minutes=10)
+KILLED = "the process of this run was killed"
+
+
+@flow(name="reconcile", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+def reconcile() -> State:
+    """Marks runs of killed processes as crashed, in Prefect and MLflow, ends their children and frees their locks.
+
+    Returns:
+        A completed state that says what was done, or a failed one with the reason.
+    """
+    quiet_failures()
+    sign()
+    try:
+        root = environment.enter_project()
+        done = [
+            line for step in (_close_flow_runs, _free_lock, free_dvc_locks, _close_mlflow_runs) for line in step(root)
+        ]
+    except TransferlineError as error:
+        return Failed(message=str(error))
+    for line in done:
+        get_run_logger().warning(line)
+    return Completed(message="; ".join(done) or "nothing was left behind")
+
+
+def main() -> int:
+    """Runs the flow in this process and prints what was done; the exit status is 1 if it failed."""
+    state = reconcile(return_state=True)
+    print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
+    return int(not state.is_completed())
+
+
+def _close_flow_runs(root: Path) -> list[str]:
+    """Runs of this host whose process is gone, and runs that no process has signed in time."""
+    with get_client(sync_client=True) as client:
+        states = FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN))
+        found = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))), flow_run_filter=FlowRunFilter(state=states)
+        )
+        dead = [run for run in found if _is_dead(run)]
+        for run in dead:
+            for task in unfinished_tasks(run):
+                client.set_task_run_state(task.id, Crashed(message=KILLED), force=True)
+            is_cancelling = run.state_type == StateType.CANCELLING
+            client.set_flow_run_state(run.id, (Cancelled if is_cancelling else Crashed)(message=KILLED))
+            post_failure(client.read_flow(run.flow_id).name, run, KILLED)
+    return [f"the flow run {run.name} was left {run.state_name}: crashed" for run in dead]
+
+
+def _is_dead(run: FlowRun) -> bool:
+    process = Identity.of(run.labels)
+    if process:
+        return process.is_dead()
+    return run.state is not None and datetime.now(UTC) - run.state.timestamp > TIME_TO_SIGN
+
+
+def _free_lock(root: Path) -> list[str]:
+    try:
+        return clear(root)
+    except LockHeldError:  # by a process that lives
+        return []
+
+
+def _close_mlflow_runs(root: Path) -> list[str]:
+    from transferline.registry.dead_runs import fail_dead_runs  # MLflow takes seconds to import
+
+    return fail_dead_runs(load_params(root / "params.yaml"), root)

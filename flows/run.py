@@ -1,0 +1,37 @@
+"""What every flow does with its own run: sign it, and tell of its failure."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, get_client, runtime
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.settings import PREFECT_UI_URL
+
+from transferline.notify import notify
+from transferline.processes import own_identity
+
+
+def sign() -> None:
+    """Writes on this run which process it is, so that `reconcile` can tell whether that one was killed."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(runtime.flow_run.id, own_identity().tags())
+
+
+def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
+    """The tasks of a run that have not completed."""
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return [task for task in tasks if task.state and not task.state.is_completed()]
+
+
+def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
+    """A hook of flows: posts the failure to the webhook."""
+    post_failure(flow.name, run, state.message or "")
+
+
+def post_failure(flow: str, run: FlowRun, message: str) -> None:
+    """Posts the failure of a run to the webhook, with the stages that did not complete and the address of its page."""
+    page = PREFECT_UI_URL.value()
+    address = f"{page}/runs/flow-run/{run.id}" if page else None
+    notify(str(Path.cwd()), flow, run.name, [task.name for task in unfinished_tasks(run)], message, address)

@@ -1,0 +1,60 @@
+"""The deployments of `prefect.yaml`, served by this process: no work pool and no worker."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron, Interval, Schedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from ruamel.yaml import YAML
+
+from flows.reconcile import reconcile
+from transferline.ui import prefect_server
+
+
+def main(root: Path, port: int) -> None:
+    """Reconciles, then runs what is due until Ctrl-C or SIGTERM.
+
+    Args:
+        root: the project's folder.
+        port: of Prefect's page on 127.0.0.1, where PREFECT_API_URL names no server.
+    """
+    with _server(root, port):
+        reconcile(return_state=True)
+        serve(*deployments(root), pause_on_shutdown=False)  # what is missed meanwhile is made up for
+
+
+def deployments(root: Path) -> list[RunnerDeployment]:
+    """What `prefect.yaml` deploys, without the work pool."""
+    entries = YAML(typ="safe", pure=True).load(root / "prefect.yaml")["deployments"]
+    return [
+        RunnerDeployment.from_entrypoint(
+            entry["entrypoint"],
+            name=entry["name"],
+            description=entry["description"],
+            parameters=entry.get("parameters"),
+            schedules=[_schedule(**schedule) for schedule in entry["schedules"]],
+            concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
+        )
+        for entry in entries
+    ]
+
+
+def _schedule(cron: str | None = None, interval: float | None = None, timezone: str | None = None) -> Schedule:
+    return Cron(cron, timezone=timezone) if cron else Interval(interval, timezone=timezone)
+
+
+@contextmanager
+def _server(root: Path, port: int) -> Iterator[None]:
+    """Prefect's server, unless the user has one."""
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    with prefect_server(root, port) as address:
+        os.environ["PREFECT_API_URL"] = address  # the runs are processes of their own
+        with temporary_settings({PREFECT_API_URL: address}):
+            yield

@@ -1,0 +1,117 @@
+"""One training at a time in a project: a lock that names its holder, and that dies with it."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from transferline.errors import TransferlineError
+from transferline.processes import Identity, end_processes, own_identity
+
+VARIABLE = "TRANSFERLINE_LOCK"
+FILE = Path(".transferline/lock")
+
+
+class LockHeldError(TransferlineError):
+    """Somebody else trains in the project."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock; `token` is in the environment of all that it starts."""
+
+    token: str
+    host: str
+    pid: int
+    started: float
+    since: str
+    command: str
+
+    @property
+    def identity(self) -> Identity:
+        """The process."""
+        return Identity(self.host, self.pid, self.started)
+
+
+@contextmanager
+def held(root: Path, command: str) -> Iterator[None]:
+    """Holds the project's lock. What a holder starts need not take it again.
+
+    The kernel frees the lock when its holder dies. What a killed holder left running is ended first.
+
+    Args:
+        root: the project's folder.
+        command: what the next one is told that this process does.
+
+    Raises:
+        LockHeldError: another process holds it; the message names that one.
+        TransferlineError: the holder that started this process is gone.
+    """
+    if token := os.environ.get(VARIABLE):
+        _require_live_holder(root, token)
+        yield
+        return
+    with _taken(root) as file:
+        holder = Holder(uuid.uuid4().hex, **asdict(own_identity()), since=_now(), command=command)
+        file.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        os.environ[VARIABLE] = holder.token
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
+            file.write_text("", encoding="utf-8")
+
+
+def clear(root: Path) -> list[str]:
+    """Ends what a killed holder left running and forgets that holder; returns what was done, in sentences.
+
+    Raises:
+        LockHeldError: a live process holds the lock.
+    """
+    file = root / FILE
+    holder = _holder(file)
+    with _taken(root):
+        return [f"freed the lock of {_describe(holder)}, which was killed"] if holder else []
+
+
+@contextmanager
+def _taken(root: Path) -> Iterator[Path]:
+    file = root / FILE
+    file.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(file, blocking=False):
+            if left := _holder(file):
+                end_processes(lambda environment: environment.get(VARIABLE) == left.token)
+                file.write_text("", encoding="utf-8")
+            yield file
+    except Timeout as error:
+        holder = _holder(file)
+        who = _describe(holder) if holder else "a process that has just started"
+        raise LockHeldError(f"{root}: {who} is at work in this project; wait until it has ended, or stop it") from error
+
+
+def _require_live_holder(root: Path, token: str) -> None:
+    holder = _holder(root / FILE)
+    if holder is None or holder.token != token or holder.identity.is_dead():
+        raise TransferlineError(
+            f"the run that started this was killed ({VARIABLE} names no live holder); start it again"
+        )
+
+
+def _holder(file: Path) -> Holder | None:
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return Holder(**json.loads(text)) if text else None
+
+
+def _describe(holder: Holder) -> str:
+    return f"{holder.command} (pid {holder.pid} on {holder.host}, since {holder.since})"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z")

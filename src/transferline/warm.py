@@ -1,0 +1,177 @@
+"""The warm parent: a process that has imported TensorFlow and MLflow and forks a child for each stage command.
+
+These imports cost each stage ten seconds of processor time and more. The stages below one `dvc repro` by hand, or one
+`transferline run`, pay for them once: the first stage command starts the parent (`warm_parent.py`), which ends with
+that `dvc` or `run`, its owner. What a stage does and writes is the same with and without it. Without an owner, off
+Linux, with another environment than the parent's, or if anything fails before the child has started, the stage
+command does its work itself, and always with TRANSFERLINE_WARM=0 in the environment.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from transferline.errors import TransferlineError
+
+SWITCH = "TRANSFERLINE_WARM"
+OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above a stage command
+
+# TensorFlow's own import is what they would wait for anyway.
+NEED_TENSORFLOW = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
+COME_BEFORE = ("fetch", "validate")
+SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER = 120.0, 0.2
+
+READY, REFUSED, INTERRUPT = b"ready", b"refused", b"interrupt"
+LONGEST_MESSAGE = 1 << 20
+
+
+@contextmanager
+def shared_by_stages() -> Iterator[None]:
+    """Makes this process the owner of a warm parent for the stage commands in the block."""
+    try:
+        _require_switched_on()
+        path, parent = address(os.getpid()), start(os.getpid())
+    except OSError:
+        yield
+        return
+    os.environ[OWNER] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[OWNER]
+        parent.terminate()
+        parent.wait()
+        Path(path).unlink(missing_ok=True)
+
+
+def run_in_child(stage: str) -> int | None:
+    """Runs this process's command, `transferline stage <stage> …`, in a child of the warm parent.
+
+    Returns:
+        The child's exit status, or None if there is no warm parent to be had and nothing has been done.
+
+    Raises:
+        TransferlineError: the warm parent ended before the child.
+    """
+    try:
+        with _connected(stage) as connection:
+            _ask(connection)
+            return _outcome(connection)
+    except OSError:
+        return None
+
+
+def start(owner: int) -> subprocess.Popen[bytes]:
+    """Starts a warm parent that ends with the process `owner`; it can be connected to at once and answers when ready.
+
+    Raises:
+        OSError: it cannot be, for instance because there is one already.
+    """
+    path = address(owner)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen()
+        command = [sys.executable, "-P", "-m", "transferline.warm_parent", str(owner), str(listener.fileno())]
+        none = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, stdin=none, stdout=none, stderr=none, pass_fds=[listener.fileno()], start_new_session=True
+        )
+
+
+def address(owner: int) -> str:
+    """The path of the socket of the warm parent of a process, in a folder of this user's only.
+
+    Raises:
+        OSError: there is no such process, this is not Linux, or the folder belongs to somebody else.
+    """
+    started = _stat(owner)[19]
+    folder = Path(tempfile.gettempdir()) / f"transferline-{os.getuid()}"
+    folder.mkdir(0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is open to others")
+    return str(folder / f"{owner}-{started}")
+
+
+def _connected(stage: str) -> socket.socket:
+    """A connection to a parent that is ready; OSError if there is none, or none yet for a stage that need not wait."""
+    owner = _owner()
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.connect(address(owner))
+    except FileNotFoundError:
+        if stage in (*NEED_TENSORFLOW, *COME_BEFORE):
+            with contextlib.suppress(OSError):
+                start(owner)
+        connection.connect(address(owner))
+    connection.settimeout(SECONDS_FOR_IMPORTS if stage in NEED_TENSORFLOW else SECONDS_FOR_ANSWER)
+    if connection.recv(len(READY)) != READY:
+        raise ConnectionError("the warm parent could not import what it has to")
+    connection.settimeout(None)
+    return connection
+
+
+def _owner() -> int:
+    _require_switched_on()
+    if OWNER in os.environ:
+        return int(os.environ[OWNER])
+    pid = os.getppid()
+    while pid > 1:
+        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        if any(Path(word).name == "dvc" for word in words[:3]):
+            return pid
+        pid = int(_stat(pid)[1])
+    raise ProcessLookupError("no dvc above this process")
+
+
+def _require_switched_on() -> None:
+    if os.environ.get(SWITCH) == "0":
+        raise ProcessLookupError(f"{SWITCH}=0")
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on: 1 is the parent's id, 19 the start in ticks since boot."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
+def _ask(connection: socket.socket) -> None:
+    """Hands over all that makes a process behave like this one."""
+    umask = os.umask(0)
+    os.umask(umask)
+    request: dict[str, Any] = {
+        "executable": sys.executable,
+        "argv": sys.argv,
+        "path": sys.path,
+        "cwd": str(Path.cwd()),
+        "umask": umask,
+        "environ": dict(os.environ),
+    }
+    socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
+
+
+def _outcome(connection: socket.socket) -> int | None:
+    """The child's exit status, None if the parent refused; Ctrl-C goes to the child."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(INTERRUPT)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        answer = connection.recv(len(REFUSED))
+    except ConnectionError:
+        answer = b""
+    if not answer:
+        raise TransferlineError(f"the warm parent of this stage ended before it; run again, or with {SWITCH}=0")
+    return None if answer == REFUSED else int(answer)

@@ -1,0 +1,191 @@
+"""The process that `warm.py` tells of: `python -m transferline.warm_parent OWNER LISTENING_SOCKET`.
+
+It must have one thread and have run no TensorFlow operation when it forks: threads do not survive a fork. OpenBLAS
+ends its threads before each fork and starts them again when they are needed; Arrow's allocator is told to have none.
+"""
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from transferline import environment, warm
+from transferline.quiet import without_wrappers
+
+# What several stages import, after TensorFlow; imported while there is nothing to answer.
+LATER = (
+    "mlflow.store.tracking.sqlalchemy_store",
+    "matplotlib.backends.backend_agg",
+    "networkx",
+    "pyarrow.dataset",
+    "ruamel.yaml",
+    "sklearn.metrics",
+)
+# Set anew by DVC, Prefect or a shell for each command, and read by nothing that is imported here.
+VARYING = ("DVC_", "PREFECT_", "TRANSFERLINE_")
+VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
+PR_SET_PDEATHSIG = 1
+
+Request = dict[str, Any]
+
+exit_status = 1  # of an exception that nobody expected
+
+
+class Parent:
+    """Forks a child for each request, passes Ctrl-C on, and ends a child whose client is gone."""
+
+    def __init__(self, owner: int, listener: socket.socket) -> None:
+        self.listener = listener
+        self.owner = os.pidfd_open(owner)
+        self.environ = _comparable(os.environ)
+        self.children: dict[socket.socket, int] = {}  # the process that each connection asked for
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(listener, selectors.EVENT_READ)
+        self.selector.register(self.owner, selectors.EVENT_READ)
+
+    def serve(self) -> Request | None:
+        """Returns in each child, with its request, and at the owner's end, with None."""
+        later = list(LATER)
+        while True:
+            events = self.selector.select(0 if later else None)
+            if not events:
+                importlib.import_module(later.pop(0))
+            for key, _ in events:
+                if key.fileobj is self.listener:
+                    self._greet()
+                elif key.fileobj == self.owner:
+                    return None
+                elif isinstance(key.fileobj, socket.socket):
+                    if request := self._hear(key.fileobj):
+                        return request
+                else:
+                    self._finish(key.fd, key.data)
+
+    def _greet(self) -> None:
+        connection, _ = self.listener.accept()
+        with suppress(OSError):  # it may have stopped waiting
+            connection.send(warm.READY)
+        self.selector.register(connection, selectors.EVENT_READ)
+
+    def _hear(self, connection: socket.socket) -> Request | None:
+        """Acts on a message, or on its end; in the child it forked for one, returns the request."""
+        try:
+            message, files, _, _ = socket.recv_fds(connection, warm.LONGEST_MESSAGE, 3)
+        except ConnectionError:
+            message, files = b"", []
+        child = self.children.get(connection)
+        if child:
+            os.killpg(child, signal.SIGINT if message else signal.SIGKILL)
+        elif message:
+            return self._fork(connection, json.loads(message), files)
+        if not message:
+            self.selector.unregister(connection)
+        return None
+
+    def _fork(self, connection: socket.socket, request: Request, files: list[int]) -> Request | None:
+        same = request["executable"] == sys.executable and _comparable(request["environ"]) == self.environ
+        gc.freeze()  # a collection in the child would copy every page that it looks at
+        child = os.fork() if same else None
+        if child == 0:
+            self._close()
+            return request | {"files": files}
+        for file in files:
+            os.close(file)
+        if child is None:
+            connection.send(warm.REFUSED)
+        else:
+            os.setpgid(child, child)
+            self.children[connection] = child
+            self.selector.register(os.pidfd_open(child), selectors.EVENT_READ, connection)
+        return None
+
+    def _finish(self, process: int, connection: socket.socket) -> None:
+        """Tells the exit status of a child that has ended."""
+        self.selector.unregister(process)
+        os.close(process)
+        _, status = os.waitpid(self.children.pop(connection), 0)
+        code = os.waitstatus_to_exitcode(status)
+        with suppress(OSError):  # the client may be gone
+            connection.send(str(code if code >= 0 else 128 - code).encode())
+        with suppress(KeyError):
+            self.selector.unregister(connection)
+        connection.close()
+
+    def _close(self) -> None:
+        """Closes in a child what only its parent needs."""
+        for key in list(self.selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+            else:
+                os.close(key.fd)
+        self.selector.close()
+
+
+def _comparable(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that have to be the same: what was imported may have read them."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(VARYING)}
+    return {name: value for name, value in kept.items() if name not in VARYING_NAMES}
+
+
+def _become(request: Request) -> None:
+    """Makes this process like a fresh one that was started where the request comes from."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number, file in enumerate(request["files"]):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update(request["environ"], **{warm.SWITCH: "0"})
+    os.chdir(request["cwd"])
+    os.umask(request["umask"])
+    sys.argv[:], sys.path[:] = request["argv"], request["path"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transferline"]:
+        del sys.modules[name]  # the source may have changed since
+    importlib.invalidate_caches()
+
+
+def main() -> None:
+    """Imports TensorFlow, serves, and in each child runs the command line it was asked for."""
+    owner, listener = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    parent = Parent(owner, listener)
+    atexit.register(_end_at_once)  # the first one that is registered is the last one that runs
+    environment.prepare(Path.cwd())
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
+    with without_wrappers():
+        importlib.import_module("tensorflow")
+    request = parent.serve()
+    if request is None:
+        Path(listener.getsockname()).unlink(missing_ok=True)
+    else:
+        _become(request)
+        _run_command()
+
+
+def _run_command() -> None:
+    global exit_status
+    try:
+        importlib.import_module("transferline.cli").main()
+    except SystemExit as end:
+        exit_status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+
+
+def _end_at_once() -> None:
+    """Ends the process without taking down the interpreter, which would copy every page that it shares: 0.4 s."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_status)
+
+
+if __name__ == "__main__":
+    main()

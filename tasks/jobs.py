@@ -1,0 +1,54 @@
+"""Stages side by side, in the order that DVC's graph allows."""
+
+from graphlib import TopologicalSorter
+
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from tasks.stage import run_stage, stop_stages
+from transferline.errors import TransferlineError
+from transferline.pipeline import Step
+
+
+class StagesFailedError(TransferlineError):
+    """One stage failed, or several that ran at the same time."""
+
+
+def run_steps(steps: dict[str, Step], jobs: int) -> dict[str, float]:
+    """Runs each step once those that it needs are done, as many as `jobs` at the same time.
+
+    Returns:
+        Seconds of each, in the order in which they ended.
+
+    Raises:
+        StagesFailedError: with the messages of those that failed. The others that ran by then were let end; no further
+            one was started.
+    """
+    position = {name: number for number, name in enumerate(steps)}
+    sorter = TopologicalSorter({name: step.needs for name, step in steps.items()})
+    sorter.prepare()
+    ready: list[str] = []
+    running: dict[PrefectFuture[float], str] = {}
+    seconds: dict[str, float] = {}
+    failures: list[str] = []
+    with ThreadPoolTaskRunner(max_workers=jobs) as runner:
+        try:
+            while running or (sorter.is_active() and not failures):
+                ready = sorted([*ready, *sorter.get_ready()], key=position.__getitem__)
+                while ready and len(running) < jobs and not failures:
+                    name = ready.pop(0)
+                    running[runner.submit(run_stage, {"name": name, "force": steps[name].forced})] = name
+                future = next(as_completed(list(running)))
+                future.wait()
+                name = running.pop(future)
+                if future.state.is_completed():
+                    seconds[name] = future.result()
+                    sorter.done(name)
+                else:
+                    failures.append(str(future.state.message))
+        except BaseException:
+            stop_stages()
+            raise
+    if failures:
+        raise StagesFailedError("\n".join(failures))
+    return seconds

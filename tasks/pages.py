@@ -1,0 +1,80 @@
+"""What Prefect's page shows of a task: findings, epochs, leaderboard, decision, links."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from transferline.paths import DATA_DOCS, LEADERBOARD, VALIDATION_REPORT
+
+EPOCH = re.compile(r"\bepoch (\d+) of (\d+)\b(.*)")
+ROWS = 200
+MLFLOW_PAGE = "http://127.0.0.1:5000"
+
+
+class EpochProgress:
+    """A bar on the task's page that follows the lines of a training."""
+
+    def __init__(self) -> None:
+        self._artifact: UUID | None = None
+
+    def hear(self, line: str) -> None:
+        """Moves the bar if the line tells of an epoch; the first such line draws it."""
+        if not (epoch := EPOCH.search(line)):
+            return
+        percent = 100 * int(epoch[1]) / int(epoch[2])
+        text = f"epoch {epoch[1]} of {epoch[2]}{epoch[3]}"
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(percent, description=text)
+        else:
+            update_progress_artifact(self._artifact, percent, description=text)
+
+
+def show_stage(name: str, root: Path) -> None:
+    """Puts on the task's page what its stage is about, if there is a page for it and the stage has written it."""
+    path, show = PAGES.get(name, (None, None))
+    if path and show and (root / path).is_file():
+        show(root)
+
+
+def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
+    """Puts on the task's page what promotion decided and why, every gate, and where MLflow's page is."""
+    verdict = "promoted" if decision["promoted"] else "not promoted"
+    rows = [f"| {gate['gate']} | {gate['verdict']} | {gate['why']} |" for gate in decision["gates"]]
+    table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
+    lines = [f"# Version {decision['version']}: {verdict}", "", decision["reason"], *table]
+    create_markdown_artifact("\n".join(lines), key="decision", description="what promotion decided, and why")
+    page = tracking_uri if tracking_uri.startswith("http") else MLFLOW_PAGE
+    create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry; `transferline ui` serves it")
+
+
+def _show_findings(root: Path) -> None:
+    report = json.loads((root / VALIDATION_REPORT).read_text(encoding="utf-8"))
+    rows = [
+        {key: finding.get(key, "") for key in ("severity", "rule", "path", "detail")} for finding in report["findings"]
+    ]
+    rest = f"; the first {ROWS} of {len(rows)} findings" if len(rows) > ROWS else ""
+    verdict = "fit for training" if report["success"] else "not fit for training: " + "; ".join(report["reasons"])
+    create_table_artifact(rows[:ROWS], key="findings", description=f"{verdict}{rest} ({VALIDATION_REPORT})")
+    create_link_artifact((root / DATA_DOCS).as_uri(), "Data Docs", key="validation-report", description=str(DATA_DOCS))
+
+
+def _show_leaderboard(root: Path) -> None:
+    text = (root / LEADERBOARD).read_text(encoding="utf-8")
+    create_markdown_artifact(text, key="leaderboard", description=str(LEADERBOARD))
+
+
+PAGES: dict[str, tuple[Path, Callable[[Path], None]]] = {
+    "validate": (VALIDATION_REPORT, _show_findings),
+    "select": (LEADERBOARD, _show_leaderboard),
+}

@@ -1,0 +1,86 @@
+"""`prefect deploy --all` with a worker, and `transferline schedule` without one, against a real Prefect server."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.small_line import command, free_port, make_line, prefect_server, runs_of, started, wait_for
+
+pytestmark = pytest.mark.slow
+
+TRANSFERLINE = str(Path(sys.executable).parent / "transferline")
+PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with prefect_server(tmp_path_factory.mktemp("server")) as env:
+        yield env
+
+
+def ended(flow: str, count: int) -> list[FlowRun]:
+    runs = [run for run in runs_of(flow) if run.state is not None and run.state.is_final()]
+    return runs if len(runs) >= count else []
+
+
+def schedules() -> dict[str, tuple[str, bool]]:
+    """When each deployment is due, and whether a collision cancels the new run."""
+    with get_client(sync_client=True) as client:
+        return {
+            found.name: (
+                str(getattr(found.schedules[0].schedule, "cron", None) or found.schedules[0].schedule.interval),
+                found.concurrency_options is not None and found.concurrency_options.collision_strategy == "CANCEL_NEW",
+            )
+            for found in client.read_deployments()
+        }
+
+
+EXPECTED = {"retrain": ("0 3 * * 1", True), "watch": ("0:15:00", True), "reconcile": ("1:00:00", True)}
+
+
+def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tmp_path: Path) -> None:
+    root = make_line(tmp_path / "line")
+    command(*PREFECT, "work-pool", "create", "transferline", "--type", "process", cwd=root, env=server)
+    command(*PREFECT, "deploy", "--all", cwd=root, env=server)
+    assert schedules() == EXPECTED
+    log = tmp_path / "worker.txt"
+    worker = [*PREFECT, "worker", "start", "--pool", "transferline"]
+    with started(worker, log, cwd=tmp_path, env=server | {"STEP_SECONDS": "4"}):
+        for number in (1, 2):
+            run_deployment("retrain/retrain", parameters={"reason": f"run {number}", "promote": False}, timeout=0)
+        first, second = sorted(
+            wait_for("both runs", 90, [log], lambda: ended("retrain", 2)), key=lambda run: str(run.state_name)
+        )
+    assert (first.state_name, second.state_name) == ("Cancelled", "Completed")
+    assert second.name.startswith("run ") and "stages run; not promoted" in str(second.state.message)
+    assert (root / "reports/leaderboard.md").is_file()
+
+
+def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
+    root = make_line(tmp_path / "line")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    port, log = free_port(), tmp_path / "schedule.txt"
+    api = f"http://127.0.0.1:{port}/api"
+    words = [TRANSFERLINE, "schedule", "--prefect-port", str(port)]
+    with started(words, log, cwd=root, env=env) as process, temporary_settings({PREFECT_API_URL: api}):
+        wait_for("deployments", 120, [log], lambda: len(schedules()) == 3)
+        assert schedules() == EXPECTED
+        (at_start,) = ended("reconcile", 1)
+        assert at_start.deployment_id is None and at_start.state_name == "Completed"
+        (root / "data/raw/images/b.txt").write_text("b")
+        run_deployment("watch/watch", timeout=0)
+        (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
+        assert run.name == "data/raw/images: 1 added" and run.tags == ["watch"]
+        assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
+        process.terminate()
+        assert process.wait(60) == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(api, timeout=5)

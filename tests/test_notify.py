@@ -1,0 +1,66 @@
+"""Failures reach a webhook: from the run itself, and from Prefect's server by the automation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows import automation
+from flows.retrain import main, retrain
+from tests.small_line import make_line, prefect_server, receiver, wait_for
+from transferline.notify import VARIABLE, notify
+
+FAILED = "stage validate failed: data/raw/images: 1 broken image\n  a.png: truncated; mend or remove it"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with prefect_server(tmp_path_factory.mktemp("server")) as env:
+        yield env
+
+
+@pytest.fixture
+def broken_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: dict[str, str]) -> Path:
+    root = make_line(tmp_path / "line")
+    (root / "data/raw/images/validate.txt").touch()
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
+    return root
+
+
+@pytest.mark.slow
+def test_a_failed_run_posts_project_run_stage_and_message(broken_line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as (url, bodies):
+        monkeypatch.setenv(VARIABLE, url)
+        assert main(reason="new photographs", promote=False) == 1
+        (body,) = bodies
+        address = body.pop("address")
+        assert "/runs/flow-run/" in address
+        expected = {"flow": "retrain", "run": "new photographs", "stages": ["validate"], "message": FAILED}
+        assert body == expected | {"project": str(broken_line)}
+        (broken_line / "data/raw/images/validate.txt").unlink()
+        assert retrain(promote=False)["stages"]
+        assert len(bodies) == 1
+
+
+@pytest.mark.slow
+def test_the_automation_posts_from_the_server(broken_line: Path) -> None:
+    with receiver() as (old, early), receiver() as (url, bodies):
+        automation.create(old)
+        automation.create(url)
+        assert main(reason='some "new" photographs', promote=False) == 1
+        body = wait_for("post", 60, [], lambda: bodies)[0]
+        assert (body["flow"], body["run"], body["state"]) == ("retrain", 'some "new" photographs', "Failed")
+        assert body["message"] == FAILED and "/runs/flow-run/" in body["address"]
+        assert early == []
+
+
+def test_a_webhook_that_is_not_there_is_only_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:9/")
+    notify("/p", "retrain", "run", [], "message", None)
+    assert f"warning: {VARIABLE} did not take the notification" in capsys.readouterr().out
+    monkeypatch.delenv(VARIABLE)
+    notify("/p", "retrain", "run", [], "message", None)
+    assert capsys.readouterr().out == ""

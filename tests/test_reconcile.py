@@ -1,0 +1,107 @@
+"""What SIGKILL leaves behind is put right, and the next training works: with a real worker, server, DVC and MLflow."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import psutil
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.deployments import run_deployment
+
+from tests.small_line import command, make_line, prefect_server, receiver, runs_of, started, wait_for
+from transferline.lock import FILE
+from transferline.params import load_params
+from transferline.processes import own_identity
+from transferline.registry.dead_runs import fail_dead_runs
+from transferline.stale import free_dvc_locks
+
+PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
+TRANSFERLINE = str(Path(sys.executable).parent / "transferline")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with prefect_server(tmp_path) as env:
+        yield env
+
+
+def holder(root: Path) -> int | None:
+    file = root / FILE
+    return json.loads(file.read_text())["pid"] if file.exists() and file.read_text() else None
+
+
+def tasks_of(run_id: object) -> dict[str, str]:
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])))
+    return {task.name: str(task.state_name) for task in tasks}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None:
+    root = make_line(tmp_path / "line")
+    command(*PREFECT, "work-pool", "create", "transferline", "--type", "process", cwd=root, env=server)
+    command(*PREFECT, "deploy", "--all", cwd=root, env=server)
+    words, log = [*PREFECT, "worker", "start", "--pool", "transferline"], tmp_path / "worker.txt"
+    with started(words, log, cwd=tmp_path, env=server | {"STEP_SECONDS": "600"}) as worker:
+        run = run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
+        wait_for("stage", 90, [log], lambda: "validate is at work" in log.read_text())
+        flow = psutil.Process(holder(root))
+        stages = [child for child in flow.children(recursive=True) if "step.py" in child.cmdline()]
+        for process in (worker, flow):
+            process.kill()
+    assert [found.state_name for found in runs_of("retrain")] == ["Running"]
+    assert stages and all(stage.is_running() for stage in stages)
+
+    with receiver() as (url, bodies):
+        said = command(TRANSFERLINE, "reconcile", cwd=root, env=server | {"TRANSFERLINE_WEBHOOK": url})
+    assert "the flow run weekly was left Running: crashed" in said and "freed the lock of the flow retrain" in said
+    assert [found.state_name for found in runs_of("retrain")] == ["Crashed"]
+    assert tasks_of(run.id) == {"validate": "Crashed"}
+    assert [(body["flow"], body["stages"]) for body in bodies] == [("retrain", ["validate"])]
+    assert not any(stage.is_running() for stage in stages) and holder(root) is None
+    assert command(TRANSFERLINE, "reconcile", cwd=root, env=server).strip().endswith("nothing was left behind")
+
+    with started(words, log, cwd=tmp_path, env=server):
+        run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
+        names = lambda: sorted(str(found.state_name) for found in runs_of("retrain"))  # noqa: E731
+        wait_for("next run", 90, [log], lambda: names() == ["Completed", "Crashed"])
+
+
+def test_locks_of_dead_processes_in_dvc(tmp_path: Path) -> None:
+    file = tmp_path / ".dvc/tmp/rwlock"
+    assert free_dvc_locks(tmp_path) == []
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    live, gone = ({"pid": pid, "cmd": "dvc repro x"} for pid in (os.getpid(), dead.pid))
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"read": {"a": [live, gone], "b": [gone]}, "write": {"c": gone, "d": live}}))
+    assert free_dvc_locks(tmp_path) == [
+        f"freed what `dvc repro x` (pid {dead.pid}), which was killed, had locked in DVC"
+    ]
+    assert json.loads(file.read_text()) == {"read": {"a": [live]}, "write": {"d": live}}
+    os.utime(file, (1, 1))  # before this process started: its number was another's
+    assert len(free_dvc_locks(tmp_path)) == 1
+
+
+def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:
+    params = load_params(Path(__file__).parents[1] / "recipes/digits.yaml")
+    assert fail_dead_runs(params, tmp_path) == []
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    experiment = client.create_experiment("digits")
+    own = own_identity().tags()
+    tags = {
+        "dead": own | {"process_started": "1.0"},
+        "live": own,
+        "elsewhere": own | {"process_host": "other"},
+        "?": {},
+    }
+    runs = {name: client.create_run(experiment, tags=tag, run_name=name).info.run_id for name, tag in tags.items()}
+    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was left open: failed"]
+    states = {name: client.get_run(run).info.status for name, run in runs.items()}
+    assert states == {"dead": "FAILED", "live": "RUNNING", "elsewhere": "RUNNING", "?": "RUNNING"}
