@@ -1,4 +1,5 @@
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 def pytest_configure() -> None:
     environment.prepare(ROOT)
+    # a shell's background jobs ignore it, and so would the processes that the tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_images(
@@ -31,6 +34,37 @@ def make_images(
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
+def make_multilabel(folder: Path, layout: str, count: int = 120, side: int = 40) -> dict[str, Any]:
+    """Noisy PNGs with a square of each class's colour that an image has, all 8 combinations in turn.
+
+    Returns:
+        `data.layout` for `layout`, csv or voc; the splits are ours.
+    """
+    random, names = np.random.default_rng(0), list(COLORS)
+    rows = []
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    for number in range(count):
+        present = [number >> bit & 1 for bit in range(len(names))]
+        pixels = random.normal(110, 20, (side, side, 3))
+        half = side // 2
+        for quarter, name in zip(random.permutation(4), np.compress(present, names), strict=False):
+            top, left = quarter // 2 * half, quarter % 2 * half
+            pixels[top : top + half - 2, left : left + half - 2] += np.subtract(COLORS[name], 110)
+        path = f"JPEGImages/{number:05}.png"
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / path)
+        objects = "".join(f"<object><name>{name}</name></object>" for name in np.compress(present, names))
+        if layout == "voc":
+            (folder / f"Annotations/{number:05}.xml").write_text(f"<annotation>{objects}</annotation>")
+        rows.append([path, *present])
+    if layout == "voc":
+        return {"kind": "voc", "labels": "annotations", "train": None, "validation": None, "test": None}
+    (folder / "Annotations").rmdir()
+    table = [["path", *names], *rows]
+    (folder / "labels.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in table))
+    return {"kind": "csv", "file": "labels.csv", "path_column": "path", "label_columns": names, "split_column": None}
+
+
 def edit_yaml(path: Path, change: Any) -> None:
     """Loads a YAML file, lets `change` alter the tree in place, and writes it back."""
     yaml = YAML()
@@ -44,6 +78,7 @@ def make_tiny(params: Any) -> None:
     """Turns the default params into a job of seconds: one epoch or two on 32 px images."""
     params["data"]["dataset"] = "colors"
     params["promote"]["model_name"] = params["record"]["experiment"] = "colors"
+    params["promote"]["min_value"] = 0.5
     params["validate"].update(near_duplicate_bits=0, min_images=2)
     params["augment"].update(views=1, horizontal_flip=True)
     params["evaluate"]["bootstrap"] = 200
@@ -71,7 +106,7 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
     root = tmp_path / "project"
-    for name in ("src", "flows", "tasks", "data", "recipes"):
+    for name in ("src", "flows", "tasks", "data", "recipes", "networks"):
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "raw", "downloads", "*.parquet", "*.lock")
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):

@@ -13,7 +13,7 @@ SOURCE = PROJECT / "src"
 STAGES = YAML(typ="safe", pure=True).load(PROJECT / "dvc.yaml")["stages"]
 
 # Their values are tracked as params, or they do not touch what a stage writes.
-EXEMPT = ("params", "errors", "progress", "environment", "cli", "quiet", "paths")
+EXEMPT = ("params", "errors", "processes", "progress", "environment", "cli", "quiet", "paths")
 
 
 def file_of(module: str) -> Path | None:
@@ -73,6 +73,8 @@ def test_deps_are_the_modules_that_a_stage_imports(stage: str) -> None:
     wanted = modules_of(stage)
     lines = "\n".join(f"        - {file}" for file in sorted(wanted))
     assert files == wanted, f"the deps of {stage} in dvc.yaml have to be\n{lines}"
+    builds_models = "src/transferline/models/networks.py" in wanted
+    assert ("networks" in body(stage)["deps"]) == builds_models, "a stage that builds models depends on the user's own"
 
 
 @pytest.mark.parametrize("recipe", sorted((PROJECT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)

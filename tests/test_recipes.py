@@ -1,0 +1,77 @@
+"""Every recipe as it stands, copied to `params.yaml`, on a tiny dataset of its layout: `dvc repro` to the leaderboard.
+
+Changed for the test: a dataset of our own, random weights where some would be downloaded, one epoch, few views.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, edit_yaml, make_images, make_multilabel, run
+
+pytestmark = pytest.mark.slow
+
+RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml") if path.stem != "digits")
+
+
+def make_short(params: Any) -> None:
+    params["data"]["dataset"] = "tiny"  # the public sets are outputs of data/dvc.yaml
+    params["validate"].update(near_duplicate_bits=0, min_images=1)
+    params["augment"]["views"] = 1
+    params["evaluate"].update(bootstrap=100, gallery=6)
+    if "robustness" in params["evaluate"]:
+        params["evaluate"]["robustness"]["images"] = 2
+    for candidate in params["candidates"].values():
+        if candidate["backbone"] and candidate["backbone"]["name"] != "efficientnet_lite0":
+            candidate["backbone"]["weights"] = "none"
+        for stage in ("train_head", "fine_tune", "train"):
+            if candidate[stage]:
+                candidate[stage].update(epochs=1, batch_size=8)
+                candidate[stage].get("schedule", {}).pop("warmup_epochs", None)
+
+
+def make_dataset(raw: Path, layout: Any) -> None:
+    """A few images in the recipe's layout."""
+    if layout["kind"] == "csv":
+        make_multilabel(raw, "csv", count=24)
+        table = pd.read_csv(raw / layout["file"])
+        table.columns = pd.Index([layout["path_column"], *layout["label_columns"][:3]])
+        table.assign(**{layout["label_columns"][3]: table.index % 2}).to_csv(raw / layout["file"], index=False)
+    elif layout["kind"] == "voc":
+        make_multilabel(raw, "voc", count=24)
+        for split, numbers in {"train": range(16), "test": range(16, 24)}.items():
+            names = raw / "ImageSets" / f"{layout[split]}.txt"
+            names.parent.mkdir(parents=True, exist_ok=True)
+            names.write_text("".join(f"{number:05}\n" for number in numbers))
+    elif layout["kind"] == "class_folders":
+        make_images(raw, count=12)
+    else:
+        for split, count in {"train": 16, "test": 4}.items():
+            make_images(raw / layout[split], {"00000": (40, 60, 200), "00001": (200, 50 + count, 40)}, count)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path):
+    shutil.copy(ROOT / "recipes" / f"{recipe}.yaml", project / "params.yaml")
+    edit_yaml(project / "params.yaml", make_short)
+    params = YAML(typ="safe", pure=True).load(project / "params.yaml")
+    raw = project / "data" / "raw" / "tiny"
+    make_dataset(raw, params["data"]["layout"])
+    run("dvc", "add", "-q", raw, cwd=project)
+
+    run("dvc", "repro", cwd=project)
+
+    metrics = json.loads((project / "metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics["candidates"]) == set(params["candidates"])
+    metric = params["select"]["metric"]
+    assert 0 <= metrics["selected"]["validation"][metric] <= 1
+    page = (project / "reports" / "leaderboard.md").read_text(encoding="utf-8")
+    for name, candidate in params["candidates"].items():
+        phases = {"train_head": "head", "fine_tune": "fine_tune", "train": "train"}
+        trained = {phase for stage, phase in phases.items() if candidate[stage]}
+        assert set(metrics["candidates"][name]) == trained and f"| {name} |" in page
