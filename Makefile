@@ -11,8 +11,8 @@ setup: .venv/installed
 run: setup
 	$(BIN)/transferline run
 
-test: setup
-	$(BIN)/python -m pytest
+test: check
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .
