@@ -23,8 +23,8 @@ def promote(options: argparse.Namespace) -> int:
     for gate in decision.gates:
         print(f"{gate.name:<{width}}  {gate.state:<14}  {gate.sentence}")
     named = f"version {decision.version}" if decision.version else "the selected model"
-    outcome = f"{'would be ' if options.dry_run else ''}{'' if decision.accepted else 'not '}promoted"
-    print(f"{named}: {outcome}, {decision.reason}")
+    would, no = "would " * options.dry_run, "not " * (not decision.accepted)
+    print(f"{named}: {would}{no}{'be ' * options.dry_run}promoted, {decision.reason}")
     return 0
 
 
