@@ -18,6 +18,7 @@ from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.data.revision import take_revision, update_import
+from transferline.data.sources import check_at_hand
 from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, held
 from transferline.params import load_params
@@ -99,12 +100,13 @@ def main(**parameters: Any) -> int:
 
 
 def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
-    """Puts params and raw data in place."""
+    """Puts params and raw data in place, as far as no stage does."""
     params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
     if data_revision:
         take_revision(root, params.data.dataset, data_revision)
     if update:
         update_import(root, params.data.dataset)
+    check_at_hand(params.data.dataset, root)
 
 
 def _announce(steps: dict[str, pipeline.Step]) -> None:

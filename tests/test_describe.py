@@ -5,127 +5,53 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
-from tests.tiny_training import ROOT, TRAINING
+from tests.conftest import ROOT
 from transferline.errors import TransferlineError
 from transferline.models.describe import Output, describe, describe_candidates, format_description
-from transferline.params import Candidate, Problem, load_params
-
-POOL, FLATTEN, NORMALIZE, RELU = (
-    {"kind": "max_pool"},
-    {"kind": "flatten"},
-    {"kind": "batch_normalization"},
-    {"kind": "relu"},
-)
+from transferline.params import Candidate, Unfreeze, load_params
 
 
-def conv(filters: int, kernel: int, **settings: Any) -> dict[str, Any]:
-    return {"kind": "conv", "filters": filters, "kernel": kernel, **settings}
+def candidate(recipe: str, name: str) -> Candidate:
+    return load_params(ROOT / "recipes" / f"{recipe}.yaml").candidates[name]
 
 
-def dense(units: int) -> dict[str, Any]:
-    return {"kind": "dense", "units": units, "activation": "relu"}
-
-
-def dropout(rate: float) -> dict[str, Any]:
-    return {"kind": "dropout", "rate": rate}
-
-
-def stride(size: int) -> dict[str, Any]:
-    return {"kind": "max_pool", "size": size}
-
-
-def built(settings: dict[str, Any], size: int, color: str = "rgb") -> Candidate:
-    stages = dict.fromkeys(("backbone", "extract", "train_head", "fine_tune", "train"))
-    image = {"size": size, "color": color, "resize": "stretch"}
-    adapter: TypeAdapter[Candidate] = TypeAdapter(Candidate)
-    return adapter.validate_python({**stages, "image": image, **settings})
-
-
-def on(
-    name: str, size: int, layers: tuple[Any, ...], pooling: str = "none", unfreeze: Any = None, head: bool = True
-) -> Candidate:
-    """A candidate on ImageNet weights, which describing does not need."""
-    views = {"head_views": "untouched" if head else None, "fine_tune_views": "augmented", "dtype": "float16"}
-    return built(
-        {
-            "kind": "pretrained",
-            "backbone": {"name": name, "weights": "imagenet", "pooling": pooling, "unfreeze": unfreeze},
-            "extract": views,
-            "layers": layers,
-            "train_head": TRAINING if head else None,
-            "fine_tune": TRAINING if unfreeze else None,
-        },
-        size,
-    )
-
-
-def scratch(size: int, color: str, *layers: Any) -> Candidate:
-    return built({"kind": "end_to_end", "layers": layers, "train": {**TRAINING, "views": "untouched"}}, size, color)
-
-
-ALEXNET = scratch(
-    150,
-    "rgb",
-    *(conv(64, 7, activation="relu"), NORMALIZE, stride(3), conv(128, 5, activation="relu"), NORMALIZE, stride(3)),
-    *(conv(filters, 3, activation="relu") for filters in (145, 145, 128)),
-    *(NORMALIZE, stride(4), FLATTEN, dense(64), dense(64), dropout(0.5)),
-)
-SMALL, WIDE = ({**POOL, "padding": padding} for padding in ("same", "valid"))
-GREY = scratch(
-    56,
-    "grayscale",
-    *(conv(16, 5, padding="same"), conv(32, 5, padding="same", activation="relu"), NORMALIZE, RELU, WIDE, dropout(0.1)),
-    *(conv(32, 5, padding="same"), conv(16, 5, padding="same"), NORMALIZE, RELU, WIDE, dropout(0.1)),
-    *(conv(16, 5, padding="same"), conv(8, 5, padding="same"), NORMALIZE, RELU, dropout(0.1)),
-    *(FLATTEN, dense(200), dropout(0.25)),
-)
-SIGNS = on(
-    "mobilenet_v2",
-    56,
-    (
-        *(conv(16, 5, padding="same"), NORMALIZE, RELU, SMALL, dropout(0.1)),
-        *(conv(32, 5, padding="same"), conv(16, 5, padding="same"), NORMALIZE, RELU, SMALL, dropout(0.1)),
-        *(conv(16, 5, padding="same"), conv(8, 5, padding="same"), NORMALIZE, RELU, dropout(0.1)),
-        *(FLATTEN, dense(200), dropout(0.25)),
-    ),
-    unfreeze={"last": 5},
-    head=False,
-)
-CNN = scratch(160, "rgb", conv(32, 3), POOL, conv(32, 3), POOL, FLATTEN, dropout(0.2), dense(64))
-VGG16 = on("vgg16", 224, (FLATTEN, dense(512), dropout(0.5)))
-RESNET = on("resnet50_v2", 224, (FLATTEN, dense(512), dropout(0.3), dense(512), dropout(0.3)))
-WASTE = on("mobilenet_v2", 160, (dropout(0.2),), "avg", {"from_layer": 100})
-
-# Worked out by hand. A convolution has kernel² × channels in × filters + filters parameters, a dense layer in × out +
-# out, a batch normalisation 4 a channel, of which 2 are trained. Sides: alexnet 150, 144, 48, 44, 14, 12, 10, 8, 2;
-# grey signs 56, 28, 14; signs 2, 1, 1, on the 2×2×1280 of MobileNetV2, whose last five layers have
-# 960 × 320 + 2 × 320 + 320 × 1280 + 2 × 1280 trained parameters; cnn 160, 158, 79, 77, 38.
+# Worked out by hand from the descriptions of the jobs. A convolution has kernel² × channels in × filters + filters
+# parameters, a dense layer in × out + out, a batch normalisation 4 a channel, of which 2 are trained. Sides: alexnet
+# 150, 144, 48, 44, 14, 12, 10, 8, 2; grey signs 56, 28, 14; signs 2, 1, 1, on the 2×2×1280 of MobileNetV2, whose last
+# five layers have 960 × 320 + 2 × 320 + 320 × 1280 + 2 × 1280 trained parameters, and its last two 2 × 1280; cnn 160,
+# 158, 79, 77, 38; the two convolutions of cats and dogs stand on 5×5×1280.
 
 
 @pytest.mark.parametrize(
-    ("candidate", "problem", "classes", "total", "head", "fine_tune", "train"),
+    ("recipe", "name", "classes", "total", "head", "fine_tune", "train"),
     [
-        pytest.param(WASTE, "binary", 2, 2_259_265, 1_281, 1_862_721, None, id="waste"),
-        pytest.param(ALEXNET, "multilabel", 20, 777_695, None, None, 777_055, id="alexnet"),
-        pytest.param(VGG16, "multilabel", 20, 27_570_516, 12_855_828, None, None, id="vgg16"),
-        pytest.param(RESNET, "multilabel", 20, 75_218_452, 51_653_652, None, None, id="resnet50_v2"),
-        pytest.param(GREY, "multiclass", 62, 387_806, None, None, 387_694, id="grey signs"),
-        pytest.param(SIGNS, "multiclass", 62, 2_819_694, None, 1_281_630, None, id="signs"),
-        pytest.param(CNN, "multiclass", 2, 2_967_650, None, None, 2_967_650, id="cnn"),
+        ("waste", "mobilenet_v2", 2, 2_259_265, 1_281, 1_862_721, None),
+        ("bottles", "mobilenet_v2", 5, 2_264_389, 6_405, None, None),
+        ("bottles", "inception_v3", 5, 21_813_029, 10_245, None, None),
+        ("voc2009", "alexnet", 20, 777_695, None, None, 777_055),
+        ("voc2009", "vgg16", 20, 27_570_516, 12_855_828, None, None),
+        ("voc2009", "resnet50_v2", 20, 75_218_452, 51_653_652, None, None),
+        ("voc2009", "mobilenet_v2", 20, 2_283_604, 25_620, 28_180, None),
+        ("traffic_signs", "cnn", 62, 387_806, None, None, 387_694),
+        ("traffic_signs", "mobilenet_v2", 62, 2_819_694, None, 1_281_630, None),
+        ("cats_vs_dogs", "cnn", 2, 2_967_650, None, None, 2_967_650),
+        ("cats_vs_dogs", "cnn_augmented", 2, 2_967_650, None, None, 2_967_650),
+        ("cats_vs_dogs", "cnn_rescaled", 2, 2_967_650, None, None, 2_967_650),
+        ("cats_vs_dogs", "mobilenet_v2", 2, 2_635_970, 377_986, None, None),
     ],
 )
 def test_the_parameters_of_the_recipes(
-    candidate: Candidate, problem: Problem, classes: int, total: int, head: Any, fine_tune: Any, train: Any
+    recipe: str, name: str, classes: int, total: int, head: Any, fine_tune: Any, train: Any
 ):
-    found = describe(candidate, problem, classes)
-    counts = (found.train_head_parameters, found.fine_tune_parameters, found.train_parameters)
-    assert (found.parameters, *counts) == (total, head, fine_tune, train)
+    params = load_params(ROOT / "recipes" / f"{recipe}.yaml")
+    found = json.loads(describe_candidates(params, name, classes, as_json=True))[name]
+    counts = [found[f"{stage}_parameters"] for stage in ("train_head", "fine_tune", "train")]
+    assert [found["parameters"], *counts] == [total, head, fine_tune, train]
 
 
 def test_a_fine_tuned_candidate_in_words_and_shapes():
-    found = describe(WASTE, "binary", 2)
+    found = describe(candidate("waste", "mobilenet_v2"), "binary", 2)
     assert (found.layers, found.image, found.features) == (154, (160, 160, 3), (1280,))
     assert found.boundary == (Output(layer="block_10_project_BN", shape=(10, 10, 96)),)
     assert (found.boundary_values, found.boundary_bytes) == (9_600, 19_200)
@@ -137,7 +63,7 @@ def test_a_fine_tuned_candidate_in_words_and_shapes():
 
 
 def test_a_network_from_scratch_is_listed_layer_by_layer():
-    found = describe(CNN, "multiclass", 2)
+    found = describe(candidate("cats_vs_dogs", "cnn"), "multiclass", 2)
     assert (found.kind, found.backbone, found.layers, found.boundary) == ("end_to_end", None, 9, ())
     assert [layer.shape for layer in found.own_layers][:3] == [(158, 158, 32), (79, 79, 32), (77, 77, 32)]
     assert [layer.parameters for layer in found.own_layers] == [896, 0, 9_248, 0, 0, 0, 2_957_376, 130]
@@ -149,7 +75,7 @@ def test_a_network_from_scratch_is_listed_layer_by_layer():
 def test_an_unknown_layer_is_named_with_the_candidate():
     params = load_params(ROOT / "recipes" / "digits.yaml")
     backbone = params.candidates["lite0_plain"].backbone.model_copy(
-        update={"unfreeze": WASTE.backbone.unfreeze.model_copy(update={"from_layer": "block5a_expand"})}
+        update={"unfreeze": Unfreeze(from_layer="block5a_expand")}
     )
     wrong = params.candidates["lite0_plain"].model_copy(update={"backbone": backbone})
     broken = params.model_copy(update={"candidates": {"mine": wrong}})

@@ -55,6 +55,15 @@ def raw(tmp_path: Path) -> Path:
     )
 
 
+def test_a_table_or_a_column_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
+    write(tmp_path, other_csv="file,2\n")
+    with pytest.raises(TransferlineError, match=r"labels\.csv: no such table; .* \(there are: other\.csv\)"):
+        list_dataset(tmp_path, FLAGS)
+    write(tmp_path, labels_csv="file,2\n")
+    with pytest.raises(TransferlineError, match=r"has no column 10; its columns are file, 2"):
+        list_dataset(tmp_path, FLAGS)
+
+
 def test_columns_of_0_and_1_become_labels_in_class_order(tmp_path: Path) -> None:
     write(tmp_path, labels_csv="file,10,2,note\na.jpg,1,1,x\nb.jpg,0,0,\ngone.jpg,1,0,\n", a_jpg="", b_jpg="", c_jpg="")
     listing = list_dataset(tmp_path, FLAGS)

@@ -167,3 +167,14 @@ def exif_turned_right():
     exif = Image.Exif()
     exif[0x0112] = 6
     return exif
+
+
+def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
+    for source in ("nothing.jpg", "nothing"):
+        with pytest.raises(TransferlineError, match=f"{source}: no such file or folder"):
+            find_images([str(photos), str(tmp_path / source)])
+    with pytest.raises(TransferlineError, match=r"\*\.jpg: no image there; looked for \.jpg"):
+        find_images([str(tmp_path / "*.jpg")])
+    (tmp_path / "model").mkdir()
+    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.keras; --model takes a folder such as"):
+        open_model(str(tmp_path / "model"))

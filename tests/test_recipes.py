@@ -1,10 +1,12 @@
 """Every recipe as it stands, copied to `params.yaml`, on a tiny dataset of its layout: `dvc repro` to the leaderboard.
 
-Changed for the test: a dataset of our own, random weights where some would be downloaded, one epoch, few views.
+Changed for the test: a dataset of our own, random weights where some would be downloaded, one epoch, few views, and the
+smallest images that the layers take. `test_describe.py` builds the recipes at their true sizes.
 """
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,21 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, make_images, make_multilabel, run
+from transferline.warm import shared_by_stages
 
 pytestmark = pytest.mark.slow
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml") if path.stem != "digits")
+SMALLEST = {"alexnet": 108, "inception_v3": 75, "mobilenet_v2": 129}  # pixels a side; the other candidates take 32
+
+
+@pytest.fixture(scope="module")
+def warm_parent() -> Iterator[None]:
+    """The stages of all recipes share one import of TensorFlow and MLflow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_CURRENT_TEST")  # it differs from test to test, and the warm parent takes one environment
+        with shared_by_stages():
+            yield
 
 
 def make_short(params: Any) -> None:
@@ -26,7 +39,8 @@ def make_short(params: Any) -> None:
     params["evaluate"].update(bootstrap=100, gallery=6)
     if "robustness" in params["evaluate"]:
         params["evaluate"]["robustness"]["images"] = 2
-    for candidate in params["candidates"].values():
+    for name, candidate in params["candidates"].items():
+        candidate["image"]["size"] = min(candidate["image"]["size"], SMALLEST.get(name, 32))
         if candidate["backbone"] and candidate["backbone"]["name"] != "efficientnet_lite0":
             candidate["backbone"]["weights"] = "none"
         for stage in ("train_head", "fine_tune", "train"):
@@ -56,7 +70,9 @@ def make_dataset(raw: Path, layout: Any) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path):
+@pytest.mark.usefixtures("warm_parent")
+def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     shutil.copy(ROOT / "recipes" / f"{recipe}.yaml", project / "params.yaml")
     edit_yaml(project / "params.yaml", make_short)
     params = YAML(typ="safe", pure=True).load(project / "params.yaml")

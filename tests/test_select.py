@@ -168,6 +168,12 @@ def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) ->
     run(tmp_path)
     page = (tmp_path / "reports" / "leaderboard.md").read_text()
     assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in page
+    assert "Even in validation" not in page
+    metrics["validation"]["accuracy"] = 0.92
+    tuned.write_text(json.dumps(metrics))
+    run(tmp_path)
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "the lower validation log_loss decided: lite0_plain fine_tune 0.3500, lite0_hidden head 0.4000.\n" in page
 
 
 def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.test_archive import contents, fetch_archive, make_tar, make_zip
-from transferline.data.sources import Archives, Digits, Folder, fetch, load_sources, source_of
+from transferline.data.sources import Archives, Digits, Folder, check_at_hand, fetch, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 
@@ -113,6 +113,25 @@ def test_a_wrong_source_is_named(tmp_path, source, match):
 def test_an_unknown_dataset_is_named_with_the_nearest():
     with pytest.raises(TransferlineError, match="no dataset digit; did you mean digits"):
         source_of("digit", ROOT / "data" / "sources.yaml")
+
+
+def test_a_dataset_that_nothing_brings_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "data" / "raw" / "cats").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "dogs.dvc").touch()
+    shutil.copy(ROOT / "data" / "sources.yaml", tmp_path / "data" / "sources.yaml")
+    for name in ("cats", "dogs", "digits"):
+        check_at_hand(name, tmp_path)
+    with pytest.raises(TransferlineError, match=r"no data/raw/cows; .* data add PATH --name cows`, .*\(cats, .*dogs"):
+        check_at_hand("cows", tmp_path)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_says_how_its_dataset_comes(recipe):
+    """Fetched by a source of its dataset's name, or brought by the user; the digits are part of a package."""
+    name, public = load_params(recipe).data.dataset, load_sources(ROOT / "data" / "sources.yaml")
+    how = f"transferline data add PATH{'/VOC2009' if name == 'voc2009' else ''} --name {name}"
+    text = " ".join(recipe.read_text(encoding="utf-8").replace("\n# ", " ").split())
+    assert name in public if "fetched on first use" in text or name == "digits" else how in text
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from transferline.data.contact_sheet import MARGIN, SIDE
+from transferline.data.preview import preview_views
 from transferline.data.tables import ImageTable, read_table, write_table
 from transferline.data.transform import apply_views
 from transferline.data.views import FLIPS, NEUTRAL, draw_views
@@ -200,3 +202,11 @@ def test_the_stage_writes_the_table_and_a_picture_with_a_column_per_view(tmp_pat
     width, height = Image.open(preview).size
     assert width / height == pytest.approx(6 / 3, rel=0.2)
     assert {path.name for path in preview.parent.iterdir()} == {"views.png"}
+
+
+def test_the_preview_adds_no_borders_to_images_that_are_no_squares(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (60, 120), "white").save(tmp_path / "a" / "0.png")
+    preview_views(draw_views(manifest(1), AUGMENT), tmp_path, tmp_path / "views.png")
+    tile = np.asarray(Image.open(tmp_path / "views.png"))[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    assert (tile == 255).all()

@@ -35,6 +35,9 @@ def read_csv_layout(raw: Path, layout: Csv) -> dict[str, tuple[str | None, Split
 
 
 def _read(file: Path, layout: Csv) -> pd.DataFrame:
+    if not file.is_file():
+        there = ", ".join(sorted(path.name for path in file.parent.glob("*.csv"))) or "none"
+        raise TransferlineError(f"{file}: no such table; data.layout.file must name one (there are: {there})")
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:

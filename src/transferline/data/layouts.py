@@ -83,7 +83,10 @@ def _split_folders(raw: Path, layout: SplitClassFolders) -> dict[str, Split | No
     missing = [name for name in names if not (raw / name).is_dir()]
     if missing:
         there = ", ".join(sorted((entry.name for entry in raw.iterdir() if entry.is_dir()), key=natural))
-        raise TransferlineError(f"{raw} has no folder {' and no folder '.join(missing)}; there are: {there or 'none'}")
+        raise TransferlineError(
+            f"{raw} has no folder {' and no folder '.join(missing)}; there are: {there or 'none'}. Name those of its "
+            "splits in data.layout, or take {kind: class_folders} if they are classes"
+        )
     return {f"{name}/": split for name, split in names.items()}
 
 

@@ -10,7 +10,7 @@ from transferline.data.tables import ImageTable
 from transferline.data.transform import apply_views
 from transferline.params import Image
 
-TILE = Image(size=128, color="rgb", resize="pad")
+TILE = Image(size=128, color="rgb", resize="crop")  # the borders of pad would look like the work of augmentation
 ROWS, COLUMNS = 8, 10
 
 

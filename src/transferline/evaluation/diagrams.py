@@ -89,10 +89,11 @@ def plot_gallery(images: npt.NDArray[np.uint8], mistakes: pd.DataFrame, title: s
         title: what is shown.
         path: the PNG.
     """
-    rows = max(1, -(-len(images) // GALLERY_COLUMNS))
-    with picture(path, 2 * GALLERY_COLUMNS, 2.7 * rows + 0.5) as figure:
+    columns = min(max(len(images), 3), GALLERY_COLUMNS)  # three are as wide as the title
+    rows = max(1, -(-len(images) // columns))
+    with picture(path, 2 * columns, 2.7 * rows + 0.5) as figure:
         figure.suptitle(f"{title}: {'the worst mistakes' if len(images) else 'no mistakes'}")
-        grid = figure.subplots(rows, GALLERY_COLUMNS, squeeze=False).ravel()
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid:
             axes.axis("off")
         for axes, image, mistake in zip(grid, images, mistakes.to_dict("records"), strict=False):

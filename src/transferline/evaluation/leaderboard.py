@@ -135,6 +135,14 @@ def _fine_tuning(head: Entry, tuned: Entry, metric: str) -> str:
     return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
 
 
+def _even(ranked: list[Entry], metric: str) -> list[str]:
+    """What decided where the best entry has equals."""
+    even = [entry for entry in ranked if entry.figure("validation", metric) == ranked[0].figure("validation", metric)]
+    losses = ", ".join(f"{entry.name} {_number(entry.figure('validation', 'log_loss'))}" for entry in even)
+    told = f"- Even in validation {metric}, so that the lower validation log_loss decided: {losses}."
+    return [told] if len(even) > 1 else []
+
+
 def _floor(ranked: list[Entry]) -> str:
     metric = ranked[0].headline
     floors = {entry.candidate: entry.metrics["floor"] for entry in ranked}
@@ -155,6 +163,7 @@ def markdown(ranked: list[Entry], metric: str) -> str:
         f"Selected by validation {metric}: **{ranked[0].name}**. Test figures took no part in it.\n",
         *(f"| {' | '.join(cells)} |" for cells in lines),
         "",
+        *_even(ranked, metric),
         *(_fine_tuning(head, tuned[head.candidate], metric) for head in heads if head.candidate in tuned),
         _floor(ranked),
     ]

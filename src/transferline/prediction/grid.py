@@ -7,7 +7,7 @@ from transferline.data.contact_sheet import Tile, contact_sheet
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import Prediction
 
-MOST, COLUMNS = 120, 10
+MOST, COLUMNS, FEWEST = 120, 10, 5  # five columns are as wide as a title
 LABELS = 4  # of a multilabel problem, that a caption names
 WRONG = "#c00000"
 
@@ -33,7 +33,7 @@ def draw_grid(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     order = "wrong ones first, then the least sure" if truth else "by predicted label, the least sure first"
     cut = f"; shown are {MOST}, {left_out:,} surer ones are left out" if left_out else ""
     tiles = [_tile(found, card, truth.get(found.path)) for found in shown]
-    contact_sheet(tiles, path, COLUMNS, f"{', '.join(parts)}\n{order}{cut}")
+    contact_sheet(tiles, path, min(COLUMNS, max(FEWEST, len(tiles))), f"{', '.join(parts)}\n{order}{cut}")
 
 
 def _accuracy(known: int, wrong: int, images: int) -> str:

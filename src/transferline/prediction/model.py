@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from transferline import environment
-from transferline.models.exported import ModelCard, load_model, read_card
+from transferline.errors import TransferlineError
+from transferline.models.exported import CARD_FILE, MODEL_FILE, ModelCard, load_model, read_card
 from transferline.quiet import quiet_imports
 
 IMAGENET = "imagenet:"
@@ -18,7 +19,7 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
     For a model of the registry it goes to the root of the project around the working directory.
 
     Raises:
-        TransferlineError: there is none, or outside of a project the name is no folder.
+        TransferlineError: there is none, a folder holds no model, or outside of a project the name is no folder.
     """
     if name.startswith(IMAGENET):
         with quiet_imports():
@@ -29,6 +30,10 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
     folder = Path(name).resolve()
     if not folder.is_dir():
         folder = _registered(name)
+    if missing := [file for file in (CARD_FILE, MODEL_FILE) if not (folder / file).is_file()]:
+        raise TransferlineError(
+            f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
+        )
     return read_card(folder), load_model(folder)
 
 

@@ -55,6 +55,8 @@ def find_images(sources: list[str]) -> list[Path]:
             below = path.rglob("*") if path.is_dir() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
             files = sorted(below)
             matches = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
+        if not matches and not path.exists() and not set(source) & set("*?["):
+            raise TransferlineError(f"{source}: no such file or folder")
         if not matches:
             raise TransferlineError(f"{source}: no image there; looked for {' '.join(IMAGE_SUFFIXES)}")
         found.update(dict.fromkeys(matches))
