@@ -19,7 +19,7 @@ from transferline.paths import DATA_DOCS, LEADERBOARD, VALIDATION_REPORT
 
 EPOCH = re.compile(r"\bepoch (\d+) of (\d+)\b(.*)")
 ROWS = 200
-MLFLOW_PAGE = "http://127.0.0.1:5000"
+MLFLOW_SERVER = "http://127.0.0.1:5000"
 
 
 class EpochProgress:
@@ -54,7 +54,8 @@ def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
     table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
     lines = [f"# Version {decision['version']}: {verdict}", "", decision["reason"], *table]
     create_markdown_artifact("\n".join(lines), key="decision", description="what promotion decided, and why")
-    page = tracking_uri if tracking_uri.startswith("http") else MLFLOW_PAGE
+    server = tracking_uri if tracking_uri.startswith("http") else MLFLOW_SERVER
+    page = f"{server}/#/experiments?workflowType=machine_learning"  # else it opens for language models
     create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry; `transferline ui` serves it")
 
 

@@ -12,6 +12,7 @@ import requests
 
 from transferline.errors import TransferlineError
 from transferline.params import load_params
+from transferline.registry.tracking import connect, experiment_id
 from transferline.ui import serve
 
 PROJECT = Path(__file__).parents[1]
@@ -47,14 +48,17 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
     shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
-    (tmp_path / "mlruns").mkdir()
+    params = load_params(tmp_path / "params.yaml")
+    experiment = experiment_id(connect(params.record, tmp_path), params.record, tmp_path)
     ports = free_ports(2)
     command = [sys.executable, "-c", SERVE, *map(str, ports)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             said = [process.stdout.readline() for _ in range(4)]
-            assert said[1:3] == [f"MLflow:  http://127.0.0.1:{ports[0]}\n", f"Prefect: http://127.0.0.1:{ports[1]}\n"]
+            runs = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+            assert said[1] == f"MLflow:  http://127.0.0.1:{ports[0]}{runs}\n"
+            assert said[2] == f"Prefect: http://127.0.0.1:{ports[1]}\n"
             for port in ports:
                 page = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
                 assert page.status_code == 200

@@ -79,12 +79,21 @@ def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int
         running = [stack.enter_context(_started(page, root)) for page in pages]
         _wait_until_answering(running)
         for page in pages:
-            say(f"{page.name + ':':8} {page.address}")
+            path = _path_of_runs(page, params.record.experiment) if page.name == "MLflow" else ""
+            say(f"{page.name + ':':8} {page.address}{path}")
         if running:
             say("Ctrl-C stops both")
         while running:
             _require_alive(running)
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _path_of_runs(page: Page, experiment: str) -> str:
+    """Where the runs of an experiment are compared; MLflow 3 by itself opens on its pages for language models."""
+    name = {"experiment_name": experiment}
+    found = requests.get(f"{page.address}/api/2.0/mlflow/experiments/get-by-name", name, timeout=60)
+    place = f"/{found.json()['experiment']['experiment_id']}/runs" if found.ok else ""
+    return f"/#/experiments{place}?workflowType=machine_learning"
 
 
 @contextlib.contextmanager
