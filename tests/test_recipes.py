@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, make_images, make_multilabel, run
+from tests.tiny_masks import make_segmented
 from transferline.warm import shared_by_stages
 
 pytestmark = pytest.mark.slow
@@ -47,11 +48,17 @@ def make_short(params: Any) -> None:
             if candidate[stage]:
                 candidate[stage].update(epochs=1, batch_size=8)
                 candidate[stage].get("schedule", {}).pop("warmup_epochs", None)
+        if candidate["kind"] == "deeplab_v3_plus":
+            candidate["image"]["size"] = 32
+            candidate["train"]["frozen_epochs"] = 1
 
 
-def make_dataset(raw: Path, layout: Any) -> None:
+def make_dataset(raw: Path, data: Any) -> None:
     """A few images in the recipe's layout."""
-    if layout["kind"] == "csv":
+    layout = data["layout"]
+    if "masks" in data:
+        make_segmented(raw, layout, 24, data["masks"]["void"], len(data["masks"]["classes"]))
+    elif layout["kind"] == "csv":
         make_multilabel(raw, "csv", count=24)
         table = pd.read_csv(raw / layout["file"])
         table.columns = pd.Index([layout["path_column"], *layout["label_columns"][:3]])
@@ -77,7 +84,7 @@ def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path, monkeypatc
     edit_yaml(project / "params.yaml", make_short)
     params = YAML(typ="safe", pure=True).load(project / "params.yaml")
     raw = project / "data" / "raw" / "tiny"
-    make_dataset(raw, params["data"]["layout"])
+    make_dataset(raw, params["data"])
     run("dvc", "add", "-q", raw, cwd=project)
 
     run("dvc", "repro", cwd=project)

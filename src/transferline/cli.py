@@ -180,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--csv", type=Path, help="write everything to this file")
     predict.add_argument("--submission", type=Path, help="write Id and run-length encoded labels, as Kaggle takes them")
     predict.add_argument("--grid", type=_png, help="draw the images with their labels into this PNG")
+    predict.add_argument("--masks", type=Path, metavar="DIR", help="write masks, and overlays, into this folder")
+    predict.add_argument("--rle", type=Path, help="write masks run-length encoded, a row for each image and class")
     serve = command("serve", serving.serve, "answer requests over HTTP with the champion, on loopback, until Ctrl-C")
     serve.add_argument("--alias", default="champion", help="or a version's number")
     serve.add_argument("--port", type=int, default=8080)

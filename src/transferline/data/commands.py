@@ -24,12 +24,13 @@ def show(options: argparse.Namespace) -> int:
     from transferline.data.show import layout_of, look, summary
     from transferline.data.show_picture import draw
     from transferline.params import load_params
+    from transferline.params.layouts import has_masks
 
     out = options.out.resolve() if options.out else Path("reports") / f"data_{options.name}.png"
     data = load_params(environment.enter_project() / "params.yaml").data
     raw = RAW / options.name
     layout = layout_of(raw, data)
-    found = look(raw, layout)
+    found = look(raw, layout, data.masks if has_masks(layout) else None)
     try:
         draw(found, raw, options.samples, out)
     except OSError as error:

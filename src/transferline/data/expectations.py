@@ -100,6 +100,22 @@ def file_expectations(validate: Validate) -> list[Any]:
     ]
 
 
+def mask_expectations(validate: Validate) -> list[Any]:
+    """What is expected of the mask of each image; the table has `mask_error` (see `scan_masks`), and `mask_reason`,
+    which is the same without its first word."""
+    return [
+        _expect(
+            validate,
+            name,
+            "{mask_reason}",
+            gxe.ExpectColumnValuesToNotMatchRegex,
+            column="mask_error",
+            regex=f"^{name}:",
+        )
+        for name in ("mask_missing", "mask_size", "mask_values", "mask_empty")
+    ]
+
+
 def duplicate_expectations(validate: Validate) -> list[Any]:
     """What is expected of each image beside the others; the table has the columns of `duplicates`."""
     rule = partial(_expect, validate, kind=gxe.ExpectColumnValuesToBeNull)

@@ -9,10 +9,11 @@ from typing import get_args
 import pandas as pd
 
 from transferline.data.csv_layout import read_csv_layout
+from transferline.data.mask_folders import read_mask_folders
 from transferline.data.tables import natural
-from transferline.data.voc import DESCRIBING, read_voc_layout
+from transferline.data.voc import DESCRIBING, MASKS, read_voc_layout
 from transferline.errors import TransferlineError
-from transferline.params import ClassFolders, Csv, Layout, Split, SplitClassFolders, Voc
+from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, Split, SplitClassFolders, Voc
 
 HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
 
@@ -24,7 +25,8 @@ class Listing:
     Attributes:
         files: one row per file in natural order of the paths; `path` (relative, with slashes), `label` (as in
             `data/tables.py`) and `given`, the split that the dataset brings (both null where the layout says nothing
-            about a file). Files that only describe the images are left out.
+            about a file); of a layout with masks also `mask`, the path that the image's mask should have. Files that
+            only describe the images are left out.
         folders: paths of the class folders, also of empty ones.
         classes: names of the classes that the layout declares, also of those that no image has.
     """
@@ -53,7 +55,16 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
         case Voc():
             rows, classes = read_voc_layout(raw, paths, layout)
             images = [path for path in paths if path.partition("/")[0] not in DESCRIBING]
-            return Listing(_table(images, rows), classes=classes)
+            table = _table(images, rows)
+            if layout.labels == "masks":
+                stems = table["path"].map(lambda path: PurePosixPath(path).stem)
+                table["mask"] = (f"{MASKS}/" + stems + ".png").where(table["label"].notna())
+            return Listing(table, classes=classes)
+        case ImageMaskFolders():
+            masks = read_mask_folders(raw, paths, layout, HIDDEN)
+            images = [path for path in paths if not path.startswith(f"{layout.masks}/")]
+            table = _table(images, dict.fromkeys(masks, ("", None)))
+            return Listing(table.assign(mask=table["path"].map(masks)))
         case _:
             return _from_folders(raw, paths, layout)
 

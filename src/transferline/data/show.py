@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from transferline.data.layouts import list_dataset
+from transferline.data.masks import scan_masks
 from transferline.data.scan import FORMAT_OF_SUFFIX, scan
 from transferline.data.survey import survey
 from transferline.data.tables import natural, split_labels
 from transferline.errors import TransferlineError
-from transferline.params import Data, Layout
-from transferline.params.data import gives_several_labels
+from transferline.params import Data, Layout, Masks
+from transferline.params.layouts import gives_several_labels, has_masks
 
 NAMED = 5
 
@@ -54,30 +55,35 @@ def layout_of(raw: Path, data: Data) -> Layout:
     if data.dataset == raw.name:
         return data.layout
     layout = survey(raw).layout
-    if layout is None:
+    if layout is None or has_masks(layout):  # what the values of masks mean stands in params.yaml
+        missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
         raise TransferlineError(
-            f"{raw}: no layout fits; name the dataset in params.yaml, as data.dataset, and say its data.layout there"
+            f"{raw}: {missing}; name the dataset in params.yaml, as data.dataset, and say its data.layout "
+            f"{'and data.masks ' if layout else ''}there"
         )
     return layout
 
 
-def look(raw: Path, layout: Layout) -> Look:
+def look(raw: Path, layout: Layout, masks: Masks | None = None) -> Look:
     """Opens every file of a dataset once.
 
     Args:
         raw: the dataset's folder.
         layout: where its labels stand.
+        masks: what the values of its masks mean; only for a layout with masks.
 
     Raises:
         TransferlineError: see `list_dataset`; or no image has a label and can be read.
     """
     listing = list_dataset(raw, layout)
     files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
+    if masks:
+        files["label"] = scan_masks(raw, files, masks)["label"]
     readable = files[files["luminance_mean"].notna()]
     labelled = readable[readable["label"].notna()]
     if labelled.empty:
         raise TransferlineError(f"{raw}: no image there that can be read and has a label")
-    several = gives_several_labels(layout)
+    several = gives_several_labels(layout) or has_masks(layout)
     names = [tuple(split_labels(label)) if several else (label,) for label in labelled["label"]]
     declared = {*listing.classes, *(Path(folder).name for folder in listing.folders)}
     broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)

@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 from transferline.data.csv_layout import SPLIT_NAMES
 from transferline.data.images import IMAGE_SUFFIXES
 from transferline.data.layouts import HIDDEN, list_dataset
-from transferline.data.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, split_lists
-from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
-from transferline.params.data import gives_several_labels
+from transferline.data.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
+from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
+from transferline.params.layouts import gives_several_labels, has_masks
 
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
 SPLIT_COLUMNS = ("split", "subset", "set")
@@ -73,6 +73,8 @@ def _layout(folder: Path) -> Layout | None:
     if (folder / IMAGES).is_dir() and (voc := _voc(folder)):
         return voc
     folders = [path.name for path in folder.iterdir() if path.is_dir() and not HIDDEN.search(path.name)]
+    if {"images", "masks"} <= set(folders):
+        return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks")
     splits = _splits({name: name for name in folders})
     if splits:
         return SplitClassFolders(kind="split_class_folders", **splits)
@@ -93,9 +95,11 @@ def _splits(names: dict[str, str]) -> dict[str, Any]:
 
 def _voc(folder: Path) -> Voc | None:
     if next((folder / ANNOTATIONS).glob("*.xml"), None):
-        labels: Literal["annotations", "image_sets"] = "annotations"
+        labels: Literal["annotations", "image_sets", "masks"] = "annotations"
     elif next((folder / CLASS_LISTS).glob("*_*.txt"), None):
         labels = "image_sets"
+    elif next((folder / MASKS).glob("*.png"), None):
+        labels = "masks"
     else:
         return None
     listed = split_lists(folder)
@@ -136,11 +140,14 @@ def describe(name: str, found: Survey) -> str:
         return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
     classes = {label for of_split in found.classes.values() for label in of_split}
     several = gives_several_labels(found.layout)
-    block = {
+    single = "binary" if len(classes) == 2 else "multiclass"
+    block: dict[str, Any] = {
         "dataset": name,
-        "problem": "multilabel" if several else "binary" if len(classes) == 2 else "multiclass",
+        "problem": "segmentation" if has_masks(found.layout) else "multilabel" if several else single,
         "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
+    if has_masks(found.layout):
+        block["masks"] = {"classes": ["name of value 0", "name of value 1"], "void": 255}
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
     yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
     yaml.dump({"data": block}, text)

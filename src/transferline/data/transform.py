@@ -7,6 +7,7 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from transferline.data.masks import VOID, Mask
 from transferline.data.views import FLIPS, NEUTRAL
 
 
@@ -30,13 +31,48 @@ def apply_views(images: NDArray[Any], rows: pd.DataFrame) -> NDArray[np.float32]
     Returns:
         float32, (n, height, width, channels), 0..255.
     """
-    if not rows[list(FLIPS)].to_numpy().any() and (rows[list(NEUTRAL)] == pd.Series(NEUTRAL)).all(axis=None):
+    if _are_untouched(rows):
         return images.astype(np.float32)
     (fill,) = rows["fill"].unique()
     sources = source_matrices(rows, images.shape[1], images.shape[2])
     gain, offset = (rows[key].to_numpy(np.float32) for key in ("contrast", "brightness"))
     drawn: NDArray[np.float32] = _draw(images, sources, gain, 255 * offset, fill=fill).numpy()
     return drawn
+
+
+def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
+    """Draws one view of each mask: the geometry of `apply_views`, by nearest neighbour; void where `constant` is black.
+
+    Args:
+        masks: (n, height, width).
+        rows: n rows of a table of views, all with the same `fill`.
+
+    Returns:
+        uint8, (n, height, width).
+    """
+    if _are_untouched(rows):
+        return masks
+    (fill,) = rows["fill"].unique()
+    height, width = masks.shape[1:]
+    sources = source_matrices(rows, height, width).astype(np.float64)
+    column, row = np.arange(width), np.arange(height)[:, None]
+    places = sources[..., 0, None, None] * column + sources[..., 1, None, None] * row + sources[..., 2, None, None]
+    (x, in_x), (y, in_y) = _nearest(places[:, 0], width, fill), _nearest(places[:, 1], height, fill)
+    drawn = masks[np.arange(len(masks))[:, None, None], y, x]
+    return np.where(in_x & in_y, drawn, VOID).astype(np.uint8)
+
+
+def _nearest(place: NDArray[np.float64], size: int, fill: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The pixel at a place along one axis, and whether there is one."""
+    number = np.floor(place + 0.5).astype(np.intp)
+    inside = (number >= 0) & (number < size) if fill == "constant" else np.ones_like(number, bool)
+    if fill == "reflect":
+        number = np.where(number % (2 * size) < size, number % size, size - 1 - number % size)
+    return number.clip(0, size - 1), inside
+
+
+def _are_untouched(rows: pd.DataFrame) -> bool:
+    return bool(not rows[list(FLIPS)].to_numpy().any() and (rows[list(NEUTRAL)] == pd.Series(NEUTRAL)).all(axis=None))
 
 
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from transferline.data.duplicates import exact_duplicates, near_duplicates
@@ -16,14 +17,17 @@ from transferline.data.expectations import (
     duplicate_expectations,
     file_expectations,
     history_expectations,
+    mask_expectations,
 )
 from transferline.data.layouts import HIDDEN, Listing, list_dataset
+from transferline.data.masks import scan_masks
 from transferline.data.scan import FORMAT_OF_SUFFIX, scan
 from transferline.data.splits import group_images, is_ours, split_images
 from transferline.data.tables import ImageTable, natural, split_labels
-from transferline.params import Data, Split, Validate
+from transferline.params import Data, Masks, Split, Validate
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+VOID_PIXELS = "(void)"
 REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
 
 
@@ -33,7 +37,8 @@ class Validation:
 
     Attributes:
         table: the manifest: a row per file in natural order of the paths, with the columns of `scan`, and `label`,
-            `group`, `split` (null where there is none) and `kept`, whether it may be trained and evaluated on.
+            `group`, `split` (null where there is none) and `kept`, whether it may be trained and evaluated on; of a
+            segmentation problem also `mask`, the path, and `label` holds the names of all classes in it.
         findings: in natural order of the paths.
         counts: of files, of images and of what became of them.
         reasons: why the dataset must not be trained on; none if it may.
@@ -64,9 +69,14 @@ def validate_dataset(
     listing, judge = list_dataset(raw, data.layout), Judge()
     rows = scan(raw, list(listing.files["path"])).merge(listing.files, on="path")
     rows["kind"] = [_kind(*row) for row in zip(rows["path"], rows["format"], rows["error"], strict=True)]
+    if data.masks:
+        rows["mask"] = rows["mask"].where(rows["kind"] == "image")
+        rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
     rows["group"], rows["split"] = _groups_and_splits(rows, data)
 
     findings = judge.judge("files", _facts(rows), file_expectations(validate))
+    if data.masks:
+        findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]), mask_expectations(validate))
     usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(_quarantined(findings))
     relations = _relations(rows[usable], validate)
     findings += judge.judge("duplicates", relations, duplicate_expectations(validate))
@@ -75,7 +85,7 @@ def validate_dataset(
     findings += judge.judge("history", history, history_expectations(validate))
     rows["kept"] &= ~rows["path"].isin(_quarantined(findings))
     labelled = _labelled(rows[rows["kind"] == "image"], data)
-    classes = tuple(sorted(labelled["label"].unique(), key=natural))
+    classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
     per_class = _count_classes(labelled, classes)
     table = _class_table(rows, labelled, per_class, listing, data)
     findings += judge.judge("classes", table, class_expectations(validate))
@@ -85,7 +95,7 @@ def validate_dataset(
     )
     counts = _count(rows, findings, per_class, data)
     reasons = _reasons(rows, findings, per_class, data, validate)
-    manifest = ImageTable(rows.drop(columns=["given", "kind"]), classes)
+    manifest = ImageTable(rows.drop(columns=["given", "kind", "mask_error", "pixels"], errors="ignore"), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
 
 
@@ -106,6 +116,9 @@ def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Se
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:
     suffixes = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
+    if "mask_error" in rows:
+        reasons = [str(error).partition(": ")[2] for error in rows["mask_error"]]
+        rows = rows.drop(columns="pixels").assign(mask_reason=reasons)
     return rows.assign(
         split=rows["split"].fillna(""),
         reason=[str(error).partition(": ")[2] for error in rows["error"]],
@@ -131,8 +144,8 @@ def _quarantined(findings: list[Finding]) -> set[str]:
 
 
 def _labelled(images: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """The images that have a label; one with several labels has a row for each."""
-    if data.problem == "multilabel":
+    """The images that have a label; one with several labels, or classes in its mask, has a row for each."""
+    if data.problem in ("multilabel", "segmentation"):
         images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
     return images.dropna(subset="label")
 
@@ -187,6 +200,7 @@ def _hidden_root(path: str) -> str:
 
 def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
     kinds = rows["kind"].value_counts()
+    pixels = {"pixels": _count_pixels(rows, data.masks)} if data.masks else {}
     return {
         "files": len(rows),
         "hidden": int(kinds.get("hidden", 0)),
@@ -198,7 +212,14 @@ def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame,
         "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
         "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
         "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
+        **pixels,
     }
+
+
+def _count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
+    """The pixels of each class, and of void, in the masks of the images that are kept."""
+    counts = np.sum([np.zeros(len(masks.classes) + 1, int), *rows.loc[rows["kept"], "pixels"]], axis=0)
+    return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
 
 
 def _reasons(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -59,9 +60,18 @@ def summarize(validation: Validation) -> str:
         *([alone] if counts["without_group"] else []),
         *([bare] if counts["without_label"] is not None else []),
         *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
-        pd.DataFrame(counts["classes"]).T.to_string(),
+        _per_class(counts).to_string(),
     ]
     return "\n".join(lines)
+
+
+def _per_class(counts: dict[str, Any]) -> pd.DataFrame:
+    """Images by class and split, and the share of the pixels where there are masks."""
+    table = pd.DataFrame(counts["classes"]).T.astype(str)
+    if pixels := counts.get("pixels"):
+        shares = pd.Series(pixels) / max(sum(pixels.values()), 1)
+        table = pd.concat([table, shares.map("{:.2%}".format).rename("pixels")], axis=1).fillna("")
+    return table
 
 
 def stop_if_failed(validation: Validation, raw: Path, report: Path) -> None:

@@ -10,7 +10,8 @@ from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
-DESCRIBING = (ANNOTATIONS, LISTS, "SegmentationClass", "SegmentationObject")  # hold no images of the dataset
+MASKS = "SegmentationClass"
+DESCRIBING = (ANNOTATIONS, LISTS, MASKS, "SegmentationObject")  # hold no images of the dataset
 SHOWN = 10  # faults
 
 
@@ -20,7 +21,8 @@ def read_voc_layout(
     """Label and split of each image, and the classes that `ImageSets/Main` declares.
 
     An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
-    them. A name without an image is given the path that its image should have.
+    them. A name without an image is given the path that its image should have. With masks every image in the lists, or
+    without lists every image, should have one, and the labels are empty: `data/masks.py` reads them from the masks.
 
     Raises:
         TransferlineError: a folder or list is missing or wrong, or an annotation is; all at once.
@@ -29,7 +31,11 @@ def read_voc_layout(
     images = _images(paths, faults)
     splits = _splits(raw, layout, faults)
     classes: set[str] = set()
-    if layout.labels == "annotations":
+    if layout.labels == "masks":
+        labels: dict[str, set[str]] = {
+            name: set() for name in splits or {*images, *(file.stem for file in (raw / MASKS).glob("[!.]*.png"))}
+        }
+    elif layout.labels == "annotations":
         labels = _from_annotations(raw, splits, faults)
     else:
         labels, classes = _from_class_lists(raw, layout, faults)
@@ -51,7 +57,7 @@ def read_voc_layout(
 
 
 def _folders(layout: Voc) -> tuple[str, str]:
-    return IMAGES, ANNOTATIONS if layout.labels == "annotations" else CLASS_LISTS
+    return IMAGES, {"annotations": ANNOTATIONS, "image_sets": CLASS_LISTS, "masks": MASKS}[layout.labels]
 
 
 def _images(paths: Iterable[str], faults: list[str]) -> dict[str, str]:

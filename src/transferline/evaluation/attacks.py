@@ -25,7 +25,7 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
 
     Returns:
         A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `data.tables.targets`
-        gives them: float32, in the shape of the images.
+        gives them, or masks (n, side, side, 1), whose void pixels do not count: float32, in the shape of the images.
     """
     import keras
     import tensorflow as tf
@@ -38,7 +38,9 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     network = keras.models.clone_model(logits, input_tensors=[pixels], clone_function=lambda layer: layer)
     loss = build_loss(CrossEntropy(kind="cross_entropy"), problem)
 
-    @tf.function(input_signature=[tf.TensorSpec(pixels.shape), tf.TensorSpec((None, None))])
+    rank = 4 if problem == "segmentation" else 2
+
+    @tf.function(input_signature=[tf.TensorSpec(pixels.shape), tf.TensorSpec((None,) * rank)])
     def gradient(images: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(images)
@@ -97,12 +99,12 @@ def _to_pixels(values: Floats) -> Pixels:
 
 
 def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> npt.NDArray[Any]:
-    """What a targeted attack aims at: the least likely wrong class of each image, or for a multilabel problem the
-    opposite of each label.
+    """What a targeted attack aims at: the least likely wrong class of each image, of segmentation of each pixel, or
+    for a multilabel problem the opposite of each label.
 
     Args:
-        truth: see `data.tables.targets`.
-        probabilities: (n, classes) of the untouched images.
+        truth: see `data.tables.targets`; or masks (n, side, side, 1).
+        probabilities: (n, classes) of the untouched images; or (n, side, side, classes).
         problem: the kind of problem.
 
     Returns:
@@ -110,7 +112,7 @@ def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> n
     """
     if problem == "multilabel":
         return 1 - truth
-    wrong = probabilities.astype(float)
-    np.put_along_axis(wrong, truth, np.inf, axis=1)
-    least: npt.NDArray[Any] = wrong.argmin(axis=1, keepdims=True).astype(truth.dtype)
+    wrong, is_void = probabilities.astype(float), truth >= probabilities.shape[-1]
+    np.put_along_axis(wrong, np.where(is_void, 0, truth).astype(np.intp), np.inf, axis=-1)
+    least: npt.NDArray[Any] = np.where(is_void, truth, wrong.argmin(axis=-1, keepdims=True)).astype(truth.dtype)
     return least

@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from transferline.data.tables import split_labels
 from transferline.evaluation.leaderboard import PHASES, Entry
+from transferline.evaluation.segmentation import total_confusion
 from transferline.training.files import HISTORY_FILE
 
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]
 NONE = "none"
+PIXEL_ROWS = 10_000
 
 
 def _figures(entry: Entry, metric: str) -> dict[str, dict[str, float]]:
@@ -65,10 +68,12 @@ def confusion(entry: Entry) -> pd.DataFrame:
     """The columns actual and predicted (class names) of the images of the test split, or validation without one.
 
     For a multilabel problem a row per image and class that is there or predicted, with `none` in the other column
-    where it is not.
+    where it is not. For segmentation `PIXEL_ROWS` rows in all, each for as many pixels.
     """
-    predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "label", "predicted"])
     split = "test" if "test" in entry.metrics else "validation"
+    if entry.metrics["problem"] == "segmentation":
+        return _pixels(entry, split)
+    predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "label", "predicted"])
     shown = predictions.loc[predictions["split"] == split, ["label", "predicted"]]
     if entry.metrics["problem"] != "multilabel":
         return shown.rename(columns={"label": "actual"})
@@ -78,6 +83,15 @@ def confusion(entry: Entry) -> pd.DataFrame:
         for name in sorted({*true, *given})
     ]
     return pd.DataFrame(pairs, columns=["actual", "predicted"])
+
+
+def _pixels(entry: Entry, split: str) -> pd.DataFrame:
+    predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "confusion"])
+    classes = list(entry.metrics[split]["per_class"])
+    matrix = total_confusion(predictions[predictions["split"] == split], len(classes))[:, :-1]
+    counts = np.rint(PIXEL_ROWS * matrix / max(matrix.sum(), 1)).astype(int)
+    pairs = [(true, said) for true in classes for said in classes]
+    return pd.DataFrame(pairs, columns=["actual", "predicted"]).loc[lambda table: table.index.repeat(counts.ravel())]
 
 
 def write_plots(ranked: list[Entry], folder: Path) -> None:

@@ -106,6 +106,7 @@ def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
     split = "test" if "test" in entry.metrics else "validation"
     shown = dict.fromkeys((metric, entry.headline))
     others = [name for name in ("log_loss", "expected_calibration_error") if name not in shown]
+    others += [name for name in ("pixel_accuracy", "boundary_f") if name in entry.metrics[split] and name not in shown]
     robust = (f"{kind}_{entry.headline}" for kind in ("corruption", "adversarial"))
     others += [name for name in robust if name in entry.metrics[split]]
     return {
@@ -143,8 +144,7 @@ def _even(ranked: list[Entry], metric: str) -> list[str]:
     return [told] if len(even) > 1 else []
 
 
-def _floor(ranked: list[Entry]) -> str:
-    metric = ranked[0].headline
+def _floor(ranked: list[Entry], metric: str) -> str:
     floors = {entry.candidate: entry.metrics["floor"] for entry in ranked}
     majority = next(iter(floors.values()))[f"majority_{metric}"]
     untrained = ", ".join(f"{name} {floor[f'untrained_{metric}']:.4f}" for name, floor in floors.items())
@@ -157,6 +157,8 @@ def markdown(ranked: list[Entry], metric: str) -> str:
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     heads = [entry for entry in ranked if entry.phase == "head"]
+    of_pixels = ranked[0].metrics["problem"] == "segmentation"
+    floors = ("mean_iou", "pixel_accuracy") if of_pixels else (ranked[0].headline,)
     tuned = {entry.candidate: entry for entry in ranked if entry.phase == "fine_tune"}
     page = [
         "# Leaderboard\n",
@@ -165,7 +167,7 @@ def markdown(ranked: list[Entry], metric: str) -> str:
         "",
         *_even(ranked, metric),
         *(_fine_tuning(head, tuned[head.candidate], metric) for head in heads if head.candidate in tuned),
-        _floor(ranked),
+        *(_floor(ranked, name) for name in floors),
     ]
     return "\n".join(page) + "\n"
 

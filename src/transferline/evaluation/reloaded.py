@@ -44,15 +44,23 @@ def _milliseconds(model: Any, images: np.ndarray[Any, np.dtype[np.uint8]], repea
     return times[WARM_UP:]
 
 
+def _noise(card: ModelCard, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+
+
+def one_image_times(model: Any, card: ModelCard) -> list[float]:
+    """Times in milliseconds from an image in memory to its probabilities, in a batch of one, after a warm-up."""
+    return _milliseconds(model, _noise(card, 1), 30)
+
+
 def measure_latency(model: Any, card: ModelCard) -> dict[str, float]:
     """Times the way from pixels in memory to probabilities, after a warm-up.
 
     Returns:
         `one_image_ms` (median) and `one_image_p90_ms` for a batch of one, `batch_32_ms_per_image` (median).
     """
-    side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
-    images = np.random.default_rng(0).integers(0, 256, (32, side, side, channels), dtype=np.uint8)
-    one, batch = _milliseconds(model, images[:1], 30), _milliseconds(model, images, 5)
+    one, batch = one_image_times(model, card), _milliseconds(model, _noise(card, 32), 5)
     return {
         "one_image_ms": float(np.median(one)),
         "one_image_p90_ms": float(np.quantile(one, 0.9)),

@@ -16,6 +16,7 @@ from transferline.evaluation.plots import plot_curves
 from transferline.evaluation.reloaded import check_parity, measure_latency
 from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.score import metrics_of, predict_rows
+from transferline.evaluation.segmentation_diagrams import draw_segmentation
 from transferline.evaluation.trials import Subject
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, trained
 from transferline.params import Evaluate
@@ -39,13 +40,15 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
     return pd.concat([validation, test], ignore_index=True)
 
 
-def draw(predictions: pd.DataFrame, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
+def draw(predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
     """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
-    and gallery, or what `draw_multilabel` draws."""
+    and gallery, or what `draw_multilabel` or `draw_segmentation` draws."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
     shown = predictions[predictions["split"] == split]
     title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
-    if card.problem == "multilabel":
+    if card.problem == "segmentation":
+        draw_segmentation(shown, model, card, title, raw, params.gallery, folder)
+    elif card.problem == "multilabel":
         draw_multilabel(shown, card, title, raw, params.gallery, folder)
     else:
         _draw_single_label(shown, card, title, raw, params.gallery, folder)
@@ -80,7 +83,7 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
     write_json(measure_latency(model, card) | sizes, folder / "latency.json")
-    draw(predictions, card, raw, params, folder)
+    draw(predictions, model, card, raw, params, folder)
     of_splits = {
         split: metrics_of(part, card.classes, params, card.problem)
         for split, part in predictions.groupby("split", sort=False)

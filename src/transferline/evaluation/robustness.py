@@ -15,6 +15,7 @@ from transferline.evaluation.corruptions import SEVERITIES, Pixels, corrupt
 from transferline.evaluation.metrics import share
 from transferline.evaluation.resampling import Figure, Floats, average_precision, with_intervals
 from transferline.evaluation.score import class_columns, figures_of, label_flags
+from transferline.evaluation.segmentation import ious, total_confusion
 from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.models.exported import ModelCard
 from transferline.params import Adversarial, Attack, Corruption, Evaluate, Robustness
@@ -75,8 +76,8 @@ def _figure(found: pd.DataFrame, card: ModelCard) -> Figure:
 
 
 def class_table(found: dict[Trial, pd.DataFrame], card: ModelCard) -> pd.DataFrame:
-    """Each class's recall, or for a multilabel problem its average precision: a row per class, a column per
-    corruption, mean over the severities, after one for the untouched images. NaN where no image has the class."""
+    """Each class's recall, for a multilabel problem its average precision, for segmentation its IoU: a row per class, a
+    column per corruption, mean over the severities, after one for the untouched images. NaN where no image has it."""
     columns: dict[str, list[Floats]] = {}
     for (name, _), one in found.items():
         columns.setdefault(name, []).append(_by_class(one, card))
@@ -84,6 +85,8 @@ def class_table(found: dict[Trial, pd.DataFrame], card: ModelCard) -> pd.DataFra
 
 
 def _by_class(found: pd.DataFrame, card: ModelCard) -> Floats:
+    if card.problem == "segmentation":
+        return ious(total_confusion(found, len(card.classes)))
     truth = label_flags(found["label"], card.classes, card.problem)
     if card.problem == "multilabel":
         pairs = zip(truth.T, class_columns(found, card.classes).T, strict=True)
@@ -99,7 +102,8 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
     Returns:
         `adversarial_<metric>`, of the problem's main metric (see `METRIC`) the lowest among the attacks at the largest
         ε, with its interval; `adversarial`: the number of images, and by attack and ε the metric with its interval
-        and, of a targeted one, `goal_reached`: the share of images of which the model says what it aimed at.
+        and, of a targeted one, `goal_reached`: the share of images of which the model says what it aimed at (not of
+        segmentation).
     """
     card = subject.card
     gradient = loss_gradient(subject.model, card.problem)
@@ -114,12 +118,12 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
         for epsilon in wanted.epsilons
     }
     found = ask(subject, changes)
-    aims = _goal_labels(found[UNTOUCHED], card)
+    aims = None if card.problem == "segmentation" else _goal_labels(found[UNTOUCHED], card)
     metric, largest = METRIC[card.problem], max(wanted.epsilons)
     tree: dict[str, Any] = {"images": len(subject.rows)}
     for name, epsilon in changes:
         figures = _rated(found[name, epsilon], card, params)
-        if name.startswith("targeted"):
+        if name.startswith("targeted") and aims is not None:
             figures["goal_reached"] = float((found[name, epsilon]["predicted"].to_numpy() == aims).mean())
         tree.setdefault(name, {})[f"epsilon_{epsilon}"] = figures
     strongest = min(wanted.attacks, key=lambda name: tree[name][f"epsilon_{largest}"][metric] or 0.0)
@@ -132,7 +136,7 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
 
 def _rated(found: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, float | None]:
     """The problem's main metric with its interval, as in `metrics_of`."""
-    if card.problem == "multilabel":
+    if card.problem in ("multilabel", "segmentation"):
         return with_intervals({METRIC[card.problem]: _figure(found, card)}, len(found), params)
     return {**share(METRIC[card.problem], (found["label"] == found["predicted"]).to_numpy(), params)}
 

@@ -12,7 +12,7 @@ from transferline.evaluation.corruptions import GREY, SEVERITIES, Pixels
 from transferline.evaluation.diagrams import short
 from transferline.evaluation.plots import BLUE, ORANGE, picture
 from transferline.evaluation.plots import GREY as MUTED
-from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, captions, examples
+from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, examples, shown
 from transferline.params import Adversarial
 from transferline.training.files import METRIC
 
@@ -33,7 +33,7 @@ def plot_corruptions(values: Mapping[Trial, float], by_class: pd.DataFrame, subj
     """
     names = [str(name) for name in by_class]
     severities = [[values.get((name, level), values[UNTOUCHED]) for name in names] for level in SEVERITIES]
-    of_class = "average precision" if subject.card.problem == "multilabel" else "recall"
+    of_class = {"multilabel": "average precision", "segmentation": "IoU"}.get(subject.card.problem, "recall")
     count = len(by_class)
     height = float(np.clip(0.3 * count, 0.6, 24))
     with picture(path, 2.6 + 0.62 * len(names), 3.6 + height) as figure:
@@ -65,12 +65,12 @@ def draw_corrupted(
     """Draws an image under every corruption (row) and severity, with what the model says of it."""
     batch = examples(subject, untouched, 1)
     images = {trial: change(batch) for trial, change in changes.items()}
-    said = captions(subject, np.concatenate(list(images.values())))
+    pictures, said = shown(subject, np.concatenate(list(images.values())))
     tiles = [
-        Tile(image[0], f"{name.replace('_', ' ')} {level}\n{words}")
-        for ((name, level), image), words in zip(images.items(), said, strict=True)
+        Tile(image, f"{name.replace('_', ' ')} {level}\n{words}")
+        for (name, level), image, words in zip(images, pictures, said, strict=True)
     ]
-    (before,) = captions(subject, batch.images)
+    _, (before,) = shown(subject, batch.images)
     contact_sheet(tiles, path, len(SEVERITIES), f"{subject.title}; untouched: {before}")
 
 
@@ -108,9 +108,8 @@ def draw_attacked(
     added = attacked.astype(float) - batch.images
     factor = GREY / max(float(np.abs(added).max()), 1)
     tiles = []
-    for image, grain, result, before, after in zip(
-        batch.images, added, attacked, captions(subject, batch.images), captions(subject, attacked), strict=True
-    ):
+    (images, befores), (results, afters) = shown(subject, batch.images), shown(subject, attacked)
+    for image, grain, result, before, after in zip(images, added, results, befores, afters, strict=True):
         enlarged = np.rint(GREY + factor * grain).astype(np.uint8)
         tiles += [
             Tile(image, f"before:\n{before}"),

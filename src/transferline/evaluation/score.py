@@ -11,6 +11,7 @@ from transferline.data.tables import join_labels, split_labels
 from transferline.evaluation.metrics import classification_metrics, single_label_figures
 from transferline.evaluation.multilabel import multilabel_figures, multilabel_metrics
 from transferline.evaluation.resampling import Figure, Flags, Floats
+from transferline.evaluation.segmentation import predict_masks, rate, segmentation_figures, segmentation_metrics
 from transferline.evaluation.thresholds import decide
 from transferline.models.exported import ModelCard, load_model, probabilities, read_card
 from transferline.params import Evaluate, Problem
@@ -20,28 +21,36 @@ BATCH_SIZE = 32
 PROBABILITY = "probability_"
 
 
-def predict_rows(model: Any, card: ModelCard, raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
+def predict_rows(
+    model: Any, card: ModelCard, raw: Path, rows: pd.DataFrame, classes: tuple[str, ...] | None = None
+) -> pd.DataFrame:
     """Predicts images.
 
     Args:
         model: an exported model, loaded.
         card: its card.
         raw: the folder that the paths are relative to.
-        rows: at least one; columns path, split, label.
+        rows: at least one; columns path, split, label, and of segmentation mask.
+        classes: of the dataset, which say what the values of its masks mean; those of the card if left out.
 
     Returns:
         Columns path, split, label, predicted (as `label`: a name, or for a multilabel problem those that pass the
         card's thresholds), confidence (probability of the most probable class, 0 to 1), and `probability_<class>` for
-        each class of the card.
+        each class of the card. For segmentation see `rate`.
     """
+    if card.problem == "segmentation":
+        return predict_masks(model, card, raw, rows, classes)
     paths = rows["path"].tolist()
     batches = read_batches(raw, paths, card.image, BATCH_SIZE)
     shown = progress(batches, -(-len(paths) // BATCH_SIZE), f"predict {card.candidate} {card.phase}, batches")
-    return answers(probabilities(model, shown), card, rows)
+    return answers(probabilities(model, shown), card, rows, raw)
 
 
-def answers(values: Floats, card: ModelCard, rows: pd.DataFrame) -> pd.DataFrame:
-    """The table of `predict_rows` from the probabilities of its images, (n, classes)."""
+def answers(values: Floats, card: ModelCard, rows: pd.DataFrame, raw: Path) -> pd.DataFrame:
+    """The table of `predict_rows` from the probabilities of its images, (n, classes); of segmentation without the
+    boundary F-score."""
+    if card.problem == "segmentation":
+        return rate(values, card, rows, raw, with_outlines=False)
     found = rows[["path", "split", "label"]].reset_index(drop=True)
     if card.thresholds is None:
         found["predicted"] = np.array(card.classes)[values.argmax(axis=1)]
@@ -73,6 +82,8 @@ def label_flags(labels: pd.Series, classes: tuple[str, ...], problem: Problem) -
 def figures_of(predictions: pd.DataFrame, classes: tuple[str, ...], problem: Problem) -> dict[str, Figure]:
     """The figures that `select.metric` can name, as functions of the images' weights (see `resampling`): for resamples
     that two models share."""
+    if problem == "segmentation":
+        return segmentation_figures(predictions, len(classes))
     values = class_columns(predictions, classes)
     if problem == "multilabel":
         truth, given = (label_flags(predictions[name], classes, problem) for name in ("label", "predicted"))
@@ -85,11 +96,13 @@ def metrics_of(
     predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, problem: Problem
 ) -> dict[str, Any]:
     """The figures of predictions, judged by the names in `classes`; see `classification_metrics`, or
-    `multilabel_metrics` for a multilabel problem.
+    `multilabel_metrics` and `segmentation_metrics`.
 
     The model may know other classes: of one that it does not know it says 0, so that its images count as wrong;
     what it says of one that is not in `classes` is left out.
     """
+    if problem == "segmentation":
+        return segmentation_metrics(predictions, classes, params)
     values = class_columns(predictions, classes)
     if problem == "multilabel":
         truth, given = (label_flags(predictions[name], classes, problem) for name in ("label", "predicted"))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline.data.images import read_batch, read_batches
+from transferline.data.masks import overlay, read_masks
 from transferline.data.tables import targets
 from transferline.evaluation.attacks import goals
 from transferline.evaluation.corruptions import Pixels
@@ -59,31 +60,38 @@ def drawn_evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
 def ask(subject: Subject, changes: Mapping[Trial, Change]) -> dict[Trial, pd.DataFrame]:
     """What the model says of the images `UNTOUCHED` and after each change; tables as of `predict_rows`."""
     start, card = time.monotonic(), subject.card
-    values: dict[Trial, list[Any]] = defaultdict(list)
+    found: dict[Trial, list[pd.DataFrame]] = defaultdict(list)
     total = -(-len(subject.rows) // BATCH_SIZE) * (1 + len(changes))
     for trial, said in progress(_said(subject, changes), total, f"robustness {card.candidate} {card.phase}, batches"):
-        values[trial].append(said)
-    count = len(subject.rows) * len(values)
+        found[trial].append(said)
+    count = len(subject.rows) * len(found)
     say(
         f"robustness {card.candidate} {card.phase}: {count:,} images judged, "
         f"{1000 * (time.monotonic() - start) / count:.1f} s per 1,000"
     )
-    return {trial: answers(np.concatenate(parts), card, subject.rows) for trial, parts in values.items()}
+    return {trial: pd.concat(parts, ignore_index=True) for trial, parts in found.items()}
 
 
-def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[Trial, Any]]:
+def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[Trial, pd.DataFrame]]:
+    card, raw = subject.card, subject.raw
     images = read_batches(subject.raw, subject.rows["path"].tolist(), subject.card.image, BATCH_SIZE)
     for number, part in enumerate(images):
         rows = subject.rows.iloc[number * BATCH_SIZE :][: len(part)]
         said = class_probabilities(subject.model, part)
-        yield UNTOUCHED, said
-        batch = _batch(subject.card, part, rows, said)
+        yield UNTOUCHED, answers(said, card, rows, raw)
+        batch = _batch(subject, part, rows, said)
         for trial, change in changes.items():
-            yield trial, class_probabilities(subject.model, change(batch))
+            yield trial, answers(class_probabilities(subject.model, change(batch)), card, rows, raw)
 
 
-def _batch(card: ModelCard, images: Pixels, rows: pd.DataFrame, said: npt.NDArray[np.float32]) -> Batch:
-    truth = targets(rows["label"], card.classes, card.problem)
+def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: npt.NDArray[np.float32]) -> Batch:
+    card = subject.card
+    if card.problem == "segmentation":
+        truth: npt.NDArray[Any] = read_masks(subject.raw, rows["mask"].tolist(), card.image, len(card.classes))[
+            ..., None
+        ]
+    else:
+        truth = targets(rows["label"], card.classes, card.problem)
     return Batch(images, truth, goals(truth, said, card.problem))
 
 
@@ -98,14 +106,23 @@ def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
     known = untouched["label"] == untouched["predicted"]
     rows = drawn_evenly(untouched[known] if known.any() else untouched, most)
     images = read_batch(subject.raw, rows["path"].tolist(), subject.card.image)
-    return _batch(subject.card, images, rows, class_probabilities(subject.model, images))
+    return _batch(subject, images, rows, class_probabilities(subject.model, images))
 
 
-def captions(subject: Subject, images: Pixels) -> list[str]:
-    """What the model says of each image, and its confidence, for a picture."""
+def shown(subject: Subject, images: Pixels) -> tuple[Pixels, list[str]]:
+    """The images as a picture shows them, and what the model says of each, with its confidence.
+
+    In a segmentation problem the answer lies over the image, and the text names the class of most pixels.
+    """
     said = class_probabilities(subject.model, images)
+    card = subject.card
+    if card.problem == "segmentation":
+        masks = said.argmax(axis=-1).astype(np.uint8)
+        pictures = [overlay(image, mask, card.classes) for image, mask in zip(images, masks, strict=True)]
+        counts = [np.bincount(mask.ravel()) for mask in masks]
+        texts = [f"{card.classes[count.argmax()]} {count.max() / count.sum():.1%}" for count in counts]
+        return np.stack(pictures), texts
     rows = pd.DataFrame({"path": "", "split": "", "label": ""}, index=range(len(images)))
-    found = answers(said, subject.card, rows)
-    return [
-        f"{name or 'no label'} {share:.1%}" for name, share in zip(found["predicted"], found["confidence"], strict=True)
-    ]
+    found = answers(said, card, rows, subject.raw)
+    pairs = zip(found["predicted"], found["confidence"], strict=True)
+    return images, [f"{name or 'no label'} {share:.1%}" for name, share in pairs]

@@ -7,7 +7,7 @@ import keras
 
 from transferline.models.backbones import image_shape, preprocessing
 from transferline.models.layers import pool
-from transferline.params import Image, Pretrained, Problem
+from transferline.params import DeepLab, Image, Pretrained, Problem
 
 
 def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: Problem) -> keras.Model:
@@ -29,7 +29,14 @@ def assemble_network(network: keras.Model, image: Image, problem: Problem) -> ke
     return _export(lambda pixels: network(as_float(pixels)), image, problem)
 
 
+def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate: DeepLab) -> keras.Model:
+    """Joins the parts of a segmentation network: from images (n, size, size, channels) uint8 to the probabilities of
+    each pixel's classes, (n, size, size, classes) float32."""
+    prepare = preprocessing(candidate.backbone.name)
+    return _export(lambda image: decoder(encoder(prepare(image))), candidate.image, "segmentation")
+
+
 def _export(logits: Callable[[Any], Any], image: Image, problem: Problem) -> keras.Model:
     pixels = keras.Input(image_shape(image), dtype="uint8", name="image")
-    activation = "softmax" if problem == "multiclass" else "sigmoid"
+    activation = "softmax" if problem in ("multiclass", "segmentation") else "sigmoid"
     return keras.Model(pixels, keras.layers.Activation(activation, name="probabilities")(logits(pixels)))

@@ -12,8 +12,9 @@ from transferline.data.tables import read_table
 from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, image_shape
 from transferline.models.cut import cut
+from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
-from transferline.params import Candidate, EndToEnd, Params, Pretrained, Problem
+from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
 from transferline.paths import MANIFEST
 
 
@@ -77,7 +78,25 @@ def describe(candidate: Candidate, problem: Problem, classes: int) -> Descriptio
     """
     if isinstance(candidate, EndToEnd):
         return _describe_network(candidate, problem, classes)
+    if isinstance(candidate, DeepLab):
+        return _describe_deeplab(candidate, classes)
     return _describe_pretrained(candidate, problem, classes)
+
+
+def _describe_deeplab(candidate: DeepLab, classes: int) -> Description:
+    encoder = build_encoder(candidate, with_weights=False)
+    decoder = build_decoder(encoder, candidate, classes)
+    frozen = candidate.train.frozen_epochs == candidate.train.epochs
+    return Description(
+        kind=candidate.kind,
+        backbone=candidate.backbone.name,
+        image=image_shape(candidate.image),
+        layers=len(encoder.layers),
+        parameters=encoder.count_params() + decoder.count_params(),
+        train_parameters=_count(decoder.trainable_weights) + (0 if frozen else _count(encoder.trainable_weights)),
+        features=encoder.outputs[1].shape[1:],
+        own_layers=_own_layers(decoder),
+    )
 
 
 def _describe_network(candidate: EndToEnd, problem: Problem, classes: int) -> Description:

@@ -4,6 +4,8 @@ from transferline.params.base import NAME, Fraction, Name, Problem, Section, Sev
 from transferline.params.candidate import (
     Backbone,
     Candidate,
+    DeepLab,
+    Encoder,
     EndToEnd,
     Extract,
     Image,
@@ -12,20 +14,9 @@ from transferline.params.candidate import (
     Unfreeze,
     WeightsFile,
 )
-from transferline.params.data import (
-    Augment,
-    ClassFolders,
-    Csv,
-    Data,
-    Format,
-    Layout,
-    Rules,
-    SplitClassFolders,
-    SplitParams,
-    Validate,
-    Voc,
-)
+from transferline.params.data import Augment, Data, Format, Masks, Rules, SplitParams, Validate
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
+from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.load import load_params
 from transferline.params.promote import Limit, Promote, SignificanceTest
 from transferline.params.robustness import Adversarial, Attack, Corruption, Robustness
@@ -41,6 +32,7 @@ from transferline.params.training import (
     Optimizer,
     ReduceOnPlateau,
     Schedule,
+    SegmentationTraining,
     Training,
 )
 from transferline.params.tree import Evaluate, Params, Record, Select, Thresholds
@@ -59,9 +51,11 @@ __all__ = [
     "CrossEntropy",
     "Csv",
     "Data",
+    "DeepLab",
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Encoder",
     "EndToEnd",
     "EndToEndTraining",
     "Evaluate",
@@ -70,12 +64,14 @@ __all__ = [
     "Format",
     "Fraction",
     "Image",
+    "ImageMaskFolders",
     "Layer",
     "Layers",
     "Layout",
     "Limit",
     "LinearTraining",
     "Loss",
+    "Masks",
     "Monitor",
     "Name",
     "Optimizer",
@@ -92,6 +88,7 @@ __all__ = [
     "Rules",
     "Schedule",
     "Section",
+    "SegmentationTraining",
     "Select",
     "Severity",
     "SignificanceTest",

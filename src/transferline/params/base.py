@@ -9,7 +9,7 @@ Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Split = Literal["train", "validation", "test"]
 Severity = Literal["quarantine", "warn", "fail"]
-Problem = Literal["binary", "multiclass", "multilabel"]
+Problem = Literal["binary", "multiclass", "multilabel", "segmentation"]
 Views = Literal["untouched", "flipped", "augmented"]
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from transferline.models.catalog import BACKBONES, WITH_ALPHA
 from transferline.params.base import Section, Views
 from transferline.params.layers import Layer
-from transferline.params.training import EndToEndTraining, LinearTraining, Training
+from transferline.params.training import EndToEndTraining, LinearTraining, SegmentationTraining, Training
 
 
 class Image(Section):
@@ -164,4 +164,40 @@ class EndToEnd(Section):
     train: EndToEndTraining
 
 
-Candidate = Annotated[Pretrained | EndToEnd, Field(discriminator="kind")]
+class Encoder(Section):
+    """The pretrained part of a segmentation network: its name, `alpha` (width, MobileNets only) and weights."""
+
+    name: Literal["mobilenet", "mobilenet_v2", "resnet50_v2", "efficientnet_lite0"]
+    alpha: Annotated[float, Field(gt=0)] | None = None
+    weights: Literal["imagenet", "none"] | WeightsFile
+
+    @model_validator(mode="after")
+    def _alpha_where_it_means_something(self) -> Self:
+        if self.alpha is not None and self.name not in WITH_ALPHA:
+            raise ValueError(f"alpha is for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
+        return self
+
+
+class DeepLab(Section):
+    """DeepLabV3+ on a pretrained encoder, trained by the stage `train` from images and masks. The sections of the other
+    stages are null."""
+
+    kind: Literal["deeplab_v3_plus"]
+    image: Image
+    backbone: Encoder
+    extract: None
+    layers: None
+    train_head: None
+    fine_tune: None
+    train: SegmentationTraining
+
+    @model_validator(mode="after")
+    def _sees_whole_images(self) -> Self:
+        if self.image.resize == "crop":
+            raise ValueError("image.resize is crop, which hides pixels that need an answer; use stretch or pad")
+        if self.image.color != "rgb" and self.backbone.weights == "imagenet":
+            raise ValueError("image.color must be rgb for the weights of imagenet")
+        return self
+
+
+Candidate = Annotated[Pretrained | EndToEnd | DeepLab, Field(discriminator="kind")]

@@ -7,82 +7,28 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from transferline.params.base import Fraction, Name, Problem, Section, Severity
+from transferline.params.layouts import Layout, gives_several_labels, has_masks
 
 
-class ClassFolders(Section):
-    """One folder per class: `cats/1.jpg`."""
+class Masks(Section):
+    """What the values of a mask mean: value 0 is the first of `classes`, and so on; `void` is no class, and pixels with
+    it count neither in training nor in figures."""
 
-    kind: Literal["class_folders"]
-
-
-class SplitClassFolders(Section):
-    """One folder per split, and in it one per class: `TRAIN/cats/1.jpg`.
-
-    `train`, `validation` and `test` are the folders' names; a validation split that the dataset
-    does not bring (null) is cut from train.
-    """
-
-    kind: Literal["split_class_folders"]
-    train: str
-    validation: str | None
-    test: str
-
-
-class Csv(Section):
-    """A table with one row per image: `file` in the dataset's folder, and the columns that hold the path and the label.
-
-    A multilabel problem takes either `label_column` with the labels of an image between `separator`s, or
-    `label_columns`, one for each class, which hold 0 or 1. `split_column` (or null) names a column that holds train,
-    validation or test.
-    """
-
-    kind: Literal["csv"]
-    file: str
-    path_column: str
-    label_column: str | None = None
-    separator: Annotated[str, Field(min_length=1)] | None = None
-    label_columns: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    split_column: str | None
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2, max_length=255)]
+    void: Annotated[int, Field(ge=0, le=255)] = 255
 
     @model_validator(mode="after")
-    def _one_kind_of_label(self) -> Self:
-        if (self.label_column is None) == (self.label_columns is None):
-            raise ValueError("give either label_column or label_columns")
-        if self.separator is not None and self.label_column is None:
-            raise ValueError("separator goes with label_column; leave it out for label_columns")
-        columns = [self.path_column, self.label_column, self.split_column, *(self.label_columns or ())]
-        if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
-            raise ValueError(f"a column is named more than once: {', '.join(twice)}")
+    def _each_value_means_one_thing(self) -> Self:
+        if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
+            raise ValueError(f"classes names more than once: {', '.join(twice)}")
+        if bar := [name for name in self.classes if "|" in name]:
+            raise ValueError(f"the manifest sets | between the names of classes, so none may hold it: {', '.join(bar)}")
+        if self.void < len(self.classes):
+            raise ValueError(
+                f"void is {self.void}, which is the value of {self.classes[self.void]}; the {len(self.classes)} "
+                f"classes have the values 0 to {len(self.classes) - 1}"
+            )
         return self
-
-
-class Voc(Section):
-    """PASCAL VOC: `JPEGImages`, and the labels of an image in `Annotations/<name>.xml` or in
-    `ImageSets/Main/<class>_<list>.txt` (1 present, -1 absent, 0 difficult, which counts as absent).
-
-    `train`, `validation` and `test` name the lists of the splits below `ImageSets`, such as `Main/train` or
-    `Segmentation/train`; without any (all null) the splits are ours. Objects marked difficult do not count.
-    """
-
-    kind: Literal["voc"]
-    labels: Literal["annotations", "image_sets"]
-    train: str | None
-    validation: str | None
-    test: str | None
-
-    @model_validator(mode="after")
-    def _whole_or_no_splits(self) -> Self:
-        if (self.train is None) != (self.test is None) or (self.train is None and self.validation is not None):
-            raise ValueError("give lists for train and test, and for validation if there is one; or null for all three")
-        return self
-
-
-Layout = Annotated[ClassFolders | SplitClassFolders | Csv | Voc, Field(discriminator="kind")]
-
-
-def gives_several_labels(layout: Layout) -> bool:
-    """Whether a layout gives an image any number of labels, and not just one."""
-    return isinstance(layout, Voc) or (isinstance(layout, Csv) and bool(layout.separator or layout.label_columns))
 
 
 def _regular_expression(pattern: str) -> str:
@@ -121,15 +67,28 @@ class SplitParams(Section):
 
 
 class Data(Section):
-    """Which dataset is trained on: the folder `data/raw/<dataset>`, its layout and what its labels mean."""
+    """Which dataset is trained on: the folder `data/raw/<dataset>`, its layout and what its labels mean; `masks` only
+    for a segmentation problem."""
 
     dataset: Name
     problem: Problem
     layout: Layout
     split: SplitParams
+    masks: Masks | None = None
 
     @model_validator(mode="after")
     def _layout_holds_such_labels(self) -> Self:
+        is_segmentation = self.problem == "segmentation"
+        if has_masks(self.layout) != is_segmentation:
+            raise ValueError(
+                f"problem is {self.problem}, but layout gives {'no masks' if is_segmentation else 'masks'}; "
+                "segmentation goes with image_mask_folders, or with voc and labels: masks"
+            )
+        if (self.masks is not None) != is_segmentation:
+            raise ValueError(
+                "masks, which names the classes of a segmentation problem, "
+                + ("is missing" if is_segmentation else f"means nothing for a {self.problem} problem: leave it out")
+            )
         several = gives_several_labels(self.layout)
         if several != (self.problem == "multilabel"):
             raise ValueError(
@@ -142,7 +101,10 @@ class Data(Section):
 class Rules(Section):
     """The severity of each rule.
 
-    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line.
+    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line. Of the masks of a segmentation problem:
+    `mask_missing` is one that is not there or cannot be read, `mask_size` has another size than its image,
+    `mask_values` holds values that are neither a class nor void, `mask_empty` holds nothing but void, or but void and a
+    class called background.
     """
 
     undecodable: Severity
@@ -165,6 +127,10 @@ class Rules(Section):
     empty_class: Literal["warn", "fail"]
     unreadable: Severity
     hidden: Literal["warn", "fail"]
+    mask_missing: Severity = "quarantine"
+    mask_size: Severity = "quarantine"
+    mask_values: Severity = "quarantine"
+    mask_empty: Severity = "quarantine"
 
 
 Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF"]

@@ -88,7 +88,7 @@ class Focal(Section):
 
 
 Loss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
-Monitor = Literal["val_loss", "val_accuracy", "val_mean_average_precision"]
+Monitor = Literal["val_loss", "val_accuracy", "val_mean_average_precision", "val_mean_iou"]
 
 
 class EarlyStopping(Section):
@@ -124,8 +124,8 @@ class Training(Section):
     """How a stage trains. The weights of the epoch with the best `monitor` are kept.
 
     `class_weights`: none, balanced (labels over classes times labels of the class), or a weight per class. `monitor`:
-    val_accuracy is for binary and multiclass problems, val_mean_average_precision for multilabel ones. `tensorboard`:
-    whether to write logs for it to `logs/<candidate>/<phase>`.
+    val_accuracy is for binary and multiclass problems, val_mean_average_precision for multilabel ones, val_mean_iou for
+    segmentation. `tensorboard`: whether to write logs for it to `logs/<candidate>/<phase>`.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -156,3 +156,25 @@ class EndToEndTraining(Training):
     """
 
     views: Views
+
+
+class SegmentationTraining(EndToEndTraining):
+    """How a segmentation network trains; epochs and views as in `EndToEndTraining`.
+
+    `frozen_epochs`: in the first of the `epochs` the encoder is frozen, then everything is trained, from the best
+    weights on and with a fresh optimizer and schedule; 0 trains all at once. `class_weights` weigh pixels. `dice` times
+    the soft Dice loss is added to `loss`.
+    """
+
+    frozen_epochs: Annotated[int, Field(ge=0)] = 0
+    dice: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _frozen_part_of_the_epochs(self) -> Self:
+        if self.frozen_epochs > self.epochs:
+            raise ValueError(f"frozen_epochs is {self.frozen_epochs}, more than the epochs, {self.epochs}")
+        if isinstance(self.schedule, Cosine):
+            for epochs in (self.frozen_epochs, self.epochs - self.frozen_epochs):
+                if 0 < epochs <= self.schedule.warmup_epochs:
+                    raise ValueError(f"schedule.warmup_epochs must be below {epochs}, the epochs of either part")
+        return self

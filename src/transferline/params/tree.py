@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from transferline.params.base import Name, Section
-from transferline.params.candidate import Candidate
+from transferline.params.candidate import Candidate, DeepLab
 from transferline.params.data import Augment, Data, Validate
 from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
@@ -41,13 +41,15 @@ class Thresholds(Section):
 
 
 SINGLE_LABEL = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+SEGMENTATION = ("mean_iou", "pixel_accuracy", "boundary_f", "log_loss")
 MULTILABEL = ("mean_average_precision", "micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss")
 
 
 class Select(Section):
     """The validation metric that chooses the best candidate (log_loss and hamming_loss: the lowest, else the highest).
 
-    For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`.
+    For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`, for
+    segmentation of `SEGMENTATION`.
     """
 
     metric: Literal[
@@ -60,6 +62,9 @@ class Select(Section):
         "micro_f1",
         "hamming_loss",
         "subset_accuracy",
+        "mean_iou",
+        "pixel_accuracy",
+        "boundary_f",
     ]
 
 
@@ -93,7 +98,7 @@ class Params(Section):
                 f"thresholds: data.problem is {self.data.problem}; "
                 + ("give thresholds, such as {kind: per_class}" if is_multilabel else "set thresholds to null")
             )
-        metrics = MULTILABEL if is_multilabel else SINGLE_LABEL
+        metrics = {"multilabel": MULTILABEL, "segmentation": SEGMENTATION}.get(self.data.problem, SINGLE_LABEL)
         if self.select.metric not in metrics:
             raise ValueError(
                 f"select.metric: {self.select.metric} is none for a {self.data.problem} problem; "
@@ -104,12 +109,30 @@ class Params(Section):
                 f"promote.test.kind: mcnemar compares right and wrong answers, which {self.select.metric} does not "
                 "count; use bootstrap"
             )
-        wrong = "val_accuracy" if is_multilabel else "val_mean_average_precision"
+        return self
+
+    @model_validator(mode="after")
+    def _candidates_fit_the_problem(self) -> Self:
+        is_segmentation = self.data.problem == "segmentation"
+        monitors = {"multilabel": "val_mean_average_precision", "segmentation": "val_mean_iou"}
+        allowed = ("val_loss", monitors.get(self.data.problem, "val_accuracy"))
+        robustness = self.evaluate.robustness
+        if is_segmentation and robustness and "rotation" in (robustness.corruptions or ()):
+            raise ValueError(
+                "evaluate.robustness.corruptions: rotation moves pixels away from their labels; for segmentation list "
+                "the others, or set corruptions to null"
+            )
         for name, candidate in self.candidates.items():
+            if isinstance(candidate, DeepLab) != is_segmentation:
+                raise ValueError(
+                    f"candidates.{name}.kind: {candidate.kind} is none for a {self.data.problem} problem; "
+                    f"allowed {'is deeplab_v3_plus' if is_segmentation else 'are pretrained and end_to_end'}"
+                )
             for stage in ("train_head", "fine_tune", "train"):
                 training = getattr(candidate, stage)
-                if training and training.monitor == wrong:
+                if training and training.monitor not in allowed:
                     raise ValueError(
-                        f"candidates.{name}.{stage}.monitor: {wrong} is none for a {self.data.problem} problem"
+                        f"candidates.{name}.{stage}.monitor: {training.monitor} is none for a {self.data.problem} "
+                        f"problem; allowed are {', '.join(allowed)}"
                     )
         return self

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline.evaluation.metrics import LOSSES
-from transferline.evaluation.reloaded import measure_latency
-from transferline.evaluation.resampling import Flags
+from transferline.evaluation.reloaded import one_image_times
+from transferline.evaluation.resampling import Flags, Floats
 from transferline.evaluation.score import figures_of, label_flags, metrics_of, predict_rows
+from transferline.evaluation.segmentation import ious, of_confusion, total_confusion
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
 from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
@@ -29,8 +31,8 @@ class Scored:
         metrics: see `metrics_of`.
         latency_ms: for one image, from pixels in memory to probabilities; see `latencies`.
         size_mb: of the model file.
-        corruption_accuracy, adversarial_accuracy: of its evaluation, for a multilabel problem the mean average
-            precision; None where that has none.
+        corruption_accuracy, adversarial_accuracy: of its evaluation, or what its problem has in the place of accuracy
+            (see `METRIC`); None where that has none.
     """
 
     card: ModelCard
@@ -44,7 +46,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """The recall of a class by both models, and the interval of what the challenger loses of it."""
+    """The recall of a class by both models, of segmentation its IoU, and the interval of what the challenger loses."""
 
     name: str
     images: int
@@ -68,8 +70,11 @@ class Change:
         low, high: the interval of the gain.
         p_value: of McNemar's test; None where a bootstrap decides.
         classes: those that the test set holds.
-        regressions: positions of the images that only the champion gets right, the most confident mistake first.
-        improvements: of those that only the challenger gets right, the most confident answer first.
+        regressions: positions of the images that only the champion gets right, the most confident mistake first; of
+            segmentation of those whose own mean IoU falls, the greatest loss first.
+        improvements: of those that only the challenger gets right, the most confident answer first; of segmentation of
+            those whose own mean IoU rises, the greatest gain first.
+        measure: what `classes` compares.
     """
 
     gain: float
@@ -79,13 +84,14 @@ class Change:
     classes: tuple[ClassChange, ...]
     regressions: npt.NDArray[np.int64]
     improvements: npt.NDArray[np.int64]
+    measure: str = "recall"
 
 
 def latencies(folders: list[Path]) -> list[float]:
     """Milliseconds for one image, of the models in `folders`: measured in turn, so that a busy machine is busy for all,
     and of three medians the smallest, which other work has disturbed least."""
     models = [(load_model(folder), read_card(folder)) for folder in folders]
-    rounds = [[measure_latency(*model)["one_image_ms"] for model in models] for _ in range(3)]
+    rounds = [[float(np.median(one_image_times(*model))) for model in models] for _ in range(3)]
     return [min(times) for times in zip(*rounds, strict=True)]
 
 
@@ -110,7 +116,7 @@ def score_model(
         latency_ms: see `Scored`.
     """
     card, model = read_card(folder), load_model(folder)
-    predictions = predict_rows(model, card, raw, rows)
+    predictions = predict_rows(model, card, raw, rows, classes)
     own = json.loads(evaluation.read_text(encoding="utf-8"))
     return Scored(
         card,
@@ -131,15 +137,20 @@ def compare(
     params: Evaluate,
 ) -> Change:
     """Compares two models that were scored on the same rows."""
-    (truth, old), (_, new) = (_flags(scored, classes) for scored in (champion, challenger))
-    old_right, new_right = ((truth == said).all(axis=1) for said in (old, new))
     figures = [figures_of(one.predictions, classes, one.card.problem)[metric] for one in (challenger, champion)]
     if metric in LOSSES:
         figures.reverse()
-    interval = paired_bootstrap(figures[0], figures[1], len(truth), test, params)
+    interval = paired_bootstrap(figures[0], figures[1], len(champion.predictions), test, params)
     gain = challenger.metrics[metric] - champion.metrics[metric]
+    gain = -gain if metric in LOSSES else gain
+    if challenger.card.problem == "segmentation":
+        own = [scored.predictions["mean_iou"].to_numpy(float) for scored in (champion, challenger)]
+        classed = tuple(_iou_changes(champion, challenger, classes, test, params))
+        return Change(gain, *interval, None, classed, _falls(own[1] - own[0]), _falls(own[0] - own[1]), "IoU")
+    (truth, old), (_, new) = (_flags(scored, classes) for scored in (champion, challenger))
+    old_right, new_right = ((truth == said).all(axis=1) for said in (old, new))
     return Change(
-        -gain if metric in LOSSES else gain,
+        gain,
         *interval,
         mcnemar(new_right, old_right) if test.kind == "mcnemar" else None,
         tuple(_class_changes(truth, old, new, classes, test.level)),
@@ -165,6 +176,32 @@ def _class_changes(truth: Flags, old: Flags, new: Flags, classes: tuple[str, ...
             low, high = share_difference(before, after, level)
             changes.append(ClassChange(name, int(has.sum()), float(before.mean()), float(after.mean()), low, high))
     return changes
+
+
+def _iou_changes(
+    champion: Scored, challenger: Scored, classes: tuple[str, ...], test: SignificanceTest, params: Evaluate
+) -> list[ClassChange]:
+    count, tables = len(classes), [scored.predictions for scored in (champion, challenger)]
+    values = [ious(total_confusion(table, count)) for table in tables]
+    changes = []
+    for column, name in enumerate(classes):
+        images = champion.metrics["per_class"][name]["images"]
+        if images:
+            old, new = (of_confusion(table, count, partial(_iou_of, column)) for table in tables)
+            low, high = paired_bootstrap(old, new, len(tables[0]), test, params)
+            champions, challengers = (float(one[column]) for one in values)
+            changes.append(ClassChange(name, images, champions, challengers, low, high))
+    return changes
+
+
+def _iou_of(column: int, matrices: Floats) -> Floats:
+    return ious(matrices)[:, column]
+
+
+def _falls(differences: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+    """The positions of the negative ones, the lowest first."""
+    order = np.argsort(differences, kind="stable")
+    return order[differences[order] < 0]
 
 
 def _positions(flags: Flags, challenger: Scored) -> npt.NDArray[np.int64]:

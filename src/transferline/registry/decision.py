@@ -57,13 +57,13 @@ def decide(
         change = compare(champion, challenger, table.classes, metric, limits.test, params.evaluate)
         first = [
             gates.improvement(change, champion, challenger, metric, limits),
-            gates.class_recall(change.classes, limits.max_class_drop),
+            gates.class_recall(change.classes, limits.max_class_drop, change.measure),
         ]
     else:
-        change = None
+        change, measure = None, "IoU" if params.data.problem == "segmentation" else "recall"
         first = [
             gates.first_value(challenger, metric, limits.min_value),
-            gates.Gate(gates.RECALL, "not applicable", gates.NO_CHAMPION),
+            gates.Gate(gates.RECALL.format(measure), "not applicable", gates.NO_CHAMPION),
         ]
     clean = json.loads((root / VALIDATION_REPORT).read_text(encoding="utf-8"))["success"]
     judged = [

@@ -14,9 +14,11 @@ from transferline.paths import RAW
 from transferline.registry.comparison import Change, Scored
 from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
 from transferline.registry.gates import Gate
+from transferline.training.files import METRIC
 
 REPORT = Path("reports/decision")
 LISTED = 1000
+ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -39,10 +41,12 @@ img { max-width: 100%; display: block; }
 <h1>{{ model }}: {{ verdict }}</h1>
 <p>{{ reason }}</p>
 <table>
-<tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th></tr>
+<tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th>
+{% for name in robust %}<th>{{ robust_metric }} {{ name.replace("_", " ") }}</th>{% endfor %}</tr>
 {% for role, row in models %}
 <tr><td>{{ role }}</td><td>{{ row.name }}</td><td>{{ "%.4f"|format(row.value) }}</td>
-<td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td></tr>
+<td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td>
+{% for name in robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
 <h2>Gates</h2>
@@ -104,6 +108,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             reason=case.reason,
             metric=params.select.metric,
             models=models,
+            robust=[name for name in ROBUST if any(name in row for _, row in models)],
+            robust_metric=METRIC[case.challenger.card.problem].replace("_", " "),
             gates=case.gates,
             pictures=_pictures(case, params, root),
         )
@@ -112,11 +118,13 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
 
 
 def _row(scored: Scored, metric: str) -> dict[str, Any]:
+    robust = dict(zip(ROBUST, (scored.corruption_accuracy, scored.adversarial_accuracy), strict=True))
     return {
         "name": f"{scored.card.candidate}, {scored.card.phase}",
         "value": scored.metrics[metric],
         "latency_ms": scored.latency_ms,
         "size_mb": scored.size_mb,
+        **{name: value for name, value in robust.items() if value is not None},
     }
 
 
@@ -136,7 +144,8 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         tree["classes"] = [asdict(one) for one in case.change.classes]
         for name in ("regressions", "improvements"):
             changed = case.challenger.predictions.iloc[getattr(case.change, name)[:LISTED]]
-            tree[name] = changed[["path", "label", "predicted", "confidence"]].to_dict("records")
+            columns = ["path", "label", "predicted", "confidence", "mean_iou"]
+            tree[name] = changed[[column for column in columns if column in changed]].to_dict("records")
     return tree
 
 
@@ -159,18 +168,28 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             positions = getattr(change, name)
             if len(positions):
                 draw_changed(positions, champion, case.challenger, raw, most, Path(scratch) / f"{name}.png")
-        shown = f"at most the {most} with the highest confidence of the challenger are shown"
+        lost = "The champion got these images right, the challenger gets them wrong"
+        gained = "The champion got these images wrong, the challenger gets them right"
+        order = "with the highest confidence of the challenger"
+        if change.measure == "IoU":
+            lost, gained = "The mean IoU of these images falls", "The mean IoU of these images rises"
+            order = "with the greatest change"
+        shown = f"at most the {most} {order} are shown"
         return [
             ("Gain", f"The dot is the gain, the bar its {share} interval (paired bootstrap).", png("gain")),
-            ("Classes", f"Recall with the number of images; the bars are {share} intervals.", png("classes")),
+            (
+                "Classes",
+                f"{change.measure} and number of images; the bars are {share} intervals.",
+                png("classes"),
+            ),
             (
                 f"Regressions: {len(change.regressions)}",
-                f"The champion got these images right, the challenger gets them wrong; {shown}.",
+                f"{lost}; {shown}.",
                 png("regressions"),
             ),
             (
                 f"Improvements: {len(change.improvements)}",
-                f"The champion got these images wrong, the challenger gets them right; {shown}.",
+                f"{gained}; {shown}.",
                 png("improvements"),
             ),
         ]

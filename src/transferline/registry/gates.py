@@ -12,7 +12,7 @@ from transferline.params import Limit, Promote
 from transferline.registry.comparison import Change, ClassChange, Scored
 
 NAMED = 5
-RECALL = "recall of each class"
+RECALL = "{} of each class"
 NO_CHAMPION = "there is no champion yet"
 
 
@@ -71,8 +71,9 @@ def improvement(change: Change, champion: Scored, challenger: Scored, metric: st
     return Gate(metric, state, f"{verdict}: {figures}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
 
 
-def class_recall(classes: tuple[ClassChange, ...], allowed: float) -> Gate:
-    """No class may lose more of its recall than `allowed`; a loss counts if its whole interval is beyond."""
+def class_recall(classes: tuple[ClassChange, ...], allowed: float, measure: str = "recall") -> Gate:
+    """No class may lose more of its recall, or other `measure`, than `allowed`; a loss counts if its whole interval is
+    beyond."""
     lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
     worst = max(classes, key=lambda one: one.drop)
     named = [_drop(one) for one in lost[:NAMED]]
@@ -82,7 +83,9 @@ def class_recall(classes: tuple[ClassChange, ...], allowed: float) -> Gate:
         else f"no class loses more than {allowed:g} beyond noise; worst is {_drop(worst)}"
     )
     figures = {one.name: {"drop": one.drop, "low": one.low, "high": one.high, "images": one.images} for one in classes}
-    return Gate(RECALL, "failed" if lost else "passed", sentence, figures, f"max_class_drop {allowed:g}")
+    return Gate(
+        RECALL.format(measure), "failed" if lost else "passed", sentence, figures, f"max_class_drop {allowed:g}"
+    )
 
 
 def _drop(one: ClassChange) -> str:
@@ -157,7 +160,8 @@ def soundness(folder: Path) -> list[Gate]:
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (str(model.inputs[0].dtype), tuple(model.input_shape)), tuple(model.output_shape)
     columns = (1, 2) if card.problem == "binary" else (len(card.classes),)
-    fits = takes == ("uint8", (None, side, side, channels)) and len(gives) == 2 and gives[1] in columns
+    wanted = (None, side, side) if card.problem == "segmentation" else (None,)
+    fits = takes == ("uint8", (None, side, side, channels)) and gives[:-1] == wanted and gives[-1] in columns
     words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
     return [reload, Gate("signature", "passed" if fits else "failed", words)]
 

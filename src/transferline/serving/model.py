@@ -53,9 +53,14 @@ def load(version: "ModelVersion", root: Path) -> Loaded:
     """Loads a version, its files checked against the registry, and lets it answer twice: the first answers are slow.
 
     Raises:
-        TransferlineError: a file is not the one that was registered.
+        TransferlineError: a file is not the one that was registered, or the model answers with masks.
     """
     folder = fetch(version, root)
+    if read_card(folder).problem == "segmentation":
+        raise TransferlineError(
+            f"version {version.version} of {version.name} answers with masks, which the endpoint does not send; use "
+            "`transferline predict --masks DIR`"
+        )
     loaded = Loaded(str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder)))
     for count in (1, 2):  # after two sizes Keras's graph takes batches of any size
         list(loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count))

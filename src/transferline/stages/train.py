@@ -1,9 +1,9 @@
-"""Stage `train`: training of a network without a pretrained part."""
+"""Stage `train`: training of a network from its images on, without a bank."""
 
 from pathlib import Path
 
 from transferline.data.tables import read_table
-from transferline.params import EndToEnd, Params
+from transferline.params import DeepLab, EndToEnd, Params
 from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports
 
@@ -11,13 +11,14 @@ from transferline.quiet import quiet_imports
 def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) -> None:
     """Trains the candidate's network on the views; the model's folder stays empty without the stage."""
     section = params.candidates[candidate]
-    if not isinstance(section, EndToEnd):
+    if not isinstance(section, EndToEnd | DeepLab):
         return nothing_to_do(f"{candidate} has no train", model)
 
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.job import Job
+        from transferline.training.segmentation import train_segmentation
         from transferline.training.train import train
 
     table = read_table(views)
@@ -25,4 +26,8 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
         candidate=candidate, phase="train", problem=params.data.problem, classes=table.classes, image=section.image
     )
     with training_run(params, card, model) as listener:
-        train(raw, table, section, Job(section.train, params.thresholds, card, params.seed, model, listener))
+        job = Job(section.train, params.thresholds, card, params.seed, model, listener)
+        if isinstance(section, DeepLab):
+            train_segmentation(raw, table, section, job)
+        else:
+            train(raw, table, section, job)

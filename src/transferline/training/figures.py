@@ -50,8 +50,12 @@ def figures(targets: Array, probabilities: Array, problem: Problem) -> dict[str,
 
 
 def class_counts(targets: Array, classes: int, problem: Problem) -> Array:
-    """How often each class is a label, (classes,)."""
-    return targets.sum(axis=0) if problem == "multilabel" else np.bincount(targets[:, 0], minlength=classes)
+    """How often each class is a label, (classes,); of segmentation `targets` are pixels by image and class."""
+    return (
+        targets.sum(axis=0)
+        if problem in ("multilabel", "segmentation")
+        else np.bincount(targets[:, 0], minlength=classes)
+    )
 
 
 def majority_figures(train: Array, validation: Array, classes: int, problem: Problem) -> dict[str, float]:

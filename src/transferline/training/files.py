@@ -7,4 +7,9 @@ PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
 
 # what history.csv holds of each epoch beside the loss, as `<metric>` and `val_<metric>`
-METRIC = {"binary": "accuracy", "multiclass": "accuracy", "multilabel": "mean_average_precision"}
+METRIC = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "multilabel": "mean_average_precision",
+    "segmentation": "mean_iou",
+}

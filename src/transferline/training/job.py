@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 from transferline.data.tables import targets
 from transferline.evaluation.thresholds import choose
 from transferline.models.exported import ModelCard
-from transferline.params import LinearTraining, Thresholds, Training
+from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
@@ -20,6 +21,7 @@ from transferline.training.figures import best_epoch, figures, majority_figures,
 from transferline.training.files import METRIC
 from transferline.training.linear import fit_linear
 from transferline.training.losses import build_loss
+from transferline.training.masks import MaskBatches, MeanIoU, floor_of_masks, with_dice
 from transferline.training.optimizers import build_optimizer
 from transferline.training.result import Summary, write_result
 
@@ -76,6 +78,7 @@ def run_job(
     validation: Batches,
     samples: npt.NDArray[np.uint8],
     before: pd.DataFrame | None = None,
+    encoder: keras.Model | None = None,
 ) -> Summary:
     """Trains a model and writes its folder.
 
@@ -87,12 +90,15 @@ def run_job(
         validation: validation batches.
         samples: images for `write_result`.
         before: the history of the phase that this one goes on from; without one the floor is measured.
+        encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
     """
     problem, training = job.card.problem, job.training
     model = keras.Model(model.input, model.output)  # how it is compiled is no part of the exported one
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, problem, data, validation, job.listener)
+    elif isinstance(training, SegmentationTraining):
+        history = _fit_in_parts(model, encoder, training, job, data, validation)
     else:
         first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
         history = _fit(model, training, job, data, validation, first_epoch)
@@ -119,17 +125,23 @@ def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int
         "multilabel": keras.metrics.AUC(
             curve="PR", name=name, multi_label=True, num_labels=len(card.classes), from_logits=True
         ),
+        "segmentation": MeanIoU(len(card.classes), name),
     }[card.problem]
+    loss = build_loss(training.loss, card.problem)
     # Keras's `metrics` are not weighted: accuracy stays a fraction of images, whatever the class weights
     model.compile(
         optimizer=build_optimizer(training, steps),
-        loss=build_loss(training.loss, card.problem),
+        loss=with_dice(loss, training.dice) if isinstance(training, SegmentationTraining) else loss,
         metrics=[metric],
     )
 
 
 def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> dict[str, float]:
     card, name = job.card, METRIC[job.card.problem]
+    if isinstance(data, MaskBatches) and isinstance(validation, MaskBatches):
+        found = floor_of_masks(model, data, validation)
+        say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
+        return found
     majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
     likely = to_probabilities(model.predict(validation, verbose=0), card.problem)
     untrained = figures(validation.targets, likely, card.problem)
@@ -163,3 +175,25 @@ def _fit(
         verbose=0,
     )
     return pd.DataFrame(recorder.rows)
+
+
+def _fit_in_parts(
+    model: keras.Model,
+    encoder: Any,
+    training: SegmentationTraining,
+    job: Job,
+    data: Batches,
+    validation: Batches,
+) -> pd.DataFrame:
+    """Fits a model with its encoder frozen, then as a whole, and leaves it with the best epoch's weights."""
+    parts: list[pd.DataFrame] = []
+    for epochs, is_whole in ((training.frozen_epochs, False), (training.epochs - training.frozen_epochs, True)):
+        if not epochs:
+            continue
+        encoder.trainable, kept = is_whole, model.get_weights()
+        first_epoch = 1 + sum(map(len, parts))
+        parts.append(_fit(model, training.model_copy(update={"epochs": epochs}), job, data, validation, first_epoch))
+        whole = pd.concat(parts, ignore_index=True)
+        if best_epoch(whole, training.monitor) < first_epoch:
+            model.set_weights(kept)
+    return pd.concat(parts, ignore_index=True)

@@ -17,9 +17,10 @@ def build_loss(loss: Loss, problem: Problem) -> Callable[[Any, Any], Any]:
 
     Returns:
         A function of targets, as `data.tables.targets` gives them, and logits (n, outputs). It gives a loss for each
-        image, (n,), in a multiclass problem, and else for each image and output, (n, outputs).
+        image, (n,), in a multiclass problem, and else for each image and output, (n, outputs). Of segmentation the
+        targets are masks (n, height, width, 1), the logits (n, height, width, classes), and each pixel has a loss.
     """
-    terms = _of_classes if problem == "multiclass" else _of_labels
+    terms = _of_classes if problem in ("multiclass", "segmentation") else _of_labels
 
     def values(targets: Any, logits: Any) -> Any:
         cross_entropy, log_of_wrong = terms(targets, logits, loss.label_smoothing)
@@ -30,7 +31,7 @@ def build_loss(loss: Loss, problem: Problem) -> Callable[[Any, Any], Any]:
 
 def _of_classes(targets: Any, logits: Any, smoothing: float) -> tuple[Any, Any]:
     """Cross-entropy, and the logarithm of the probability of all wrong classes together, (n,) each."""
-    truth = ops.one_hot(ops.cast(targets[:, 0], "int32"), logits.shape[-1])
+    truth = ops.one_hot(ops.cast(targets[..., 0], "int32"), logits.shape[-1])  # a void pixel is none of them
     cross_entropy = keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=smoothing)
     of_wrong = ops.logsumexp(ops.where(truth > 0, -1e9, logits), axis=-1)
     return cross_entropy, of_wrong - ops.logsumexp(logits, axis=-1)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable
 from transferline.models.assemble import assemble_network
@@ -13,7 +11,7 @@ from transferline.params import EndToEnd
 from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.pixels import Pixels
 from transferline.training.result import Summary
-from transferline.training.views import KINDS, sample_paths
+from transferline.training.views import sample_paths, training_rows
 
 
 def train(raw: Path, views: ImageTable, candidate: EndToEnd, job: Job) -> Summary:
@@ -34,14 +32,9 @@ def train(raw: Path, views: ImageTable, candidate: EndToEnd, job: Job) -> Summar
     card, image = job.card, candidate.image
     make_deterministic(job.seed)
     network = build_layers(image_shape(image), candidate.layers, card.problem, len(card.classes))
-    rows = _rows(views, candidate)
+    rows = training_rows(views, candidate.train.views)
     pixels = Pixels(raw, rows, image, job.folder)
     train_rows, validation_rows = (rows[rows["split"] == split] for split in ("train", "validation"))
     data, validation = make_batches(job, train_rows, validation_rows, pixels.read, one_view_per_image=True)
     exported = assemble_network(network, image, card.problem)
     return run_job(job, network, exported, data, validation, read_batch(raw, sample_paths(views), image))
-
-
-def _rows(views: ImageTable, candidate: EndToEnd) -> pd.DataFrame:
-    rows = views.rows[(views.rows["split"] != "test") & views.rows["kind"].isin(KINDS[candidate.train.views])]
-    return rows.reset_index(drop=True)

@@ -1,6 +1,7 @@
 """Which views and which images a training takes from the table of views."""
 
 import numpy as np
+import pandas as pd
 
 from transferline.data.tables import ImageTable
 from transferline.params import Views
@@ -18,3 +19,9 @@ def sample_paths(table: ImageTable) -> list[str]:
     """Paths of some validation images, evenly spread."""
     paths = table.of_split("validation")["path"].drop_duplicates()
     return list(paths.iloc[np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)])
+
+
+def training_rows(table: ImageTable, views: Views) -> pd.DataFrame:
+    """The rows of train and validation that a training without a bank takes, with a fresh index."""
+    rows = table.rows[(table.rows["split"] != "test") & table.rows["kind"].isin(KINDS[views])]
+    return rows.reset_index(drop=True)

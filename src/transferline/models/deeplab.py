@@ -1,0 +1,83 @@
+"""DeepLabV3+: Chen and others, Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV
+2018, with plain convolutions."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from transferline.errors import TransferlineError
+from transferline.models.backbones import build_backbone, image_shape
+from transferline.params import Backbone, DeepLab
+
+# of each encoder the layers with low-level features, at a quarter of the image's size, and high-level ones, at a
+# sixteenth
+FEATURES = {
+    "mobilenet": ("conv_pw_3_bn", "conv_pw_11_bn"),
+    "mobilenet_v2": ("block_3_expand_relu", "block_13_expand_relu"),
+    "resnet50_v2": ("conv2_block3_preact_relu", "conv4_block6_preact_relu"),
+    "efficientnet_lite0": ("block3a_expand_relu", "block6a_expand_relu"),
+}
+CHANNELS, LOW_CHANNELS = 256, 48
+DILATIONS = (6, 12, 18)
+MOMENTUM = 0.9  # of batch normalisation: an epoch of batches of 4 has few steps
+
+
+def build_encoder(candidate: DeepLab, with_weights: bool = True) -> keras.Model:
+    """From preprocessed images, (size, size, channels), to low-level and high-level features.
+
+    Raises:
+        TransferlineError: see `build_backbone`.
+    """
+    section = candidate.backbone
+    backbone = build_backbone(
+        Backbone(name=section.name, alpha=section.alpha, weights=section.weights, pooling="none", unfreeze=None),
+        candidate.image,
+        with_weights,
+    )
+    features = [backbone.get_layer(name).output for name in FEATURES[section.name]]
+    return keras.Model(backbone.input, features, name=f"{section.name}_encoder")
+
+
+def build_decoder(encoder: keras.Model, candidate: DeepLab, classes: int) -> keras.Model:
+    """From the encoder's features to logits of every pixel of the image, (size, size, classes) float32.
+
+    Raises:
+        TransferlineError: the image is too small for the encoder.
+    """
+    low, high = (layers.Input(feature.shape[1:]) for feature in encoder.outputs)
+    if 0 in (*low.shape[1:], *high.shape[1:]):
+        raise TransferlineError(f"image.size {candidate.image.size} is too small for {candidate.backbone.name}")
+    height, width, _ = image_shape(candidate.image)
+    x = _resize(_pyramid(high), low.shape[1:3], "pyramid_resize")
+    x = layers.Concatenate(name="joined")([x, _conv(low, LOW_CHANNELS, 1, "low")])
+    for number in (1, 2):
+        x = _conv(x, CHANNELS, 3, f"decoder_{number}")
+    logits = layers.Conv2D(classes, 1, kernel_initializer="he_normal", name="class_logits")(x)
+    return keras.Model([low, high], _resize(logits, (height, width), "logits"), name="decoder")
+
+
+def _pyramid(x: Any) -> Any:
+    """Atrous spatial pyramid pooling: the mean of the whole image, a 1 × 1 and three dilated 3 × 3 convolutions."""
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name="pyramid_mean")(x)
+    mean = _resize(_conv(mean, CHANNELS, 1, "pyramid_pool"), x.shape[1:3], "pyramid_pool_resize")
+    parts = [mean, _conv(x, CHANNELS, 1, "pyramid_1")]
+    parts += [_conv(x, CHANNELS, 3, f"pyramid_{rate}", rate) for rate in DILATIONS]
+    return _conv(layers.Concatenate(name="pyramid")(parts), CHANNELS, 1, "pyramid_out")
+
+
+def _conv(x: Any, channels: int, kernel: int, name: str, dilation: int = 1) -> Any:
+    x = layers.Conv2D(
+        channels,
+        kernel,
+        padding="same",
+        dilation_rate=dilation,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x))
+
+
+def _resize(x: Any, size: tuple[int, int], name: str) -> Any:
+    return layers.Resizing(*size, interpolation="bilinear", name=name)(x)
