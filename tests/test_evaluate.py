@@ -15,6 +15,7 @@ from transferline import params
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
+from transferline.evaluation.diagrams import plot_gallery
 from transferline.evaluation.score import PROBABILITY, metrics_of, score
 from transferline.models.exported import ModelCard, class_probabilities, load_model, probabilities, write_card
 from transferline.stages import evaluate
@@ -210,3 +211,14 @@ def test_probabilities_do_not_depend_on_the_batches(tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities(model, [images[:2], images[2:]]), together, atol=1e-6)
     # brighter is lighter, from image to image
     assert (np.diff(together[:, 1]) > 0).all()
+
+
+def test_the_gallery_of_one_mistake_is_as_wide_as_three(tmp_path: Path) -> None:
+    row = {"label": "dark", "predicted": "light", "confidence": 0.9, "path": "dark/0.png"}
+    widths = []
+    for count in (1, 3, 6):
+        file = tmp_path / f"{count}.png"
+        plot_gallery(np.zeros((count, 8, 8, 3), np.uint8), pd.DataFrame([row] * count), "tiny, head", file)
+        with Picture.open(file) as picture:
+            widths.append(picture.width)
+    assert widths[0] == widths[1] == widths[2] / 2

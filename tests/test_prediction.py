@@ -109,6 +109,12 @@ def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, 
     assert not (tmp_path / "submission.csv").exists()
 
 
+def test_the_grid_of_one_image_is_as_wide_as_a_title(tmp_path, one_label, photos):
+    grid.draw_grid(*answers(one_label, photos / "red" / "0.png"), tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as sheet:
+        assert sheet.width == MARGIN + 5 * (SIDE + MARGIN)
+
+
 def drawn(monkeypatch, found, card):
     """The tiles and the title that `draw_grid` would draw."""
     sheets = []
