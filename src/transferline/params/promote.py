@@ -38,11 +38,11 @@ class Promote(Section):
     """The registered model's name, and the gates that a challenger has to pass on today's test set.
 
     `select.metric` must improve beyond noise (`test`), and by at least `min_improvement`; without a champion it must
-    reach `min_value` (of a loss: not exceed it). No class may lose more than `max_class_drop` of its recall, as far as
-    the interval of its loss can tell. The other limits are off where they are null: expected calibration error,
-    milliseconds for one image (median, both models measured in turn on this machine), megabytes of the model file,
-    and test accuracy (multilabel: mean average precision) under the corruptions and the attacks of the evaluation, see
-    `evaluate.robustness`.
+    reach `min_value` (of a loss: not exceed it). No class may lose more than `max_class_drop` of its recall (of
+    segmentation: its IoU), as far as the interval of its loss can tell. The other limits are off where they are null:
+    expected calibration error, milliseconds for one image (median, both models measured in turn on this machine),
+    megabytes of the model file, and test accuracy (multilabel: mean average precision; segmentation: mean IoU) under
+    the corruptions and the attacks of the evaluation, see `evaluate.robustness`.
     """
 
     model_name: Name

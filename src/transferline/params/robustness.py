@@ -36,8 +36,9 @@ class Adversarial(Section):
     raw image.
 
     `attacks`: `fgsm` is one step, `pgd` `steps` of them; both raise the loss of the true label. The targeted ones lower
-    the loss of the least likely wrong class (multilabel: of the opposite of every label). `epsilons`: 0 is the
-    untouched image. The figure that a gate can look at is the lowest one among the attacks at the largest ε.
+    the loss of the least likely wrong class, of segmentation for each pixel (multilabel: of the opposite of every
+    label). `epsilons`: 0 is the untouched image. The figure that a gate can look at is the lowest one among the attacks
+    at the largest ε.
     """
 
     attacks: Annotated[tuple[Attack, ...], Field(min_length=1), EachOnce]
@@ -47,7 +48,9 @@ class Adversarial(Section):
 
 class Robustness(Section):
     """On how many `images` of the test split, drawn evenly, which `corruptions`, each at 5 severities, and which
-    attacks are tried; either is null where it is not wanted."""
+    attacks are tried; either is null where it is not wanted. The figure is accuracy, of multilabel problems the mean
+    average precision, of segmentation the mean IoU; there `rotation` is no corruption, for it moves pixels away from
+    their labels."""
 
     images: Annotated[int, Field(ge=1)]
     corruptions: Annotated[tuple[Corruption, ...], Field(min_length=1), EachOnce] | None = get_args(Corruption)

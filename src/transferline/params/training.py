@@ -68,7 +68,8 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
 class CrossEntropy(Section):
-    """Cross-entropy: of all classes in multiclass problems, of each label by itself in the others.
+    """Cross-entropy: of all classes in multiclass problems, of each pixel's classes in segmentation, of each label by
+    itself in the others.
 
     `label_smoothing` moves that share of a target to the middle (Szegedy and others, Rethinking the Inception
     Architecture, CVPR 2016).

@@ -168,13 +168,7 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             positions = getattr(change, name)
             if len(positions):
                 draw_changed(positions, champion, case.challenger, raw, most, Path(scratch) / f"{name}.png")
-        lost = "The champion got these images right, the challenger gets them wrong"
-        gained = "The champion got these images wrong, the challenger gets them right"
-        order = "with the highest confidence of the challenger"
-        if change.measure == "IoU":
-            lost, gained = "The mean IoU of these images falls", "The mean IoU of these images rises"
-            order = "with the greatest change"
-        shown = f"at most the {most} {order} are shown"
+        lost, gained = _changed_sides(change, most)
         return [
             ("Gain", f"The dot is the gain, the bar its {share} interval (paired bootstrap).", png("gain")),
             (
@@ -184,12 +178,24 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             ),
             (
                 f"Regressions: {len(change.regressions)}",
-                f"{lost}; {shown}.",
+                lost,
                 png("regressions"),
             ),
             (
                 f"Improvements: {len(change.improvements)}",
-                f"{gained}; {shown}.",
+                gained,
                 png("improvements"),
             ),
         ]
+
+
+def _changed_sides(change: Change, most: int) -> tuple[str, str]:
+    """What the pictures of regressions and of improvements show."""
+    if change.measure == "IoU":
+        order = f"at most the {most} with the greatest change are shown."
+        return f"The mean IoU of these images falls; {order}", f"The mean IoU of these images rises; {order}"
+    order = f"at most the {most} with the highest confidence of the challenger are shown."
+    return (
+        f"The champion got these images right, the challenger gets them wrong; {order}",
+        f"The champion got these images wrong, the challenger gets them right; {order}",
+    )
