@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 BIN := .venv/bin
 
-.PHONY: setup run test check ui clean
+.PHONY: setup run test check bench bench-accuracy ui clean
 
 setup: .venv/installed
 
@@ -18,6 +18,19 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# BENCH=--data FOLDER measures on your photographs; see benchmarks/README.md
+bench: .venv/bench
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
+bench-accuracy: setup
+	$(BIN)/python -m benchmarks.accuracy $(BENCH)
+
+# The engines that benchmarks/frozen.py compares with, beside the lock: what they need is in it. Without one its row says so.
+.venv/bench: .venv/installed pyproject.toml
+	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
+	  | xargs -n 1 $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps || true
+	@touch $@
 
 ui: setup
 	$(BIN)/transferline ui

@@ -27,9 +27,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: views per batch; the last one is smaller.
         seed: shuffles anew before each epoch; None keeps the order of the rows.
         one_view_per_image: an epoch then takes one of an image's views, drawn anew each time, instead of all.
+        views_at_once: an item holds whole batches of that many views together, or one batch if that is more;
+            `SeveralBatches` takes an item apart.
 
     Attributes:
         targets: those of all rows.
+        batch_size: views per batch.
+        views_per_item: a multiple of `batch_size`.
     """
 
     def __init__(
@@ -41,10 +45,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         seed: int | None = None,
         one_view_per_image: bool = False,
+        views_at_once: int = 0,
     ) -> None:
         super().__init__()
-        self.targets = targets
-        self._read, self._batch_size = read, batch_size
+        self.targets, self._read, self.batch_size = targets, read, batch_size
+        self.views_per_item = batch_size * max(1, views_at_once // batch_size)
         self._positions = rows.index.to_numpy()
         of_labels = np.broadcast_to(class_weights, targets.shape) if targets.shape[1] > 1 else class_weights[targets]
         self._weights = of_labels.astype(np.float32)
@@ -59,6 +64,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """How many views an epoch takes."""
         return len(self._order)
 
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many steps an epoch takes."""
+        return -(-len(self._order) // self.batch_size)
+
     def on_epoch_end(self) -> None:
         """Draws the order of the next epoch."""
         if self._random is None:
@@ -69,12 +79,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             self._order = self._order[np.sort(first)]
 
     def __len__(self) -> int:
-        """Batches per epoch."""
-        return -(-len(self._order) // self._batch_size)
+        """Items per epoch."""
+        return -(-len(self._order) // self.views_per_item)
 
-    def __getitem__(self, batch: int) -> tuple[Any, Array, Array]:
-        """One batch: inputs, targets, and weights of the loss of the same shape as the targets."""
-        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+    def __getitem__(self, item: int) -> tuple[Any, Array, Array]:
+        """One item: inputs, targets, and weights of the loss of the same shape as the targets."""
+        chosen = self._order[item * self.views_per_item : (item + 1) * self.views_per_item]
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 

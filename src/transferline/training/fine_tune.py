@@ -8,6 +8,7 @@ import pandas as pd
 from transferline.models.assemble import assemble
 from transferline.models.backbones import build_backbone
 from transferline.models.cut import InferenceMode, cut
+from transferline.models.fold import fold_in_step
 from transferline.models.layers import build_layers, pool
 from transferline.params import Pretrained
 from transferline.training.bank import Bank
@@ -32,7 +33,8 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
     backbone = build_backbone(candidate.backbone, candidate.image)
     make_deterministic(job.seed)
     inputs = [keras.Input(shape) for shape in bank.boundary]
-    features = pool(InferenceMode(cut(backbone, candidate.backbone.unfreeze).top)(inputs), candidate.backbone.pooling)
+    top = fold_in_step(cut(backbone, candidate.backbone.unfreeze).top)
+    features = pool(InferenceMode(top)(inputs), candidate.backbone.pooling)
     if head_folder:
         head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
     else:

@@ -17,6 +17,7 @@ from transferline.params import LinearTraining, SegmentationTraining, Thresholds
 from transferline.progress import say
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
+from transferline.training.epochs import SeveralBatches
 from transferline.training.figures import best_epoch, figures, majority_figures, to_probabilities
 from transferline.training.files import METRIC
 from transferline.training.linear import fit_linear
@@ -57,7 +58,12 @@ def make_deterministic(seed: int) -> None:
 
 
 def make_batches(
-    job: Job, train: pd.DataFrame, validation: pd.DataFrame, read: Read, one_view_per_image: bool
+    job: Job,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    read: Read,
+    one_view_per_image: bool,
+    views_at_once: int = 0,
 ) -> tuple[Batches, Batches]:
     """The batches of training, shuffled and weighted, and of validation; arguments as in `Batches`."""
     card = job.card
@@ -65,8 +71,8 @@ def make_batches(
     weights = class_weight_vector(job.training, truths[0], card.classes, card.problem)
     size = job.training.batch_size if isinstance(job.training, Training) else VALIDATION_BATCH
     return (
-        Batches(train, read, truths[0], weights, size, job.seed, one_view_per_image),
-        Batches(validation, read, truths[1], np.ones_like(weights), VALIDATION_BATCH),
+        Batches(train, read, truths[0], weights, size, job.seed, one_view_per_image, views_at_once),
+        Batches(validation, read, truths[1], np.ones_like(weights), VALIDATION_BATCH, views_at_once=views_at_once),
     )
 
 
@@ -93,7 +99,12 @@ def run_job(
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
     """
     problem, training = job.card.problem, job.training
-    model = keras.Model(model.input, model.output)  # how it is compiled is no part of the exported one
+    # a model of its own: how it is compiled is no part of the exported one
+    if data.views_per_item > data.batch_size:
+        model = SeveralBatches(model.input, model.output)
+        model.batch_size = data.batch_size
+    else:
+        model = keras.Model(model.input, model.output)
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, problem, data, validation, job.listener)
@@ -162,7 +173,7 @@ def _fit(
         (at its end), seconds (with its validation), images_per_second.
     """
     card = job.card
-    _compile(model, training, card, len(data))
+    _compile(model, training, card, data.batches_per_epoch)
     metric = METRIC[card.problem]
     recorder = EpochRecorder(card.phase, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
     exact = [ExactMeanAveragePrecision(validation)] if card.problem == "multilabel" else []

@@ -1,5 +1,6 @@
 """Feature-extraction training: a candidate's layers on the bank's features."""
 
+import math
 from functools import partial
 
 from transferline.models.assemble import assemble
@@ -10,6 +11,8 @@ from transferline.training.bank import Bank
 from transferline.training.files import HEAD_FILE
 from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.result import Summary
+
+BYTES_AT_ONCE = 32_000_000  # of features, that an item of training data has at most
 
 
 def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
@@ -30,6 +33,7 @@ def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
         bank.rows("head", "validation"),
         partial(bank.gather, "features"),
         one_view_per_image=False,
+        views_at_once=BYTES_AT_ONCE // (4 * math.prod(bank.features)),
     )
     exported = assemble(backbone, head, candidate, card.problem)
     summary = run_job(job, head, exported, data, validation, bank.samples())

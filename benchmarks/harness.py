@@ -1,0 +1,174 @@
+"""What all benchmarks share: two ways measured in turns, each time in a fresh process, and ratios pair by pair.
+
+A way is a function of a work folder that returns seconds (or another figure that is better when lower) by name, with
+the clock started after the imports of both ways. `python -m benchmarks.harness MODULE WAY FOLDER` runs one.
+"""
+
+import importlib
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 900  # seconds, of one way
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        what: is measured.
+        ours, theirs: the figures of the ways that are compared: `way.figure`.
+        must, aim: what the ratio theirs / ours has to be at least.
+        unit: of both figures.
+    """
+
+    what: str
+    ours: str
+    theirs: str
+    must: float
+    aim: float
+    unit: str = "s"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A row without a counterpart: seconds of `ours`, less those of `minus`, that may be `must` and aim at `aim`."""
+
+    what: str
+    ours: str
+    must: float
+    aim: float
+    minus: str | None = None
+
+
+@dataclass
+class Result:
+    """All measurements of a row module: `runs[way]` has one entry per round."""
+
+    runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+
+class Clock:
+    """Wall and CPU seconds of this process and the children that it waited for."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), _cpu()
+
+    def read(self) -> dict[str, float]:
+        """Since it was made."""
+        return {"wall": time.perf_counter() - self.wall, "cpu": _cpu() - self.cpu}
+
+
+def _cpu() -> float:
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadline: float) -> Result:
+    """Runs the ways of a module in turns; a round is not started after `deadline` (of `time.monotonic`).
+
+    A way that fails is noted and the others go on.
+    """
+    result = Result({way: [] for way in ways})
+    for number in range(rounds):
+        if number and time.monotonic() > deadline:
+            break
+        for way in ways:
+            print(f"{module}: round {number + 1} of {rounds}, {way}", flush=True)
+            try:
+                result.runs[way].append(_fresh(module, way, folder))
+            except (subprocess.SubprocessError, ValueError) as error:
+                last = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
+                result.errors.append(f"{way}: {' '.join(last)}"[:300])
+                print(f"  failed: {result.errors[-1]}", flush=True)
+    return result
+
+
+def _fresh(module: str, way: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.harness", module, way, str(folder)]
+    before = os.getloadavg()[0]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST, check=True)
+    return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
+
+
+def ratios(result: Result, row: Row) -> list[float]:
+    """Theirs over ours, pair by pair, of wall seconds."""
+    ours, theirs = (_series(result, name) for name in (row.ours, row.theirs))
+    return [other["wall"] / mine["wall"] for mine, other in zip(ours, theirs, strict=False)]
+
+
+def _series(result: Result, name: str) -> list[dict[str, float]]:
+    way, figure = name.split(".")
+    return [run[figure] for run in result.runs.get(way, []) if figure in run]
+
+
+def line_of(result: Result, row: Row | Limit) -> dict[str, Any]:
+    """A row of the table: medians of both ways, wall and CPU, and median, smallest and largest ratio or seconds."""
+    if isinstance(row, Limit):
+        return _limit_line(result, row)
+    pairs, found = ratios(result, row), {}
+    for side in ("ours", "theirs"):
+        name = getattr(row, side)
+        series = _series(result, name)
+        found[side] = {key: _median([each[key] for each in series]) for key in ("wall", "cpu")}
+        found[side]["memory_mb"] = _median([run["memory_mb"] for run in result.runs.get(name.split(".")[0], [])])
+    cpu = [b["cpu"] / a["cpu"] for a, b in zip(_series(result, row.ours), _series(result, row.theirs), strict=False)]
+    found["ratio"] = [statistics.median(pairs), min(pairs), max(pairs)] if pairs else None
+    return {**asdict(row), **found, "pairs": len(pairs), "cpu_ratio": _median(cpu), "errors": result.errors}
+
+
+def _limit_line(result: Result, row: Limit) -> dict[str, Any]:
+    ours = _series(result, row.ours)
+    minus = _series(result, row.minus) if row.minus else [{"wall": 0.0, "cpu": 0.0}] * len(ours)
+    rest = {key: [a[key] - b[key] for a, b in zip(ours, minus, strict=False)] for key in ("wall", "cpu")}
+    found = {"seconds": [statistics.median(rest["wall"]), min(rest["wall"]), max(rest["wall"])]} if rest["wall"] else {}
+    memory = _median([run["memory_mb"] for run in result.runs.get(row.ours.split(".")[0], [])])
+    medians = {key: _median(values) for key, values in rest.items()}
+    return {**asdict(row), **found, "ours": {**medians, "memory_mb": memory}, "errors": result.errors}
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def machine() -> dict[str, Any]:
+    """What a figure depends on."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": names[0].partition(":")[2].strip() if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load": os.getloadavg(),
+    }
+
+
+def main() -> None:
+    """Runs one way in this process and prints its figures as a line of JSON."""
+    from transferline import environment
+
+    module, way, folder = sys.argv[1:]
+    environment.prepare(ROOT)
+    run: Callable[[Path], dict[str, Any]] = getattr(importlib.import_module(f"benchmarks.{module}"), way)
+    figures = run(Path(folder))
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(json.dumps({**figures, "memory_mb": peak / 1024}), flush=True)
+    sys.stderr.flush()
+    os._exit(0)  # TensorFlow's threads may take seconds to end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The line around the stages: the default run beside its stages' own work, runs with nothing to do, quick commands."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import ROOT, Clock, Limit
+from transferline import pipeline
+from transferline.cli import run_stage
+
+WAYS = ("default_run", "own_work")
+QUICK_WAYS = ("nothing_to_do",)
+ROWS = (Limit("overhead of the line on the default run", "default_run.run", 40, 15, minus="own_work.stages"),)
+QUICK_ROWS = (
+    Limit("nothing changed: `transferline run`", "nothing_to_do.run", 20, 8),
+    Limit("nothing changed: `dvc repro`", "nothing_to_do.repro", 5, 2),
+    Limit("`transferline --help`", "nothing_to_do.help", 0.5, 0.2),
+    Limit("`transferline status`", "nothing_to_do.status", 2, 1),
+)
+
+
+def _project(root: Path) -> Path:
+    """A project as a fresh clone has it, with nothing run yet."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    shutil.rmtree(root, ignore_errors=True)
+    for name in tracked.stdout.splitlines():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "b"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    return root
+
+
+def _timed(root: Path, *command: str) -> dict[str, float]:
+    started = Clock()
+    done = subprocess.run([sys.executable, "-c", *command], cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{command[1:]} failed: {done.stdout[-200:]}{done.stderr[-200:]}")
+    return started.read()
+
+
+TRANSFERLINE = "import sys; sys.argv[0] = 'transferline'; from transferline.cli import main; main()"
+DVC = "import sys; sys.argv[0] = 'dvc'; from dvc.cli import main; sys.exit(main())"
+
+
+def default_run(folder: Path) -> dict[str, Any]:
+    """`transferline run` in a fresh project."""
+    root = _project(folder / "project")
+    return {"run": _timed(root, TRANSFERLINE, "run")}
+
+
+def own_work(folder: Path) -> dict[str, Any]:
+    """The same stages one after the other in this process, whose imports are done, with a second project's files."""
+    root = _project(folder / "own_work")
+    with pipeline.open_repo(root) as repo:
+        stages = {stage.addressing: stage for stage in repo.index.graph}
+    order = [stages[name] for name in pipeline.stages(root)]
+    import keras  # noqa: F401
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    started = Clock()
+    for stage in order:
+        if stage.cmd:
+            os.chdir(stage.wdir)
+            _, _, name, *arguments = shlex.split(stage.cmd)
+            run_stage(name, arguments)
+    return {"stages": started.read()}
+
+
+def nothing_to_do(folder: Path) -> dict[str, Any]:
+    """The project of `default_run` once more."""
+    root = folder / "project"
+    return {
+        "run": _timed(root, TRANSFERLINE, "run"),
+        "repro": _timed(root, DVC, "repro"),
+        "help": _timed(root, TRANSFERLINE, "--help"),
+        "status": _timed(root, TRANSFERLINE, "status"),
+    }

@@ -1,0 +1,61 @@
+import keras
+import numpy as np
+import pandas as pd
+
+from transferline.params import Training
+from transferline.training.batches import Batches
+from transferline.training.callbacks import build_callbacks
+from transferline.training.epochs import SeveralBatches
+from transferline.training.job import make_deterministic
+from transferline.training.losses import build_loss
+from transferline.training.optimizers import build_optimizer
+
+SETTINGS = {
+    "epochs": 12,
+    "batch_size": 8,
+    "optimizer": {"name": "adam", "learning_rate": 0.1},
+    "schedule": {"kind": "cosine", "warmup_epochs": 1},
+    "class_weights": "none",
+    "monitor": "val_loss",
+    "early_stopping": {"patience": 3},
+    "reduce_on_plateau": None,
+}
+
+
+def fitted(tmp_path, views_at_once: int) -> tuple[keras.Model, dict[str, list[float]]]:
+    """A head with dropout and batch normalisation, weighted classes, a schedule and early stopping."""
+    make_deterministic(7)
+    random, training = np.random.default_rng(7), Training.model_validate(SETTINGS)
+    truth = random.integers(0, 3, (90, 1)).astype(np.int32)
+    inputs = (np.eye(3)[truth[:, 0]] + random.normal(size=(90, 3))).astype(np.float32)
+    rows, weights = pd.DataFrame({"path": map(str, range(90))}), np.array([1.0, 2.0, 0.5], np.float32)
+    data = Batches(rows[:61], inputs.__getitem__, truth[:61], weights, 8, 7, views_at_once=views_at_once)
+    held = Batches(rows[61:], inputs.__getitem__, truth[61:], np.ones(3), 8, views_at_once=views_at_once)
+    layers = [
+        keras.layers.Dense(8),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.3),
+        keras.layers.Dense(3),
+    ]
+    network = keras.Sequential([keras.Input((3,)), *layers])
+    model = (SeveralBatches if views_at_once else keras.Model)(network.inputs, network.outputs[0])
+    model.batch_size = 8
+    metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
+    model.compile(
+        build_optimizer(training, data.batches_per_epoch), build_loss(training.loss, "multiclass"), metrics=[metric]
+    )
+    callbacks = build_callbacks(training, tmp_path)
+    fit = model.fit(data, validation_data=held, epochs=12, callbacks=callbacks, shuffle=False, verbose=0)
+    return model, fit.history
+
+
+def test_batches_in_one_call_train_and_score_as_batches_one_by_one(tmp_path):
+    plain, wanted = fitted(tmp_path, 0)
+    assert 3 < len(wanted["loss"]) < 12, "early stopping has something to do"
+    model, found = fitted(tmp_path, 28)  # whole batches: 24
+    assert found.keys() == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, err_msg=name)
+    for weight, other in zip(plain.weights, model.weights, strict=True):
+        np.testing.assert_allclose(other, weight, rtol=1e-3, atol=1e-5, err_msg=weight.path)
+    assert int(model.optimizer.iterations) == len(wanted["loss"]) * 8
