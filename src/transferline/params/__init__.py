@@ -43,7 +43,7 @@ from transferline.params.training import (
     Schedule,
     Training,
 )
-from transferline.params.tree import Evaluate, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, Params, Record, Select, Thresholds
 
 __all__ = [
     "NAME",
@@ -53,6 +53,7 @@ __all__ = [
     "Backbone",
     "Candidate",
     "ClassFolders",
+    "Compute",
     "Conv",
     "Corruption",
     "Cosine",
