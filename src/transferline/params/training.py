@@ -125,8 +125,7 @@ class Training(Section):
 
     `class_weights`: none, balanced (labels over classes times labels of the class), or a weight per class. `monitor`:
     val_accuracy is for binary and multiclass problems, val_mean_average_precision for multilabel ones. `tensorboard`:
-    whether to write logs for it to `logs/<candidate>/<phase>`. `strategy`: mirrored trains on all GPUs of the machine
-    at once; on a single device it only costs time. Keras 3 cannot fit with TensorFlow's MultiWorkerMirroredStrategy.
+    whether to write logs for it to `logs/<candidate>/<phase>`.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -139,7 +138,6 @@ class Training(Section):
     early_stopping: EarlyStopping | None
     reduce_on_plateau: ReduceOnPlateau | None
     tensorboard: bool = False
-    strategy: Literal["none", "mirrored"] = "none"
 
     @model_validator(mode="after")
     def _one_hand_on_the_learning_rate(self) -> Self:

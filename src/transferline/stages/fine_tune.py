@@ -21,7 +21,6 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
         from transferline.registry.runs import training_run
         from transferline.training.fine_tune import fine_tune
         from transferline.training.job import Job
-        from transferline.training.strategy import strategy_scope
         from transferline.training.streaming import open_bank
 
     opened = open_bank(bank, raw, section)
@@ -33,6 +32,6 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
         image=section.image,
     )
     start = head if section.train_head else None
-    with training_run(params, card, model, parent=start) as listener, strategy_scope(section.fine_tune):
+    with training_run(params, card, model, parent=start) as listener:
         job = Job(section.fine_tune, params.thresholds, card, params.seed, model, listener)
         fine_tune(opened, section, start, job)

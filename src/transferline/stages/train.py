@@ -18,12 +18,11 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.job import Job
-        from transferline.training.strategy import strategy_scope
         from transferline.training.train import train
 
     table = read_table(views)
     card = ModelCard(
         candidate=candidate, phase="train", problem=params.data.problem, classes=table.classes, image=section.image
     )
-    with training_run(params, card, model) as listener, strategy_scope(section.train):
+    with training_run(params, card, model) as listener:
         train(raw, table, section, Job(section.train, params.thresholds, card, params.seed, model, listener))

@@ -17,7 +17,6 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.job import Job
-        from transferline.training.strategy import strategy_scope
         from transferline.training.streaming import open_bank
         from transferline.training.train_head import train_head
 
@@ -29,5 +28,5 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -
         classes=opened.table.classes,
         image=section.image,
     )
-    with training_run(params, card, model) as listener, strategy_scope(section.train_head):
+    with training_run(params, card, model) as listener:
         train_head(opened, section, Job(section.train_head, params.thresholds, card, params.seed, model, listener))
