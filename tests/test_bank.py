@@ -61,7 +61,7 @@ def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path
     monkeypatch.setattr(extract_module, "VIEWS_PER_SHARD", 64)
     monkeypatch.setattr("transferline.training.bank.VIEWS_PER_SHARD", 64)
     extract(raw, views, candidate(), "multiclass", tmp_path / "whole")
-    run_shard, done = extract_module._run, []
+    run_shard, done = extract_module.frozen_arrays, []
 
     def interrupted(*arguments):
         if len(done) == 2:
@@ -69,13 +69,13 @@ def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path
         done.append(1)
         return run_shard(*arguments)
 
-    monkeypatch.setattr(extract_module, "_run", interrupted)
+    monkeypatch.setattr(extract_module, "frozen_arrays", interrupted)
     with pytest.raises(KeyboardInterrupt):
         extract(raw, views, candidate(), "multiclass", tmp_path / "resumed")
     assert shard_file(tmp_path / "resumed", "features", 1).exists()
     assert not shard_file(tmp_path / "resumed", "features", 2).exists()
     calls = []
-    monkeypatch.setattr(extract_module, "_run", lambda *arguments: calls.append(1) or run_shard(*arguments))
+    monkeypatch.setattr(extract_module, "frozen_arrays", lambda *given: calls.append(1) or run_shard(*given))
     extract(raw, views, candidate(), "multiclass", tmp_path / "resumed")
     assert files(tmp_path / "resumed") == files(tmp_path / "whole")
     assert len(calls) == len(list((tmp_path / "whole").glob("features-*"))) - 2
@@ -103,7 +103,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_p
 
 def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
     raw, views = data
-    monkeypatch.setattr(extract_module, "apply_views", lambda images, rows: images * np.float32(1e12))
+    monkeypatch.setattr("transferline.training.frozen.apply_views", lambda images, rows: images * np.float32(1e12))
     # a network of ReLUs is homogeneous: huge pixels give huge activations
     vgg = frozen(backbone=lite0(name="vgg16", weights="none", unfreeze=None))
     with pytest.raises(TransferlineError, match=r"extract\.dtype to float32"):

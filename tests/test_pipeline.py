@@ -13,7 +13,7 @@ SOURCE = PROJECT / "src"
 STAGES = YAML(typ="safe", pure=True).load(PROJECT / "dvc.yaml")["stages"]
 
 # Their values are tracked as params, or they do not touch what a stage writes.
-EXEMPT = ("params", "errors", "processes", "progress", "environment", "cli", "quiet", "paths")
+EXEMPT = ("params", "compute", "errors", "processes", "progress", "environment", "cli", "quiet", "paths")
 
 
 def file_of(module: str) -> Path | None:

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from transferline.compute import run_shards
 from transferline.data.duplicates import exact_duplicates, near_duplicates
 from transferline.data.expectations import (
     NO_TEST_SET,
@@ -24,8 +26,9 @@ from transferline.data.masks import scan_masks
 from transferline.data.scan import FORMAT_OF_SUFFIX, scan
 from transferline.data.splits import group_images, is_ours, split_images
 from transferline.data.tables import ImageTable, natural, split_labels
-from transferline.params import Data, Masks, Split, Validate
+from transferline.params import Compute, Data, Masks, Split, Validate
 
+FILES_PER_SHARD = 4096
 SPLITS: tuple[Split, ...] = get_args(Split)
 VOID_PIXELS = "(void)"
 REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
@@ -53,7 +56,11 @@ class Validation:
 
 
 def validate_dataset(
-    raw: Path, data: Data, validate: Validate, former_test_images: dict[str, str] | None = None
+    raw: Path,
+    data: Data,
+    validate: Validate,
+    former_test_images: dict[str, str] | None = None,
+    compute: Compute | None = None,
 ) -> Validation:
     """Looks at all files in the folder `raw`, and changes none.
 
@@ -62,12 +69,13 @@ def validate_dataset(
         data: its layout and splits.
         validate: the rules.
         former_test_images: see the function of that name.
+        compute: where the files are read; here if left out.
 
     Raises:
         TransferlineError: there is no such folder, or it does not fit the layout. Any other fault is a finding.
     """
     listing, judge = list_dataset(raw, data.layout), Judge()
-    rows = scan(raw, list(listing.files["path"])).merge(listing.files, on="path")
+    rows = _scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
     rows["kind"] = [_kind(*row) for row in zip(rows["path"], rows["format"], rows["error"], strict=True)]
     if data.masks:
         rows["mask"] = rows["mask"].where(rows["kind"] == "image")
@@ -97,6 +105,11 @@ def validate_dataset(
     reasons = _reasons(rows, findings, per_class, data, validate)
     manifest = ImageTable(rows.drop(columns=["given", "kind", "mask_error", "pixels"], errors="ignore"), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
+
+
+def _scan(raw: Path, paths: list[str], compute: Compute | None) -> pd.DataFrame:
+    shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
+    return pd.concat(run_shards(partial(scan, raw), shards, compute, "validate: shards"), ignore_index=True)
 
 
 def _kind(path: str, format_: Any, error: Any) -> str:

@@ -30,8 +30,8 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
         manifest: rows with `path`, `label`, `split`, `sha256` and `kept`.
 
     Returns:
-        One row per view, in the order of the manifest, with `path`, `label`, `split`, `mask` (of segmentation),
-        `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
+        One row per view, in the order of the manifest, with `path`, `mask` (of segmentation), `label`, `split`,
+        `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
         `flip_vertical` and the parameters of `Augment`: `rotation` and `shear` in degrees, `zoom`, `shift_x` and
         `shift_y` in fractions of the width and height, `contrast`, `brightness` in fractions of 255, `fill`.
         `data/transform.py` says what each does to the pixels.
@@ -42,7 +42,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
     view = rows.groupby(level=0).cumcount().to_numpy()
     keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
-    columns = [column for column in ("path", "mask", "label", "split") if column in rows]
+    columns = [column for column in ("path", "mask", "label", "split", "sha256") if column in rows]
     table = rows[columns].assign(view=view, kind=kinds[view])
     is_augmented = kinds[view] == "augmented"
     for column in FLIPS:

@@ -15,11 +15,11 @@ from transferline.evaluation.multilabel_diagrams import draw_multilabel
 from transferline.evaluation.plots import plot_curves
 from transferline.evaluation.reloaded import check_parity, measure_latency
 from transferline.evaluation.robustness import evaluate_robustness
-from transferline.evaluation.score import metrics_of, predict_rows
+from transferline.evaluation.score import loaded, metrics_of, score
 from transferline.evaluation.segmentation_diagrams import draw_segmentation
 from transferline.evaluation.trials import Subject
-from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, trained
-from transferline.params import Evaluate
+from transferline.models.exported import MODEL_FILE, ModelCard, read_card, trained
+from transferline.params import Compute, Evaluate
 from transferline.progress import say
 from transferline.training.files import CURVES_FILE, HISTORY_FILE, SUMMARY_FILE
 
@@ -66,7 +66,9 @@ def _draw_single_label(shown: pd.DataFrame, card: ModelCard, title: str, raw: Pa
     plot_gallery(images, mistakes, title, folder / "gallery.png")
 
 
-def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Evaluate, folder: Path) -> dict[str, Any]:
+def evaluate_model(
+    model_folder: Path, rows: pd.DataFrame, raw: Path, params: Evaluate, folder: Path, compute: Compute | None = None
+) -> dict[str, Any]:
     """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
 
     Returns:
@@ -76,10 +78,10 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
     Raises:
         TransferlineError: the reloaded model is not the trained one.
     """
-    card, model = read_card(model_folder), load_model(model_folder)
+    card, model = read_card(model_folder), loaded(model_folder, (model_folder / MODEL_FILE).stat().st_mtime_ns)
     summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     check_parity(model, card, model_folder)
-    predictions = predict_rows(model, card, raw, rows)
+    predictions = score(model_folder, raw, rows, compute)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
     write_json(measure_latency(model, card) | sizes, folder / "latency.json")
@@ -101,7 +103,9 @@ def evaluate_model(model_folder: Path, rows: pd.DataFrame, raw: Path, params: Ev
     return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
 
 
-def evaluate_candidate(models: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path) -> None:
+def evaluate_candidate(
+    models: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path, compute: Compute | None = None
+) -> None:
     """Evaluates the phases of a candidate; writes a folder per phase into `out`, all of them or none.
 
     Args:
@@ -110,6 +114,7 @@ def evaluate_candidate(models: Path, table: ImageTable, raw: Path, params: Evalu
         raw: the folder of the images.
         params: intervals and size of the gallery.
         out: replaced.
+        compute: where the images are predicted; here if left out.
 
     Raises:
         TransferlineError: no image for validation, or a reloaded model that is not the trained one.
@@ -126,5 +131,5 @@ def evaluate_candidate(models: Path, table: ImageTable, raw: Path, params: Evalu
             history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
             history.to_csv(target / HISTORY_FILE, index=False)
             plot_curves(history, target / CURVES_FILE)
-            figures = evaluate_model(folder, rows, raw, params, target)
+            figures = evaluate_model(folder, rows, raw, params, target, compute)
             write_json(figures | {"floor": floor}, target / "metrics.json")

@@ -1,11 +1,13 @@
 """What an exported model says of the images of a manifest, and the figures that follow from it."""
 
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from transferline.compute import run_shards
 from transferline.data.images import read_batches
 from transferline.data.tables import join_labels, split_labels
 from transferline.evaluation.metrics import classification_metrics, single_label_figures
@@ -13,11 +15,12 @@ from transferline.evaluation.multilabel import multilabel_figures, multilabel_me
 from transferline.evaluation.resampling import Figure, Flags, Floats
 from transferline.evaluation.segmentation import predict_masks, rate, segmentation_figures, segmentation_metrics
 from transferline.evaluation.thresholds import decide
-from transferline.models.exported import ModelCard, load_model, probabilities, read_card
-from transferline.params import Evaluate, Problem
+from transferline.models.exported import MODEL_FILE, ModelCard, load_model, probabilities, read_card
+from transferline.params import Compute, Evaluate, Problem
 from transferline.progress import progress
 
 BATCH_SIZE = 32
+IMAGES_PER_SHARD = 32 * BATCH_SIZE
 PROBABILITY = "probability_"
 
 
@@ -61,9 +64,24 @@ def answers(values: Floats, card: ModelCard, rows: pd.DataFrame, raw: Path) -> p
     return pd.concat([found, named], axis=1)
 
 
-def score(folder: Path, raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """Loads the exported model of `folder` and predicts `rows`; see `predict_rows`."""
-    return predict_rows(load_model(folder), read_card(folder), raw, rows)
+def score(folder: Path, raw: Path, rows: pd.DataFrame, compute: Compute | None = None) -> pd.DataFrame:
+    """Predicts `rows` with the exported model of `folder`, in shards, where `compute` says; see `predict_rows`."""
+    card = read_card(folder)
+    shards = [rows.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(rows), IMAGES_PER_SHARD)]
+    work = partial(_score_shard, folder, (folder / MODEL_FILE).stat().st_mtime_ns, raw)
+    return pd.concat(
+        run_shards(work, shards, compute, f"predict {card.candidate} {card.phase}, shards"), ignore_index=True
+    )
+
+
+def _score_shard(folder: Path, changed: int, raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    return predict_rows(loaded(folder, changed), read_card(folder), raw, rows)
+
+
+@lru_cache(maxsize=1)
+def loaded(folder: Path, changed: int) -> Any:
+    """The exported model of a folder, once in each process; `changed`: when its file was written, by `st_mtime_ns`."""
+    return load_model(folder)
 
 
 def class_columns(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:

@@ -35,7 +35,7 @@ from transferline.params.training import (
     SegmentationTraining,
     Training,
 )
-from transferline.params.tree import Evaluate, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, Params, Record, Select, Thresholds
 
 __all__ = [
     "NAME",
@@ -45,6 +45,7 @@ __all__ = [
     "Backbone",
     "Candidate",
     "ClassFolders",
+    "Compute",
     "Conv",
     "Corruption",
     "Cosine",

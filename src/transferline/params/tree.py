@@ -11,6 +11,27 @@ from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
 
 
+class Compute(Section):
+    """Where `validate`, `extract` and `evaluate` do the work that falls into shards; the results are the same.
+
+    `local`: in the stage's process. `dask`: by the workers of the scheduler at `address` (tcp://host:8786), which run
+    in a folder with this project's files and data; without an address by `workers` processes on this machine, as many
+    as it has cores if null.
+    """
+
+    engine: Literal["local", "dask"] = "local"
+    address: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://")] | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _settings_where_they_mean_something(self) -> Self:
+        if self.engine == "local" and (self.address or self.workers):
+            raise ValueError("address and workers are for engine: dask; leave them out with local")
+        if self.address and self.workers:
+            raise ValueError("workers is for a cluster on this machine; a scheduler at an address has its own")
+        return self
+
+
 class Evaluate(Section):
     """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown;
     `robustness` is null where the images are only taken as they are."""
@@ -89,6 +110,7 @@ class Params(Section):
     select: Select
     promote: Promote
     record: Record
+    compute: Compute = Compute()
 
     @model_validator(mode="after")
     def _fits_the_problem(self) -> Self:

@@ -9,4 +9,4 @@ from transferline.params import Params
 
 def run(params: Params, *, raw: Path, manifest: Path, models: Path, evaluation: Path) -> None:
     """Reads the manifest and the candidate's models, `models/<phase>/`, and writes `evaluation/<phase>/`."""
-    evaluate_candidate(models, read_table(manifest), raw, params.evaluate, evaluation)
+    evaluate_candidate(models, read_table(manifest), raw, params.evaluate, evaluation, params.compute)

@@ -7,7 +7,7 @@ from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports
 
 
-def run(params: Params, *, candidate: str, bank: Path, head: Path, model: Path) -> None:
+def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, model: Path) -> None:
     """Fine-tunes from the trained head, or with untrained layers where the candidate has no train_head.
 
     Writes the model's folder, which stays empty without the stage.
@@ -19,11 +19,11 @@ def run(params: Params, *, candidate: str, bank: Path, head: Path, model: Path) 
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.bank import read_bank
         from transferline.training.fine_tune import fine_tune
         from transferline.training.job import Job
+        from transferline.training.streaming import open_bank
 
-    opened = read_bank(bank)
+    opened = open_bank(bank, raw, section)
     card = ModelCard(
         candidate=candidate,
         phase="fine_tune",

@@ -7,7 +7,7 @@ from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports
 
 
-def run(params: Params, *, candidate: str, bank: Path, model: Path) -> None:
+def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -> None:
     """Trains the candidate's layers on the bank and writes the model's folder, which stays empty without the stage."""
     section = params.candidates[candidate]
     if not isinstance(section, Pretrained) or section.train_head is None:
@@ -16,11 +16,11 @@ def run(params: Params, *, candidate: str, bank: Path, model: Path) -> None:
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.bank import read_bank
         from transferline.training.job import Job
+        from transferline.training.streaming import open_bank
         from transferline.training.train_head import train_head
 
-    opened = read_bank(bank)
+    opened = open_bank(bank, raw, section)
     card = ModelCard(
         candidate=candidate,
         phase="head",

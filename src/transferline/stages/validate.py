@@ -14,7 +14,8 @@ from transferline.progress import say
 def run(params: Params, *, raw: Path, manifest: Path, report: Path, docs: Path, quarantined: Path) -> None:
     """Validates the dataset in `raw`; writes the manifest only if it may be trained on."""
     manifest.unlink(missing_ok=True)
-    validation = validate_dataset(raw, params.data, params.validate_, former_test_images(Path.cwd()))
+    former = former_test_images(Path.cwd())
+    validation = validate_dataset(raw, params.data, params.validate_, former, params.compute)
     write_report(validation, report)
     write_data_docs(validation.results, docs)
     draw_quarantined(validation, raw, quarantined)

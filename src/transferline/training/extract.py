@@ -3,74 +3,26 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.compute import run_shards
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable, write_table
-from transferline.data.transform import apply_views
 from transferline.errors import TransferlineError
-from transferline.models.backbones import build_backbone, preprocessing
-from transferline.models.cut import cut
-from transferline.models.fold import fold_batch_normalization
-from transferline.models.layers import build_layers, pool
+from transferline.models.layers import build_layers
 from transferline.models.networks import file_sha256, is_own
-from transferline.params import Pretrained, Problem
-from transferline.progress import progress, say
+from transferline.params import Compute, Pretrained, Problem
+from transferline.progress import say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
+from transferline.training.frozen import Array, FrozenPart, frozen_arrays, frozen_part
 from transferline.training.views import KINDS, sample_paths
 
-BATCH = 32
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class FrozenPart:
-    """The frozen layers as two compiled steps, batch normalisation folded.
-
-    Attributes:
-        to_boundary: (n, size, size, channels) float32 in 0…255 → list of boundary tensors.
-        to_features: list of boundary tensors → features (n, …) float32, pooled or a feature map.
-        features: shape of the features without the batch axis.
-        boundary: shapes of the boundary's tensors without the batch axis.
-    """
-
-    to_boundary: Callable[..., Any]
-    to_features: Callable[..., Any]
-    features: tuple[int, ...]
-    boundary: tuple[tuple[int, ...], ...]
-
-
-def frozen_part(candidate: Pretrained) -> FrozenPart:
-    """Builds the backbone with its weights, cuts it at the freeze boundary and folds both sides."""
-    import keras
-    import tensorflow as tf
-
-    backbone = build_backbone(candidate.backbone, candidate.image)
-    parts = cut(backbone, candidate.backbone.unfreeze)
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    frozen = fold_batch_normalization(parts.frozen)
-    top = fold_batch_normalization(parts.top) if parts.trainable else parts.top
-    prepare = keras.Model(image, preprocessing(candidate.backbone.name)(image))
-    pooled = pool(top.output, candidate.backbone.pooling)
-    to_features = keras.Model(top.inputs, pooled)
-
-    @tf.function(reduce_retracing=True)
-    def run_frozen(images: Any) -> Any:
-        return tf.nest.flatten(frozen(prepare(images), training=False))
-
-    @tf.function(reduce_retracing=True)
-    def run_top(tensors: Any) -> Any:
-        return to_features(tensors, training=False)
-
-    return FrozenPart(run_frozen, run_top, tuple(pooled.shape[1:]), tuple(tuple(t.shape[1:]) for t in top.inputs))
+COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
 
 
 def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
@@ -92,74 +44,118 @@ def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
     return digest.hexdigest()
 
 
-def extract(raw: Path, views: ImageTable, candidate: Pretrained, problem: Problem, folder: Path) -> None:
+def extract(
+    raw: Path,
+    views: ImageTable,
+    candidate: Pretrained,
+    problem: Problem,
+    folder: Path,
+    compute: Compute | None = None,
+    room: int | None = None,
+) -> None:
     """Writes the bank of a candidate; what an interrupted call left whole is kept.
+
+    Where it would not fit, the boundary, and if need be the features too, are left out: `streaming.open_bank` then
+    computes them.
+
+    Args:
+        raw: the folder of the images.
+        views: the table of views.
+        candidate: the candidate.
+        problem: the kind of problem.
+        folder: of the bank.
+        compute: where the shards are computed; here if left out.
+        room: how many bytes the bank may take; what is free on the disk of `folder` if left out.
 
     Raises:
         TransferlineError: the candidate's layers do not fit on the features, the disk is full, or values do not fit
             into the bank's dtype.
     """
-    part = frozen_part(candidate)
-    build_layers(part.features, candidate.layers, problem, len(views.classes))  # fails now rather than after an hour
     table = bank_rows(views, candidate)
     key = fingerprint(table, candidate)
-    _keep_only(folder, key)
-    starts = range(0, len(table.rows), VIEWS_PER_SHARD)
-    todo = [shard for shard in range(len(starts)) if not shard_file(folder, "features", shard).exists()]
-    if len(todo) < len(starts):
-        say(f"extract: {len(starts) - len(todo)} of {len(starts)} shards are there already")
+    part = _part(key, candidate.model_dump_json())
+    build_layers(part.features, candidate.layers, problem, len(views.classes))  # fails now rather than after an hour
+    sizes = _sizes(part, table, candidate)
+    stored = _fitting(sizes, folder, _room(folder) if room is None else room)
+    state = {"fingerprint": key, "dtype": candidate.extract.dtype, "stored": stored}
+    _keep_only(folder, state)
+    rows = [table.rows[start : start + VIEWS_PER_SHARD] for start in range(0, len(table.rows), VIEWS_PER_SHARD)]
+    todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
+    if stored and len(todo) < len(rows):
+        say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
     try:
-        for shard in progress(todo, len(todo), "extract: shards"):
-            rows = table.rows.iloc[starts[shard] : starts[shard] + VIEWS_PER_SHARD]
-            _write_shard(folder, shard, _run(part, raw, rows, candidate))
+        run_shards(partial(_fill, raw, folder, candidate, key, stored), todo, compute, "extract: shards")
         np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
         write_table(table, folder / ROWS_FILE)
     except OSError as error:
         raise TransferlineError(
             f"the bank could not be written to {folder}: {error}. Whole shards are kept: make room (about "
-            f"{_bytes(part, table, candidate) / 1e9:.2f} GB in all) and run it again"
+            f"{sum(sizes.values()) / 1e9:.2f} GB in all) and run it again"
         ) from error
-    index = {"fingerprint": key, "features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
+    index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    say(f"extract: {len(table.rows)} views, {sum(f.stat().st_size for f in folder.iterdir()) / 1e6:.1f} MB in {folder}")
+    say(f"extract: {len(table.rows)} views, {_used(folder) / 1e6:.1f} MB in {folder}")
 
 
-def _keep_only(folder: Path, key: str) -> None:
-    """Empties the folder unless it belongs to the same fingerprint, and marks it as incomplete."""
-    index = folder / INDEX_FILE
-    if index.exists() and json.loads(index.read_text(encoding="utf-8"))["fingerprint"] != key:
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    index.write_text(json.dumps({"fingerprint": key}), encoding="utf-8")
+@lru_cache(maxsize=1)
+def _part(key: str, candidate: str) -> FrozenPart:
+    """The frozen part, once in each process; `key` is the fingerprint of the bank, the candidate is in JSON."""
+    return frozen_part(Pretrained.model_validate_json(candidate))
 
 
-def _run(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:
-    """The arrays of one shard: each image is read once, for all its views."""
-    paths, image_of_row = np.unique(rows["path"].to_numpy(str), return_inverse=True)
-    images = read_batch(raw, list(paths), candidate.image)
-    features, boundary = [], []
-    for start in range(0, len(rows), BATCH):
-        batch = rows.iloc[start : start + BATCH]
-        tensors = part.to_boundary(apply_views(images[image_of_row[start : start + BATCH]], batch))
-        in_head, in_fine_tune = batch["in_head"].to_numpy(), batch["in_fine_tune"].to_numpy()
-        if in_head.any():
-            features.append(part.to_features([tensor[in_head] for tensor in tensors]).numpy())
-        boundary.append([tensor.numpy()[in_fine_tune] for tensor in tensors])
-    dtype = candidate.extract.dtype
-    arrays = {"features": _to(dtype, np.concatenate(features or [np.empty((0, *part.features))]))}
+def _fill(
+    raw: Path, folder: Path, candidate: Pretrained, key: str, stored: Sequence[str], item: tuple[int, pd.DataFrame]
+) -> None:
+    """Computes and writes one shard, unless a worker that was lost has written it."""
+    shard, rows = item
+    if not shard_file(folder, "features", shard).exists():
+        arrays = frozen_arrays(_part(key, candidate.model_dump_json()), raw, rows, candidate)
+        _write_shard(folder, shard, {kind: arrays[kind] for kind in stored})
+
+
+def _sizes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> dict[str, int]:
+    """How many bytes the values of each kind take."""
+    kinds = {"features": ("in_head", part.features)}
     if candidate.fine_tune is not None:
-        for k, values in enumerate(zip(*boundary, strict=True)):
-            arrays[f"boundary-{k}"] = _to(dtype, np.concatenate(values))
-    return arrays
+        kinds |= {f"boundary-{k}": ("in_fine_tune", shape) for k, shape in enumerate(part.boundary)}
+    item = np.dtype(candidate.extract.dtype).itemsize
+    return {kind: int(table.rows[column].sum()) * int(np.prod(shape)) * item for kind, (column, shape) in kinds.items()}
 
 
-def _to(dtype: str, values: Array) -> Array:
-    if dtype == "float16" and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-        raise TransferlineError(
-            f"the frozen layers give values up to {np.abs(values).max():.3g}, float16 ends at 65504: set the "
-            "candidate's extract.dtype to float32"
-        )
-    return values.astype(dtype)
+def _fitting(sizes: dict[str, int], folder: Path, room: int) -> tuple[str, ...]:
+    """The kinds that are stored: all of them, or the features alone, or none."""
+    whole = COPIES * sum(sizes.values())
+    if whole <= room:
+        return tuple(sizes)
+    stored = ("features",) if COPIES * sizes["features"] <= room else ()
+    what, who = ("The boundary is", "fine_tune runs") if stored else ("Its values are", "train_head and fine_tune run")
+    say(
+        f"extract: the bank would take {whole / 1e9:.3g} GB in {folder} and DVC's cache, {room / 1e9:.3g} GB are free. "
+        f"{what} not stored; {who} the frozen layers in every epoch, to the same result. Make room and run it again "
+        "to have them run once"
+    )
+    return stored
+
+
+def _room(folder: Path) -> int:
+    """The bytes that are free on the disk of a folder, and those that its present files take."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free + _used(folder)
+
+
+def _used(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
+    """Empties the folder unless it holds shards of the same state, and marks it as incomplete."""
+    index = folder / INDEX_FILE
+    if index.exists():
+        present = json.loads(index.read_text(encoding="utf-8"))
+        if {key: present.get(key) for key in state} != json.loads(json.dumps(state)):
+            shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    index.write_text(json.dumps(state), encoding="utf-8")
 
 
 def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
@@ -173,10 +169,3 @@ def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-
-
-def _bytes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> int:
-    per_fine_tune = sum(int(np.prod(shape)) for shape in part.boundary)
-    per_head = int(np.prod(part.features))
-    values = table.rows["in_head"].sum() * per_head + table.rows["in_fine_tune"].sum() * per_fine_tune
-    return int(values) * np.dtype(candidate.extract.dtype).itemsize

@@ -31,12 +31,12 @@ class MaskedPixels(Pixels):
         classes: their number.
 
     Attributes:
-        masks: uint8, (images, size, size), in the order of `paths`.
+        masks: uint8, (images, size, size), in the order in which `rows` names the images.
     """
 
     def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path, classes: int) -> None:
         super().__init__(raw, rows, image, folder)
-        of_path = rows.drop_duplicates("path").sort_values("path")
+        of_path = rows.drop_duplicates("path")
         self.masks = read_masks(raw, of_path["mask"].tolist(), image, classes)
 
     def read(self, positions: npt.NDArray[Any]) -> Any:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline.data.images import read_batches
+from transferline.data.rows_on_disk import read_rows
 from transferline.data.transform import apply_views
 from transferline.errors import TransferlineError
 from transferline.models.backbones import image_shape
@@ -21,8 +22,8 @@ READ_AT_ONCE = 64
 class Pixels:
     """Decoded images in a temporary file without a name, which is gone with the process.
 
-    In memory are at most `READ_AT_ONCE` images while they are decoded, later those of the batches at work; beyond that
-    the system keeps what fits in its page cache.
+    In memory are some batches of `READ_AT_ONCE` images while they are decoded, later those of the batches at work;
+    beyond that the system keeps what fits in its page cache.
 
     Args:
         raw: the folder of the images.
@@ -36,22 +37,23 @@ class Pixels:
 
     def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path) -> None:
         self._rows = rows
-        paths, self._image_of_row = np.unique(rows["path"].to_numpy(str), return_inverse=True)
+        self._image_of_row, paths = pd.factorize(rows["path"])
         folder.mkdir(parents=True, exist_ok=True)
         batches = read_batches(raw, list(paths), image, READ_AT_ONCE)
-        shape = (len(paths), *image_shape(image))
+        self._shape = image_shape(image)
         try:
-            with TemporaryFile(dir=folder) as file:
-                for batch in progress(batches, -(-len(paths) // READ_AT_ONCE), "train: batches decoded"):
-                    file.write(batch.data)
-                file.flush()
-                self._images = np.memmap(file, np.uint8, "r", shape=shape)
+            self._file = TemporaryFile(dir=folder)  # noqa: SIM115  it lives as long as this object
+            for batch in progress(batches, -(-len(paths) // READ_AT_ONCE), "train: batches decoded"):
+                self._file.write(batch.data)
+            self._file.flush()
         except OSError as error:
             raise TransferlineError(
                 f"the decoded images do not fit into {folder}: {error}; while the network is trained they take "
-                f"{np.prod(shape) / 1e9:.2f} GB"
+                f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB"
             ) from error
 
     def read(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Draws the views at `positions`, (n,): (n, size, size, channels) float32, 0 to 255."""
-        return apply_views(self._images[self._image_of_row[positions]], self._rows.iloc[positions])
+        images = np.empty((len(positions), *self._shape), np.uint8)
+        read_rows(self._file.fileno(), self._image_of_row[positions], images, np.arange(len(positions)))
+        return apply_views(images, self._rows.iloc[positions])
