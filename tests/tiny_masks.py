@@ -32,7 +32,7 @@ def make_segmented(
     folder: Path, layout: dict[str, Any], count: int = 24, void: int = 255, classes: int = len(CLASSES)
 ) -> None:
     """Pictures and masks in a layout; of the lists of `voc` the last third is test. Classes beyond those of the squares
-    have a pixel in a corner each."""
+    have four pixels at the top each."""
     names = ("JPEGImages", "SegmentationClass") if layout["kind"] == "voc" else (layout["images"], layout["masks"])
     images, masks = (folder / name for name in names)
     images.mkdir(parents=True)
@@ -40,7 +40,7 @@ def make_segmented(
     for number in range(count):
         pixels, mask = make_pair(number)
         Image.fromarray(pixels).save(images / f"{number:02}.png")
-        mask[0, : classes - len(CLASSES)] = np.arange(len(CLASSES), classes)
+        mask[:2, : 2 * (classes - len(CLASSES))] = np.arange(len(CLASSES), classes).repeat(2)
         write_mask(np.where(mask == 255, void, mask).astype(np.uint8), CLASSES, masks / f"{number:02}.png")
     if layout["kind"] != "voc":
         return
