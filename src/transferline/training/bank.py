@@ -76,9 +76,8 @@ class Bank:
         starts = np.cumsum([0, *(len(array) for array in arrays)])
         shards = np.searchsorted(starts, positions, side="right") - 1
         values = np.empty((len(positions), *arrays[0].shape[1:]), np.float32)
-        for shard in np.unique(shards):
-            here = shards == shard
-            values[here] = arrays[shard][positions[here] - starts[shard]]
+        for place, (shard, position) in enumerate(zip(shards, positions, strict=True)):
+            values[place] = arrays[shard][position - starts[shard]]
         return values
 
     def gather_boundary(self, positions: npt.NDArray[np.intp]) -> Any:
