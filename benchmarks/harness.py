@@ -77,22 +77,27 @@ def _cpu() -> float:
 
 
 def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadline: float) -> Result:
-    """Runs the ways of a module in turns; a round is not started after `deadline` (of `time.monotonic`).
+    """Runs the ways of a module in turns. After the first, a round is started if one like the last one would end before
+    `deadline` (of `time.monotonic`).
 
     A way that fails is noted and the others go on.
     """
     result = Result({way: [] for way in ways})
+    last = 0.0
     for number in range(rounds):
-        if number and time.monotonic() > deadline:
+        if number and time.monotonic() + last > deadline:
             break
+        started = time.monotonic()
         for way in ways:
             print(f"{module}: round {number + 1} of {rounds}, {way}", flush=True)
             try:
                 result.runs[way].append(_fresh(module, way, folder))
             except (subprocess.SubprocessError, ValueError) as error:
-                last = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
-                result.errors.append(f"{way}: {' '.join(last)}"[:300])
+                words = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
+                result.errors.append(f"{way}: {' '.join(words)}"[:300])
+                result.runs[way].append({})
                 print(f"  failed: {result.errors[-1]}", flush=True)
+        last = time.monotonic() - started
     return result
 
 
@@ -103,10 +108,11 @@ def _fresh(module: str, way: str, folder: Path) -> dict[str, Any]:
     return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
 
 
-def ratios(result: Result, row: Row) -> list[float]:
-    """Theirs over ours, pair by pair, of wall seconds."""
-    ours, theirs = (_series(result, name) for name in (row.ours, row.theirs))
-    return [other["wall"] / mine["wall"] for mine, other in zip(ours, theirs, strict=False)]
+def _together(result: Result, first: str, second: str) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """The figures of two ways in the rounds in which neither failed."""
+    (one, of_one), (other, of_other) = (name.split(".") for name in (first, second))
+    rounds = zip(result.runs.get(one, []), result.runs.get(other, []), strict=False)
+    return [(a[of_one], b[of_other]) for a, b in rounds if of_one in a and of_other in b]
 
 
 def _series(result: Result, name: str) -> list[dict[str, float]]:
@@ -118,25 +124,33 @@ def line_of(result: Result, row: Row | Limit) -> dict[str, Any]:
     """A row of the table: medians of both ways, wall and CPU, and median, smallest and largest ratio or seconds."""
     if isinstance(row, Limit):
         return _limit_line(result, row)
-    pairs, found = ratios(result, row), {}
+    rounds, found = _together(result, row.ours, row.theirs), {}
+    pairs, cpu = ([theirs[key] / ours[key] for ours, theirs in rounds] for key in ("wall", "cpu"))
     for side in ("ours", "theirs"):
         name = getattr(row, side)
         series = _series(result, name)
         found[side] = {key: _median([each[key] for each in series]) for key in ("wall", "cpu")}
-        found[side]["memory_mb"] = _median([run["memory_mb"] for run in result.runs.get(name.split(".")[0], [])])
-    cpu = [b["cpu"] / a["cpu"] for a, b in zip(_series(result, row.ours), _series(result, row.theirs), strict=False)]
+        found[side]["memory_mb"] = _memory(result, name)
     found["ratio"] = [statistics.median(pairs), min(pairs), max(pairs)] if pairs else None
     return {**asdict(row), **found, "pairs": len(pairs), "cpu_ratio": _median(cpu), "errors": result.errors}
 
 
 def _limit_line(result: Result, row: Limit) -> dict[str, Any]:
-    ours = _series(result, row.ours)
-    minus = _series(result, row.minus) if row.minus else [{"wall": 0.0, "cpu": 0.0}] * len(ours)
-    rest = {key: [a[key] - b[key] for a, b in zip(ours, minus, strict=False)] for key in ("wall", "cpu")}
+    nothing = {"wall": 0.0, "cpu": 0.0}
+    rounds = _together(result, row.ours, row.minus) if row.minus else [(a, nothing) for a in _series(result, row.ours)]
+    rest = {key: [a[key] - b[key] for a, b in rounds] for key in ("wall", "cpu")}
     found = {"seconds": [statistics.median(rest["wall"]), min(rest["wall"]), max(rest["wall"])]} if rest["wall"] else {}
-    memory = _median([run["memory_mb"] for run in result.runs.get(row.ours.split(".")[0], [])])
     medians = {key: _median(values) for key, values in rest.items()}
-    return {**asdict(row), **found, "ours": {**medians, "memory_mb": memory}, "errors": result.errors}
+    return {
+        **asdict(row),
+        **found,
+        "ours": {**medians, "memory_mb": _memory(result, row.ours)},
+        "errors": result.errors,
+    }
+
+
+def _memory(result: Result, name: str) -> float | None:
+    return _median([run["memory_mb"] for run in result.runs.get(name.split(".")[0], []) if run])
 
 
 def _median(values: list[float]) -> float | None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.accuracy import WAYS, summary
 from benchmarks.harness import Limit, Result, Row, line_of, measure
-from benchmarks.run import BEGIN, END, table
+from benchmarks.run import BEGIN, END, accuracy, table
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,15 +20,15 @@ def seconds(wall: float) -> dict[str, float]:
 def test_ratios_are_taken_pair_by_pair_and_limits_as_seconds():
     ours = [{"x": seconds(wall), "memory_mb": 100.0} for wall in (1.0, 2.0, 4.0)]
     theirs = [{"y": seconds(wall), "memory_mb": 200.0} for wall in (10.0, 10.0, 80.0)]
-    result = Result({"a": ours, "b": theirs})
+    result = Result({"a": [{}, *ours], "b": [theirs[0], *theirs]}, [])  # a failed in the first round
     line = line_of(result, Row("ratio", "a.x", "b.y", 8, 12))
     assert line["ratio"] == [10, 5, 20] and line["pairs"] == 3 and line["cpu_ratio"] == 10
     limit = line_of(result, Limit("limit", "b.y", 40, 15, minus="a.x"))
-    assert limit["seconds"] == [9, 8, 76]
+    assert limit["seconds"] == [9, 8, 76] and limit["ours"]["memory_mb"] == 200
     missing = line_of(Result({"a": ours, "b": []}, ["b: no module named b"]), Row("none", "a.x", "b.y", 1, 2))
     figures = {
         "machine": {"cores": 2, "cpu": "c", "memory_gb": 4, "python": "3", "load": [0.5]},
-        "date": "d", "images": 1, "photographs": "made", "minutes": 1, "rows": [line, limit, missing],
+        "date": "d", "images": 1, "photographs": "made", "minutes": 1, "rows": [line, limit, missing], "accuracy": {},
     }  # fmt: skip
     page = table(figures)
     assert "| 10.00 (5.00 to 20.00) × | 10.00 × | 100 / 200 | 8 × | 12 × | reached |" in page
@@ -41,13 +41,14 @@ def test_the_gain_in_accuracy_has_an_interval():
     runs["theirs"] = [{"head": 0.89, "fine_tune": 0.9}] * 2
     found = summary(runs)
     assert found["head"]["gain"]["ours"] == pytest.approx([1, 0])
+    assert "| set, head, 2 seeds | 0.890 | 0.900 | +1.0 | 0.900 | +1.0 |" in accuracy({"set": {"seeds": 2, **found}})
     mean, half = found["fine_tune"]["gain"]["ours"]
     assert mean == pytest.approx(1) and half == pytest.approx(12.71, rel=1e-3)
 
 
 def test_a_way_that_fails_is_noted(tmp_path):
     result = measure("reading", ("validate",), tmp_path / "nowhere", 1, 0)
-    assert not result.runs["validate"] and result.errors[0].startswith("validate: ")
+    assert result.runs == {"validate": [{}]} and result.errors[0].startswith("validate: ")
 
 
 @pytest.mark.slow

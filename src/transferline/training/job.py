@@ -145,6 +145,7 @@ def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int
         loss=with_dice(loss, training.dice) if isinstance(training, SegmentationTraining) else loss,
         metrics=[metric],
     )
+    model.optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
 
 
 def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> dict[str, float]:
