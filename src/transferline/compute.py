@@ -54,7 +54,10 @@ def _client(compute: Compute) -> Iterator[Any]:
 
     if compute.address is None:
         settings = {"n_workers": compute.workers, "threads_per_worker": 1, "processes": True}
-        with LocalCluster(host="127.0.0.1", dashboard_address=None, **settings) as cluster, Client(cluster) as client:
+        with (
+            LocalCluster(host="127.0.0.1", dashboard_address="127.0.0.1:0", **settings) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
         return
     try:
