@@ -147,6 +147,7 @@ def test_a_model_of_other_classes_is_judged_by_names(case: Params, tmp_path: Pat
     )
 
 
+@pytest.mark.slow
 def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction, "smoke_test", smoke.check)
     case = case.model_copy(update={"candidates": {"tiny": case.candidates["lite0"]}})
