@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -212,31 +211,6 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
-
-
-def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
-    sizes, at_work, all_wait = [], Event(), Event()
-
-    def answer(images: np.ndarray) -> np.ndarray:
-        at_work.set()
-        all_wait.wait(60)
-        sizes.append(len(images))
-        return images[:, 0, 0, :].astype(np.float32)
-
-    batcher = Batcher(SimpleNamespace(predict_on_batch=answer))
-    asked = [[np.full((4, 4, 2), number, np.uint8)] * (number % 5 + 1) for number in range(20)]
-    with ThreadPoolExecutor(20) as pool:
-        futures = [pool.submit(batcher.probabilities, asked[0])]
-        at_work.wait(60)
-        futures += [pool.submit(batcher.probabilities, images) for images in asked[1:]]
-        while len(batcher._waiting) < 19:
-            time.sleep(0.01)
-        all_wait.set()
-        answers = [future.result() for future in futures]
-    assert sum(sizes) == sum(map(len, asked)) and max(sizes) <= 32
-    assert len(sizes) <= 5  # 60 images: the first request alone, the others in batches of at least 28
-    for images, rows in zip(asked, answers, strict=True):
-        np.testing.assert_array_equal(rows, [image[0, 0] for image in images])
 
 
 def test_a_model_that_fails_is_a_500_without_the_reason(capsys):

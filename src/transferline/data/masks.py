@@ -23,6 +23,7 @@ from transferline.progress import progress
 
 VOID = 255
 BACKGROUND = "background"
+VOID_PIXELS = "(void)"
 SHOWN = 10  # unknown values
 
 Mask = npt.NDArray[np.uint8]
@@ -138,6 +139,12 @@ def _look_at(file: Path, size: tuple[Any, Any], masks: Masks) -> tuple[str, str 
     elif label.lower() in ("", BACKGROUND):
         fault = f"mask_empty: its mask holds nothing but {label or 'void'}"
     return label, fault, np.append(known, void)
+
+
+def count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
+    """The pixels of each class, and of void, in the masks of the images that are kept; columns as of `scan_masks`."""
+    counts = np.sum([np.zeros(len(masks.classes) + 1, int), *rows.loc[rows["kept"], "pixels"]], axis=0)
+    return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
 
 
 def colors(classes: Sequence[str]) -> npt.NDArray[np.uint8]:

@@ -16,9 +16,10 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.fft import dctn
 
+from transferline.compute import run_shards
 from transferline.data.images import to_8_bits
 from transferline.data.layouts import HIDDEN
-from transferline.params import Format
+from transferline.params import Compute, Format
 from transferline.progress import progress
 
 READABLE = get_args(Format)
@@ -33,6 +34,7 @@ FORMAT_OF_SUFFIX = {
 }
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
+FILES_PER_SHARD = 4096
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
     "bytes": "Int64",
@@ -46,8 +48,8 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def scan(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
-    """Reads the files `raw / path`, on all cores; hidden ones get a row but are not opened.
+def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None) -> pd.DataFrame:
+    """Reads the files `raw / path`, on all cores, or where `compute` says; hidden ones get a row but are not opened.
 
     Returns:
         One row per path, null where it does not apply: `sha256` of the content, `bytes`, `format` by content
@@ -55,6 +57,11 @@ def scan(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
         first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and `luminance_std` (0 to
         255; a large JPEG is measured at a reduced scale of at least 256 pixels), `phash` (64 hexadecimal digits).
     """
+    shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
+    return pd.concat(run_shards(partial(_scan_shard, raw), shards, compute, "validate: shards"), ignore_index=True)
+
+
+def _scan_shard(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
     Image.init()
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")

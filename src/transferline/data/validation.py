@@ -2,14 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
-from transferline.compute import run_shards
 from transferline.data.duplicates import exact_duplicates, near_duplicates
 from transferline.data.expectations import (
     NO_TEST_SET,
@@ -22,15 +19,13 @@ from transferline.data.expectations import (
     mask_expectations,
 )
 from transferline.data.layouts import HIDDEN, Listing, list_dataset
-from transferline.data.masks import scan_masks
+from transferline.data.masks import count_pixels, scan_masks
 from transferline.data.scan import FORMAT_OF_SUFFIX, scan
 from transferline.data.splits import group_images, is_ours, split_images
 from transferline.data.tables import ImageTable, natural, split_labels
-from transferline.params import Compute, Data, Masks, Split, Validate
+from transferline.params import Compute, Data, Split, Validate
 
-FILES_PER_SHARD = 4096
 SPLITS: tuple[Split, ...] = get_args(Split)
-VOID_PIXELS = "(void)"
 REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
 
 
@@ -75,7 +70,7 @@ def validate_dataset(
         TransferlineError: there is no such folder, or it does not fit the layout. Any other fault is a finding.
     """
     listing, judge = list_dataset(raw, data.layout), Judge()
-    rows = _scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
+    rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
     rows["kind"] = [_kind(*row) for row in zip(rows["path"], rows["format"], rows["error"], strict=True)]
     if data.masks:
         rows["mask"] = rows["mask"].where(rows["kind"] == "image")
@@ -105,11 +100,6 @@ def validate_dataset(
     reasons = _reasons(rows, findings, per_class, data, validate)
     manifest = ImageTable(rows.drop(columns=["given", "kind", "mask_error", "pixels"], errors="ignore"), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
-
-
-def _scan(raw: Path, paths: list[str], compute: Compute | None) -> pd.DataFrame:
-    shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
-    return pd.concat(run_shards(partial(scan, raw), shards, compute, "validate: shards"), ignore_index=True)
 
 
 def _kind(path: str, format_: Any, error: Any) -> str:
@@ -213,7 +203,7 @@ def _hidden_root(path: str) -> str:
 
 def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
     kinds = rows["kind"].value_counts()
-    pixels = {"pixels": _count_pixels(rows, data.masks)} if data.masks else {}
+    pixels = {"pixels": count_pixels(rows, data.masks)} if data.masks else {}
     return {
         "files": len(rows),
         "hidden": int(kinds.get("hidden", 0)),
@@ -227,12 +217,6 @@ def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame,
         "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
         **pixels,
     }
-
-
-def _count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
-    """The pixels of each class, and of void, in the masks of the images that are kept."""
-    counts = np.sum([np.zeros(len(masks.classes) + 1, int), *rows.loc[rows["kept"], "pixels"]], axis=0)
-    return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
 
 
 def _reasons(
