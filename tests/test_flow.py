@@ -1,6 +1,7 @@
 """The retrain flow with the real Prefect and the real DVC, on a pipeline of three small steps instead of training."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose data comes from a stage, in which nothing has run; the current folder."""
     make_line(tmp_path)
     (tmp_path / "data/dvc.yaml").write_text(FETCH)
+    shutil.copy(PROJECT / "data/sources.yaml", tmp_path / "data")
     edit(tmp_path / "params.yaml", "dataset: images", "dataset: digits")
     monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     monkeypatch.chdir(tmp_path)
