@@ -72,7 +72,8 @@ def write(figures: dict[str, Any], out: Path) -> None:
     page = out / "README.md"
     text = page.read_text(encoding="utf-8") if page.exists() else BEGIN + END
     before, rest = text.split(BEGIN)
-    page.write_text(before + BEGIN + table(figures) + END + rest.split(END)[1], encoding="utf-8")
+    chart = "\n![chart](latest.png)\n"
+    page.write_text(before + BEGIN + table(figures) + chart + END + rest.split(END)[1], encoding="utf-8")
     draw(figures, out / "latest.png")
     print(table(figures))
 
