@@ -162,18 +162,15 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
 def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) -> None:
     write_all(tmp_path / "evaluations")
     tuned = tmp_path / "evaluations" / "lite0_plain" / "fine_tune" / "metrics.json"
-    metrics = json.loads(tuned.read_text())
-    metrics["validation"] |= {"accuracy": 0.90, "log_loss": 0.35}
-    tuned.write_text(json.dumps(metrics))
-    run(tmp_path)
-    page = (tmp_path / "reports" / "leaderboard.md").read_text()
-    assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in page
-    assert "Even in validation" not in page
-    metrics["validation"]["accuracy"] = 0.92
-    tuned.write_text(json.dumps(metrics))
-    run(tmp_path)
-    page = (tmp_path / "reports" / "leaderboard.md").read_text()
-    assert "the lower validation log_loss decided: lite0_plain fine_tune 0.3500, lite0_hidden head 0.4000.\n" in page
+    metrics, pages = json.loads(tuned.read_text()), []
+    for accuracy in (0.90, 0.92):
+        metrics["validation"] |= {"accuracy": accuracy, "log_loss": 0.35}
+        tuned.write_text(json.dumps(metrics))
+        run(tmp_path)
+        pages.append((tmp_path / "reports" / "leaderboard.md").read_text())
+    assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in pages[0]
+    assert "Even in validation" not in pages[0]
+    assert "the lower validation log_loss decided: lite0_plain fine_tune 0.3500, lite0_hidden head 0.4000." in pages[1]
 
 
 def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:
