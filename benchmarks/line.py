@@ -60,7 +60,7 @@ def own_work(folder: Path) -> dict[str, Any]:
     root = _project(folder / "own_work")
     with pipeline.open_repo(root) as repo:
         stages = {stage.addressing: stage for stage in repo.index.graph}
-    order = [stages[name] for name in pipeline.stages(root)]
+    order = [stages[name] for name in pipeline.survey(root)]
     import keras  # noqa: F401
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 

@@ -68,7 +68,7 @@ def retrain(
             _announce(steps)
             with shared_by_stages() if steps else nullcontext():
                 seconds = run_steps(steps, jobs)
-            decision = promote_selected(root, return_state=True) if promote else None
+                decision = promote_selected(root, return_state=True) if promote else None
     except LockHeldError as error:
         return Cancelled(message=str(error))
     except TransferlineError as error:

@@ -1,33 +1,41 @@
 """Promotion as a Prefect task."""
 
+import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from tasks.pages import show_decision
-from transferline.errors import TransferlineError
+from tasks.stage import own_words, stream
 from transferline.params import load_params
 
 
-@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False, log_prints=True)
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)
 def promote_selected(root: Path) -> dict[str, Any] | State:
-    """Registers the selected model and makes it the champion if it passes every gate.
+    """Registers the selected model and makes it the champion if it passes every gate: `transferline promote`, in a
+    process of its own, whose lines go to the task's log.
 
     Returns:
         `promoted`, `reason`, `version` and `gates` of `transferline.registry.promotion.Decision`, or a failed state
         with the reason.
     """
-    from transferline.registry.promotion import promote  # MLflow takes seconds to import
+    logger, lines = get_run_logger(), list[str]()
 
-    try:
-        params = load_params(root / "params.yaml")
-        found = promote(params, root)
-    except TransferlineError as error:
-        return Failed(message=f"promotion failed: {error}")
-    gates = [{"gate": gate.name, "verdict": gate.state, "why": gate.sentence} for gate in found.gates]
-    decision = {"promoted": found.promoted, "reason": found.reason, "version": found.version, "gates": gates}
-    show_decision(decision, params.record.tracking_uri)
+    def keep(line: str) -> None:
+        lines.append(line)
+        logger.info(line)
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "decision.json"
+        if stream([sys.executable, "-m", "transferline", "promote", "--json", str(file)], keep):
+            return Failed(message=f"promotion failed: {own_words(lines)}")
+        found = json.loads(file.read_text(encoding="utf-8"))
+    gates = [{"gate": gate["name"], "verdict": gate["state"], "why": gate["sentence"]} for gate in found["gates"]]
+    decision = {**{key: found[key] for key in ("promoted", "reason", "version")}, "gates": gates}
+    show_decision(decision, load_params(root / "params.yaml").record.tracking_uri)
     return decision

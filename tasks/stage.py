@@ -69,11 +69,16 @@ def run_stage(name: str, force: bool = False) -> float | State:
 
 
 def failure_message(name: str, lines: list[str]) -> str:
-    """What a user has to know of the output of a failed stage: its `error: ...`, else the last lines."""
+    """What a user has to know of a failed stage."""
+    return f"stage {name} failed: {own_words(lines)}"
+
+
+def own_words(lines: list[str]) -> str:
+    """What a failed command says of its failure: its `error: ...`, else the last lines."""
     own = [line for line in lines if line.strip() and not line.startswith("ERROR: failed to reproduce")]
     starts = [number for number, line in enumerate(own) if line.startswith("error: ")]
     message = own[starts[-1] :] if starts else own[-3:] or lines
-    return f"stage {name} failed: " + "\n".join(message).removeprefix("error: ")
+    return "\n".join(message).removeprefix("error: ")
 
 
 def stream(command: list[str], receive: Callable[[str], None]) -> int:

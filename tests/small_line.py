@@ -24,6 +24,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from transferline import pipeline
+
 PROJECT = Path(__file__).parents[1]
 SECONDS_TO_START = 180
 
@@ -191,3 +193,8 @@ def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def changed(root: Path) -> dict[str, list[str]]:
+    """The stages that would run, with the reasons."""
+    return {name: step.reasons for name, step in pipeline.plan(root).items()}

@@ -13,7 +13,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
-from tests.small_line import edit, make_line
+from tests.small_line import changed, edit, make_line
 from transferline import pipeline
 from transferline.errors import TransferlineError
 
@@ -64,16 +64,16 @@ def reproduce(name: str) -> None:
 
 
 def test_stages_are_those_that_the_params_need_in_order(repo: Path) -> None:
-    assert pipeline.stages(repo) == ORDER
+    assert list(pipeline.survey(repo)) == ORDER
 
 
 def test_changed_says_why(repo: Path) -> None:
-    assert pipeline.changed(repo) == {name: ["never run"] for name in ORDER}
+    assert changed(repo) == {name: ["never run"] for name in ORDER}
     reproduce("select")
-    assert pipeline.changed(repo) == {}
+    assert changed(repo) == {}
     fewer_epochs(repo)
     (repo / "reports/leaderboard.md").unlink()
-    assert pipeline.changed(repo) == {
+    assert changed(repo) == {
         "train_head@lite0_hidden": ["candidates.lite0_hidden.train_head.epochs: 20 -> 9"],
         "select": ["reports/leaderboard.md is missing", "upstream changes: train_head@lite0_hidden"],
     }
@@ -84,7 +84,7 @@ def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     (repo / "data/raw/digits").unlink()
     (repo / "data/raw/digits").write_text("other digits")
     edit(repo / "dvc.yaml", "step.py select", "-B step.py select")
-    reasons = pipeline.changed(repo)
+    reasons = changed(repo)
     assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits is not as the stage wrote it"]
     assert reasons["validate"] == ["data/raw/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
     assert "its command changed" in reasons["select"]
@@ -101,7 +101,7 @@ def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
 def test_a_pipeline_that_dvc_cannot_read(repo: Path, file: str, old: str, new: str, message: str) -> None:
     edit(repo / file, old, new)
     with pytest.raises(TransferlineError, match=message):
-        pipeline.changed(repo)
+        changed(repo)
 
 
 @pytest.mark.slow

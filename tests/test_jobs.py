@@ -17,7 +17,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
 from tasks.jobs import StagesFailedError, run_steps
-from tests.small_line import PROJECT, command, edit, make_line, started, wait_for
+from tests.small_line import PROJECT, changed, command, edit, make_line, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
 from transferline.lock import clear
@@ -64,7 +64,7 @@ def test_two_candidates_wait_for_each_other(line: Path) -> None:
     names = list(seconds)
     assert names[0] == "validate" and names[-1] == "select"
     assert set(names[1:3]) == {"train_head@lite0_plain", "train_head@lite0_hidden"}
-    assert pipeline.changed(line) == {}
+    assert changed(line) == {}
     assert "didn't change" in command("dvc", "repro", cwd=line)
     select = Artifact.get("leaderboard")
     assert select is not None and select.task_run_id is not None

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from tests.conftest import edit_yaml, run
-from transferline import pipeline
+from tests.small_line import changed
 from transferline.params import load_params
 from transferline.registry.promotion import promote
 from transferline.status import status
@@ -74,9 +74,9 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
 def test_a_change_reruns_only_what_it_must(project):
     run("dvc", "repro", "-q", "augment", cwd=project)
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(seed=8))
-    changed = pipeline.changed(project)
-    assert "validate" not in changed and changed["augment"] == ["augment.seed: 7 -> 8"]
-    assert "extract@small" in changed and "select" in changed
+    found = changed(project)
+    assert "validate" not in found and found["augment"] == ["augment.seed: 7 -> 8"]
+    assert "extract@small" in found and "select" in found
 
 
 @pytest.mark.parametrize(

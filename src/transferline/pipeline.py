@@ -1,13 +1,16 @@
 """What DVC says of the pipeline: which stages the present params need, in which order, and which would run and why."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
+from dvc.dependency import Dependency
 from dvc.exceptions import DvcException
+from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.utils.flatten import flatten
 from scmrepo.exceptions import SCMError
@@ -33,8 +36,9 @@ class Step:
     needs: set[str]
 
 
-def stages(root: Path) -> list[str]:
-    """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them.
+def survey(root: Path) -> dict[str, list[str]]:
+    """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them, with
+    the reasons in words why it would run: none where it is up to date.
 
     Data under `dvc add` or `dvc import` stands with its `.dvc` file. Stages of other files that nothing in `dvc.yaml`
     depends on (public sets that the params do not name) are left out.
@@ -42,21 +46,11 @@ def stages(root: Path) -> list[str]:
     Raises:
         TransferlineError: DVC cannot read the pipeline.
     """
-    with open_repo(root) as repo:
-        return [stage.addressing for stage in _in_order(repo.index.graph, root)]
-
-
-def changed(root: Path) -> dict[str, list[str]]:
-    """The stages that `dvc repro` would run, in the order of `stages`, each with its reasons in words.
-
-    Raises:
-        TransferlineError: DVC cannot read the pipeline.
-    """
-    return {name: step.reasons for name, step in plan(root).items()}
+    return {name: step.reasons for name, step in _steps(root, None).items()}
 
 
 def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
-    """What is to run, in the order of `stages`.
+    """What is to run, in the order of `survey`.
 
     Args:
         root: the project's folder.
@@ -66,19 +60,38 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
     Raises:
         TransferlineError: DVC cannot read the pipeline, or there is no stage `force_from`.
     """
+    return {name: step for name, step in _steps(root, force_from).items() if step.reasons}
+
+
+def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     with open_repo(root) as repo:
         graph = repo.index.graph
         order = _in_order(graph, root)
+        _hash_once(order)
         forced = _forced(graph, order, force_from) if force_from else set()
         for stage in order:
-            needs = {above.addressing for above in graph.successors(stage) if above.addressing in steps}
+            above = {each.addressing for each in graph.successors(stage) if each in order}
+            needs = {name for name in above if steps[name].reasons}
             why = [f"forced from {force_from} on"] if stage in forced else _reasons(stage)
             if needs and why != [NEVER_RUN]:
                 why.append(f"upstream changes: {', '.join(sorted(needs))}")
-            if why:
-                steps[stage.addressing] = Step(why, stage in forced, needs)
+            steps[stage.addressing] = Step(why, stage in forced, needs)
     return steps
+
+
+def _hash_once(stages: list[Any]) -> None:
+    """Has DVC look at a file or folder once where several stages read it, while nothing changes them."""
+    hashes: dict[str, Any] = {}
+
+    def remembered(path: str, get_hash: Callable[[], Any]) -> Any:
+        if path not in hashes:
+            hashes[path] = get_hash()
+        return hashes[path]
+
+    for item in (item for stage in stages for item in (*stage.deps, *stage.outs)):
+        if type(item) in (Dependency, Output):  # those of other kinds do more than read a path
+            item.get_hash = partial(remembered, item.fs_path, item.get_hash)
 
 
 def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from transferline.params import Params, load_params
-from transferline.pipeline import changed, stages
+from transferline.pipeline import survey
+from transferline.registry.glance import champion_of
 from transferline.registry.ledger import latest
-from transferline.registry.models import CHAMPION, version_by_alias
-from transferline.registry.tracking import connect
 
 
 def status(root: Path) -> str:
@@ -16,21 +15,19 @@ def status(root: Path) -> str:
         TransferlineError: the params are faulty, or DVC or MLflow does not answer.
     """
     params = load_params(root / "params.yaml")
-    reasons = changed(root)
-    names = stages(root)
-    width = max(map(len, names))
-    lines = [f"{name:<{width}}  {'; '.join(reasons[name]) if name in reasons else 'up to date'}" for name in names]
-    would = (
-        f"`transferline run` would run {len(reasons)} of {len(names)} stages" if reasons else "everything is up to date"
-    )
+    stages = survey(root)
+    width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
+    lines = [f"{name:<{width}}  {'; '.join(reasons) or 'up to date'}" for name, reasons in stages.items()]
+    would = f"`transferline run` would run {changed} of {len(stages)} stages" if changed else "everything is up to date"
     return "\n".join([*lines, "", would, _champion(params, root)])
 
 
 def _champion(params: Params, root: Path) -> str:
     name = params.promote.model_name
-    version = version_by_alias(connect(params.record, root), name, CHAMPION)
-    if version is None:
+    found = champion_of(params.record, root, name)
+    if found is None:
         return f"champion of {name}: none yet"
-    named = f"champion of {name}: version {version.version} ({version.tags['candidate']}, {version.tags['phase']})"
-    move = latest(root, name, str(version.version))
+    version, tags = found
+    named = f"champion of {name}: version {version} ({tags['candidate']}, {tags['phase']})"
+    move = latest(root, name, version)
     return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named

@@ -1,4 +1,5 @@
-"""The warm parent: a process that has imported TensorFlow and MLflow and forks a child for each stage command.
+"""The warm parent: a process that has imported TensorFlow and MLflow and forks a child for each stage command, and for
+promotion and its smoke test.
 
 These imports cost each stage ten seconds of processor time and more. The stages below one `dvc repro` by hand, or one
 `transferline run`, pay for them once: the first stage command starts the parent (`warm_parent.py`), which ends with
@@ -24,10 +25,11 @@ from typing import Any
 from transferline.errors import TransferlineError
 
 SWITCH = "TRANSFERLINE_WARM"
+CHILD = "TRANSFERLINE_WARM_CHILD"  # the id of a process that a warm parent has forked
 OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above a stage command
 
 # TensorFlow's own import is what they would wait for anyway.
-NEED_TENSORFLOW = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
+NEED_TENSORFLOW = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate", "promote", "smoke")
 COME_BEFORE = ("fetch", "validate")
 SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER = 120.0, 0.2
 
@@ -135,8 +137,8 @@ def _owner() -> int:
 
 
 def _require_switched_on() -> None:
-    if os.environ.get(SWITCH) == "0":
-        raise ProcessLookupError(f"{SWITCH}=0")
+    if os.environ.get(SWITCH) == "0" or os.environ.get(CHILD) == str(os.getpid()):
+        raise ProcessLookupError("this process is to do its work itself")
 
 
 def _stat(pid: int) -> list[str]:

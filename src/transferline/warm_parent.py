@@ -31,8 +31,8 @@ LATER = (
     "ruamel.yaml",
     "sklearn.metrics",
 )
-# Set anew by DVC, Prefect or a shell for each command, and read by nothing that is imported here.
-VARYING = ("DVC_", "PREFECT_", "TRANSFERLINE_")
+# Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
+VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")
 VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
 PR_SET_PDEATHSIG = 1
 
@@ -145,7 +145,7 @@ def _become(request: Request) -> None:
         os.close(file)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.clear()
-    os.environ.update(request["environ"], **{warm.SWITCH: "0"})
+    os.environ.update(request["environ"], **{warm.CHILD: str(os.getpid())})
     os.chdir(request["cwd"])
     os.umask(request["umask"])
     sys.argv[:], sys.path[:] = request["argv"], request["path"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from transferline.errors import TransferlineError
 from transferline.models.catalog import BACKBONES
@@ -56,7 +57,9 @@ def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) 
 
 @contextmanager
 def _as_in_a_fresh_process() -> Iterator[None]:
+    strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
     keras.utils.clear_session(free_memory=False)
+    tf.distribute.experimental_set_strategy(strategy)  # clearing the session drops it
     state = random.getstate()
     random.seed(0)  # Keras draws the seeds of initializers from here
     try:

@@ -73,7 +73,12 @@ def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArra
         over two columns.
     """
     # Keras keeps the graph that predict_on_batch builds; calling the model runs op by op, at a third of the speed
-    output = np.asarray(model.predict_on_batch(images), np.float32)
+    return both_columns(model.predict_on_batch(images))
+
+
+def both_columns(output: Any) -> npt.NDArray[np.float32]:
+    """A model's output as probabilities of all classes, (n, classes) float32; see `class_probabilities`."""
+    output = np.asarray(output, np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 

@@ -79,7 +79,9 @@ def _pairs(model: keras.Model) -> dict[str, Any]:
 def _folded(layer: Any, normalization: Any) -> Any:
     """A copy of the layer, with bias, that does what both do."""
     *kernels, _ = [weight for weight in layer.weights if weight is not layer.bias]
-    copy = type(layer).from_config({**layer.get_config(), "use_bias": True})
+    config = layer.get_config()
+    initializers = [name for name in config if name.endswith("kernel_initializer")]
+    copy = type(layer).from_config({**config, **dict.fromkeys(initializers, "zeros"), "use_bias": True})
     copy.build(layer.input.shape)
     copy.set_weights([keras.ops.convert_to_numpy(value) for value in (*kernels, *_scaled(layer, normalization))])
     return copy

@@ -126,7 +126,9 @@ class Training(Section):
 
     `class_weights`: none, balanced (labels over classes times labels of the class), or a weight per class. `monitor`:
     val_accuracy is for binary and multiclass problems, val_mean_average_precision for multilabel ones, val_mean_iou for
-    segmentation. `tensorboard`: whether to write logs for it to `logs/<candidate>/<phase>`.
+    segmentation. `tensorboard`: whether to write logs for it to `logs/<candidate>/<phase>`. `strategy`: one device
+    (none), a replica on each device of this machine (mirrored), or on each device of the machines that TF_CONFIG names
+    (multi_worker), which all run the stage at the same time; a batch is divided between the replicas.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -139,6 +141,7 @@ class Training(Section):
     early_stopping: EarlyStopping | None
     reduce_on_plateau: ReduceOnPlateau | None
     tensorboard: bool = False
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
 
     @model_validator(mode="after")
     def _one_hand_on_the_learning_rate(self) -> Self:

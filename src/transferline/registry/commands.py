@@ -1,11 +1,14 @@
 """What the commands promote, history, rollback and reproduce do."""
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline import environment
 from transferline.errors import TransferlineError
+from transferline.warm import run_in_child
 
 if TYPE_CHECKING:
     from transferline.params import Params
@@ -15,10 +18,14 @@ def promote(options: argparse.Namespace) -> int:
     """`transferline promote`: prints every gate and the decision."""
     if options.force != (options.reason is not None):
         raise TransferlineError('--force and --reason go together: promote --force --reason "why the gates are wrong"')
+    root = environment.enter_project()
+    if (status := run_in_child("promote")) is not None:
+        return status
     from transferline.registry.promotion import promote
 
-    root = environment.enter_project()
     decision = promote(_params(root), root, options.dry_run, options.reason)
+    if options.json:
+        options.json.write_text(json.dumps(asdict(decision)), encoding="utf-8")
     width = max((len(gate.name) for gate in decision.gates), default=0)
     for gate in decision.gates:
         print(f"{gate.name:<{width}}  {gate.state:<14}  {gate.sentence}")
@@ -26,6 +33,17 @@ def promote(options: argparse.Namespace) -> int:
     would, no = "would " * options.dry_run, "not " * (not decision.accepted)
     print(f"{named}: {would}{no}{'be ' * options.dry_run}promoted, {decision.reason}")
     return 0
+
+
+def smoke(options: argparse.Namespace) -> int:
+    """`transferline smoke`: exits with 1 if the model fails."""
+    environment.prepare(Path.cwd())
+    status = run_in_child("smoke")
+    if status is None:
+        from transferline.registry.smoke import smoke
+
+        smoke(options.uri, options.model, options.reference)
+    return status or 0
 
 
 def history(options: argparse.Namespace) -> int:

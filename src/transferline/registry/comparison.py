@@ -20,6 +20,8 @@ from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 from transferline.training.files import METRIC
 
+Loaded = tuple[Any, ModelCard]
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -87,16 +89,21 @@ class Change:
     measure: str = "recall"
 
 
-def latencies(folders: list[Path]) -> list[float]:
-    """Milliseconds for one image, of the models in `folders`: measured in turn, so that a busy machine is busy for all,
-    and of three medians the smallest, which other work has disturbed least."""
-    models = [(load_model(folder), read_card(folder)) for folder in folders]
+def load(folder: Path) -> Loaded:
+    """The model of a folder, and its card."""
+    return load_model(folder), read_card(folder)
+
+
+def latencies(models: list[Loaded]) -> list[float]:
+    """Milliseconds for one image: measured in turn, so that a busy machine is busy for all, and of three medians the
+    smallest, which other work has disturbed least."""
     rounds = [[float(np.median(one_image_times(*model))) for model in models] for _ in range(3)]
     return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def score_model(
     folder: Path,
+    loaded: Loaded,
     raw: Path,
     rows: pd.DataFrame,
     classes: tuple[str, ...],
@@ -108,6 +115,7 @@ def score_model(
 
     Args:
         folder: a model folder.
+        loaded: what is in it.
         raw: the folder of the images.
         rows: the test set.
         classes: of the dataset, in the order of the manifest; the model may know others.
@@ -115,7 +123,7 @@ def score_model(
         evaluation: the `metrics.json` of the model's own evaluation.
         latency_ms: see `Scored`.
     """
-    card, model = read_card(folder), load_model(folder)
+    model, card = loaded
     predictions = predict_rows(model, card, raw, rows, classes)
     own = json.loads(evaluation.read_text(encoding="utf-8"))
     return Scored(

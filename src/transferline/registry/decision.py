@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.registry import gates
-from transferline.registry.comparison import Scored, compare, latencies, score_model
+from transferline.registry.comparison import Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
 from transferline.registry.models import download, fetch
 from transferline.registry.origin import EVALUATION, ORIGIN
@@ -47,10 +47,10 @@ def decide(
     folders = {folder: evaluation / "metrics.json"}
     if version:
         folders[fetch(version, root)] = download(version) / ORIGIN / EVALUATION
-    scored = []
-    for (model, own), latency in zip(folders.items(), latencies(list(folders)), strict=True):
+    models, scored = [load(each) for each in folders], []
+    for (place, own), loaded, latency in zip(folders.items(), models, latencies(models), strict=True):
         raw = root / RAW / params.data.dataset
-        scored.append(score_model(model, raw, rows, table.classes, params.evaluate, own, latency))
+        scored.append(score_model(place, loaded, raw, rows, table.classes, params.evaluate, own, latency))
         _require(scored[-1], metric)
     challenger, champion = scored[0], scored[1] if version else None
     if champion:
@@ -69,7 +69,7 @@ def decide(
     judged = [
         *first,
         *gates.limits(limits, challenger, champion),
-        *gates.soundness(folder),
+        *gates.soundness(folder, *models[0]),
         gates.clean_data(clean),
         gates.all_classes(challenger, champion),
     ]

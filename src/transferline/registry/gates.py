@@ -7,7 +7,7 @@ from typing import Any, Literal
 from transferline.errors import TransferlineError
 from transferline.evaluation.metrics import LOSSES
 from transferline.evaluation.reloaded import check_parity
-from transferline.models.exported import load_model, read_card
+from transferline.models.exported import ModelCard
 from transferline.params import Limit, Promote
 from transferline.registry.comparison import Change, ClassChange, Scored
 
@@ -149,9 +149,8 @@ def limits(promote: Promote, challenger: Scored, champion: Scored | None) -> lis
     return [limited(name, key, promote, new[key], champion) for key, name in LIMITS.items()]
 
 
-def soundness(folder: Path) -> list[Gate]:
+def soundness(folder: Path, model: Any, card: ModelCard) -> list[Gate]:
     """The reloaded model must answer as the trained one did, and take and give what its card says."""
-    card, model = read_card(folder), load_model(folder)
     try:
         check_parity(model, card, folder)
         reload = Gate("reload", "passed", "loaded again, it answers as the trained model did")

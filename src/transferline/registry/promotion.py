@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 from transferline.data.tables import read_table
 from transferline.data.test_sets import keep_test_set
 from transferline.errors import TransferlineError
+from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS
 from transferline.progress import say
 from transferline.registry import ledger
-from transferline.registry.decision import decide
-from transferline.registry.decision_report import REPORT, Case, write_decision
-from transferline.registry.gates import Gate
+from transferline.registry.glance import champion_of
 from transferline.registry.models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
+from transferline.registry.provenance import file_sha256
 from transferline.registry.tracking import connect
-from transferline.registry.transaction import move_champion, recover
+from transferline.registry.transaction import JOURNAL, move_champion, recover
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+
+    from transferline.registry.decision_report import Case
+    from transferline.registry.gates import Gate
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Decision:
     promoted: bool
     reason: str
     version: str | None
-    gates: tuple[Gate, ...] = ()
+    gates: "tuple[Gate, ...]" = ()
     accepted: bool = False
 
 
@@ -59,12 +62,17 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
             answer.
     """
     folder, evaluation = selected_model(root)
-    client, name = connect(params.record, root), params.promote.model_name
-    recover(client, root)
+    name = params.promote.model_name
+    if (root / JOURNAL).exists():
+        recover(connect(params.record, root), root)
+    if number := _champion_already(params, root, folder):
+        return Decision(False, f"version {number} is the champion already", number)
+    from transferline.registry.decision import decide  # SciPy's statistics take two seconds to import
+    from transferline.registry.decision_report import REPORT, write_decision
+
+    client = connect(params.record, root)
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
     number = str(known.version) if known else None
-    if known and champion and known.version == champion.version:
-        return Decision(False, f"version {number} is the champion already", number)
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
@@ -83,6 +91,12 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 
 
+def _champion_already(params: Params, root: Path, folder: Path) -> str | None:
+    """The number of the version with the model in `folder`, if that is the champion."""
+    champion = champion_of(params.record, root, params.promote.model_name)
+    return champion[0] if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE) else None
+
+
 def selected_model(root: Path) -> tuple[Path, Path]:
     """The model folder and the evaluation folder of the model that `select` chose."""
     metrics = root / METRICS
@@ -93,7 +107,7 @@ def selected_model(root: Path) -> tuple[Path, Path]:
     return root / MODELS / place, root / EVALUATIONS / place
 
 
-def _move(params: Params, version: "ModelVersion", champion: "ModelVersion | None", case: Case) -> ledger.Move:
+def _move(params: Params, version: "ModelVersion", champion: "ModelVersion | None", case: "Case") -> ledger.Move:
     metric = params.select.metric
     return ledger.Move(
         kind="promotion",

@@ -1,14 +1,8 @@
-"""Smoke test of a registered model, run in a fresh process: `python -m transferline.registry.smoke URI MODEL VERSION`.
+"""Smoke test of a registered model, which `transferline smoke` runs in a fresh process."""
 
-The last argument is an alias or a version's number.
-"""
-
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.evaluation.reloaded import check_parity
 from transferline.registry.models import card_of, download, version_named
@@ -32,20 +26,20 @@ def check(client: "MlflowClient", model: str, reference: str) -> None:
     check_parity(SimpleNamespace(predict_on_batch=served.predict), card_of(folder), folder / ORIGIN)
 
 
-def main() -> None:
-    """Entry point: exits with 1 and one message if the model fails."""
-    uri, model, reference = sys.argv[1:]
-    environment.prepare(Path.cwd())
+def smoke(uri: str, model: str, reference: str) -> None:
+    """`check` at a tracking URI.
+
+    Raises:
+        TransferlineError: as `check`, or the model cannot be loaded or asked.
+    """
     import mlflow
 
     mlflow.set_tracking_uri(uri)
     try:
         check(mlflow.MlflowClient(uri), model, reference)
-    except TransferlineError as error:
-        sys.exit(f"error: {error}")
+    except TransferlineError:
+        raise
     except Exception as error:  # whatever Keras and MLflow raise on a file that they cannot load
-        sys.exit(f"error: it cannot be loaded and asked: {type(error).__name__}: {str(error).splitlines()[0]}")
-
-
-if __name__ == "__main__":
-    main()
+        raise TransferlineError(
+            f"it cannot be loaded and asked: {type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error

@@ -94,7 +94,7 @@ def smoke_test(client: "MlflowClient", model: str, reference: str) -> None:
     Raises:
         TransferlineError: it does not load, or answers differently.
     """
-    command = [sys.executable, "-m", "transferline.registry.smoke", client.tracking_uri, model, reference]
+    command = [sys.executable, "-m", "transferline", "smoke", client.tracking_uri, model, reference]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it ended without a word"]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import tensorflow as tf
 
 from transferline.errors import TransferlineError
 from transferline.params import LinearTraining, Problem, Training
@@ -18,6 +19,8 @@ Read = Callable[[Array], Any]
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches `(inputs, targets, weights)`, read as they are needed; Keras reads the next ones while one is trained on.
+
+    Where a batch is divided between replicas, a last one that is too small for them is left to the one before.
 
     Args:
         rows: the views, whose index says where their values stand.
@@ -57,6 +60,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._one_view_per_image = one_view_per_image
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
+        self._least = tf.distribute.get_strategy().num_replicas_in_sync
         self.on_epoch_end()
 
     @property
@@ -67,7 +71,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     @property
     def batches_per_epoch(self) -> int:
         """How many steps an epoch takes."""
-        return -(-len(self._order) // self.batch_size)
+        return -(-len(self._order) // self.batch_size) if self.views_per_item > self.batch_size else len(self)
 
     def on_epoch_end(self) -> None:
         """Draws the order of the next epoch."""
@@ -80,11 +84,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Items per epoch."""
-        return -(-len(self._order) // self.views_per_item)
+        whole, rest = divmod(len(self._order), self.views_per_item)
+        return max(1, whole + (rest >= self._least))
 
     def __getitem__(self, item: int) -> tuple[Any, Array, Array]:
         """One item: inputs, targets, and weights of the loss of the same shape as the targets."""
-        chosen = self._order[item * self.views_per_item : (item + 1) * self.views_per_item]
+        end = (item + 1) * self.views_per_item if item + 1 < len(self) else None
+        chosen = self._order[item * self.views_per_item : end]
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 

@@ -65,7 +65,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
             "phase": self._phase,
             "epoch": self._first + epoch,
             **figures,
-            "learning_rate": float(self.model.optimizer.learning_rate),
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": seconds,
             "images_per_second": self._views / seconds,
         }

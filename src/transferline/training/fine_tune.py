@@ -12,6 +12,7 @@ from transferline.models.fold import fold_in_step
 from transferline.models.layers import build_layers, pool
 from transferline.params import Pretrained
 from transferline.training.bank import Bank
+from transferline.training.devices import use_devices
 from transferline.training.files import HEAD_FILE, HISTORY_FILE
 from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.result import Summary
@@ -30,6 +31,7 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
         job: how, with the candidate's `fine_tune` section.
     """
     card = job.card
+    use_devices(job.training)
     backbone = build_backbone(candidate.backbone, candidate.image)
     make_deterministic(job.seed)
     inputs = [keras.Input(shape) for shape in bank.boundary]

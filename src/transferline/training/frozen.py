@@ -54,15 +54,21 @@ def frozen_part(candidate: Pretrained) -> FrozenPart:
     pooled = pool(top.output, candidate.backbone.pooling)
     to_features = keras.Model(top.inputs, pooled)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[_any_number(image)])  # the last batch is smaller: it would be traced once more
     def run_frozen(images: Any) -> Any:
         return tf.nest.flatten(frozen(prepare(images), training=False))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[[_any_number(tensor) for tensor in top.inputs]])
     def run_top(tensors: Any) -> Any:
         return to_features(tensors, training=False)
 
     return FrozenPart(run_frozen, run_top, tuple(pooled.shape[1:]), tuple(tuple(t.shape[1:]) for t in top.inputs))
+
+
+def _any_number(tensor: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec((None, *tensor.shape[1:]), "float32")
 
 
 def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:

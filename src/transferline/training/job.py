@@ -17,6 +17,7 @@ from transferline.params import LinearTraining, SegmentationTraining, Thresholds
 from transferline.progress import say
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
+from transferline.training.devices import Replicated
 from transferline.training.epochs import SeveralBatches
 from transferline.training.figures import best_epoch, figures, majority_figures, to_probabilities
 from transferline.training.files import METRIC
@@ -70,6 +71,7 @@ def make_batches(
     truths = [targets(rows["label"], card.classes, card.problem) for rows in (train, validation)]
     weights = class_weight_vector(job.training, truths[0], card.classes, card.problem)
     size = job.training.batch_size if isinstance(job.training, Training) else VALIDATION_BATCH
+    views_at_once = 0 if tf.distribute.has_strategy() else views_at_once
     return (
         Batches(train, read, truths[0], weights, size, job.seed, one_view_per_image, views_at_once),
         Batches(validation, read, truths[1], np.ones_like(weights), VALIDATION_BATCH, views_at_once=views_at_once),
@@ -100,7 +102,9 @@ def run_job(
     """
     problem, training = job.card.problem, job.training
     # a model of its own: how it is compiled is no part of the exported one
-    if data.views_per_item > data.batch_size:
+    if tf.distribute.has_strategy():
+        model = Replicated(model.input, model.output)
+    elif data.views_per_item > data.batch_size:
         model = SeveralBatches(model.input, model.output)
         model.batch_size = data.batch_size
     else:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline.evaluation.plots import plot_curves
-from transferline.models.exported import MODEL_FILE, ModelCard, class_probabilities, write_card
+from transferline.models.exported import MODEL_FILE, ModelCard, both_columns, write_card
 from transferline.training.files import CURVES_FILE, HISTORY_FILE, PARITY_FILE, SUMMARY_FILE
 
 
@@ -61,4 +61,5 @@ def write_result(
     history.to_csv(folder / HISTORY_FILE, index=False)
     (folder / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
     plot_curves(curves, folder / CURVES_FILE)
-    np.savez(folder / PARITY_FILE, images=samples, probabilities=class_probabilities(model, samples))
+    # layer by layer: for a few images a graph takes longer to build than it saves
+    np.savez(folder / PARITY_FILE, images=samples, probabilities=both_columns(model(samples, training=False)))

@@ -13,6 +13,7 @@ from transferline.models.cut import InferenceMode
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.params import DeepLab
 from transferline.training.batches import class_weight_vector
+from transferline.training.devices import use_devices
 from transferline.training.job import Job, make_deterministic, run_job
 from transferline.training.masks import MaskBatches, MaskedPixels
 from transferline.training.result import Summary
@@ -31,6 +32,7 @@ def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Jo
         TransferlineError: the encoder's weights cannot be had, a file cannot be read, or the disk is full.
     """
     card, image, training = job.card, candidate.image, candidate.train
+    use_devices(job.training)
     encoder = build_encoder(candidate)
     make_deterministic(job.seed)
     decoder = build_decoder(encoder, candidate, len(card.classes))

@@ -8,6 +8,7 @@ from transferline.models.assemble import assemble_network
 from transferline.models.backbones import image_shape
 from transferline.models.layers import build_layers
 from transferline.params import EndToEnd
+from transferline.training.devices import use_devices
 from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.pixels import Pixels
 from transferline.training.result import Summary
@@ -30,6 +31,7 @@ def train(raw: Path, views: ImageTable, candidate: EndToEnd, job: Job) -> Summar
         TransferlineError: the layers do not fit together, an image cannot be read, or the disk is full.
     """
     card, image = job.card, candidate.image
+    use_devices(job.training)
     make_deterministic(job.seed)
     network = build_layers(image_shape(image), candidate.layers, card.problem, len(card.classes))
     rows = training_rows(views, candidate.train.views)

@@ -8,6 +8,7 @@ from transferline.models.backbones import build_backbone
 from transferline.models.layers import build_layers
 from transferline.params import Pretrained
 from transferline.training.bank import Bank
+from transferline.training.devices import use_devices
 from transferline.training.files import HEAD_FILE
 from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.result import Summary
@@ -24,6 +25,7 @@ def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
         job: how, with the candidate's `train_head` section.
     """
     card = job.card
+    use_devices(job.training)
     backbone = build_backbone(candidate.backbone, candidate.image)
     make_deterministic(job.seed)
     head = build_layers(bank.features, candidate.layers, card.problem, len(card.classes))

@@ -1,0 +1,37 @@
+"""Trains on two devices: `python -m tests.strategy STRATEGY STAGE FOLDER`. A process does one training, as a stage does.
+
+With `mirrored` the devices are two logical CPUs; with `multi_worker` TF_CONFIG tells. FOLDER holds `bank`.
+"""
+
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from tests.tiny_training import TRAINING, candidate, job, make_data, network
+from transferline.training.bank import read_bank
+from transferline.training.fine_tune import fine_tune
+from transferline.training.train import train
+from transferline.training.train_head import train_head
+
+DENSE = ({"kind": "dense", "units": 8, "activation": "relu"},)
+
+
+def run(strategy: str, stage: str, folder: Path) -> None:
+    """Writes `FOLDER/STRATEGY-STAGE`; without dropout, whose random numbers differ from device to device."""
+    own = {**TRAINING, "strategy": strategy, "batch_size": 8}
+    section, scratch, target = candidate(train_head=own, fine_tune=own, layers=DENSE), network(own), folder / stage
+    match stage:
+        case "train_head":
+            train_head(read_bank(folder / "bank"), section, job(section.train_head, target, "head"))
+        case "fine_tune":
+            fine_tune(read_bank(folder / "bank"), section, None, job(section.fine_tune, target, "fine_tune"))
+        case "train":
+            train(*make_data(folder / "images"), scratch, job(scratch.train, target, "train"))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "mirrored":
+        (device,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(device, 2 * [tf.config.LogicalDeviceConfiguration()])
+    run(*sys.argv[1:3], Path(sys.argv[3]))
