@@ -1,4 +1,4 @@
-"""Trains on two devices: `python -m tests.strategy STRATEGY STAGE FOLDER`. A process does one training, as a stage does.
+"""Trains on two devices: `python -m tests.strategy STRATEGY STAGE FOLDER`, one training to a process, as in a stage.
 
 With `mirrored` the devices are two logical CPUs; with `multi_worker` TF_CONFIG tells. FOLDER holds `bank`.
 """

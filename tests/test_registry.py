@@ -15,7 +15,8 @@ from transferline.errors import TransferlineError
 from transferline.evaluation.files import write_json
 from transferline.models.exported import ModelCard, read_card
 from transferline.params import Params
-from transferline.registry.models import CHALLENGER, CHAMPION, named_model
+from transferline.registry import glance
+from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
 from transferline.registry.record import record
 from transferline.registry.runs import find_or_replay, training_run
@@ -119,6 +120,20 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     assert code == 0 and out.startswith("blue ")
     code, _, _ = predict("nowhere/*.png")
     assert "nowhere/*.png: no image there" in str(code)
+
+
+def test_the_champion_is_the_same_with_and_without_mlflow(params, monkeypatch):
+    root, name = Path.cwd(), params.promote.model_name
+    assert glance.champion_of(params.record, root, name) is None
+    select(params, train(params, "head", "good"))
+    promote(params, root)
+    of_mlflow = version_by_alias(connect(params.record, root), name, CHAMPION)
+    with monkeypatch.context() as patch:
+        patch.setattr(glance, "_asked", None)  # a file of SQLite needs no MLflow
+        assert glance.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
+        assert glance.champion_of(params.record, root, "another") is None
+    monkeypatch.setattr(glance, "QUERY", "SELECT version FROM a_table_of_tomorrow WHERE name = ?")
+    assert glance.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
 
 
 def test_a_model_can_be_named_by_version_alias_or_folder(params):

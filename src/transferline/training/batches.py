@@ -60,7 +60,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._one_view_per_image = one_view_per_image
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
-        self._least = tf.distribute.get_strategy().num_replicas_in_sync
+        self._least = int(tf.distribute.get_strategy().num_replicas_in_sync)
         self.on_epoch_end()
 
     @property
