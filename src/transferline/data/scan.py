@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
-from scipy.fft import dctn
+from scipy.fft import dct
 
 from transferline.compute import run_shards
 from transferline.data.images import to_8_bits
@@ -34,6 +34,8 @@ FORMAT_OF_SUFFIX = {
 }
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
+COSINES = dct(np.eye(SIDE, dtype=np.float32), axis=0)[:LOW]  # the lowest rows of the cosine transform
+VALUES = np.arange(256)
 FILES_PER_SHARD = 4096
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
@@ -108,15 +110,16 @@ def _decode(content: bytes, row: dict[str, Any]) -> None:
         row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
         if row["format"] in READABLE:
             image.draft("L", (256, 256))
-            luminance = to_8_bits(ImageOps.exif_transpose(image), image).convert("L")
+            upright = ImageOps.exif_transpose(image) if orientation else image
+            luminance = to_8_bits(upright, image).convert("L")
             row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
             row["phash"] = perceptual_hash(luminance)
 
 
 def _mean_and_deviation(luminance: Image.Image) -> tuple[float, float]:
-    counts, values = np.array(luminance.histogram()), np.arange(256)
-    mean = float(counts @ values / counts.sum())
-    return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
+    shares = np.array(luminance.histogram()) / (luminance.width * luminance.height)
+    mean = float(shares @ VALUES)
+    return mean, float(np.sqrt(shares @ (VALUES - mean) ** 2))
 
 
 def perceptual_hash(luminance: Image.Image) -> str:
@@ -126,5 +129,9 @@ def perceptual_hash(luminance: Image.Image) -> str:
     64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
     """
     small = luminance.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    spectrum: npt.NDArray[np.float32] = dctn(np.asarray(small, np.float32))[:LOW, :LOW]
-    return np.packbits(spectrum > np.median(spectrum)).tobytes().hex()
+    spectrum: npt.NDArray[np.float32] = COSINES @ np.asarray(small, np.float32) @ COSINES.T
+    half = LOW * LOW // 2
+    low, high = np.partition(spectrum.ravel(), (half - 1, half))[
+        half - 1 : half + 1
+    ]  # np.median takes four times as long
+    return np.packbits(spectrum > (low + high) / 2).tobytes().hex()
