@@ -1,5 +1,6 @@
 """Fine-tuning: the unfrozen top of the backbone and the layers on it, from the bank at the freeze boundary."""
 
+import math
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ from transferline.params import Pretrained
 from transferline.training.bank import Bank
 from transferline.training.devices import use_devices
 from transferline.training.files import HEAD_FILE, HISTORY_FILE
-from transferline.training.job import Job, make_batches, make_deterministic, run_job
+from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 from transferline.training.result import Summary
 
 
@@ -42,7 +43,12 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
     else:
         head = build_layers(features.shape[1:], candidate.layers, card.problem, len(card.classes))
     data, validation = make_batches(
-        job, bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation"), bank.gather_boundary, True
+        job,
+        bank.rows("fine_tune", "train"),
+        bank.rows("fine_tune", "validation"),
+        bank.gather_boundary,
+        one_view_per_image=True,
+        views_at_once=BYTES_AT_ONCE // (4 * sum(map(math.prod, bank.boundary))),
     )
     model = keras.Model(inputs, head(features))
     exported = assemble(backbone, head, candidate, card.problem)

@@ -29,6 +29,7 @@ from transferline.training.result import Summary, write_result
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
+BYTES_AT_ONCE = 32_000_000  # of a model's inputs, that an item of training data has at most
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,8 @@ from transferline.params import Pretrained
 from transferline.training.bank import Bank
 from transferline.training.devices import use_devices
 from transferline.training.files import HEAD_FILE
-from transferline.training.job import Job, make_batches, make_deterministic, run_job
+from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 from transferline.training.result import Summary
-
-BYTES_AT_ONCE = 32_000_000  # of features, that an item of training data has at most
 
 
 def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
