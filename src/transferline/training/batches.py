@@ -85,7 +85,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         """Items per epoch."""
         whole, rest = divmod(len(self._order), self.views_per_item)
-        return whole + int(rest >= self._least or 0 < rest and not whole)
+        return whole + int(rest >= (self._least if whole else 1))
 
     def __getitem__(self, item: int) -> tuple[Any, Array, Array]:
         """One item: inputs, targets, and weights of the loss of the same shape as the targets."""
