@@ -1,6 +1,7 @@
 """The reconcile flow: what a killed process has left behind is put right."""
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
-from flows.run import post_failure, sign, tell_of_failure, unfinished_tasks
+from flows.run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
 from tasks.log import quiet_failures
 from transferline import environment
 from transferline.errors import TransferlineError
@@ -51,9 +52,10 @@ def reconcile() -> State:
     return Completed(message="; ".join(done) or "nothing was left behind")
 
 
-def main() -> int:
+def main(server: Callable[[], str] | None) -> int:
     """Runs the flow in this process and prints what was done; the exit status is 1 if it failed."""
-    state = reconcile(return_state=True)
+    with connected(server):
+        state = reconcile(return_state=True)
     print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
     return int(not state.is_completed())
 

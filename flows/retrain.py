@@ -1,8 +1,8 @@
 """The retrain flow: the stages that DVC would run, one task each, then promotion."""
 
-import signal
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
 from flows.closing import closing, outcome
-from flows.run import sign, tell_of_failure
+from flows.run import connected, sign, tell_of_failure
 from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
@@ -23,7 +23,7 @@ from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, held
 from transferline.params import load_params
 from transferline.recipes import use
-from transferline.warm import shared_by_stages
+from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 
 @flow(
@@ -66,7 +66,10 @@ def retrain(
             _prepare(root, recipe, data_revision, update)
             steps = pipeline.plan(root, force_from)
             _announce(steps)
-            with shared_by_stages() if steps else nullcontext():
+            with ExitStack() as stack:
+                if steps:
+                    stack.enter_context(shared_by_stages(DVC))
+                    stack.enter_context(shared_by_stages(TENSORFLOW))
                 seconds = run_steps(steps, jobs)
                 decision = promote_selected(root, return_state=True) if promote else None
     except LockHeldError as error:
@@ -79,16 +82,19 @@ def retrain(
     return Completed(message=outcome(summary), data=summary)
 
 
-def main(**parameters: Any) -> int:
+def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
     """Runs the flow, prints what came out and where to look.
+
+    Args:
+        server: of `connected`.
+        parameters: of the flow.
 
     Returns:
         The exit status: 1 if anything failed, after one message on standard error.
     """
-    # Prefect's embedded server is stopped on a regular exit only, and SIGTERM's own way out is none
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        state = retrain(**parameters, return_state=True)
+        with connected(server):
+            state = retrain(**parameters, return_state=True)
         failure = None if state.is_completed() else state.message
     except RuntimeError as error:  # Prefect's API cannot be reached, or its embedded server does not start
         failure = f"{error}: start that server, or unset PREFECT_API_URL" if PREFECT_API_URL.value() else str(error)

@@ -1,15 +1,37 @@
-"""What every flow does with its own run: sign it, and tell of its failure."""
+"""What every flow does with its own run: find a server, sign it, and tell of its failure."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from prefect import Flow, get_client, runtime
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.settings import PREFECT_UI_URL
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from transferline.notify import notify
 from transferline.processes import own_identity
+
+
+@contextmanager
+def connected(server: Callable[[], str] | None) -> Iterator[None]:
+    """Runs of the block are recorded by the server that Prefect's settings name, else by `server`.
+
+    Args:
+        server: waits for the embedded server of this command and returns its address.
+    """
+    if server is None or PREFECT_API_URL.value():
+        yield
+        return
+    with temporary_settings({PREFECT_API_URL: server(), PREFECT_UI_URL: ""}):  # it has no page
+        try:
+            yield
+        finally:  # the server ends next, and whatever is left would wait for it
+            APILogWorker.drain_all()
+            EventsWorker.drain_all()
 
 
 def sign() -> None:

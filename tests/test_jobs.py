@@ -113,7 +113,7 @@ def test_ctrl_c_stops_the_stages(line: Path, server: None) -> None:
 def test_a_terminated_run_takes_its_stages_and_its_server_along(line: Path) -> None:
     env = os.environ | {"STEP_SECONDS": "600", "PREFECT_HOME": str(line / ".prefect")}
     env.pop("PREFECT_API_URL", None)
-    log, words = line / "log.txt", [sys.executable, "-c", "from flows.retrain import main; main(promote=False)"]
+    log, words = line / "log.txt", [str(Path(sys.executable).parent / "transferline"), "run", "--no-promote"]
     with started(words, log, cwd=line, env=env) as process:
         wait_for("stage", 120, [log], lambda: "validate is at work" in log.read_text())
         children = psutil.Process(process.pid).children(recursive=True)

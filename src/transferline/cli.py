@@ -50,15 +50,20 @@ def _flow(name: str) -> Any:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from transferline.ui import embedded_server
+    from transferline.warm import DVC, shared_by_stages
+
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    status: int = _flow("retrain").main(
-        recipe=recipe,
-        data_revision=options.data_revision,
-        update=options.update,
-        force_from=options.force_from,
-        promote=not options.no_promote,
-        jobs=options.jobs,
-    )
+    with shared_by_stages(DVC), embedded_server(environment.enter_project()) as server:
+        status: int = _flow("retrain").main(
+            server,
+            recipe=recipe,
+            data_revision=options.data_revision,
+            update=options.update,
+            force_from=options.force_from,
+            promote=not options.no_promote,
+            jobs=options.jobs,
+        )
     return status
 
 
@@ -69,7 +74,10 @@ def _schedule(options: argparse.Namespace) -> int:
 
 
 def _reconcile(options: argparse.Namespace) -> int:
-    status: int = _flow("reconcile").main()
+    from transferline.ui import embedded_server
+
+    with embedded_server(environment.enter_project()) as server:
+        status: int = _flow("reconcile").main(server)
     return status
 
 

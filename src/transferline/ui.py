@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,11 @@ HOST = "127.0.0.1"
 SECONDS_TO_START = 300.0
 SECONDS_TO_STOP = 15.0
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_FAST_LOOKS = 0.05
+
+# as Prefect starts its own
+UVICORN = ("uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "error", "--lifespan", "on")
+EMBEDDED = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1", "PREFECT_UI_ENABLED": "0"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int
         say(f"Prefect: {url.removesuffix('/api')} (a server of your own)")
     else:
         pages.append(_prefect_page(prefect_port))
-    with _sigterm_as_exit(), contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+    with _sigterm_as_exit(0), contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         for page in pages:
             _require_free(page)
         running = [stack.enter_context(_started(page, root)) for page in pages]
@@ -111,6 +117,30 @@ def prefect_server(root: Path, port: int) -> Iterator[str]:
         yield f"{page.address}/api"
 
 
+@contextlib.contextmanager
+def embedded_server(root: Path) -> Iterator[Callable[[], str] | None]:
+    """Prefect's server for one command, on a free port of 127.0.0.1, without its page: what Prefect starts by itself
+    when it is first needed, started now. It takes seconds, and so does Prefect's import.
+
+    Yields:
+        A function that waits until the server answers and returns the address of its API; None if PREFECT_API_URL names
+        a server.
+    """
+    with _sigterm_as_exit(128 + signal.SIGTERM):
+        if "PREFECT_API_URL" in os.environ:
+            yield None
+            return
+        with socket.create_server((HOST, 0)) as free:
+            page = Page("Prefect", UVICORN, free.getsockname()[1], "/api/health")
+        with _started(page, root, **EMBEDDED) as running:
+            yield partial(_address_of_api, running)
+
+
+def _address_of_api(running: Running) -> str:
+    _wait_until_answering([running], SECONDS_BETWEEN_FAST_LOOKS)
+    return f"{running.page.address}/api"
+
+
 def _prefect_page(port: int) -> Page:
     return Page("Prefect", ("prefect", "server", "start"), port, "/api/health")
 
@@ -128,11 +158,11 @@ def _require_free(page: Page) -> None:
 
 
 @contextlib.contextmanager
-def _started(page: Page, root: Path) -> Iterator[Running]:
+def _started(page: Page, root: Path, **environ: str) -> Iterator[Running]:
     """Starts a page's server in a process group of its own and ends the whole group at the end."""
     command = [sys.executable, "-m", *page.arguments, "--host", HOST, "--port", str(page.port)]
     # Prefect's page would look for its server at the default port, not at the one that it came from
-    env = {**os.environ, "PREFECT_SERVER_UI_API_URL": f"{page.address}/api"}
+    env = {**os.environ, "PREFECT_SERVER_UI_API_URL": f"{page.address}/api", **environ}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command, cwd=root, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -151,7 +181,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(SECONDS_TO_STOP)
 
 
-def _wait_until_answering(running: list[Running]) -> None:
+def _wait_until_answering(running: list[Running], seconds_between: float = SECONDS_BETWEEN_LOOKS) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     waiting = list(running)
     say(f"starting {' and '.join(item.page.name for item in running)}" if running else "nothing to start")
@@ -160,7 +190,7 @@ def _wait_until_answering(running: list[Running]) -> None:
         waiting = [item for item in waiting if not _answers(item.page)]
         if waiting and time.monotonic() > deadline:
             raise TransferlineError(f"{waiting[0].page.name}'s page does not answer after {SECONDS_TO_START:.0f} s")
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(seconds_between)
 
 
 def _answers(page: Page) -> bool:
@@ -179,9 +209,9 @@ def _require_alive(running: list[Running]) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
+def _sigterm_as_exit(status: int) -> Iterator[None]:
     """While it is open, SIGTERM leaves through SystemExit, so that what was started is stopped."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(status))
     try:
         yield
     finally:

@@ -1,10 +1,10 @@
-"""The warm parent: a process that has imported TensorFlow and MLflow and forks a child for each stage command, and for
-promotion and its smoke test.
+"""Warm parents: a process that has imported TensorFlow and MLflow and forks a child for each stage command, and for
+promotion and its smoke test; another one that has imported DVC and Great Expectations, for what comes before.
 
 These imports cost each stage ten seconds of processor time and more. The stages below one `dvc repro` by hand, or one
-`transferline run`, pay for them once: the first stage command starts the parent (`warm_parent.py`), which ends with
-that `dvc` or `run`, its owner. What a stage does and writes is the same with and without it. Without an owner, off
-Linux, with another environment than the parent's, or if anything fails before the child has started, the stage
+`transferline run`, pay for them once: the first stage command, or `run`, starts the parent (`warm_parent.py`), which
+ends with that `dvc` or `run`, its owner. What a stage does and writes is the same with and without it. Without an
+owner, off Linux, with another environment than the parent's, or if anything fails before the child has started, the
 command does its work itself, and always with TRANSFERLINE_WARM=0 in the environment.
 """
 
@@ -28,7 +28,8 @@ SWITCH = "TRANSFERLINE_WARM"
 CHILD = "TRANSFERLINE_WARM_CHILD"  # the id of a process that a warm parent has forked
 OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above a stage command
 
-# TensorFlow's own import is what they would wait for anyway.
+TENSORFLOW, DVC = "tensorflow", "dvc"  # what a parent has imported
+# Its own import is what they would wait for anyway.
 NEED_TENSORFLOW = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate", "promote", "smoke")
 COME_BEFORE = ("fetch", "validate")
 SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER = 120.0, 0.2
@@ -38,11 +39,11 @@ LONGEST_MESSAGE = 1 << 20
 
 
 @contextmanager
-def shared_by_stages() -> Iterator[None]:
-    """Makes this process the owner of a warm parent for the stage commands in the block."""
+def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
+    """Makes this process the owner of a warm parent for the stage commands in the block, if it is not already."""
     try:
         _require_switched_on()
-        path, parent = address(os.getpid()), start(os.getpid())
+        path, parent = address(os.getpid(), kind), start(os.getpid(), kind)
     except OSError:
         yield
         return
@@ -50,14 +51,17 @@ def shared_by_stages() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[OWNER]
         parent.terminate()
         parent.wait()
         Path(path).unlink(missing_ok=True)
 
 
-def run_in_child(stage: str) -> int | None:
-    """Runs this process's command, `transferline stage <stage> …`, in a child of the warm parent.
+def run_in_child(command: str, module: str = "transferline.cli") -> int | None:
+    """Runs this process's command in a child of the warm parent.
+
+    Args:
+        command: the stage of `transferline stage …`, or the first word of another command.
+        module: whose `main` does it.
 
     Returns:
         The child's exit status, or None if there is no warm parent to be had and nothing has been done.
@@ -66,32 +70,32 @@ def run_in_child(stage: str) -> int | None:
         TransferlineError: the warm parent ended before the child.
     """
     try:
-        with _connected(stage) as connection:
-            _ask(connection)
+        with _connected(command) as connection:
+            _ask(connection, module)
             return _outcome(connection)
     except OSError:
         return None
 
 
-def start(owner: int) -> subprocess.Popen[bytes]:
+def start(owner: int, kind: str = TENSORFLOW) -> subprocess.Popen[bytes]:
     """Starts a warm parent that ends with the process `owner`; it can be connected to at once and answers when ready.
 
     Raises:
         OSError: it cannot be, for instance because there is one already.
     """
-    path = address(owner)
+    path = address(owner, kind)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen()
-        command = [sys.executable, "-P", "-m", "transferline.warm_parent", str(owner), str(listener.fileno())]
+        command = [sys.executable, "-P", "-m", "transferline.warm_parent", str(owner), str(listener.fileno()), kind]
         none = subprocess.DEVNULL
         return subprocess.Popen(
             command, stdin=none, stdout=none, stderr=none, pass_fds=[listener.fileno()], start_new_session=True
         )
 
 
-def address(owner: int) -> str:
-    """The path of the socket of the warm parent of a process, in a folder of this user's only.
+def address(owner: int, kind: str = TENSORFLOW) -> str:
+    """The path of the socket of a warm parent of a process, in a folder of this user's only.
 
     Raises:
         OSError: there is no such process, this is not Linux, or the folder belongs to somebody else.
@@ -102,21 +106,23 @@ def address(owner: int) -> str:
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{folder} is open to others")
-    return str(folder / f"{owner}-{started}")
+    return str(folder / f"{owner}-{started}-{kind}")
 
 
-def _connected(stage: str) -> socket.socket:
-    """A connection to a parent that is ready; OSError if there is none, or none yet for a stage that need not wait."""
+def _connected(command: str) -> socket.socket:
+    """A connection to a parent that is ready; OSError if there is none, or none yet and the command need not wait."""
     owner = _owner()
+    kind = DVC if command == "dvc" or (command in COME_BEFORE and OWNER in os.environ) else TENSORFLOW
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        connection.connect(address(owner))
+        connection.connect(address(owner, kind))
     except FileNotFoundError:
-        if stage in (*NEED_TENSORFLOW, *COME_BEFORE):
+        if command in (*NEED_TENSORFLOW, *COME_BEFORE):
             with contextlib.suppress(OSError):
-                start(owner)
-        connection.connect(address(owner))
-    connection.settimeout(SECONDS_FOR_IMPORTS if stage in NEED_TENSORFLOW else SECONDS_FOR_ANSWER)
+                start(owner, kind)
+        connection.connect(address(owner, kind))
+    waits = kind == DVC or command in NEED_TENSORFLOW
+    connection.settimeout(SECONDS_FOR_IMPORTS if waits else SECONDS_FOR_ANSWER)
     if connection.recv(len(READY)) != READY:
         raise ConnectionError("the warm parent could not import what it has to")
     connection.settimeout(None)
@@ -146,12 +152,13 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
-def _ask(connection: socket.socket) -> None:
+def _ask(connection: socket.socket, module: str) -> None:
     """Hands over all that makes a process behave like this one."""
     umask = os.umask(0)
     os.umask(umask)
     request: dict[str, Any] = {
         "executable": sys.executable,
+        "module": module,
         "argv": sys.argv,
         "path": sys.path,
         "cwd": str(Path.cwd()),

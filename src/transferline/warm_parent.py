@@ -1,4 +1,4 @@
-"""The process that `warm.py` tells of: `python -m transferline.warm_parent OWNER LISTENING_SOCKET`.
+"""The process that `warm.py` tells of: `python -m transferline.warm_parent OWNER LISTENING_SOCKET KIND`.
 
 It must have one thread and have run no TensorFlow operation when it forks: threads do not survive a fork. OpenBLAS
 ends its threads before each fork and starts them again when they are needed; Arrow's allocator is told to have none.
@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,19 @@ from typing import Any
 from transferline import environment, warm
 from transferline.quiet import without_wrappers
 
-# What several stages import, after TensorFlow; imported while there is nothing to answer.
-LATER = (
-    "mlflow.store.tracking.sqlalchemy_store",
-    "matplotlib.backends.backend_agg",
-    "networkx",
-    "pyarrow.dataset",
-    "ruamel.yaml",
-    "sklearn.metrics",
-)
+# What it imports before it is ready, and what while there is nothing to answer.
+AT_ONCE = {warm.TENSORFLOW: "tensorflow", warm.DVC: "dvc.commands.repro"}
+LATER = {
+    warm.TENSORFLOW: (
+        "mlflow.store.tracking.sqlalchemy_store",
+        "matplotlib.backends.backend_agg",
+        "networkx",
+        "pyarrow.dataset",
+        "ruamel.yaml",
+        "sklearn.metrics",
+    ),
+    warm.DVC: ("dvc.cli.parser", "dvc.stage.run", "pandas", "great_expectations", "pyarrow.parquet"),
+}
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
 VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")
 VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
@@ -44,8 +48,9 @@ exit_status = 1  # of an exception that nobody expected
 class Parent:
     """Forks a child for each request, passes Ctrl-C on, and ends a child whose client is gone."""
 
-    def __init__(self, owner: int, listener: socket.socket) -> None:
+    def __init__(self, owner: int, listener: socket.socket, later: Sequence[str]) -> None:
         self.listener = listener
+        self.later = later
         self.owner = os.pidfd_open(owner)
         self.environ = _comparable(os.environ)
         self.children: dict[socket.socket, int] = {}  # the process that each connection asked for
@@ -55,7 +60,7 @@ class Parent:
 
     def serve(self) -> Request | None:
         """Returns in each child, with its request, and at the owner's end, with None."""
-        later = list(LATER)
+        later = list(self.later)
         while True:
             events = self.selector.select(0 if later else None)
             if not events:
@@ -155,26 +160,26 @@ def _become(request: Request) -> None:
 
 
 def main() -> None:
-    """Imports TensorFlow, serves, and in each child runs the command line it was asked for."""
-    owner, listener = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
-    parent = Parent(owner, listener)
+    """Imports what its kind does, serves, and in each child runs the command line it was asked for."""
+    owner, listener, kind = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])), sys.argv[3]
+    parent = Parent(owner, listener, LATER[kind])
     atexit.register(_end_at_once)  # the first one that is registered is the last one that runs
     environment.prepare(Path.cwd())
     os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     with without_wrappers():
-        importlib.import_module("tensorflow")
+        importlib.import_module(AT_ONCE[kind])
     request = parent.serve()
     if request is None:
         Path(listener.getsockname()).unlink(missing_ok=True)
     else:
         _become(request)
-        _run_command()
+        _run_command(request["module"])
 
 
-def _run_command() -> None:
+def _run_command(module: str) -> None:
     global exit_status
     try:
-        importlib.import_module("transferline.cli").main()
+        importlib.import_module(module).main()
     except SystemExit as end:
         exit_status = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise

@@ -3,10 +3,11 @@
 import hashlib
 import io
 import os
+import stat
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,7 +37,7 @@ ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
 COSINES = dct(np.eye(SIDE, dtype=np.float32), axis=0)[:LOW]  # the lowest rows of the cosine transform
 VALUES = np.arange(256)
-FILES_PER_SHARD = 4096
+FILES_PER_SHARD, FILES_PER_CALL = 4096, 16
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
     "bytes": "Int64",
@@ -68,7 +69,9 @@ def _scan_shard(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        rows = list(progress(pool.map(partial(_look_at, raw), paths), len(paths), "images read"))
+        chunks = [paths[start : start + FILES_PER_CALL] for start in range(0, len(paths), FILES_PER_CALL)]
+        found = pool.map(lambda chunk: [_look_at(raw, path) for path in chunk], chunks)
+        rows = list(progress((row for rows in found for row in rows), len(paths), "images read"))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
@@ -93,9 +96,10 @@ def _look_at(raw: Path, path: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
-    if path.is_dir():
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
         raise IsADirectoryError("a folder that cannot be listed, or a link to a folder, which is not followed")
-    if path.exists() and not path.is_file():
+    if not stat.S_ISREG(kind):
         raise OSError("not a regular file")
     return path.read_bytes()
 
@@ -111,7 +115,8 @@ def _decode(content: bytes, row: dict[str, Any]) -> None:
         if row["format"] in READABLE:
             image.draft("L", (256, 256))
             upright = ImageOps.exif_transpose(image) if orientation else image
-            luminance = to_8_bits(upright, image).convert("L")
+            luminance = to_8_bits(upright, image)
+            luminance = luminance if luminance.mode == "L" else luminance.convert("L")
             row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
             row["phash"] = perceptual_hash(luminance)
 
@@ -128,10 +133,20 @@ def perceptual_hash(luminance: Image.Image) -> str:
     Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
     64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
     """
-    small = luminance.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    spectrum: npt.NDArray[np.float32] = COSINES @ np.asarray(small, np.float32) @ COSINES.T
+    across, down = (max(side // SIDE, 1) for side in luminance.size)
+    means = np.asarray(luminance.reduce((across, down)), np.float32)
+    spectrum = _cosines(luminance.height, down) @ means @ _cosines(luminance.width, across).T
     half = LOW * LOW // 2
-    low, high = np.partition(spectrum.ravel(), (half - 1, half))[
-        half - 1 : half + 1
-    ]  # np.median takes four times as long
-    return np.packbits(spectrum > (low + high) / 2).tobytes().hex()
+    middle = np.partition(spectrum.ravel(), (half - 1, half))  # np.median takes four times as long
+    return np.packbits(spectrum > middle[half - 1 : half + 1].mean()).tobytes().hex()
+
+
+@lru_cache(1024)
+def _cosines(side: int, factor: int) -> npt.NDArray[np.float32]:
+    """Resizes a line of `side` pixels, of which means of `factor` each are at hand, to `SIDE`, and transforms it:
+    float32, (LOW, means)."""
+    means = -(-side // factor)
+    identity = Image.fromarray(np.eye(means, dtype=np.float32))
+    resized = identity.resize((SIDE, means), Image.Resampling.BILINEAR, box=(0, 0, side / factor, means))
+    cosines: npt.NDArray[np.float32] = COSINES @ np.asarray(resized).T
+    return cosines
