@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import stat
 import warnings
@@ -36,7 +37,7 @@ FORMAT_OF_SUFFIX = {
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
 COSINES = dct(np.eye(SIDE, dtype=np.float32), axis=0)[:LOW]  # the lowest rows of the cosine transform
-VALUES = np.arange(256)
+VALUES = np.arange(256.0)
 FILES_PER_SHARD, FILES_PER_CALL = 4096, 16
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
@@ -58,7 +59,7 @@ def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None) -> pd.
         One row per path, null where it does not apply: `sha256` of the content, `bytes`, `format` by content
         (Pillow's name), `width` and `height` upright, `mode` (Pillow's), EXIF `orientation` (1 to 8), `error`, whose
         first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and `luminance_std` (0 to
-        255; a large JPEG is measured at a reduced scale of at least 256 pixels), `phash` (64 hexadecimal digits).
+        255; a large JPEG is measured at a reduced scale of at least 128 pixels), `phash` (64 hexadecimal digits).
     """
     shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
     return pd.concat(run_shards(partial(_scan_shard, raw), shards, compute, "validate: shards"), ignore_index=True)
@@ -79,7 +80,7 @@ def _look_at(raw: Path, path: str) -> dict[str, Any]:
     if HIDDEN.search(path):
         return {"path": path}
     try:
-        content = _read(raw / path)
+        content = _read(os.path.join(raw, path))  # noqa: PTH118 (a Path costs more than reading a small file)
     except OSError as error:
         return {"path": path, "error": f"unreadable: {error.strerror or error}"}
     row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -95,13 +96,14 @@ def _look_at(raw: Path, path: str) -> dict[str, Any]:
     return row
 
 
-def _read(path: Path) -> bytes:
-    kind = path.stat().st_mode
+def _read(path: str) -> bytes:
+    kind = os.stat(path).st_mode  # noqa: PTH116
     if stat.S_ISDIR(kind):
         raise IsADirectoryError("a folder that cannot be listed, or a link to a folder, which is not followed")
     if not stat.S_ISREG(kind):
         raise OSError("not a regular file")
-    return path.read_bytes()
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
 
 
 def _decode(content: bytes, row: dict[str, Any]) -> None:
@@ -113,40 +115,44 @@ def _decode(content: bytes, row: dict[str, Any]) -> None:
         row["format"] = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG with further pictures behind it
         row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
         if row["format"] in READABLE:
-            image.draft("L", (256, 256))
+            drafted = image.draft("L", (2 * SIDE, 2 * SIDE))
+            exact = drafted[1][2:] if drafted else None
             upright = ImageOps.exif_transpose(image) if orientation else image
             luminance = to_8_bits(upright, image)
             luminance = luminance if luminance.mode == "L" else luminance.convert("L")
             row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
-            row["phash"] = perceptual_hash(luminance)
+            row["phash"] = perceptual_hash(luminance, exact[::-1] if exact and turned else exact)
 
 
 def _mean_and_deviation(luminance: Image.Image) -> tuple[float, float]:
-    shares = np.array(luminance.histogram()) / (luminance.width * luminance.height)
-    mean = float(shares @ VALUES)
-    return mean, float(np.sqrt(shares @ (VALUES - mean) ** 2))
+    counts, pixels = np.array(luminance.histogram(), np.float64), luminance.width * luminance.height
+    mean = float(counts @ VALUES) / pixels
+    return mean, math.sqrt(counts @ (VALUES - mean) ** 2 / pixels)
 
 
-def perceptual_hash(luminance: Image.Image) -> str:
+def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = None) -> str:
     """The sign of the 256 lowest frequencies of the picture against their median, as 64 hexadecimal digits.
 
     Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
     64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
+
+    Args:
+        luminance: mode L.
+        size: width and height before they were rounded up, of a picture that was decoded at a reduced scale.
     """
+    width, height = size or luminance.size
     across, down = (max(side // SIDE, 1) for side in luminance.size)
     means = np.asarray(luminance.reduce((across, down)), np.float32)
-    spectrum = _cosines(luminance.height, down) @ means @ _cosines(luminance.width, across).T
+    spectrum = _cosines(height / down, len(means)) @ means @ _cosines(width / across, len(means[0])).T
     half = LOW * LOW // 2
-    middle = np.partition(spectrum.ravel(), (half - 1, half))  # np.median takes four times as long
-    return np.packbits(spectrum > middle[half - 1 : half + 1].mean()).tobytes().hex()
+    ordered = np.partition(spectrum.ravel(), (half - 1, half))  # np.median takes four times as long
+    return np.packbits(spectrum > (ordered[half - 1] + ordered[half]) / 2).tobytes().hex()
 
 
 @lru_cache(1024)
-def _cosines(side: int, factor: int) -> npt.NDArray[np.float32]:
-    """Resizes a line of `side` pixels, of which means of `factor` each are at hand, to `SIDE`, and transforms it:
-    float32, (LOW, means)."""
-    means = -(-side // factor)
-    identity = Image.fromarray(np.eye(means, dtype=np.float32))
-    resized = identity.resize((SIDE, means), Image.Resampling.BILINEAR, box=(0, 0, side / factor, means))
+def _cosines(length: float, pixels: int) -> npt.NDArray[np.float32]:
+    """Resizes the first `length` of a line of pixels to `SIDE`, and transforms it: float32, (LOW, pixels)."""
+    identity = Image.fromarray(np.eye(pixels, dtype=np.float32))
+    resized = identity.resize((SIDE, pixels), Image.Resampling.BILINEAR, box=(0, 0, length, pixels))
     cosines: npt.NDArray[np.float32] = COSINES @ np.asarray(resized).T
     return cosines
