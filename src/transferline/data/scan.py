@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
-from scipy.fft import dct
 
 from transferline.compute import run_shards
 from transferline.data.images import to_8_bits
@@ -36,7 +35,6 @@ FORMAT_OF_SUFFIX = {
 }
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
-COSINES = dct(np.eye(SIDE, dtype=np.float32), axis=0)[:LOW]  # the lowest rows of the cosine transform
 VALUES = np.arange(256.0)
 FILES_PER_SHARD, FILES_PER_CALL = 4096, 16
 COLUMNS: dict[str, Any] = {
@@ -134,7 +132,7 @@ def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = N
     """The sign of the 256 lowest frequencies of the picture against their median, as 64 hexadecimal digits.
 
     Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
-    64 pixels a side and 16 × 16 frequencies in place of 32 and 8 × 8.
+    16 × 16 frequencies of 64 to 127 means a side in place of 8 × 8 of 32.
 
     Args:
         luminance: mode L.
@@ -151,8 +149,9 @@ def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = N
 
 @lru_cache(1024)
 def _cosines(length: float, pixels: int) -> npt.NDArray[np.float32]:
-    """Resizes the first `length` of a line of pixels to `SIDE`, and transforms it: float32, (LOW, pixels)."""
-    identity = Image.fromarray(np.eye(pixels, dtype=np.float32))
-    resized = identity.resize((SIDE, pixels), Image.Resampling.BILINEAR, box=(0, 0, length, pixels))
-    cosines: npt.NDArray[np.float32] = COSINES @ np.asarray(resized).T
+    """The lowest frequencies of the cosine transform of a line of `length`, a little less than `pixels` if it ends in
+    a part of one: float32, (LOW, pixels)."""
+    edges = np.minimum(np.arange(pixels + 1), length)
+    waves = np.cos(np.outer(np.arange(LOW), edges[1:] + edges[:-1]) * (np.pi / 2 / length))
+    cosines: npt.NDArray[np.float32] = (waves * np.diff(edges)).astype(np.float32)
     return cosines
