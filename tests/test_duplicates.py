@@ -1,10 +1,15 @@
-"""The search for images that look alike, against comparing all with all."""
+"""The search for images that look alike, against comparing all with all, and the hash by which they do."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from transferline.data.duplicates import exact_duplicates, first_within, near_duplicates
+from transferline.data.duplicates import Hashes, _unpack, exact_duplicates, first_within, near_duplicates
+from transferline.data.scan import ORIENTATION, scan
 
 
 @pytest.mark.parametrize("bits", [0, 2, 10, 64])
@@ -42,3 +47,20 @@ def test_exact_duplicates_keep_the_first_of_the_split_that_counts_most() -> None
     assert found["split_duplicate_of"].tolist() == ["d", "d", "d", "", "", ""]
     assert found["duplicate_of"].tolist() == ["", "", "", "", "d", ""]
     assert (found["conflicts_with"] == "").all()
+
+
+def _phash(tmp_path: Path, picture: Image.Image, **options: Any) -> Hashes:
+    picture.save(tmp_path / "a.jpg", quality=95, **options)
+    return _unpack(scan(tmp_path, ["a.jpg"])["phash"])
+
+
+@pytest.mark.parametrize("size", [(900, 700), (517, 389), (300, 200), (141, 67), (70, 45), (48, 40)])
+def test_a_smaller_copy_of_a_picture_is_near_it_whatever_the_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (10, 12), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((1200, 1000), Image.Resampling.BICUBIC)
+    large, small = (_phash(tmp_path, each) for each in (picture, picture.resize(size, Image.Resampling.LANCZOS)))
+    assert np.bitwise_count(large ^ small).sum() <= 10
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6  # shown a quarter turn clockwise
+    lying = _phash(tmp_path, picture.resize(size).transpose(Image.Transpose.ROTATE_90), exif=turned)
+    assert np.bitwise_count(large ^ lying).sum() <= 10

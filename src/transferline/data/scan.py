@@ -138,6 +138,9 @@ def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = N
         luminance: mode L.
         size: width and height before they were rounded up, of a picture that was decoded at a reduced scale.
     """
+    if min(luminance.size) < SIDE:  # it lacks the higher frequencies
+        wide, high = (max(side, SIDE) for side in luminance.size)
+        luminance, size = luminance.resize((wide, high), Image.Resampling.BILINEAR), None
     width, height = size or luminance.size
     across, down = (max(side // SIDE, 1) for side in luminance.size)
     means = np.asarray(luminance.reduce((across, down)), np.float32)

@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.registry import gates
-from transferline.registry.comparison import Scored, compare, latencies, load, score_model
+from transferline.registry.comparison import Loaded, Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
 from transferline.registry.models import download, fetch
 from transferline.registry.origin import EVALUATION, ORIGIN
@@ -24,6 +24,7 @@ def decide(
     root: Path,
     table: ImageTable,
     folder: Path,
+    loaded: Loaded,
     evaluation: Path,
     version: "ModelVersion | None",
     force: str | None,
@@ -35,6 +36,7 @@ def decide(
         root: the project's folder.
         table: the manifest.
         folder: the challenger's model folder.
+        loaded: what is in it.
         evaluation: the challenger's evaluation.
         version: the champion's, if there is one.
         force: see `promote`.
@@ -44,10 +46,11 @@ def decide(
     """
     rows, metric, limits = table.of_split("test"), params.select.metric, params.promote
 
-    folders = {folder: evaluation / "metrics.json"}
+    folders, models, scored = {folder: evaluation / "metrics.json"}, [loaded], []
     if version:
-        folders[fetch(version, root)] = download(version) / ORIGIN / EVALUATION
-    models, scored = [load(each) for each in folders], []
+        fetched = fetch(version, root)
+        folders[fetched] = download(version) / ORIGIN / EVALUATION
+        models.append(load(fetched))
     for (place, own), loaded, latency in zip(folders.items(), models, latencies(models), strict=True):
         raw = root / RAW / params.data.dataset
         scored.append(score_model(place, loaded, raw, rows, table.classes, params.evaluate, own, latency))

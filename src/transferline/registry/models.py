@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
-from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card, write_card
+from transferline.models.exported import MODEL_FILE, ModelCard, write_card
 from transferline.params import Params
 from transferline.paths import VALIDATION_REPORT
 from transferline.registry.origin import ORIGIN, keep
@@ -18,6 +18,8 @@ from transferline.registry.runs import find_or_replay
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from transferline.registry.comparison import Loaded
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CACHE = Path(".transferline") / "models"
@@ -61,19 +63,21 @@ def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVe
     return version
 
 
-def register(client: "MlflowClient", params: Params, root: Path, folder: Path, evaluation: Path) -> "ModelVersion":
-    """Registers the model in `folder` with its signature, its very file and where it comes from (see `origin`); one
-    that is registered already is returned as it is."""
+def register(
+    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "Loaded", evaluation: Path
+) -> "ModelVersion":
+    """Registers the model in `folder`, `loaded` from there, with its signature, its very file and where it comes from
+    (see `origin`); one that is registered already is returned as it is."""
     import mlflow
 
     name = params.promote.model_name
     found = find_version(client, name, folder)
     if found is not None:
         return found
-    run, card = find_or_replay(client, params, folder), read_card(folder)
+    run, (_, card) = find_or_replay(client, params, folder), loaded
     ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, evaluation)
+        logged = _log(client, root, folder, loaded, evaluation)
     client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     tags = {
@@ -88,7 +92,7 @@ def register(client: "MlflowClient", params: Params, root: Path, folder: Path, e
     return client.get_model_version(name, registered.version)
 
 
-def _log(client: "MlflowClient", root: Path, folder: Path, evaluation: Path) -> str:
+def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", evaluation: Path) -> str:
     """Logs a model to the active run; returns its URI.
 
     MLflow saves the model anew, and a Keras file holds the time of its saving: the trained file replaces that one.
@@ -98,7 +102,7 @@ def _log(client: "MlflowClient", root: Path, folder: Path, evaluation: Path) -> 
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    card, model = read_card(folder), load_model(folder)
+    model, card = loaded
     inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
     outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
     logged = mlflow.keras.log_model(

@@ -67,6 +67,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         recover(connect(params.record, root), root)
     if number := _champion_already(params, root, folder):
         return Decision(False, f"version {number} is the champion already", number)
+    from transferline.registry.comparison import load
     from transferline.registry.decision import decide  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
 
@@ -76,10 +77,11 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
-    case = decide(params, root, table, folder, evaluation, champion, force)
+    loaded = load(folder)
+    case = decide(params, root, table, folder, loaded, evaluation, champion, force)
     report = write_decision(case, params, root)
     if not dry_run:
-        version = register(client, params, root, folder, evaluation)
+        version = register(client, params, root, folder, loaded, evaluation)
         number = str(version.version)
         client.log_artifacts(str(version.run_id), str(report), "decision")
         if case.accepted:
