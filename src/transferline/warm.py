@@ -30,7 +30,8 @@ OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above 
 
 TENSORFLOW, DVC = "tensorflow", "dvc"  # what a parent has imported
 # Its own import is what they would wait for anyway.
-NEED_TENSORFLOW = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate", "promote", "smoke")
+STAGES = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
+NEED_TENSORFLOW = (*STAGES, "promote", "smoke")
 COME_BEFORE = ("fetch", "validate")
 SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER = 120.0, 0.2
 
@@ -117,7 +118,7 @@ def _connected(command: str) -> socket.socket:
     try:
         connection.connect(address(owner, kind))
     except FileNotFoundError:
-        if command in (*NEED_TENSORFLOW, *COME_BEFORE):
+        if command in (*STAGES, *COME_BEFORE):
             with contextlib.suppress(OSError):
                 start(owner, kind)
         connection.connect(address(owner, kind))
