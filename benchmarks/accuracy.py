@@ -2,8 +2,8 @@
 
     python -m benchmarks.accuracy [--seeds N] [--sets cats_dogs trashnet]
 
-Takes about an hour on two cores; the figures go to `benchmarks/accuracy.json`, which `benchmarks.run` puts into its
-table. Images are in `train` and `validation` of `../shared/data`, or, without such folders, split by number.
+Takes about an hour on two cores; the figures go to `benchmarks/accuracy.json` seed by seed, which `benchmarks.run` puts
+into its table; a second call goes on where the first one ended. Images are in `train` and `validation` of `../shared/data`, or, without such folders, split by number.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import shutil
 import statistics
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -105,20 +106,20 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["cats_dogs", "trashnet"])
     options = parser.parse_args()
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    for name in options.sets:
-        runs: dict[str, list[Any]] = {way: [] for way in WAYS}
+    for seed, name in product(range(options.seeds), options.sets):
+        runs = figures.get(name, {}).get("runs", {way: [] for way in WAYS})
+        if len(runs["theirs"]) > seed:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             lay_out(DATA / name, Path(folder) / "photos")
-            for seed in range(options.seeds):
-                (Path(folder) / "seed").write_text(str(seed), encoding="utf-8")
-                result = measure("accuracy", WAYS, Path(folder), 1, 0)
-                if result.errors:
-                    raise SystemExit(f"{name}: {'; '.join(result.errors)}")
-                for way in WAYS:
-                    runs[way] += result.runs[way]
-        figures[name] = {"seeds": options.seeds, **summary(runs), "runs": runs}
+            (Path(folder) / "seed").write_text(str(seed), encoding="utf-8")
+            result = measure("accuracy", WAYS, Path(folder), 1, 0)
+        if result.errors:
+            raise SystemExit(f"{name}: {'; '.join(result.errors)}")
+        runs = {way: runs[way] + result.runs[way] for way in WAYS}
+        figures[name] = {"seeds": seed + 1, **summary(runs), "runs": runs}
         FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        print(json.dumps({key: figures[name][key] for key in ("head", "fine_tune")}, indent=2), flush=True)
+        print(name, json.dumps({key: figures[name][key] for key in ("head", "fine_tune")}), flush=True)
 
 
 if __name__ == "__main__":

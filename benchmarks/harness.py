@@ -93,7 +93,8 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
             try:
                 result.runs[way].append(_fresh(module, way, folder))
             except (subprocess.SubprocessError, ValueError) as error:
-                words = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
+                said = getattr(error, "stderr", None) or str(error)  # of a way that took too long it is bytes
+                words = (said if isinstance(said, str) else str(error)).strip().splitlines()[-1:]
                 result.errors.append(f"{way}: {' '.join(words)}"[:300])
                 result.runs[way].append({})
                 print(f"  failed: {result.errors[-1]}", flush=True)
