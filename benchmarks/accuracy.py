@@ -2,8 +2,9 @@
 
     python -m benchmarks.accuracy [--seeds N] [--sets cats_dogs trashnet]
 
-Takes about an hour on two cores; the figures go to `benchmarks/accuracy.json` seed by seed, which `benchmarks.run` puts
-into its table; a second call goes on where the first one ended. Images are in `train` and `validation` of `../shared/data`, or, without such folders, split by number.
+Takes about an hour on two cores; the figures go to `benchmarks/accuracy.json` seed by seed, and from there into
+`benchmarks.run`'s table; a second call goes on where the first one ended. Images are in `train` and `validation` of
+`../shared/data`, or, without such folders, split by number.
 """
 
 import argparse

@@ -25,17 +25,19 @@ ROWS = tuple(Row(name, f"{way}.epoch", "defaults.epoch", 1, 1) for way, name in 
 
 
 def defaults(folder: Path) -> dict[str, Any]:
-    """As the stages run."""
+    """As the stages run, with few epochs."""
     from benchmarks.training import candidate, run_line
 
-    return run_line(folder / "photos", candidate("untouched", tune=True))
+    section = candidate("untouched", tune=True)
+    few = {name: getattr(section, name).model_copy(update={"epochs": 3}) for name in ("train_head", "fine_tune")}
+    return run_line(folder / "photos", section.model_copy(update=few))
 
 
 def bfloat16(folder: Path) -> dict[str, Any]:
-    """Convolutions and products in bfloat16, variables in float32, by a rewrite of the graph."""
-    import tensorflow as tf
+    """`mixed_precision: bfloat16` of a training."""
+    from transferline.training.devices import use_bfloat16
 
-    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+    use_bfloat16()
     return defaults(folder)
 
 

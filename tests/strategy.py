@@ -1,10 +1,13 @@
-"""Trains on two devices: `python -m tests.strategy STRATEGY STAGE FOLDER`, one training to a process, as in a stage.
+"""Trains on two devices, or in another precision: `python -m tests.strategy WAY STAGE FOLDER`, one training to a
+process, as in a stage.
 
-With `mirrored` the devices are two logical CPUs; with `multi_worker` TF_CONFIG tells. FOLDER holds `bank`.
+With `mirrored` the devices are two logical CPUs; with `multi_worker` TF_CONFIG tells; with `bfloat16` and `float32` it
+is one device, in small steps. FOLDER holds `bank`.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,12 +17,14 @@ from transferline.training.fine_tune import fine_tune
 from transferline.training.train import train
 from transferline.training.train_head import train_head
 
+SMALL = {"optimizer": {"name": "sgd", "learning_rate": 1e-3}}
+WAYS: dict[str, Any] = {"bfloat16": {"mixed_precision": "bfloat16", **SMALL}, "float32": SMALL}
 DENSE = ({"kind": "dense", "units": 8, "activation": "relu"},)
 
 
-def run(strategy: str, stage: str, folder: Path) -> None:
-    """Writes `FOLDER/STRATEGY-STAGE`; without dropout, whose random numbers differ from device to device."""
-    own = {**TRAINING, "strategy": strategy, "batch_size": 8}
+def run(way: str, stage: str, folder: Path) -> None:
+    """Writes `FOLDER/STAGE`; without dropout, whose random numbers differ from device to device."""
+    own = {**TRAINING, **WAYS.get(way, {"strategy": way}), "batch_size": 8}
     section, scratch, target = candidate(train_head=own, fine_tune=own, layers=DENSE), network(own), folder / stage
     match stage:
         case "train_head":

@@ -85,6 +85,22 @@ def test_two_replicas_train_as_one_device_does(folder, stage, train, tmp_path):
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
 
 
+@pytest.mark.slow
+def test_bfloat16_trains_nearly_the_same_and_leaves_a_plain_model(folder, tmp_path):
+    losses = {}
+    for way in ("float32", "bfloat16"):
+        shutil.copytree(folder / "bank", tmp_path / way / "bank")
+        process = start(way, "fine_tune", tmp_path / way, TF_ENABLE_ONEDNN_OPTS="1")
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said[-3000:]
+        losses[way] = pd.read_csv(tmp_path / way / "fine_tune" / "history.csv")["loss"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
+    assert not np.allclose(losses["bfloat16"], losses["float32"], rtol=1e-5, atol=0)
+    model = load_model(tmp_path / "bfloat16" / "fine_tune")
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in model.layers} <= {"float32", "uint8"}
+
+
 @pytest.mark.parametrize("config", ["", "{", '{"task": {"index": 0}}', "[]"])
 def test_several_machines_without_their_names_are_one_clear_message(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config)

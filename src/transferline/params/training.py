@@ -129,6 +129,8 @@ class Training(Section):
     segmentation. `tensorboard`: whether to write logs for it to `logs/<candidate>/<phase>`. `strategy`: one device
     (none), a replica on each device of this machine (mirrored), or on each device of the machines that TF_CONFIG names
     (multi_worker), which all run the stage at the same time; a batch is divided between the replicas.
+    `mixed_precision`: convolutions and products in float32 (none) or bfloat16, weights in float32 always; for CPUs that
+    have instructions for bfloat16, and several times slower on others (benchmarks/SCALE.md).
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -142,6 +144,7 @@ class Training(Section):
     reduce_on_plateau: ReduceOnPlateau | None
     tensorboard: bool = False
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
+    mixed_precision: Literal["none", "bfloat16"] = "none"
 
     @model_validator(mode="after")
     def _one_hand_on_the_learning_rate(self) -> Self:

@@ -1,4 +1,4 @@
-"""Training on several devices or machines: `strategy` of a training."""
+"""Training on several devices or machines, and in which precision: `strategy` and `mixed_precision` of a training."""
 
 import json
 import os
@@ -15,13 +15,16 @@ from transferline.params import LinearTraining, Training
 
 
 def use_devices(training: Training | LinearTraining) -> None:
-    """Has TensorFlow spread what is built from now on over the devices of the training's strategy.
+    """Has TensorFlow spread what is built from now on over the devices of the training's strategy, and compute in its
+    precision.
 
     To be called before TensorFlow has done anything in this process.
 
     Raises:
         TransferlineError: the strategy is multi_worker, but TF_CONFIG names no workers.
     """
+    if isinstance(training, Training) and training.mixed_precision == "bfloat16":
+        use_bfloat16()
     name = training.strategy if isinstance(training, Training) else "none"
     strategy = None
     if name == "mirrored":
@@ -31,6 +34,12 @@ def use_devices(training: Training | LinearTraining) -> None:
         _require_workers()
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     tf.distribute.experimental_set_strategy(strategy)
+
+
+def use_bfloat16() -> None:
+    """Has TensorFlow's graphs on CPUs compute convolutions and products in bfloat16; Keras's layers and files know
+    nothing of it."""
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
 
 
 def _require_workers() -> None:
