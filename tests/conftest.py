@@ -1,6 +1,7 @@
 import shutil
 import signal
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def make_tiny(params: Any) -> None:
     params["validate"].update(near_duplicate_bits=0, min_images=2)
     params["augment"].update(views=1, horizontal_flip=True)
     params["evaluate"]["bootstrap"] = 200
+    by_epochs = params["candidates"]["lite0_hidden"]["train_head"]
+    params["candidates"]["lite0_plain"].update(
+        layers=[{"kind": "dropout", "rate": 0.2}], train_head=deepcopy(by_epochs)
+    )
     for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
         tiny = params["candidates"].pop(candidate)
         tiny["image"]["size"] = 32

@@ -15,7 +15,7 @@ from transferline.training.job import Job
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")
 IMAGE = {"size": 32, "color": "rgb", "resize": "stretch"}
-TRAINING = {**DIGITS.candidates["lite0_plain"].train_head.model_dump(), "epochs": 3, "batch_size": 16}
+TRAINING = {**DIGITS.candidates["lite0_hidden"].train_head.model_dump(), "epochs": 3, "batch_size": 16}
 HIDDEN = (
     {"kind": "dropout", "rate": 0.2},
     {"kind": "dense", "units": 8, "activation": "relu"},
