@@ -2,7 +2,8 @@
 
     python -m benchmarks.run [--data FOLDER] [--images N] [--rounds N] [--minutes M] [--only GROUP ...]
 
-Without --data it measures on JPEGs that it makes. The table goes between the marks in `benchmarks/README.md`.
+Without --data it measures on JPEGs that it makes. The table goes between the marks in `benchmarks/README.md`; rows of
+groups that are not measured this time stay as they are, with their date.
 """
 
 import argparse
@@ -47,8 +48,9 @@ def main() -> None:
         for name in options.only:
             end += 60 * options.minutes * GROUPS[name][-1]
             lines += [{"group": name, **line} for line in _group(name, Path(folder), options.rounds, end)]
+    lines = _in_order(lines + [line for line in _earlier(options.out) if line["group"] not in options.only])
     figures = {
-        "date": time.strftime("%Y-%m-%d"),
+        "date": time.strftime("%Y-%m-%d %H:%M"),
         "machine": machine(),
         "photographs": options.data.name if options.data else "made",
         "images": options.images,
@@ -57,6 +59,17 @@ def main() -> None:
         "accuracy": json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {},
     }
     write(figures, options.out)
+
+
+def _earlier(out: Path) -> list[dict[str, Any]]:
+    """The rows of the last run, each with its date."""
+    latest = out / "latest.json"
+    figures = json.loads(latest.read_text(encoding="utf-8")) if latest.exists() else {"rows": []}
+    return [{"date": figures["date"], **row} for row in figures["rows"]]
+
+
+def _in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(lines, key=lambda line: list(GROUPS).index(line["group"]))
 
 
 def _group(name: str, folder: Path, rounds: int, deadline: float) -> list[dict[str, Any]]:
@@ -116,13 +129,15 @@ def accuracy(figures: dict[str, Any]) -> list[str]:
 
 def _cells(line: dict[str, Any]) -> str:
     ours, is_limit = line["ours"], "theirs" not in line
-    spread = line.get("seconds" if is_limit else "ratio")
+    spread, what = line.get("seconds" if is_limit else "ratio"), line["what"]
+    if "date" in line:  # of an earlier run
+        what += f" ({line['date']})"
     if not spread:
-        return f"| {line['what']} | not measured: {'; '.join(line['errors']) or 'no time left'} |" + " |" * 7
+        return f"| {what} | not measured: {'; '.join(line['errors']) or 'no time left'} |" + " |" * 7
     limit = "" if is_limit else " ×"
     middle = f"{spread[0]:.2f} ({spread[1]:.2f} to {spread[2]:.2f})"
     cells = [
-        line["what"],
+        what,
         _time(ours["wall"], line),
         "" if is_limit else _time(line["theirs"]["wall"], line),
         middle + (" s" if is_limit else " ×"),

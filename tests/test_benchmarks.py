@@ -55,13 +55,16 @@ def test_a_way_that_fails_is_noted(tmp_path):
 def test_make_bench_measures_in_fresh_processes_and_writes_table_and_chart(tmp_path):
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n", encoding="utf-8")
+    kept = {"group": "quick", "what": "kept", "errors": [], "ours": {}}
+    (tmp_path / "latest.json").write_text(json.dumps({"date": "then", "rows": [{"group": "reading"}, kept]}))
     command = ["-m", "benchmarks.run", "--images", "20", "--rounds", "1", "--only", "reading", "--out", str(tmp_path)]
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
     figures = json.loads((tmp_path / "latest.json").read_text(encoding="utf-8"))
-    assert figures["images"] == 20 and [row["errors"] for row in figures["rows"]] == [[], []]
-    assert all(row["ratio"][0] > 0 and row["ours"]["memory_mb"] > 50 for row in figures["rows"])
+    assert figures["images"] == 20 and [row["errors"] for row in figures["rows"]] == [[], [], []]
+    assert all(row["ratio"][0] > 0 and row["ours"]["memory_mb"] > 50 for row in figures["rows"][:2])
+    assert figures["rows"][2] == {**kept, "date": "then"}
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert "bare decoding" in text
+    assert "bare decoding" in text and "| kept (then) | not measured" in text
     with Image.open(tmp_path / "latest.png") as chart:
         assert chart.size[0] > 500
