@@ -38,8 +38,8 @@ def _project(root: Path) -> Path:
 
 
 def _timed(root: Path, *command: str) -> dict[str, float]:
-    started = Clock()
-    done = subprocess.run([sys.executable, "-c", *command], cwd=root, capture_output=True, text=True)
+    env, started = {**os.environ, "PREFECT_HOME": str(root / ".prefect")}, Clock()
+    done = subprocess.run([sys.executable, "-c", *command], cwd=root, env=env, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"{command[1:]} failed: {done.stdout[-200:]}{done.stderr[-200:]}")
     return started.read()
