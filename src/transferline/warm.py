@@ -48,10 +48,14 @@ def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
     except OSError:
         yield
         return
+    outer = os.environ.get(OWNER)  # this process too, if it has a parent of the other kind
     os.environ[OWNER] = str(os.getpid())
     try:
         yield
     finally:
+        del os.environ[OWNER]
+        if outer is not None:
+            os.environ[OWNER] = outer
         parent.terminate()
         parent.wait()
         Path(path).unlink(missing_ok=True)
