@@ -8,19 +8,26 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drops what native code writes to standard error in the block; exceptions pass.
+    """Drops what imports write to standard error in the block; exceptions pass.
 
     TensorFlow prints some lines before it reads TF_CPP_MIN_LOG_LEVEL, and most about its devices: where it is imported,
     they are looked up here too.
     """
-    sys.stderr.flush()
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with without_native_messages():
         with without_wrappers():
             yield
         if "tensorflow" in sys.modules:
             sys.modules["tensorflow"].config.list_physical_devices()
+
+
+@contextmanager
+def without_native_messages() -> Iterator[None]:
+    """Drops what is written to standard error in the block; exceptions pass."""
+    sys.stderr.flush()
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

@@ -49,7 +49,8 @@ def open_upright(file: Path | BytesIO, size: int, color: Literal["rgb", "graysca
     try:
         with Image.open(file, formats=get_args(params.Format)) as opened:
             opened.draft(None, (2 * size, 2 * size))
-            return _to_color(to_8_bits(ImageOps.exif_transpose(opened), opened), color)
+            ImageOps.exif_transpose(opened, in_place=True)  # else it copies what is upright already
+            return _to_color(to_8_bits(opened, opened), color)
     except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
         raise TransferlineError(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
 
@@ -58,7 +59,8 @@ def _to_color(picture: Image.Image, color: Literal["rgb", "grayscale"]) -> Image
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return picture.convert("RGB" if color == "rgb" else "L")
+    mode = "RGB" if color == "rgb" else "L"
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def to_8_bits(picture: Image.Image, file: Image.Image) -> Image.Image:

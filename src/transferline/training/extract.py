@@ -14,12 +14,13 @@ from transferline.compute import run_shards
 from transferline.data.images import read_batch
 from transferline.data.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
+from transferline.models.inference import Array
 from transferline.models.layers import build_layers
 from transferline.models.networks import file_sha256, is_own
 from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
-from transferline.training.frozen import Array, FrozenPart, frozen_arrays, frozen_part
+from transferline.training.frozen import FrozenPart, frozen_arrays, frozen_part
 from transferline.training.views import KINDS, sample_paths
 
 COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache

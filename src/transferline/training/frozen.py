@@ -1,12 +1,10 @@
 """The frozen part of a candidate's backbone, and what it says of views: of a shard of the bank, or of a batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transferline.data.images import read_batches
@@ -15,12 +13,11 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
 from transferline.models.cut import cut
 from transferline.models.fold import fold_batch_normalization
+from transferline.models.inference import Array, Compiled, compile_for_inference
 from transferline.models.layers import pool
 from transferline.params import Image, Pretrained
 
 BATCH = 32
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -28,14 +25,14 @@ class FrozenPart:
     """The frozen layers as two compiled steps, batch normalisation folded.
 
     Attributes:
-        to_boundary: (n, size, size, channels) float32 in 0…255 → list of boundary tensors.
-        to_features: list of boundary tensors → features (n, …) float32, pooled or a feature map.
+        to_boundary: [(n, size, size, channels) float32 in 0…255] → boundary tensors, float32.
+        to_features: boundary tensors → [features (n, …) float32, pooled or a feature map].
         features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
     """
 
-    to_boundary: Callable[..., Any]
-    to_features: Callable[..., Any]
+    to_boundary: Compiled
+    to_features: Compiled
     features: tuple[int, ...]
     boundary: tuple[tuple[int, ...], ...]
 
@@ -43,32 +40,19 @@ class FrozenPart:
 def frozen_part(candidate: Pretrained) -> FrozenPart:
     """Builds the backbone with its weights, cuts it at the freeze boundary and folds both sides."""
     import keras
-    import tensorflow as tf
 
     backbone = build_backbone(candidate.backbone, candidate.image)
     parts = cut(backbone, candidate.backbone.unfreeze)
     image = keras.Input(backbone.input_shape[1:], name="image")
-    frozen = fold_batch_normalization(parts.frozen)
+    frozen = fold_batch_normalization(parts.frozen)(preprocessing(candidate.backbone.name)(image))
     top = fold_batch_normalization(parts.top) if parts.trainable else parts.top
-    prepare = keras.Model(image, preprocessing(candidate.backbone.name)(image))
-    pooled = pool(top.output, candidate.backbone.pooling)
-    to_features = keras.Model(top.inputs, pooled)
-
-    @tf.function(input_signature=[_any_number(image)])  # the last batch is smaller: it would be traced once more
-    def run_frozen(images: Any) -> Any:
-        return tf.nest.flatten(frozen(prepare(images), training=False))
-
-    @tf.function(input_signature=[[_any_number(tensor) for tensor in top.inputs]])
-    def run_top(tensors: Any) -> Any:
-        return to_features(tensors, training=False)
-
-    return FrozenPart(run_frozen, run_top, tuple(pooled.shape[1:]), tuple(tuple(t.shape[1:]) for t in top.inputs))
-
-
-def _any_number(tensor: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.TensorSpec((None, *tensor.shape[1:]), "float32")
+    features = pool(top.output, candidate.backbone.pooling)
+    return FrozenPart(
+        to_boundary=compile_for_inference(keras.Model(image, frozen)),
+        to_features=compile_for_inference(keras.Model(top.inputs, features)),
+        features=tuple(features.shape[1:]),
+        boundary=tuple(tuple(tensor.shape[1:]) for tensor in top.inputs),
+    )
 
 
 def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:
@@ -92,14 +76,14 @@ def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pr
     found = {"features": [np.empty((0, *part.features), dtype)]}
     found |= {f"boundary-{k}": [np.empty((0, *shape), dtype)] for k, shape in enumerate(part.boundary)}
     for batch, images in _with_images(raw, rows, candidate.image):
-        tensors = part.to_boundary(apply_views(images, batch))
+        tensors = part.to_boundary([apply_views(images, batch)])
         in_head, in_fine_tune = batch["in_head"].to_numpy(), batch["in_fine_tune"].to_numpy()
         if in_head.any():
-            features = part.to_features([tensor[in_head] for tensor in tensors])
-            found["features"].append(_to(dtype, features.numpy()))
+            (features,) = part.to_features([tensor[in_head] for tensor in tensors])
+            found["features"].append(_to(dtype, features))
         if in_fine_tune.any():
             for k, tensor in enumerate(tensors):
-                found[f"boundary-{k}"].append(_to(dtype, tensor.numpy()[in_fine_tune]))
+                found[f"boundary-{k}"].append(_to(dtype, tensor[in_fine_tune]))
     return {kind: np.concatenate(parts) for kind, parts in found.items()}
 
 
