@@ -76,6 +76,12 @@ def _cpu() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def _peak() -> int:
+    """Kilobytes that this process or a child held at most; its `ru_maxrss` counts the process that started it too."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return max(int(status["VmHWM"].split()[0]), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
 def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadline: float) -> Result:
     """Runs the ways of a module in turns. After the first, a round is started if one like the last one would end before
     `deadline` (of `time.monotonic`).
@@ -179,8 +185,7 @@ def main() -> None:
     environment.prepare(ROOT)
     run: Callable[[Path], dict[str, Any]] = getattr(importlib.import_module(f"benchmarks.{module}"), way)
     figures = run(Path(folder))
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({**figures, "memory_mb": peak / 1024}), flush=True)
+    print(json.dumps({**figures, "memory_mb": _peak() / 1024}), flush=True)
     sys.stderr.flush()
     os._exit(0)  # TensorFlow's threads may take seconds to end
 
