@@ -1,5 +1,7 @@
 """Models compiled for inference, beside the same models called as they are."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -37,6 +39,15 @@ def test_a_row_is_the_same_whatever_is_beside_it_and_on_any_number_of_threads(cr
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     alone = compile_for_inference(crossed)([values[5:6] for values in inputs])
     assert [each.tobytes() for each in alone] == [each[5:6].tobytes() for each in whole]
+
+
+def test_several_threads_can_ask_at_once(crossed):
+    run = compile_for_inference(crossed)
+    calls = [[rows(ROWS, 6, 6, 4) + number, rows(ROWS, 6, 6, 4)] for number in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(run, calls))
+    for found, call in zip(together, calls, strict=True):
+        assert [each.tobytes() for each in found] == [each.tobytes() for each in run(call)]
 
 
 def test_an_operation_that_tflite_lacks_is_done_by_tensorflow():

@@ -4,6 +4,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
+
+SILENCED = RLock()  # else a second thread would take the first one's nowhere for the terminal
 
 
 @contextmanager
@@ -22,16 +25,17 @@ def quiet_imports() -> Iterator[None]:
 
 @contextmanager
 def without_native_messages() -> Iterator[None]:
-    """Drops what is written to standard error in the block; exceptions pass."""
-    sys.stderr.flush()
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
+    """Drops what is written to standard error in the block; exceptions pass. One thread at a time."""
+    with SILENCED:
+        sys.stderr.flush()
+        terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            os.close(nowhere)
 
 
 @contextmanager

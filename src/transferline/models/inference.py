@@ -1,6 +1,7 @@
 """A model compiled to be run, not trained: by TFLite's XNNPACK on a processor, by TensorFlow on a GPU."""
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,24 +57,32 @@ def _graph(model: keras.Model, rows: int | None) -> Any:
 
 
 def _in_lite(graph: Any) -> Compiled:
-    threads = (os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())).split(",")[0]  # set for the workers of Dask
-    with warnings.catch_warnings(action="ignore", category=UserWarning), without_native_messages():
+    with without_native_messages():
         # given an object to track it writes a SavedModel, takes twice as long and sorts inputs and outputs by name
         content = tf.lite.TFLiteConverter.from_concrete_functions([graph]).convert()
-        # deprecated for ai-edge-litert, which has the same class: 60 MB more, and no converter
-        interpreter = tf.lite.Interpreter(model_content=content, num_threads=int(threads))
-        interpreter.allocate_tensors()
-    inputs_of_lite, outputs_of_lite = interpreter.get_input_details(), interpreter.get_output_details()
+    lite = _Lite(content)
 
     def run(inputs: Sequence[Array]) -> list[Array]:
-        count = len(inputs[0])
-        outputs = [np.empty((count, *each["shape"][1:]), np.float32) for each in outputs_of_lite]
+        interpreter, count = lite.interpreter, len(inputs[0])
+        taken, given = interpreter.get_input_details(), interpreter.get_output_details()
+        outputs = [np.empty((count, *each["shape"][1:]), np.float32) for each in given]
         for start in range(0, count, ROWS):  # the last rows are repeated up to the full number
-            for values, each in zip(inputs, inputs_of_lite, strict=True):
+            for values, each in zip(inputs, taken, strict=True):
                 interpreter.set_tensor(each["index"], np.resize(values[start : start + ROWS], each["shape"]))
             interpreter.invoke()
-            for output, each in zip(outputs, outputs_of_lite, strict=True):
+            for output, each in zip(outputs, given, strict=True):
                 output[start : start + ROWS] = interpreter.get_tensor(each["index"])[: count - start]
         return outputs
 
     return run
+
+
+class _Lite(threading.local):
+    """An interpreter for each thread that asks for it: it holds the values of one call."""
+
+    def __init__(self, content: bytes) -> None:
+        threads = (os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())).split(",")[0]  # 1 in the workers of Dask
+        with warnings.catch_warnings(action="ignore", category=UserWarning), without_native_messages():
+            # deprecated for ai-edge-litert, which has the same class: 60 MB more, and no converter
+            self.interpreter = tf.lite.Interpreter(model_content=content, num_threads=int(threads))
+            self.interpreter.allocate_tensors()
