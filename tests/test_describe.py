@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
+from transferline.data.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.models.describe import Output, describe, describe_candidates, format_description
 from transferline.params import Candidate, Unfreeze, load_params
+from transferline.paths import MANIFEST
 
 
 def candidate(recipe: str, name: str) -> Candidate:
@@ -92,7 +95,26 @@ def test_the_default_recipe_is_described_as_json(tmp_path: Path, monkeypatch: py
     assert hidden["parameters"] == 3_413_024 + hidden["train_head_parameters"]
     assert hidden["train_parameters"] is None and hidden["features"] == [1280]
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TransferlineError, match="not known before validate has run; give --classes N"):
+    with pytest.raises(
+        TransferlineError, match="digits has is not known before validate has run on it; give --classes N"
+    ):
         describe_candidates(params, None, None, as_json=False)
     with pytest.raises(TransferlineError, match=r"there is no candidate big; .* has lite0_plain, lite0_hidden"):
         describe_candidates(params, "big", 10, as_json=False)
+
+
+def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """After `use` the manifest is still that of the dataset before."""
+    monkeypatch.chdir(tmp_path)
+    params = load_params(ROOT / "recipes" / "digits.yaml")
+    rows = pd.DataFrame({"path": ["a/1.png", "b/1.png"], "label": ["a", "b"]})
+    (tmp_path / "data" / "raw" / "letters" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "letters" / "a" / "1.png").touch()
+    write_table(ImageTable(rows, ("a", "b", "c")), MANIFEST)
+    with pytest.raises(TransferlineError, match="how many classes digits has is not known"):
+        describe_candidates(params, None, None, as_json=True)
+    (tmp_path / "data" / "raw" / "letters").rename(tmp_path / "data" / "raw" / "digits")
+    found = json.loads(describe_candidates(params, "lite0_plain", None, as_json=True))
+    assert (
+        found["lite0_plain"] == json.loads(describe_candidates(params, "lite0_plain", 3, as_json=True))["lite0_plain"]
+    )

@@ -78,6 +78,11 @@ MISTAKES = {
         "monitor: val_mean_average_precision",
         r"candidates\.lite0_plain\.train_head\.monitor: .* is none",
     ),
+    "what DVC cannot read": (
+        '"sqlite:///mlruns/mlflow.db"',
+        "sqlite:///mlruns/mlflow.db",
+        r"cannot be read as YAML: (?s:.*)line 106, column \d+",
+    ),
     "reversed range": ("rotation: [-10, 10]", "rotation: [10, -10]", r"augment\.rotation: the first number"),
     "backbone": ("efficientnet_lite0", "efficientnet_light0", r"did you mean efficientnet_lite0\? allowed are .*vgg16"),
     "optimizer": ("name: adam,", "name: adagrad,", r"optimizer: .*'adam', 'rmsprop', 'sgd'"),

@@ -15,7 +15,7 @@ from transferline.models.cut import cut
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
-from transferline.paths import MANIFEST
+from transferline.paths import MANIFEST, RAW
 
 
 class Output(BaseModel):
@@ -197,7 +197,7 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
     """
     if candidate is not None and candidate not in params.candidates:
         raise TransferlineError(f"there is no candidate {candidate}; params.yaml has {', '.join(params.candidates)}")
-    known = classes or (2 if params.data.problem == "binary" else _classes_of_manifest())
+    known = classes or (2 if params.data.problem == "binary" else _classes_of_manifest(params.data.dataset))
     names = [candidate] if candidate else list(params.candidates)
     found = {name: _describe_named(name, params, known) for name in names}
     if as_json:
@@ -212,7 +212,12 @@ def _describe_named(name: str, params: Params, classes: int) -> Description:
         raise TransferlineError(f"candidates.{name}: {error}") from error
 
 
-def _classes_of_manifest() -> int:
-    if not MANIFEST.exists():
-        raise TransferlineError("how many classes there are is not known before validate has run; give --classes N")
-    return len(read_table(MANIFEST).classes)
+def _classes_of_manifest(dataset: str) -> int:
+    table = read_table(MANIFEST) if MANIFEST.exists() else None
+    if (
+        table is None or not (RAW / dataset / table.rows["path"].iloc[0]).exists()
+    ):  # after `use` it is of another dataset
+        raise TransferlineError(
+            f"how many classes {dataset} has is not known before validate has run on it; give --classes N"
+        )
+    return len(table.classes)

@@ -20,7 +20,7 @@ def load_params(path: Path) -> Params:
         TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
     """
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # as strict as DVC, which reads it so
     except FileNotFoundError as error:
         raise TransferlineError(f"{path}: no such file; recipes/ holds complete ones to start from") from error
     except (OSError, UnicodeDecodeError, YAMLError) as error:
