@@ -45,7 +45,9 @@ def fitted(tmp_path, views_at_once: int) -> tuple[keras.Model, dict[str, list[fl
         build_optimizer(training, data.batches_per_epoch), build_loss(training.loss, "multiclass"), metrics=[metric]
     )
     callbacks = build_callbacks(training, tmp_path)
-    fit = model.fit(data, validation_data=held, epochs=12, callbacks=callbacks, shuffle=False, verbose=0)
+    steps = {"steps_per_epoch": len(data), "validation_steps": len(held), "shuffle": False}
+    watched = {"validation_data": held.dataset(), "callbacks": callbacks}
+    fit = model.fit(data.dataset(1, 12), epochs=12, **steps, **watched, verbose=0)
     return model, fit.history
 
 
@@ -59,3 +61,13 @@ def test_batches_in_one_call_train_and_score_as_batches_one_by_one(tmp_path):
     for weight, other in zip(plain.weights, model.weights, strict=True):
         np.testing.assert_allclose(other, weight, rtol=1e-3, atol=1e-5, err_msg=weight.path)
     assert int(model.optimizer.iterations) == len(wanted["loss"]) * 8
+
+
+def test_a_dataset_holds_epoch_after_epoch_and_never_waits_for_the_tuner_of_tensorflow():
+    rows = pd.DataFrame({"path": map(str, range(10))})
+    batches = Batches(rows, lambda at: at.astype(np.float32), np.zeros((10, 1), np.int32), np.ones(1), 4, 7)
+    dataset = batches.dataset(2, 2)
+    assert dataset.options().autotune.enabled is False
+    found = [inputs.numpy().tolist() for inputs, _, _ in dataset]
+    assert found == [inputs.tolist() for epoch in (2, 3) for inputs, _, _ in batches.items(epoch)]
+    assert found[:3] != found[3:] and sorted(np.concatenate(found[:3])) == list(range(10))

@@ -14,7 +14,7 @@ from prefect.testing.utilities import prefect_test_harness
 from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, edit, make_line
-from transferline import pipeline
+from transferline import cli, pipeline
 from transferline.errors import TransferlineError
 
 PROJECT = Path(__file__).parents[1]
@@ -148,6 +148,16 @@ def test_wrong_params_stop_before_any_stage(server: None, repo: Path, capsys: py
     assert main(promote=False) == 1
     assert "did you mean dataset?" in capsys.readouterr().err
     assert not (repo / "data/raw/digits").exists()
+
+
+def test_wrong_params_are_named_before_prefect_is_needed(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(repo / "params.yaml", "dataset: digits", "datasets: digits")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(sys, "argv", ["transferline", "run"])
+    with pytest.raises(SystemExit, match="did you mean dataset"):
+        cli.main()
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def test_weights_of_the_classes_of_a_multilabel_problem_weigh_the_whole_term():
     inputs = RANDOM.normal(size=(6, 3)).astype(np.float32)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
     model.compile(loss=build_loss(PLAIN, "multilabel"))
-    loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, weights, 6), verbose=0)
+    loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, weights, 6).dataset(), verbose=0)
     assert loss == pytest.approx((of_labels(truth, inputs, PLAIN) * weights).mean(), rel=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_weights_of_single_labels_weigh_images(problem: Any):
     model = keras.Sequential([keras.Input(inputs.shape[1:]), keras.layers.Identity()])
     model.compile(loss=build_loss(PLAIN, problem))
     rows = pd.DataFrame({"path": ["a", "b", "c"]})
-    loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, np.array([1.0, 3.0]), 3), verbose=0)
+    loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, np.array([1.0, 3.0]), 3).dataset(), verbose=0)
     terms = (of_labels if problem == "binary" else of_classes)(truth, inputs, PLAIN).ravel()
     assert loss == pytest.approx((terms * [1, 3, 3]).mean(), rel=1e-5)
 

@@ -149,7 +149,7 @@ def test_batches_hold_masks_and_weights_with_the_mean_of_one(data: tuple[Path, I
     counts = pixels.counts(rows.index.to_numpy())
     assert counts.sum() == counts[[0, 1, 2, 3, VOID]].sum() == rows["path"].nunique() * 64 * 64
     batches = MaskBatches(rows, pixels.read, counts[:4], np.array([1, 2, 2, 2], np.float32), 4, 7)
-    images, masks, weights = batches[0]
+    images, masks, weights = next(batches.items())
     assert images.shape == (4, 64, 64, 3) and masks.shape == (4, 64, 64, 1) and weights.shape == (4, 64, 64)
     assert weights.mean() == pytest.approx(1) and (weights[masks[..., 0] == VOID] == 0).all()
     ratio = weights[masks[..., 0] == 1].mean() / weights[masks[..., 0] == 0].mean()

@@ -114,5 +114,5 @@ def test_no_replica_is_left_without_an_image(monkeypatch):
     for views, wanted in ((19, [8, 11]), (20, [8, 8, 4]), (3, [3]), (16, [8, 8])):
         rows = pd.DataFrame({"path": map(str, range(views))})
         data = Batches(rows, lambda positions: positions, np.zeros((views, 1), np.int32), np.ones(1), 8)
-        assert [len(data[item][1]) for item in range(len(data))] == wanted
+        assert [len(targets) for _, targets, _ in data.items()] == wanted
         assert data.batches_per_epoch == len(wanted)

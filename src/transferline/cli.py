@@ -50,11 +50,14 @@ def _flow(name: str) -> Any:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from transferline.params import load_params
     from transferline.ui import embedded_server
     from transferline.warm import DVC, shared_by_stages
 
+    root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    with shared_by_stages(DVC), embedded_server(environment.enter_project()) as server:
+    with shared_by_stages(DVC), embedded_server(root) as server:
+        load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
         status: int = _flow("retrain").main(
             server,
             recipe=recipe,

@@ -72,7 +72,8 @@ def _nearest(place: NDArray[np.float64], size: int, fill: str) -> tuple[NDArray[
 
 
 def _are_untouched(rows: pd.DataFrame) -> bool:
-    return bool(not rows[list(FLIPS)].to_numpy().any() and (rows[list(NEUTRAL)] == pd.Series(NEUTRAL)).all(axis=None))
+    is_neutral = rows[list(NEUTRAL)].to_numpy() == list(NEUTRAL.values())  # pandas takes 20 times as long to compare
+    return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any())
 
 
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.float32]:

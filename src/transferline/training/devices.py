@@ -71,10 +71,10 @@ class Replicated(keras.Model):  # type: ignore[misc]
         """Scores a batch."""
         self.test_function = self._on_each(self.test_step)
 
-    def predict(self, batches: Any, **_: Any) -> npt.NDArray[np.float32]:
+    def predict(self, dataset: tf.data.Dataset, **_: Any) -> npt.NDArray[np.float32]:
         """The logits of all batches, one after the other, on one device: (n, …)."""
         answer = tf.function(lambda inputs: self(inputs, training=False), reduce_retracing=True)
-        return np.concatenate([answer(batches[number][0]).numpy() for number in range(len(batches))])
+        return np.concatenate([answer(inputs).numpy() for inputs, *_ in dataset])
 
     def predict_on_batch(self, inputs: Any) -> npt.NDArray[np.float32]:
         """The logits of a batch, on one device: (n, …)."""

@@ -15,7 +15,7 @@ from transferline.evaluation.thresholds import choose
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
-from transferline.training.batches import Batches, Read, class_weight_vector
+from transferline.training.batches import Batches, Read, class_weight_vector, predict
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.devices import Replicated
 from transferline.training.epochs import SeveralBatches
@@ -120,7 +120,7 @@ def run_job(
         history = _fit(model, training, job, data, validation, first_epoch)
     card = job.card
     if job.thresholds:
-        likely = to_probabilities(model.predict(validation, verbose=0), problem)
+        likely = to_probabilities(predict(model, validation), problem)
         chosen = choose(validation.targets.astype(bool), likely, job.thresholds)
         update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
         card = card.model_copy(update=update)
@@ -160,7 +160,7 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
         say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
         return found
     majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
-    likely = to_probabilities(model.predict(validation, verbose=0), card.problem)
+    likely = to_probabilities(predict(model, validation), card.problem)
     untrained = figures(validation.targets, likely, card.problem)
     say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
     return {
@@ -184,8 +184,10 @@ def _fit(
     recorder = EpochRecorder(card.phase, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
     exact = [ExactMeanAveragePrecision(validation)] if card.problem == "multilabel" else []
     model.fit(
-        data,
-        validation_data=validation,
+        data.dataset(first_epoch, training.epochs),
+        steps_per_epoch=len(data),
+        validation_data=validation.dataset(),
+        validation_steps=len(validation),
         epochs=training.epochs,
         callbacks=[*exact, recorder, *build_callbacks(training, LOGS / card.candidate / card.phase)],
         shuffle=False,  # the batches are in drawn order already

@@ -106,8 +106,7 @@ def _gather(vectors: keras.Model, batches: Batches, outputs: int, problem: Probl
     """All batches of an epoch in one."""
     features = np.empty((batches.views_per_epoch, vectors.output.shape[1]), np.float32)
     parts, end = [], 0
-    for number in range(len(batches)):
-        inputs, *part = batches[number]
+    for inputs, *part in batches.items():
         parts.append(part)
         start, end = end, end + len(part[0])
         features[start:end] = vectors(inputs)

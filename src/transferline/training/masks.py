@@ -14,7 +14,7 @@ from transferline.data.masks import read_masks
 from transferline.data.transform import apply_views_to_masks
 from transferline.evaluation.segmentation import confusion, mean_iou, pixel_accuracy
 from transferline.params import Image
-from transferline.training.batches import Array, Batches, Read
+from transferline.training.batches import Array, Batches, Item, Read
 from transferline.training.pixels import Pixels
 
 Loss = Callable[[Any, Any], Any]
@@ -74,9 +74,9 @@ class MaskBatches(Batches):
         self._weight_of_value = np.zeros(256, np.float32)
         self._weight_of_value[: len(class_weights)] = class_weights
 
-    def __getitem__(self, batch: int) -> tuple[Any, Array, Array]:
+    def _item(self, chosen: Array) -> Item:
         """One batch: images, masks (n, size, size, 1) and weights (n, size, size)."""
-        (images, masks), _, _ = super().__getitem__(batch)
+        (images, masks), _, _ = super()._item(chosen)
         weights = self._weight_of_value[masks[..., 0]]
         return images, masks, weights / max(float(weights.mean()), 1e-9)
 
@@ -139,8 +139,7 @@ def floor_of_masks(model: keras.Model, data: MaskBatches, validation: MaskBatche
     majority = np.zeros((classes, classes + 1), np.int64)
     majority[:, data.counts.argmax()] = validation.counts
     untrained = np.zeros_like(majority)
-    for number in range(len(validation)):
-        images, masks, _ = validation[number]
+    for images, masks, _ in validation.items():
         untrained += confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
     figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
     return {
