@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 from distributed import LocalCluster
 
@@ -87,6 +91,62 @@ def test_validation_finds_the_same(compute: Compute, tmp_path: Path, monkeypatch
     )
     pd.testing.assert_frame_equal(here.table.rows, there.table.rows)
     assert here.findings == there.findings and here.findings
+
+
+def test_processes_of_this_machine_give_the_same_in_order_and_errors_as_they_are(tmp_path: Path) -> None:
+    items = [1, 9, 7, 2, 5]
+    assert run_shards(partial(note, tmp_path), items, None, "x", in_processes=True) == [n * n for n in items]
+    with pytest.raises(TransferlineError, match="item 1 is bad"):
+        run_shards(fail, items, None, "x", in_processes=True)
+
+
+def test_a_process_that_is_killed_is_one_clear_message(tmp_path: Path) -> None:
+    with pytest.raises(TransferlineError, match="x: a process was killed, perhaps for want of memory"):
+        run_shards(partial(note, tmp_path), [1, 2, 3, 4], None, "x", in_processes=True)
+
+
+LONG = """
+import sys
+from functools import partial
+from pathlib import Path
+from transferline.compute import run_shards
+from tests.test_compute import take_long
+run_shards(partial(take_long, Path(sys.argv[1])), list("abcd"), None, "x", in_processes=True)
+"""
+PROCESSES = min(4, os.cpu_count() or 1)
+
+
+def take_long(folder: Path, item: str) -> None:
+    (folder / item).write_text(str(os.getpid()))
+    time.sleep(3)
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], set[int]]]:
+    """A process that does `LONG`, and those that do it for it."""
+    command = [sys.executable, "-c", LONG, str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while len(found := {path.read_text() for path in tmp_path.iterdir()} - {""}) < PROCESSES:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process, set(map(int, found))
+
+
+def test_processes_end_with_the_one_that_started_them(at_work: tuple[subprocess.Popen[str], set[int]]) -> None:
+    process, others = at_work
+    waited_for = [psutil.Process(pid) for pid in others]
+    process.kill()
+    assert not psutil.wait_procs(waited_for, 2)[1], "they would have slept on"
+
+
+def test_ctrl_c_is_for_the_first_process(at_work: tuple[subprocess.Popen[str], set[int]], tmp_path: Path) -> None:
+    process, _ = at_work
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert said.count("Traceback") == 1 and said.rstrip().endswith("KeyboardInterrupt")
+    assert len(list(tmp_path.iterdir())) < 4 or PROCESSES > 2, "what had not begun is left out"
 
 
 def test_no_scheduler_at_the_address() -> None:

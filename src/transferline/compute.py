@@ -1,10 +1,15 @@
 """Work that falls into shards, in this process or by the workers of Dask."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from transferline.errors import TransferlineError
 from transferline.params import Compute
+from transferline.processes import end_with_parent
 from transferline.progress import progress, say
 
 Item = TypeVar("Item")
@@ -12,7 +17,11 @@ Result = TypeVar("Result")
 
 
 def run_shards(
-    work: Callable[[Item], Result], items: Sequence[Item], compute: Compute | None, what: str
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    compute: Compute | None,
+    what: str,
+    in_processes: bool = False,
 ) -> list[Result]:
     """The results of `work` for each of `items`, in their order, wherever it is done.
 
@@ -23,12 +32,16 @@ def run_shards(
         items: what there is to do.
         compute: where; here if left out.
         what: for the lines of progress.
+        in_processes: here it is done by a process for each core, because it is mostly Python, which lets one thread
+            run at a time.
 
     Raises:
         Exception: whatever `work` raises.
-        TransferlineError: there is no scheduler at the address.
+        TransferlineError: there is no scheduler at the address, or a process was killed.
     """
     if not items or compute is None or compute.engine == "local":
+        if in_processes and len(items) > 1:
+            return _by_processes(work, items, what)
         return [work(item) for item in progress(items, len(items), what)]
     from distributed import as_completed
 
@@ -46,11 +59,17 @@ def run_shards(
     return [results[number] for number in range(len(items))]
 
 
+def _by_processes(work: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:
+    try:
+        with ProcessPoolExecutor(min(len(items), os.cpu_count() or 1), initializer=end_with_parent) as pool:
+            return list(progress(pool.map(work, items), len(items), what))
+    except BrokenProcessPool as error:
+        raise TransferlineError(f"{what}: a process was killed, perhaps for want of memory; run it again") from error
+
+
 @contextmanager
 def _client(compute: Compute) -> Iterator[Any]:
     from distributed import Client, LocalCluster
-
-    from transferline.errors import TransferlineError
 
     if compute.address is None:
         settings = {"n_workers": compute.workers, "threads_per_worker": 1, "processes": True}

@@ -1,8 +1,10 @@
 """Which process did something, and whether it is still there."""
 
+import ctypes
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +14,7 @@ import psutil
 SECONDS_TO_END = 10.0
 # the start of a process, as the kernel reckons it, moves a little when the clock is set
 CLOCK_TOLERANCE = 2.0
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,13 @@ def is_alive(pid: int, before: float) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= before + CLOCK_TOLERANCE
     except psutil.NoSuchProcess:
         return False
+
+
+def end_with_parent() -> None:
+    """Leaves Ctrl-C to the process that forked this one, and on Linux ends with it, also where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_processes(is_meant: Callable[[dict[str, str]], bool]) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from transferline import environment, warm
+from transferline.processes import PR_SET_PDEATHSIG
 from transferline.quiet import without_wrappers
 
 # What it imports before it is ready, and what while there is nothing to answer.
@@ -38,7 +39,6 @@ LATER = {
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
 VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")
 VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
-PR_SET_PDEATHSIG = 1
 
 Request = dict[str, Any]
 

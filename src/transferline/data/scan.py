@@ -7,7 +7,6 @@ import os
 import stat
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -21,7 +20,6 @@ from transferline.compute import run_shards
 from transferline.data.images import to_8_bits
 from transferline.data.layouts import HIDDEN
 from transferline.params import Compute, Format
-from transferline.progress import progress
 
 READABLE = get_args(Format)
 RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the others get a name, but are not decoded
@@ -36,7 +34,7 @@ FORMAT_OF_SUFFIX = {
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
 VALUES = np.arange(256.0)
-FILES_PER_SHARD, FILES_PER_CALL = 4096, 16
+FILES_PER_SHARD = 256
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("path", "sha256"), object),
     "bytes": "Int64",
@@ -60,17 +58,17 @@ def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None) -> pd.
         255; a large JPEG is measured at a reduced scale of at least 128 pixels), `phash` (64 hexadecimal digits).
     """
     shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
-    return pd.concat(run_shards(partial(_scan_shard, raw), shards, compute, "validate: shards"), ignore_index=True)
+    what = f"images read, in shards of {FILES_PER_SHARD}"
+    tables = run_shards(partial(_scan_shard, raw), shards, compute, what, in_processes=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _scan_shard(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
     Image.init()
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        chunks = [paths[start : start + FILES_PER_CALL] for start in range(0, len(paths), FILES_PER_CALL)]
-        found = pool.map(lambda chunk: [_look_at(raw, path) for path in chunk], chunks)
-        rows = list(progress((row for rows in found for row in rows), len(paths), "images read"))
+        rows = [_look_at(raw, path) for path in paths]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
