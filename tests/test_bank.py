@@ -89,6 +89,32 @@ def test_shards_of_other_params_are_not_used_again(data, tmp_path):
     assert files(tmp_path)["features-00000.npy"] != before["features-00000.npy"]
 
 
+def test_a_bank_that_another_candidate_has_is_copied(data, tmp_path, monkeypatch, capsys):
+    raw, views = data
+    extract(raw, views, candidate(), "multiclass", tmp_path / "a")
+    monkeypatch.setattr(extract_module, "frozen_arrays", None)
+    extract(raw, views, candidate(), "multiclass", tmp_path / "b", banks=tmp_path)
+    assert files(tmp_path / "b") == files(tmp_path / "a")
+    assert f"{tmp_path / 'a'} holds the same values: they are copied" in capsys.readouterr().out
+    other = candidate(image={"size": 64, "color": "rgb", "resize": "stretch"})
+    with pytest.raises(TypeError, match="not callable"):  # it computes
+        extract(raw, views, other, "multiclass", tmp_path / "c", banks=tmp_path)
+
+
+def test_other_code_uses_no_shard_again(data, tmp_path, monkeypatch):
+    raw, views = data
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "module.py").write_text("1")
+    monkeypatch.setattr(extract_module, "CODE", code)
+    extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
+    monkeypatch.setattr(extract_module, "frozen_arrays", None)
+    extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
+    (code / "module.py").write_text("2")
+    with pytest.raises(TypeError, match="not callable"):
+        extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
+
+
 def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_path):
     raw, views = data
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -17,4 +17,4 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, bank: Path) -
     with quiet_imports():
         from transferline.training.extract import extract
 
-    extract(raw, read_table(views), section, params.data.problem, bank, params.compute)
+    extract(raw, read_table(views), section, params.data.problem, bank, params.compute, banks=bank.parent)

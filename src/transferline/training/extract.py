@@ -3,8 +3,10 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEW
 from transferline.training.frozen import FrozenPart, frozen_arrays, frozen_part
 from transferline.training.views import KINDS, sample_paths
 
+CODE = Path(__file__).parents[1]
 COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
 
 
@@ -38,7 +41,9 @@ def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
 def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
     """What the values of a bank follow from; shards of another fingerprint are not used again."""
     settings = [candidate.image, candidate.backbone, candidate.extract]
-    digest = hashlib.sha256(repr(settings).encode())
+    digest = hashlib.sha256(repr([*settings, *map(version, ("keras", "tensorflow"))]).encode())
+    for file in sorted(CODE.rglob("*.py")):
+        digest.update(file.read_bytes())
     if is_own(candidate.backbone.name):
         digest.update(file_sha256(candidate.backbone.name).encode())
     digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
@@ -53,6 +58,7 @@ def extract(
     folder: Path,
     compute: Compute | None = None,
     room: int | None = None,
+    banks: Path | None = None,
 ) -> None:
     """Writes the bank of a candidate; what an interrupted call left whole is kept.
 
@@ -67,6 +73,7 @@ def extract(
         folder: of the bank.
         compute: where the shards are computed; here if left out.
         room: how many bytes the bank may take; what is free on the disk of `folder` if left out.
+        banks: a folder with those of other candidates: where one holds the same values, they are copied.
 
     Raises:
         TransferlineError: the candidate's layers do not fit on the features, the disk is full, or values do not fit
@@ -81,10 +88,12 @@ def extract(
     state = {"fingerprint": key, "dtype": candidate.extract.dtype, "stored": stored}
     _keep_only(folder, state)
     rows = [table.rows[start : start + VIEWS_PER_SHARD] for start in range(0, len(table.rows), VIEWS_PER_SHARD)]
-    todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
-    if stored and len(todo) < len(rows):
-        say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
     try:
+        if banks and not shard_file(folder, "features", 0).exists():
+            _take_over(folder, state, banks)
+        todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
+        if stored and len(todo) < len(rows):
+            say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
         run_shards(partial(_fill, raw, folder, candidate, key, stored), todo, compute, "extract: shards")
         np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
         write_table(table, folder / ROWS_FILE)
@@ -150,23 +159,44 @@ def _used(folder: Path) -> int:
 
 def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
     """Empties the folder unless it holds shards of the same state, and marks it as incomplete."""
-    index = folder / INDEX_FILE
-    if index.exists():
-        present = json.loads(index.read_text(encoding="utf-8"))
-        if {key: present.get(key) for key in state} != json.loads(json.dumps(state)):
-            shutil.rmtree(folder)
+    if folder.exists() and not _is_of(folder, state):
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    index.write_text(json.dumps(state), encoding="utf-8")
+    (folder / INDEX_FILE).write_text(json.dumps(state), encoding="utf-8")
+
+
+def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) -> bool:
+    """Whether a folder holds a bank, or a part of one if it need not be whole, of that state."""
+    index = folder / INDEX_FILE
+    present = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
+    same = {key: present.get(key) for key in state} == json.loads(json.dumps(state))
+    return same and ("features" in present or not is_whole)
+
+
+def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> None:
+    """Copies the shards of another whole bank of the same state."""
+    for each in sorted(banks.iterdir()):
+        if each != folder and _is_of(each, state, is_whole=True):
+            say(f"extract: {each} holds the same values: they are copied")
+            for source in sorted(each.glob("*-*.npy")):  # the features come last
+                with _whole(folder / source.name) as target:
+                    shutil.copyfile(source, target)
+            return
 
 
 def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
     """Writes the arrays of a shard; `features` comes last, so that its presence means that the shard is whole."""
     for kind in sorted(arrays):
-        target = shard_file(folder, kind, shard)
-        partial = target.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                np.save(file, arrays[kind])
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with _whole(shard_file(folder, kind, shard)) as target, target.open("wb") as file:
+            np.save(file, arrays[kind])
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """The file to write in the place of `file`, which it becomes at the end."""
+    partial = file.with_suffix(".partial")
+    try:
+        yield partial
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
