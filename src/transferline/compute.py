@@ -60,11 +60,13 @@ def run_shards(
 
 
 def _by_processes(work: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:
+    pool = ProcessPoolExecutor(min(len(items), os.cpu_count() or 1), initializer=end_with_parent)
     try:
-        with ProcessPoolExecutor(min(len(items), os.cpu_count() or 1), initializer=end_with_parent) as pool:
-            return list(progress(pool.map(work, items), len(items), what))
+        return list(progress(pool.map(work, items), len(items), what))
     except BrokenProcessPool as error:
         raise TransferlineError(f"{what}: a process was killed, perhaps for want of memory; run it again") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
