@@ -214,9 +214,8 @@ def _describe_named(name: str, params: Params, classes: int) -> Description:
 
 def _classes_of_manifest(dataset: str) -> int:
     table = read_table(MANIFEST) if MANIFEST.exists() else None
-    if (
-        table is None or not (RAW / dataset / table.rows["path"].iloc[0]).exists()
-    ):  # after `use` it is of another dataset
+    # after `use` it is of another dataset
+    if table is None or not (RAW / dataset / table.rows["path"].iloc[0]).exists():
         raise TransferlineError(
             f"how many classes {dataset} has is not known before validate has run on it; give --classes N"
         )
