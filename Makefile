@@ -57,4 +57,5 @@ clean:
 	then uv pip install --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --compile -r requirements.lock; fi
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m transferline.prefect_database
 	@touch $@

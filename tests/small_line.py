@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from transferline import pipeline
+from flows.run import connected
+from transferline import pipeline, prefect_database
+from transferline.ui import embedded_server
 
 PROJECT = Path(__file__).parents[1]
 SECONDS_TO_START = 180
@@ -153,6 +155,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         "TRANSFERLINE_WARM": "0",
     }
+    prefect_database.begin(folder / "prefect")
     words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "server.txt"
     with started(words, log, env=env):
@@ -161,6 +164,17 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         with temporary_settings({PREFECT_API_URL: env["PREFECT_API_URL"]}):
             yield env
             EventsWorker.drain_all()  # events for a server that is gone would hold up the next test's for minutes
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[None]:
+    """Flow runs of the block are recorded as `transferline run` records them, with the server's state in `folder`."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_HOME", str(folder))
+            server = stack.enter_context(embedded_server(folder))
+        stack.enter_context(connected(server))
+        yield
 
 
 def runs_of(flow: str) -> list[FlowRun]:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from prefect.artifacts import Artifact
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
-from tests.small_line import changed, edit, make_line
+from tests.small_line import changed, edit, make_line, recorded
 from transferline import cli, pipeline
 from transferline.errors import TransferlineError
 
@@ -38,8 +37,8 @@ ORDER = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with recorded(tmp_path_factory.mktemp("prefect")):
         yield
 
 

@@ -13,11 +13,10 @@ import pytest
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.retrain import main, retrain
 from tasks.jobs import StagesFailedError, run_steps
-from tests.small_line import PROJECT, changed, command, edit, make_line, started, wait_for
+from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
 from transferline.lock import clear
@@ -44,8 +43,8 @@ target.write_text(source.read_text())
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with recorded(tmp_path_factory.mktemp("prefect")):
         yield
 
 

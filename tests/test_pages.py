@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from prefect import flow, get_client
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.pages import ROWS, EpochProgress, show_decision, show_stage
+from tests.small_line import recorded
 from transferline.paths import VALIDATION_REPORT
 
 FINDING = {"severity": "warn", "rule": "blank", "path": "a.png", "detail": "nothing in it", "value": 3}
@@ -29,7 +29,7 @@ def test_the_artifacts_of_a_run(tmp_path: Path) -> None:
         gates = [{"gate": "accuracy", "verdict": "passed", "why": "0.9 against 0.8"}]
         show_decision({"promoted": True, "reason": "it is better", "version": "3", "gates": gates}, "sqlite:///x")
 
-    with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
+    with recorded(tmp_path / "prefect"), get_client(sync_client=True) as client:
         shows()
         found = {artifact.key: artifact for artifact in client.read_artifacts()}
     assert set(found) == {"findings", "validation-report", None, "decision", "mlflow"}

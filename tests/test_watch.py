@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 from prefect import State
-from prefect.testing.utilities import prefect_test_harness
 
 from flows import watch
-from tests.small_line import command, commit, edit, make_line, runs_of
+from tests.small_line import command, commit, edit, make_line, recorded, runs_of
 from transferline.data.changes import Change, find_change
 from transferline.data.revision import recorded_hash, take_revision, update_import
 from transferline.errors import TransferlineError
@@ -170,8 +169,8 @@ def test_a_revision_does_not_overwrite_data_that_no_commit_names(line: Path) -> 
 
 
 @pytest.mark.slow
-def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path) -> None:
-    with prefect_test_harness(server_startup_timeout=120):
+def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, tmp_path: Path) -> None:
+    with recorded(tmp_path / "prefect"):
         state: State[None] = watch.watch(return_state=True)
         assert state.message == "no change of images" and runs_of("retrain") == []
         (line / "data/raw/images/b.txt").write_text("b")

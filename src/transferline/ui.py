@@ -16,7 +16,7 @@ from typing import IO
 
 import requests
 
-from transferline import environment
+from transferline import environment, prefect_database
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.progress import say
@@ -160,6 +160,8 @@ def _require_free(page: Page) -> None:
 @contextlib.contextmanager
 def _started(page: Page, root: Path, **environ: str) -> Iterator[Running]:
     """Starts a page's server in a process group of its own and ends the whole group at the end."""
+    if page.name == "Prefect":
+        prefect_database.begin(Path(os.environ["PREFECT_HOME"]))
     command = [sys.executable, "-m", *page.arguments, "--host", HOST, "--port", str(page.port)]
     # Prefect's page would look for its server at the default port, not at the one that it came from
     env = {**os.environ, "PREFECT_SERVER_UI_API_URL": f"{page.address}/api", **environ}

@@ -34,7 +34,15 @@ LATER = {
         "ruamel.yaml",
         "sklearn.metrics",
     ),
-    warm.DVC: ("dvc.cli.parser", "dvc.stage.run", "pandas", "great_expectations", "pyarrow.parquet"),
+    warm.DVC: (
+        "dvc.cli.parser",
+        "dvc.repo.reproduce",
+        "dvc.repo.open_repo",
+        "dvc.stage.run",
+        "pandas",
+        "great_expectations",
+        "pyarrow.parquet",
+    ),
 }
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
 VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")

@@ -3,8 +3,10 @@
 import json
 import shutil
 import tempfile
+from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
@@ -95,7 +97,7 @@ def register(
 def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", evaluation: Path) -> str:
     """Logs a model to the active run; returns its URI.
 
-    MLflow saves the model anew, and a Keras file holds the time of its saving: the trained file replaces that one.
+    MLflow asks the model to save itself, and a Keras file holds the time of its saving: it gets the trained file.
     """
     import mlflow
     import numpy as np
@@ -106,7 +108,7 @@ def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", eva
     inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
     outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
     logged = mlflow.keras.log_model(
-        model,
+        SimpleNamespace(save=partial(shutil.copyfile, folder / MODEL_FILE)),
         name="model",
         signature=ModelSignature(inputs, outputs),
         metadata=card.model_dump(mode="json"),
@@ -116,8 +118,6 @@ def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", eva
     )
     with tempfile.TemporaryDirectory() as scratch:
         keep(root, folder, evaluation, Path(scratch) / ORIGIN)
-        (Path(scratch) / "data").mkdir()
-        shutil.copyfile(folder / MODEL_FILE, Path(scratch) / "data" / MODEL_FILE)
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
 
