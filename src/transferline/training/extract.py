@@ -89,10 +89,9 @@ def extract(
     _keep_only(folder, state)
     rows = [table.rows[start : start + VIEWS_PER_SHARD] for start in range(0, len(table.rows), VIEWS_PER_SHARD)]
     try:
-        if banks and not shard_file(folder, "features", 0).exists():
-            _take_over(folder, state, banks)
+        copied = banks and not shard_file(folder, "features", 0).exists() and _take_over(folder, state, banks)
         todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
-        if stored and len(todo) < len(rows):
+        if stored and len(todo) < len(rows) and not copied:
             say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
         run_shards(partial(_fill, raw, folder, candidate, key, stored), todo, compute, "extract: shards")
         np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
@@ -173,15 +172,16 @@ def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) ->
     return same and ("features" in present or not is_whole)
 
 
-def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> None:
-    """Copies the shards of another whole bank of the same state."""
+def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
+    """Copies the shards of another whole bank of the same state, if there is one."""
     for each in sorted(banks.iterdir()):
         if each != folder and _is_of(each, state, is_whole=True):
             say(f"extract: {each} holds the same values: they are copied")
             for source in sorted(each.glob("*-*.npy")):  # the features come last
                 with _whole(folder / source.name) as target:
                     shutil.copyfile(source, target)
-            return
+            return True
+    return False
 
 
 def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -11,7 +13,7 @@ from transferline.data.images import read_batches
 from transferline.data.transform import apply_views
 from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
-from transferline.models.cut import cut
+from transferline.models.cut import Cut, cut
 from transferline.models.fold import fold_batch_normalization
 from transferline.models.inference import Array, Compiled, compile_for_inference
 from transferline.models.layers import pool
@@ -22,37 +24,40 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class FrozenPart:
-    """The frozen layers as two compiled steps, batch normalisation folded.
+    """The frozen layers of a backbone as two steps, batch normalisation folded, each compiled when it is first taken.
 
     Attributes:
-        to_boundary: [(n, size, size, channels) float32 in 0…255] → boundary tensors, float32.
-        to_features: boundary tensors → [features (n, …) float32, pooled or a feature map].
+        parts: the backbone's.
+        candidate: the one that it is of.
         features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
     """
 
-    to_boundary: Compiled
-    to_features: Compiled
+    parts: Cut
+    candidate: Pretrained
     features: tuple[int, ...]
     boundary: tuple[tuple[int, ...], ...]
 
+    @cached_property
+    def to_boundary(self) -> Compiled:
+        """[(n, size, size, channels) float32 in 0…255] → boundary tensors, float32."""
+        frozen = fold_batch_normalization(self.parts.frozen)
+        image = keras.Input(frozen.input_shape[1:], name="image")
+        return compile_for_inference(keras.Model(image, frozen(preprocessing(self.candidate.backbone.name)(image))))
+
+    @cached_property
+    def to_features(self) -> Compiled:
+        """Boundary tensors → [features (n, …) float32, pooled or a feature map]."""
+        top = fold_batch_normalization(self.parts.top) if self.parts.trainable else self.parts.top
+        return compile_for_inference(keras.Model(top.inputs, pool(top.output, self.candidate.backbone.pooling)))
+
 
 def frozen_part(candidate: Pretrained) -> FrozenPart:
-    """Builds the backbone with its weights, cuts it at the freeze boundary and folds both sides."""
-    import keras
-
-    backbone = build_backbone(candidate.backbone, candidate.image)
-    parts = cut(backbone, candidate.backbone.unfreeze)
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    frozen = fold_batch_normalization(parts.frozen)(preprocessing(candidate.backbone.name)(image))
-    top = fold_batch_normalization(parts.top) if parts.trainable else parts.top
-    features = pool(top.output, candidate.backbone.pooling)
-    return FrozenPart(
-        to_boundary=compile_for_inference(keras.Model(image, frozen)),
-        to_features=compile_for_inference(keras.Model(top.inputs, features)),
-        features=tuple(features.shape[1:]),
-        boundary=tuple(tuple(tensor.shape[1:]) for tensor in top.inputs),
-    )
+    """Builds the backbone with its weights and cuts it at the freeze boundary."""
+    parts = cut(build_backbone(candidate.backbone, candidate.image), candidate.backbone.unfreeze)
+    features = pool(parts.top.output, candidate.backbone.pooling)
+    boundary = tuple(tuple(tensor.shape[1:]) for tensor in parts.top.inputs)
+    return FrozenPart(parts, candidate, tuple(features.shape[1:]), boundary)
 
 
 def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:
