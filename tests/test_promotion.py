@@ -11,7 +11,7 @@ from transferline import cli
 from transferline.errors import TransferlineError
 from transferline.evaluation.files import write_json
 from transferline.params import Limit, Params
-from transferline.registry import ledger
+from transferline.registry import decision, ledger
 from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
 from transferline.registry.tracking import connect
@@ -61,6 +61,47 @@ def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(par
     assert str(version_by_alias(client, name, CHAMPION).version) == better.version
     assert len(client.search_model_versions(f"name = '{name}'")) == 2
     assert [move.version for move in ledger.read(root)] == [first.version, better.version]
+
+
+def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkeypatch):
+    root = Path.cwd()
+    for phase, kernel in (("head", "good"), ("fine_tune", "fair")):
+        select(params, train(params, phase, kernel))
+        last = promote(params, root)
+    assert not last.promoted and last.gates
+
+    def score_again(*_):
+        raise AssertionError("scored again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decision, "decide", score_again)
+        again = promote(params, root)
+        assert not again.promoted and again.version == last.version
+        assert again.reason == f"nothing has changed since it was decided: {last.reason}"
+        for call in (
+            lambda: promote(with_promote(params, min_improvement=0.5), root),
+            lambda: promote(params, root, dry_run=True),
+            lambda: promote(params, root, force="why"),
+        ):
+            with pytest.raises(AssertionError, match="scored again"):
+                call()
+        write_json({"success": True, "changed": 1}, root / "reports" / "validation.json")
+        with pytest.raises(AssertionError, match="scored again"):
+            promote(params, root)
+    slow = with_promote(params, max_latency_ms=Limit(absolute=1e-9))
+    for _ in range(2):  # another time the machine may be less busy
+        assert "latency of one image" in promote(slow, root).reason and not promote(slow, root).reason.startswith(
+            "noth"
+        )
+
+
+def test_a_project_that_was_moved_says_where_its_models_are(params, tmp_path, monkeypatch):
+    select(params, train(params, "head", "fair"))
+    assert promote(params, Path.cwd()).promoted
+    (tmp_path / "mlruns" / "artifacts").rename(tmp_path / "elsewhere")
+    client = connect(params.record, Path.cwd())
+    with pytest.raises(TransferlineError, match=r"files of version 1 of colors are not .* project's folder was moved"):
+        named_model(client, params, Path.cwd(), CHAMPION)
 
 
 def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, capsys):

@@ -89,6 +89,10 @@ class Case:
     version: str | None
     test_set: str
 
+    def failed(self, gate: str) -> bool:
+        """Whether the gate of that name failed."""
+        return any(each.name == gate and each.state == "failed" for each in self.gates)
+
     @property
     def verdict(self) -> str:
         """In two words."""

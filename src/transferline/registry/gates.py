@@ -13,6 +13,7 @@ from transferline.registry.comparison import Change, ClassChange, Scored
 
 NAMED = 5
 RECALL = "{} of each class"
+LATENCY = "latency of one image in ms"
 NO_CHAMPION = "there is no champion yet"
 
 
@@ -132,7 +133,7 @@ def _figures(scored: Scored) -> dict[str, float | None]:
 
 LIMITS = {
     "max_calibration_error": "expected calibration error",
-    "max_latency_ms": "latency of one image in ms",
+    "max_latency_ms": LATENCY,
     "max_size_mb": "size on disk in MB",
     "min_corruption_accuracy": "accuracy under corruptions",
     "min_adversarial_accuracy": "accuracy under attacks",

@@ -126,11 +126,19 @@ def download(version: "ModelVersion") -> Path:
     """The folder with a version as MLflow stores it, its files checked against the registry's tags.
 
     Raises:
-        TransferlineError: a file is not the one that was registered.
+        TransferlineError: its files cannot be had, or one is not the one that was registered.
     """
     import mlflow
 
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    except mlflow.MlflowException as error:
+        place = mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location
+        raise TransferlineError(
+            f"the files of version {version.version} of {version.name} are not to be had from {place}: {error}. MLflow "
+            "keeps the whole path: where the project's folder was moved or renamed, move it back, or link the former "
+            "path to it"
+        ) from error
     _verify(
         {tag: folder / file for file, tag in HASHED.items()},
         version,

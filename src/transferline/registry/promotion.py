@@ -10,9 +10,9 @@ from transferline.data.test_sets import keep_test_set
 from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
-from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS
+from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
-from transferline.registry import ledger
+from transferline.registry import decided, ledger
 from transferline.registry.glance import champion_of
 from transferline.registry.models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
 from transferline.registry.provenance import file_sha256
@@ -49,7 +49,8 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     """Registers the selected model as challenger and makes it the champion if it passes every gate.
 
     Run again, it changes nothing; what a killed run left is finished or undone first. The decision is written to
-    `reports/decision`, and logged to the challenger's MLflow run.
+    `reports/decision`, and logged to the challenger's MLflow run. One not to promote is not made again while all that
+    it follows from stays, but in a dry run.
 
     Args:
         params: what is promoted, and the gates.
@@ -65,11 +66,17 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     name = params.promote.model_name
     if (root / JOURNAL).exists():
         recover(connect(params.record, root), root)
-    if number := _champion_already(params, root, folder):
-        return Decision(False, f"version {number} is the champion already", number)
+    former = champion_of(params.record, root, name)
+    if former and former[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
+        return Decision(False, f"version {former[0]} is the champion already", former[0])
+    files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    basis = decided.basis(params, files, former)
+    if not dry_run and force is None and (last := decided.decided(root, basis)):
+        return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
     from transferline.registry.comparison import load
     from transferline.registry.decision import decide  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
+    from transferline.registry.gates import LATENCY
 
     client = connect(params.record, root)
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
@@ -89,14 +96,10 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
             move_champion(client, root, _move(params, version, champion, case))
         else:
             client.set_registered_model_alias(name, CHALLENGER, number)
+            if not case.failed(LATENCY):  # the machine may have been busy
+                decided.keep(root, basis, number, case.reason)
     say(f"promote: every gate, and the images that changed sides: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
-
-
-def _champion_already(params: Params, root: Path, folder: Path) -> str | None:
-    """The number of the version with the model in `folder`, if that is the champion."""
-    champion = champion_of(params.record, root, params.promote.model_name)
-    return champion[0] if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE) else None
 
 
 def selected_model(root: Path) -> tuple[Path, Path]:
