@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Clock, Row
-from transferline.data.layouts import list_dataset
-from transferline.data.scan import scan
-from transferline.data.validation import validate_dataset
+from transferline.data.validate.layouts import list_dataset
+from transferline.data.validate.scan import scan
+from transferline.data.validate.validation import validate_dataset
 from transferline.params import load_params
 
 WAYS = ("validate", "decode")

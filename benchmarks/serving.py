@@ -37,7 +37,7 @@ import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image as Picture  # noqa: E402
 
-from transferline.models.backbones import construct, preprocessing  # noqa: E402
+from transferline.models.base.backbones import construct, preprocessing  # noqa: E402
 from transferline.models.exported import ModelCard  # noqa: E402
 from transferline.params import Image, load_params  # noqa: E402
 from transferline.registry.models import CHAMPION, HASHED  # noqa: E402

@@ -10,16 +10,16 @@ import pandas as pd
 
 from benchmarks.harness import Clock, Row
 from benchmarks.notebook import notebook  # noqa: F401  a way
-from transferline.data.images import IMAGE_SUFFIXES
-from transferline.data.tables import ImageTable
+from transferline.data.base.images import IMAGE_SUFFIXES
+from transferline.data.base.tables import ImageTable
 from transferline.data.views import draw_views
 from transferline.models.exported import ModelCard, Phase
 from transferline.params import Augment, Pretrained, Problem
-from transferline.training.bank import read_bank
+from transferline.training.bank.bank import read_bank
 from transferline.training.extract import extract
 from transferline.training.files import HISTORY_FILE, SUMMARY_FILE
 from transferline.training.fine_tune import fine_tune
-from transferline.training.job import Job
+from transferline.training.fit.job import Job
 from transferline.training.train_head import train_head
 
 WAYS = ("head", "bank", "recipe", "notebook")

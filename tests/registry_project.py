@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
-from transferline.data.tables import ImageTable, write_table
+from transferline.data.base.tables import ImageTable, write_table
+from transferline.evaluation.evaluate.score import metrics_of, score
 from transferline.evaluation.files import write_json
-from transferline.evaluation.score import metrics_of, score
 from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
 from transferline.registry import smoke, transaction
 from transferline.registry.provenance import file_sha256
 from transferline.registry.runs import training_run
-from transferline.training.result import Summary, write_result
+from transferline.training.fit.result import Summary, write_result
 
 CLASSES = tuple(COLORS)
 # from the mean colour to logits of blue, green and red; fair takes every blue image for a green one

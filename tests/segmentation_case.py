@@ -7,12 +7,12 @@ import pandas as pd
 
 from tests.conftest import COLORS, ROOT
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, make_pair, make_segmented
-from transferline.data.tables import ImageTable, write_table
+from transferline.data.base.tables import ImageTable, write_table
 from transferline.evaluation.files import write_json
 from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
 from transferline.registry.provenance import file_sha256
-from transferline.training.result import Summary, write_result
+from transferline.training.fit.result import Summary, write_result
 
 IMAGE = Image(size=48, color="rgb", resize="pad")
 HISTORY = {

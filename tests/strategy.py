@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from tests.tiny_training import TRAINING, candidate, job, make_data, network
-from transferline.training.bank import read_bank
+from transferline.training.bank.bank import read_bank
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train import train
 from transferline.training.train_head import train_head

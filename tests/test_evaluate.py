@@ -12,11 +12,11 @@ from PIL import Image as Picture
 
 from tests.conftest import ROOT
 from transferline import params
-from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable, join_labels, read_table, write_table
+from transferline.data.base.images import read_batch
+from transferline.data.base.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.diagrams import plot_gallery
-from transferline.evaluation.score import PROBABILITY, metrics_of, score
+from transferline.evaluation.evaluate.diagrams import plot_gallery
+from transferline.evaluation.evaluate.score import PROBABILITY, metrics_of, score
 from transferline.models.exported import ModelCard, class_probabilities, load_model, probabilities, write_card
 from transferline.stages import evaluate
 from transferline.training.files import METRIC

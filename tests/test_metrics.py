@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from transferline.evaluation import resampling
+from transferline.evaluation.base import resampling
+from transferline.evaluation.base.resampling import mean_of, with_intervals
+from transferline.evaluation.evaluate.score import metrics_of
 from transferline.evaluation.metrics import (
     classification_metrics,
     expected_calibration_error,
@@ -15,8 +17,6 @@ from transferline.evaluation.metrics import (
     share,
     single_label_figures,
 )
-from transferline.evaluation.resampling import mean_of, with_intervals
-from transferline.evaluation.score import metrics_of
 from transferline.params import Evaluate
 
 PARAMS = Evaluate(seed=1, bootstrap=2000, confidence=0.95, gallery=4)

@@ -73,7 +73,7 @@ def test_deps_are_the_modules_that_a_stage_imports(stage: str) -> None:
     wanted = modules_of(stage)
     lines = "\n".join(f"        - {file}" for file in sorted(wanted))
     assert files == wanted, f"the deps of {stage} in dvc.yaml have to be\n{lines}"
-    builds_models = "src/transferline/models/networks.py" in wanted
+    builds_models = "src/transferline/models/base/networks.py" in wanted
     assert ("networks" in body(stage)["deps"]) == builds_models, "a stage that builds models depends on the user's own"
 
 

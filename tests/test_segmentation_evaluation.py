@@ -14,14 +14,14 @@ from PIL import Image as Picture
 from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
 from transferline.cli import _parser
-from transferline.data.masks import VOID
-from transferline.data.tables import read_table
+from transferline.data.base.masks import VOID
+from transferline.data.base.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.attacks import goals
+from transferline.evaluation.base.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
+from transferline.evaluation.evaluate.attacks import goals
+from transferline.evaluation.evaluate.score import metrics_of, predict_rows
 from transferline.evaluation.files import write_json
 from transferline.evaluation.leaderboard import markdown, read_evaluations
-from transferline.evaluation.score import metrics_of, predict_rows
-from transferline.evaluation.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
 from transferline.registry import smoke, transaction

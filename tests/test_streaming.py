@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from tests.tiny_training import candidate, job, make_data
-from transferline.data.tables import ImageTable, write_table
-from transferline.training.bank import INDEX_FILE, ROWS_FILE, VIEWS_PER_SHARD, read_bank, shard_file
+from transferline.data.base.tables import ImageTable, write_table
+from transferline.training.bank.bank import INDEX_FILE, ROWS_FILE, VIEWS_PER_SHARD, read_bank, shard_file
 from transferline.training.extract import extract
 from transferline.training.fine_tune import fine_tune
 from transferline.training.streaming import open_bank

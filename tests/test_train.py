@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 from tests.tiny_training import IMAGE, ROOT, job, make_data, network, two_classes, with_two_labels
-from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable
+from transferline.data.base.images import read_batch
+from transferline.data.base.tables import ImageTable
 from transferline.data.transform import apply_views
 from transferline.errors import TransferlineError
 from transferline.models.exported import class_probabilities, load_model, read_card
 from transferline.params import Image
-from transferline.training.batches import Batches
-from transferline.training.pixels import Pixels
+from transferline.training.fit.batches import Batches
+from transferline.training.fit.pixels import Pixels
 from transferline.training.train import train
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
-from transferline.data.tables import ImageTable, targets
+from transferline.data.base.tables import ImageTable, targets
 from transferline.models.exported import class_probabilities, load_model, read_card
-from transferline.training.bank import read_bank
+from transferline.training.bank.bank import read_bank
 from transferline.training.extract import extract
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train_head import train_head
@@ -129,7 +129,7 @@ TWICE = """
 import sys
 from pathlib import Path
 from tests.tiny_training import candidate, job
-from transferline.training.bank import read_bank
+from transferline.training.bank.bank import read_bank
 from transferline.training.fine_tune import fine_tune
 from transferline.training.train_head import train_head
 folder, section = Path(sys.argv[1]), candidate()

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from transferline.data.base.tables import ImageTable, read_table, write_table
 from transferline.data.contact_sheet import MARGIN, SIDE
 from transferline.data.preview import preview_views
-from transferline.data.tables import ImageTable, read_table, write_table
 from transferline.data.transform import apply_views
 from transferline.data.views import FLIPS, NEUTRAL, draw_views
 from transferline.params import Augment, load_params

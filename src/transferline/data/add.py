@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from transferline.data.download import file_sha256
-from transferline.data.layouts import HIDDEN
 from transferline.data.sources import Archive, Folder, fetch, load_sources
 from transferline.data.survey import Survey, survey
+from transferline.data.validate.layouts import HIDDEN
 from transferline.errors import TransferlineError
 from transferline.params import NAME
 from transferline.progress import say

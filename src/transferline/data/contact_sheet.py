@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from transferline.data.images import open_upright
+from transferline.data.base.images import open_upright
 from transferline.errors import TransferlineError
 
 SIDE, LINE, MARGIN, LETTERS = 128, 12, 8, 22

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from transferline.data.base.images import read_batch
+from transferline.data.base.masks import overlay, read_masks
+from transferline.data.base.tables import ImageTable
 from transferline.data.contact_sheet import Tile, contact_sheet
-from transferline.data.images import read_batch
-from transferline.data.masks import overlay, read_masks
-from transferline.data.tables import ImageTable
 from transferline.data.transform import apply_views, apply_views_to_masks
 from transferline.params import Image
 

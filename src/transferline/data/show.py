@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from transferline.data.layouts import list_dataset
-from transferline.data.masks import scan_masks
-from transferline.data.scan import FORMAT_OF_SUFFIX, scan
+from transferline.data.base.masks import scan_masks
+from transferline.data.base.tables import natural, split_labels
 from transferline.data.survey import survey
-from transferline.data.tables import natural, split_labels
+from transferline.data.validate.layouts import list_dataset
+from transferline.data.validate.scan import FORMAT_OF_SUFFIX, scan
 from transferline.errors import TransferlineError
 from transferline.params import Data, Layout, Masks
 from transferline.params.layouts import gives_several_labels, has_masks

@@ -9,7 +9,7 @@ import pandas as pd
 
 from transferline.data.contact_sheet import thumbnail
 from transferline.data.show import Look, sizes
-from transferline.evaluation.plots import BLUE, GREY, ORANGE, picture
+from transferline.evaluation.base.plots import BLUE, GREY, ORANGE, picture
 
 ROWS = 22  # classes in a column of the picture
 PIXELS, GAP = 96, 4

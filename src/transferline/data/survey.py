@@ -9,10 +9,10 @@ from typing import Any, Literal, cast
 import pandas as pd
 from ruamel.yaml import YAML
 
-from transferline.data.csv_layout import SPLIT_NAMES
-from transferline.data.images import IMAGE_SUFFIXES
-from transferline.data.layouts import HIDDEN, list_dataset
-from transferline.data.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
+from transferline.data.base.images import IMAGE_SUFFIXES
+from transferline.data.validate.csv_layout import SPLIT_NAMES
+from transferline.data.validate.layouts import HIDDEN, list_dataset
+from transferline.data.validate.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
 from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.layouts import gives_several_labels, has_masks
 

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from transferline.data.masks import VOID, Mask
+from transferline.data.base.masks import VOID, Mask
 from transferline.data.views import FLIPS, NEUTRAL
 
 

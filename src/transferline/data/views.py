@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from transferline.data.tables import ImageTable
+from transferline.data.base.tables import ImageTable
 from transferline.params import Augment
 
 FLIPS = {"flip_horizontal": "horizontal_flip", "flip_vertical": "vertical_flip"}

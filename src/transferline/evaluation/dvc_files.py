@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.data.tables import split_labels
+from transferline.data.base.tables import split_labels
+from transferline.evaluation.base.segmentation import total_confusion
 from transferline.evaluation.leaderboard import PHASES, Entry
-from transferline.evaluation.segmentation import total_confusion
 from transferline.training.files import HISTORY_FILE
 
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]

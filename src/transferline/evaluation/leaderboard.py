@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from transferline.errors import TransferlineError
+from transferline.evaluation.base.plots import BLUE, ORANGE, picture
 from transferline.evaluation.metrics import LOSSES
-from transferline.evaluation.plots import BLUE, ORANGE, picture
 from transferline.models.exported import Phase
 from transferline.training.files import METRIC
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transferline.evaluation import resampling
-from transferline.evaluation.resampling import Figure, Flags, Floats, mean_of, mean_over_classes, with_intervals
+from transferline.evaluation.base import resampling
+from transferline.evaluation.base.resampling import Figure, Flags, Floats, mean_of, mean_over_classes, with_intervals
 from transferline.params import Evaluate
 
 BINS = 15

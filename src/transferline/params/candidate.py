@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from transferline.models.catalog import BACKBONES, WITH_ALPHA
+from transferline.models.base.catalog import BACKBONES, WITH_ALPHA
 from transferline.params.base import Section, Views
 from transferline.params.layers import Layer
 from transferline.params.training import EndToEndTraining, LinearTraining, SegmentationTraining, Training

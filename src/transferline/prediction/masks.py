@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
-from transferline.data.images import open_upright, read_image
-from transferline.data.masks import Mask, overlay, to_original, write_mask
+from transferline.data.base.images import open_upright, read_image
+from transferline.data.base.masks import Mask, overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, class_probabilities
 from transferline.rle import encode

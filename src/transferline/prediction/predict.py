@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transferline import params
-from transferline.data.images import IMAGE_SUFFIXES, Pixels, read_image
+from transferline.data.base.images import IMAGE_SUFFIXES, Pixels, read_image
 from transferline.errors import TransferlineError
 from transferline.evaluation.thresholds import decide
 from transferline.models.exported import ModelCard, class_probabilities

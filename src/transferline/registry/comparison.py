@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transferline.evaluation.base.resampling import Flags, Floats
+from transferline.evaluation.base.segmentation import ious, of_confusion, total_confusion
+from transferline.evaluation.evaluate.reloaded import one_image_times
+from transferline.evaluation.evaluate.score import figures_of, label_flags, metrics_of, predict_rows
 from transferline.evaluation.metrics import LOSSES
-from transferline.evaluation.reloaded import one_image_times
-from transferline.evaluation.resampling import Flags, Floats
-from transferline.evaluation.score import figures_of, label_flags, metrics_of, predict_rows
-from transferline.evaluation.segmentation import ious, of_confusion, total_confusion
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
 from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference

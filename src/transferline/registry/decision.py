@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.data.tables import ImageTable
-from transferline.data.test_sets import hash_of_test_set
+from transferline.data.base.tables import ImageTable
+from transferline.data.validate.test_sets import hash_of_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transferline.data.contact_sheet import Tile, contact_sheet
-from transferline.evaluation.plots import BLUE, GREY, ORANGE, picture
+from transferline.evaluation.base.plots import BLUE, GREY, ORANGE, picture
 from transferline.registry.comparison import Change, Scored
 
 COLUMNS = 8

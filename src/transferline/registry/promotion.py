@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.data.tables import read_table
-from transferline.data.test_sets import keep_test_set
+from transferline.data.base.tables import read_table
+from transferline.data.validate.test_sets import keep_test_set
 from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params

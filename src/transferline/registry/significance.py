@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from transferline.evaluation.resampling import Figure, Flags, draw_weights
+from transferline.evaluation.base.resampling import Figure, Flags, draw_weights
 from transferline.params import Evaluate, SignificanceTest
 
 Interval = tuple[float, float]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline import params
-from transferline.data.images import Pixels, read_image
+from transferline.data.base.images import Pixels, read_image
 from transferline.errors import TransferlineError
 
 COLUMN = "image"

@@ -12,7 +12,7 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
-from transferline.data.images import Pixels
+from transferline.data.base.images import Pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model, read_card
 from transferline.prediction.predict import prediction_of

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from transferline.data.base.tables import read_table, write_table
 from transferline.data.preview import preview_views
-from transferline.data.tables import read_table, write_table
 from transferline.data.views import draw_views
 from transferline.params import Params
 from transferline.progress import say

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.data.tables import read_table
+from transferline.data.base.tables import read_table
 from transferline.params import Params, Pretrained
 from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports

@@ -20,7 +20,7 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.fine_tune import fine_tune
-        from transferline.training.job import Job
+        from transferline.training.fit.job import Job
         from transferline.training.streaming import open_bank
 
     opened = open_bank(bank, raw, section)

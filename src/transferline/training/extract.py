@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from transferline.compute import run_shards
-from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable, write_table
+from transferline.data.base.images import read_batch
+from transferline.data.base.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
-from transferline.models.inference import Array
-from transferline.models.layers import build_layers
-from transferline.models.networks import file_sha256, is_own
+from transferline.models.base.layers import build_layers
+from transferline.models.base.networks import file_sha256, is_own
 from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
-from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
-from transferline.training.frozen import FrozenPart, frozen_arrays, frozen_part
+from transferline.training.bank.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
+from transferline.training.bank.frozen import FrozenPart, frozen_arrays, frozen_part
+from transferline.training.bank.inference import Array
 from transferline.training.views import KINDS, sample_paths
 
 CODE = Path(__file__).parents[1]

@@ -6,17 +6,17 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from transferline.models.assemble import assemble
-from transferline.models.backbones import build_backbone
-from transferline.models.cut import InferenceMode, cut
-from transferline.models.fold import fold_in_step
-from transferline.models.layers import build_layers, pool
+from transferline.models.base.backbones import build_backbone
+from transferline.models.base.cut import InferenceMode, cut
+from transferline.models.base.layers import build_layers, pool
 from transferline.params import Pretrained
-from transferline.training.bank import Bank
-from transferline.training.devices import use_devices
+from transferline.training.bank.bank import Bank
+from transferline.training.bank.fold import fold_in_step
 from transferline.training.files import HEAD_FILE, HISTORY_FILE
-from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
-from transferline.training.result import Summary
+from transferline.training.fit.assemble import assemble
+from transferline.training.fit.devices import use_devices
+from transferline.training.fit.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
+from transferline.training.fit.result import Summary
 
 
 def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job) -> Summary:

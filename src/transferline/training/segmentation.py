@@ -5,18 +5,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable
-from transferline.models.assemble import assemble_segmentation
-from transferline.models.backbones import image_shape, preprocessing
-from transferline.models.cut import InferenceMode
+from transferline.data.base.images import read_batch
+from transferline.data.base.tables import ImageTable
+from transferline.models.base.backbones import image_shape, preprocessing
+from transferline.models.base.cut import InferenceMode
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.params import DeepLab
-from transferline.training.batches import class_weight_vector
-from transferline.training.devices import use_devices
-from transferline.training.job import Job, make_deterministic, run_job
-from transferline.training.masks import MaskBatches, MaskedPixels
-from transferline.training.result import Summary
+from transferline.training.fit.assemble import assemble_segmentation
+from transferline.training.fit.batches import class_weight_vector
+from transferline.training.fit.devices import use_devices
+from transferline.training.fit.job import Job, make_deterministic, run_job
+from transferline.training.fit.masks import MaskBatches, MaskedPixels
+from transferline.training.fit.result import Summary
 from transferline.training.views import sample_paths, training_rows
 
 SAMPLES = 2  # answers to compare a reload with: each holds the probabilities of all pixels

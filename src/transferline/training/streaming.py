@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from transferline.models.inference import Array
 from transferline.params import Pretrained
 from transferline.progress import say
-from transferline.training.bank import Bank, read_bank
-from transferline.training.frozen import FrozenPart, frozen_arrays, frozen_part
+from transferline.training.bank.bank import Bank, read_bank
+from transferline.training.bank.frozen import FrozenPart, frozen_arrays, frozen_part
+from transferline.training.bank.inference import Array
 
 
 def open_bank(folder: Path, raw: Path, candidate: Pretrained) -> Bank:

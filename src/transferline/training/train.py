@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from transferline.data.images import read_batch
-from transferline.data.tables import ImageTable
-from transferline.models.assemble import assemble_network
-from transferline.models.backbones import image_shape
-from transferline.models.layers import build_layers
+from transferline.data.base.images import read_batch
+from transferline.data.base.tables import ImageTable
+from transferline.models.base.backbones import image_shape
+from transferline.models.base.layers import build_layers
 from transferline.params import EndToEnd
-from transferline.training.devices import use_devices
-from transferline.training.job import Job, make_batches, make_deterministic, run_job
-from transferline.training.pixels import Pixels
-from transferline.training.result import Summary
+from transferline.training.fit.assemble import assemble_network
+from transferline.training.fit.devices import use_devices
+from transferline.training.fit.job import Job, make_batches, make_deterministic, run_job
+from transferline.training.fit.pixels import Pixels
+from transferline.training.fit.result import Summary
 from transferline.training.views import sample_paths, training_rows
 
 

@@ -3,15 +3,15 @@
 import math
 from functools import partial
 
-from transferline.models.assemble import assemble
-from transferline.models.backbones import build_backbone
-from transferline.models.layers import build_layers
+from transferline.models.base.backbones import build_backbone
+from transferline.models.base.layers import build_layers
 from transferline.params import Pretrained
-from transferline.training.bank import Bank
-from transferline.training.devices import use_devices
+from transferline.training.bank.bank import Bank
 from transferline.training.files import HEAD_FILE
-from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
-from transferline.training.result import Summary
+from transferline.training.fit.assemble import assemble
+from transferline.training.fit.devices import use_devices
+from transferline.training.fit.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
+from transferline.training.fit.result import Summary
 
 
 def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from transferline.data.tables import ImageTable
+from transferline.data.base.tables import ImageTable
 from transferline.params import Views
 
 SAMPLES = 16

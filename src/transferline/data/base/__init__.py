@@ -1,0 +1,1 @@
+"""What most stages read: images, masks and tables."""

@@ -1,0 +1,1 @@
+"""What `validate` does: layouts, the scan of every file, expectations, duplicates, splits and its report."""

@@ -1,0 +1,1 @@
+"""What figures and pictures of trainings and evaluations share."""

@@ -1,0 +1,1 @@
+"""What `evaluate` does: scores, robustness, latency and pictures of one exported model."""

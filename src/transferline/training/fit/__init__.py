@@ -1,0 +1,1 @@
+"""What all trainings share: batches, epochs, optimizers, devices, callbacks and the result."""
