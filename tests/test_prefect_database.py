@@ -13,6 +13,7 @@ from transferline.prefect_database import ELSEWHERE, NAME, begin, template
 
 
 def test_the_database_of_the_environment_needs_no_migration(tmp_path: Path) -> None:
+    assert template().exists(), "`make setup` makes it"
     begin(tmp_path / "home")
     with closing(sqlite3.connect(tmp_path / "home" / NAME)) as database:
         found = database.execute("SELECT version_num FROM alembic_version").fetchall()
