@@ -111,7 +111,8 @@ def prefect_server(root: Path, port: int) -> Iterator[str]:
     """
     page = _prefect_page(port)
     _require_free(page)
-    with _started(page, root) as running:
+    # flows end the process where a SIGTERM found no handler, and the server would stay
+    with _sigterm_as_exit(128 + signal.SIGTERM), _started(page, root) as running:
         _wait_until_answering([running])
         say(f"Prefect: {page.address}")
         yield f"{page.address}/api"
