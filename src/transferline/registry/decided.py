@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from transferline.params import Params
+from transferline.registry.provenance import file_sha256
 
 CODE = Path(__file__).parents[1]
 FILE = Path(".transferline/decided.json")
@@ -23,7 +24,7 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, dict[str, 
     of_champion = champion and (champion[0], champion[1].get("model_sha256"))
     digest = hashlib.sha256(repr([*sections, of_champion]).encode())
     for file in (*files, *sorted(CODE.rglob("*.py"))):
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(file_sha256(file).encode())
     return digest.hexdigest()
 
 
