@@ -29,7 +29,7 @@ def load(names):
             with without_wrappers():
                 import keras
         else:
-            importlib.import_module(name)
+            importlib.import_module(name.partition(":")[0])
 
 before, names = json.loads(sys.argv[1])
 load(before)
@@ -43,8 +43,9 @@ def modules() -> dict[str, list[str]]:
     """The modules of this project that each stage of `dvc.yaml` imports."""
     found = {}
     for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
-        files = [Path(dep).relative_to("src") for dep in stage.get("do", stage)["deps"] if str(dep).endswith(".py")]
-        found[name] = [".".join(file.with_suffix("").parts) for file in files]
+        source = [ROOT / dep for dep in stage.get("do", stage)["deps"] if str(dep).startswith("src/")]
+        files = [file for path in source for file in ([path] if path.is_file() else path.rglob("*.py"))]
+        found[name] = [".".join(file.relative_to(ROOT / "src").with_suffix("").parts) for file in files]
     return found
 
 

@@ -29,6 +29,14 @@ from transferline.warm import shared_by_stages
 with shared_by_stages():
     sys.stdin.read()
 """
+BOTH = """
+import sys
+from transferline.warm import DVC, shared_by_stages
+with shared_by_stages(DVC):
+    with shared_by_stages():
+        sys.stdin.readline()
+    sys.stdin.read()
+"""
 DVC_FLOW = """
 import os, subprocess, sys
 from transferline.warm import DVC, shared_by_stages
@@ -37,7 +45,14 @@ with shared_by_stages(DVC):
     sys.exit(subprocess.run([sys.executable, "-m", "transferline.warm_dvc", "repro"]).returncode)
 """
 PIDS = "import os; print(os.getpid(), os.getppid(), flush=True)"
-PARENT = "open(f'/proc/{os.getppid()}/cmdline').read()"
+TELL_PARENT = """
+import functools, os
+trained = run
+@functools.wraps(trained)
+def run(*params, **named):
+    print("parent", os.getppid(), open(f"/proc/{os.getppid()}/cmdline").read())
+    trained(*params, **named)
+"""
 SLEEP = f"{PIDS}; import time; time.sleep(100)"
 
 pytestmark = [
@@ -192,10 +207,27 @@ def test_a_dead_socket_is_passed_by_and_a_killed_owner_ends_its_parent(tmp_path:
     assert process.wait(60) == 1 and "the warm parent of this stage ended before it" in process.communicate()[1]
 
 
+def test_the_parent_with_tensorflow_begins_as_a_child_of_the_one_with_dvc(tmp_path: Path) -> None:
+    place = Place(tmp_path, sys.executable, "-c", BOTH)
+    wait_until(place.address.exists)
+    parent = place.parent()
+    other = parent.parent()
+    assert other is not None and other.cmdline()[-3:] == ["transferline.warm_parent", str(place.owner.pid), warm.DVC]
+    code, out, err = place.stage("import sys; print('tensorflow' in sys.modules, 'dvc' in sys.modules)")
+    assert (code, out) == (0, "True True\n"), err
+    assert place.owner.stdin
+    place.owner.stdin.write(b"\n")
+    place.owner.stdin.flush()
+    wait_until(lambda: not parent.is_running() and not place.address.exists())
+    assert other.is_running()
+    place.owner.communicate()
+    wait_until(lambda: not other.is_running())
+
+
 def test_dvc_repro_trains_the_same_weights_with_and_without(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))
     stage = project / "src" / "transferline" / "stages" / "train_head.py"
-    stage.write_text(f"{stage.read_text()}\nimport os\nprint('parent', os.getppid(), {PARENT})\n")
+    stage.write_text(f"{stage.read_text()}{TELL_PARENT}")
     weights, parents = [], []
     for switch, options in (("1", []), ("0", ["--force", "--single-item"])):
         monkeypatch.setenv(warm.SWITCH, switch)

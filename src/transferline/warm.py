@@ -1,5 +1,6 @@
 """Warm parents: a process that has imported TensorFlow and MLflow and forks a child for each stage command, and for
-promotion and its smoke test; another one that has imported DVC and Great Expectations, for what comes before.
+promotion and its smoke test; another one that has imported DVC and Great Expectations, for what comes before. Where
+there is the latter, the former begins as a child of it, with what both need.
 
 These imports cost each stage ten seconds of processor time and more. The stages below one `dvc repro` by hand, or one
 `transferline run`, pay for them once: the first stage command, or `run`, starts the parent (`warm_parent.py`), which
@@ -16,8 +17,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +31,7 @@ CHILD = "TRANSFERLINE_WARM_CHILD"  # the id of a process that a warm parent has 
 OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above a stage command
 
 TENSORFLOW, DVC = "tensorflow", "dvc"  # what a parent has imported
+PARENT = "transferline.warm_parent"
 # Its own import is what they would wait for anyway.
 STAGES = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
 NEED_TENSORFLOW = (*STAGES, "promote", "smoke")
@@ -44,7 +47,7 @@ def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
     """Makes this process the owner of a warm parent for the stage commands in the block, if it is not already."""
     try:
         _require_switched_on()
-        path, parent = address(os.getpid(), kind), start(os.getpid(), kind)
+        path, end = address(os.getpid(), kind), start(os.getpid(), kind)
     except OSError:
         yield
         return
@@ -56,8 +59,7 @@ def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
         del os.environ[OWNER]
         if outer is not None:
             os.environ[OWNER] = outer
-        parent.terminate()
-        parent.wait()
+        end()
         Path(path).unlink(missing_ok=True)
 
 
@@ -76,27 +78,41 @@ def run_in_child(command: str, module: str = "transferline.cli") -> int | None:
     """
     try:
         with _connected(command) as connection:
-            _ask(connection, module)
+            _ask(connection, module, sys.argv, [0, 1, 2])
             return _outcome(connection)
     except OSError:
         return None
 
 
-def start(owner: int, kind: str = TENSORFLOW) -> subprocess.Popen[bytes]:
+def start(owner: int, kind: str = TENSORFLOW) -> Callable[[], None]:
     """Starts a warm parent that ends with the process `owner`; it can be connected to at once and answers when ready.
+
+    Returns:
+        What ends it before that.
 
     Raises:
         OSError: it cannot be, for instance because there is one already.
     """
     path = address(owner, kind)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, Path(os.devnull).open("r+b") as none:
         listener.bind(path)
         listener.listen()
-        command = [sys.executable, "-P", "-m", "transferline.warm_parent", str(owner), str(listener.fileno()), kind]
-        none = subprocess.DEVNULL
-        return subprocess.Popen(
-            command, stdin=none, stdout=none, stderr=none, pass_fds=[listener.fileno()], start_new_session=True
-        )
+        files = [listener.fileno(), none.fileno(), none.fileno()]
+        arguments = [PARENT, str(owner), kind]
+        if kind == TENSORFLOW:
+            with contextlib.suppress(OSError):
+                connection = _connected_to(address(owner, DVC), SECONDS_FOR_IMPORTS)
+                _ask(connection, PARENT, arguments, files)
+                return connection.close
+        command = [sys.executable, "-P", "-m", *arguments]
+        stdin, stdout, stderr = files
+        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+    return partial(_end, process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait()
 
 
 def address(owner: int, kind: str = TENSORFLOW) -> str:
@@ -118,16 +134,19 @@ def _connected(command: str) -> socket.socket:
     """A connection to a parent that is ready; OSError if there is none, or none yet and the command need not wait."""
     owner = _owner()
     kind = DVC if command == "dvc" or (command in COME_BEFORE and OWNER in os.environ) else TENSORFLOW
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connection.connect(address(owner, kind))
-    except FileNotFoundError:
-        if command in (*STAGES, *COME_BEFORE):
-            with contextlib.suppress(OSError):
-                start(owner, kind)
-        connection.connect(address(owner, kind))
+    path = address(owner, kind)
+    if command in (*STAGES, *COME_BEFORE) and not Path(path).exists():
+        with contextlib.suppress(OSError):
+            start(owner, kind)
     waits = kind == DVC or command in NEED_TENSORFLOW
-    connection.settimeout(SECONDS_FOR_IMPORTS if waits else SECONDS_FOR_ANSWER)
+    return _connected_to(path, SECONDS_FOR_IMPORTS if waits else SECONDS_FOR_ANSWER)
+
+
+def _connected_to(path: str, timeout: float) -> socket.socket:
+    """A connection to the parent at `path`, once it is ready within `timeout` seconds; else OSError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(timeout)
+    connection.connect(path)
     if connection.recv(len(READY)) != READY:
         raise ConnectionError("the warm parent could not import what it has to")
     connection.settimeout(None)
@@ -157,20 +176,20 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
-def _ask(connection: socket.socket, module: str) -> None:
-    """Hands over all that makes a process behave like this one."""
+def _ask(connection: socket.socket, module: str, argv: list[str], files: list[int]) -> None:
+    """Hands over all that makes a process behave like this one; `files` become its standard ones."""
     umask = os.umask(0)
     os.umask(umask)
     request: dict[str, Any] = {
         "executable": sys.executable,
         "module": module,
-        "argv": sys.argv,
+        "argv": argv,
         "path": sys.path,
         "cwd": str(Path.cwd()),
         "umask": umask,
         "environ": dict(os.environ),
     }
-    socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
+    socket.send_fds(connection, [json.dumps(request).encode()], files)
 
 
 def _outcome(connection: socket.socket) -> int | None:

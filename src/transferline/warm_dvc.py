@@ -1,32 +1,53 @@
 """`dvc`, in a child of the warm parent where there is one: `python -m transferline.warm_dvc …`."""
 
+import os
+import re
 import sys
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from transferline.warm import run_in_child
+
+HEAD = "schema: '2.0'\nstages:\n"
 
 
 def main() -> None:
     """Exits as DVC does."""
     status = run_in_child("dvc", "transferline.warm_dvc")
     if status is None:
+        from dvc import dvcfile
         from dvc.cli import main as dvc
 
-        read_lock_file_plainly()
+        dvcfile.modify_yaml = _lock_file_to_modify
         status = dvc(sys.argv[1:])
     sys.exit(status)
 
 
-def read_lock_file_plainly() -> None:
-    """Has DVC read `dvc.lock` by ruamel's loader in C before it rewrites it, once for each stage that it runs.
+@contextmanager
+def _lock_file_to_modify(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
+    """What DVC has for its files to modify, faster for `dvc.lock`, and of the same bytes.
 
-    DVC's own way keeps comments, of which a lock file has none, and is nearly half of what a stage costs around its
-    command. What is written is the same, byte for byte.
+    DVC reads with the comments, of which a lock file has none, and writes all anew. That is half of what a stage costs
+    around its command. Here a stage that is as it was keeps its text.
     """
-    from dvc import dvcfile
-    from dvc.utils.serialize import _yaml
+    from dvc.utils.serialize import dump_yaml, dumps_yaml, parse_yaml
 
-    dvcfile.modify_yaml = partial(_yaml._modify_data, parser=_yaml.parse_yaml, dumper=_yaml._dump)
+    file = Path(os.fspath(path))
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    data = parse_yaml(text, path)
+    before = dict(data.get("stages") or {})
+    yield data
+    head, *blocks = re.split(r"^(?=  [^ ])", text, flags=re.MULTILINE)
+    if head != HEAD or len(blocks) != len(before) or not text.endswith("\n"):
+        dump_yaml(path, data, fs=fs)
+        return
+    written = dict(zip(before, blocks, strict=True))
+    for name, stage in data["stages"].items():
+        if before.get(name) is not stage:
+            written[name] = dumps_yaml({"stages": {name: stage}}).partition("\n")[2]
+    file.write_text(head + "".join(written.values()), encoding="utf-8")
 
 
 if __name__ == "__main__":

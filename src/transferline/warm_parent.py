@@ -1,4 +1,4 @@
-"""The process that `warm.py` tells of: `python -m transferline.warm_parent OWNER LISTENING_SOCKET KIND`.
+"""The process that `warm.py` tells of: `python -m transferline.warm_parent OWNER KIND`, its socket as standard input.
 
 It must have one thread and have run no TensorFlow operation when it forks: threads do not survive a fork. OpenBLAS
 ends its threads before each fork and starts them again when they are needed; Arrow's allocator is told to have none.
@@ -10,20 +10,24 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+import transferline
 from transferline import environment, warm
 from transferline.processes import PR_SET_PDEATHSIG
 from transferline.quiet import without_wrappers
 
-# What it imports before it is ready, and what while there is nothing to answer.
+# What it imports before it is ready, and what while there is nothing to answer; a function is called, which keeps what
+# it made for its children.
 AT_ONCE = {warm.TENSORFLOW: "tensorflow", warm.DVC: "dvc.commands.repro"}
 LATER = {
     warm.TENSORFLOW: (
@@ -33,15 +37,19 @@ LATER = {
         "pyarrow.dataset",
         "ruamel.yaml",
         "sklearn.metrics",
+        *(f"transferline.stages.{name}" for name in (*warm.STAGES, "record", "select")),
+        "transferline.registry.promotion",
     ),
     warm.DVC: (
-        "dvc.cli.parser",
+        "dvc.cli.parser:get_main_parser",
+        "dvc.config:get_compiled_schema",
         "dvc.repo.reproduce",
         "dvc.repo.open_repo",
         "dvc.stage.run",
         "pandas",
         "great_expectations",
         "pyarrow.parquet",
+        *(f"transferline.stages.{name}" for name in warm.COME_BEFORE),
     ),
 }
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
@@ -61,6 +69,7 @@ class Parent:
         self.later = later
         self.owner = os.pidfd_open(owner)
         self.environ = _comparable(os.environ)
+        self.source = _own_source()
         self.children: dict[socket.socket, int] = {}  # the process that each connection asked for
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
@@ -72,7 +81,10 @@ class Parent:
         while True:
             events = self.selector.select(0 if later else None)
             if not events:
-                importlib.import_module(later.pop(0))
+                found = pkgutil.resolve_name(later.pop(0))
+                if callable(found):
+                    found()
+                self.source = _own_source() | self.source
             for key, _ in events:
                 if key.fileobj is self.listener:
                     self._greet()
@@ -150,8 +162,30 @@ def _comparable(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in kept.items() if name not in VARYING_NAMES}
 
 
-def _become(request: Request) -> None:
-    """Makes this process like a fresh one that was started where the request comes from."""
+def _own_modules() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "transferline"]
+
+
+def _own_source() -> dict[str, tuple[int, int] | None]:
+    """When the file of each module of ours that is imported was changed last, and its bytes; None if it is gone."""
+    found: dict[str, tuple[int, int] | None] = {}
+    for name in _own_modules():
+        try:
+            state = Path(str(sys.modules[name].__file__)).stat()
+        except FileNotFoundError:
+            found[name] = None
+        else:
+            found[name] = state.st_mtime_ns, state.st_size
+    return found
+
+
+def _become(request: Request, source: Mapping[str, tuple[int, int] | None]) -> None:
+    """Makes this process like a fresh one that was started where the request comes from.
+
+    Args:
+        request: of `warm.run_in_child`.
+        source: of our modules when they were imported. If it has changed since, they are imported again.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number, file in enumerate(request["files"]):
         os.dup2(file, number)
@@ -162,14 +196,16 @@ def _become(request: Request) -> None:
     os.chdir(request["cwd"])
     os.umask(request["umask"])
     sys.argv[:], sys.path[:] = request["argv"], request["path"]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "transferline"]:
-        del sys.modules[name]  # the source may have changed since
     importlib.invalidate_caches()
+    spec = PathFinder.find_spec("transferline")
+    if spec is None or spec.origin != transferline.__file__ or _own_source() != source:
+        for name in _own_modules():
+            del sys.modules[name]
 
 
 def main() -> None:
     """Imports what its kind does, serves, and in each child runs the command line it was asked for."""
-    owner, listener, kind = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])), sys.argv[3]
+    owner, kind, listener = int(sys.argv[1]), sys.argv[2], socket.socket(fileno=0)
     parent = Parent(owner, listener, LATER[kind])
     atexit.register(_end_at_once)  # the first one that is registered is the last one that runs
     environment.prepare(Path.cwd())
@@ -180,7 +216,7 @@ def main() -> None:
     if request is None:
         Path(listener.getsockname()).unlink(missing_ok=True)
     else:
-        _become(request)
+        _become(request, parent.source)
         _run_command(request["module"])
 
 
