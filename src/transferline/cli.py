@@ -15,6 +15,7 @@ from transferline.prediction import commands as prediction_commands
 from transferline.quiet import quiet_imports
 from transferline.registry import commands as registry
 from transferline.serving import commands as serving
+from transferline.warm import DVC, run_in_child, shared_by_stages
 
 STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "train", "evaluate", "record", "select")
 
@@ -33,14 +34,13 @@ def run_stage(name: str, arguments: list[str]) -> None:
 
 
 def _stage(options: argparse.Namespace) -> int:
+    if (status := run_in_child(options.name)) is not None:
+        return status
     from transferline.lock import held
-    from transferline.warm import run_in_child
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
-        status = run_in_child(options.name)
-        if status is None:
-            run_stage(options.name, options.arguments)
-    return status or 0
+        run_stage(options.name, options.arguments)
+    return 0
 
 
 def _flow(name: str) -> Any:
@@ -52,7 +52,6 @@ def _flow(name: str) -> Any:
 def _run(options: argparse.Namespace) -> int:
     from transferline.params import load_params
     from transferline.ui import embedded_server
-    from transferline.warm import DVC, shared_by_stages
 
     root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None

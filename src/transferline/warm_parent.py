@@ -39,6 +39,7 @@ LATER = {
         "sklearn.metrics",
         *(f"transferline.stages.{name}" for name in (*warm.STAGES, "record", "select")),
         "transferline.registry.promotion",
+        "transferline.lock",
     ),
     warm.DVC: (
         "dvc.cli.parser:get_main_parser",
@@ -50,6 +51,7 @@ LATER = {
         "great_expectations",
         "pyarrow.parquet",
         *(f"transferline.stages.{name}" for name in warm.COME_BEFORE),
+        "transferline.lock",
     ),
 }
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
@@ -191,6 +193,7 @@ def _become(request: Request, source: Mapping[str, tuple[int, int] | None]) -> N
         os.dup2(file, number)
         os.close(file)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    gc.enable()
     os.environ.clear()
     os.environ.update(request["environ"], **{warm.CHILD: str(os.getpid())})
     os.chdir(request["cwd"])
@@ -208,6 +211,7 @@ def main() -> None:
     owner, kind, listener = int(sys.argv[1]), sys.argv[2], socket.socket(fileno=0)
     parent = Parent(owner, listener, LATER[kind])
     atexit.register(_end_at_once)  # the first one that is registered is the last one that runs
+    gc.disable()  # there is little to collect here, and looking for it is an eighth of the imports
     environment.prepare(Path.cwd())
     os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     with without_wrappers():
