@@ -21,6 +21,7 @@ def main() -> None:
         from dvc.cli import main as dvc
 
         dvcfile.modify_yaml = _lock_file_to_modify
+        _hash_dependencies_once()
         status = dvc(sys.argv[1:])
     sys.exit(status)
 
@@ -48,6 +49,28 @@ def _lock_file_to_modify(path: str, fs: object = None) -> Iterator[dict[str, Any
         if before.get(name) is not stage:
             written[name] = dumps_yaml({"stages": {name: stage}}).partition("\n")[2]
     file.write_text(head + "".join(written.values()), encoding="utf-8")
+
+
+def _hash_dependencies_once() -> None:
+    """Has DVC look through a dependency once before a stage's command and once after it, instead of seven times."""
+    from dvc.dependency.base import Dependency
+    from dvc.stage import run
+
+    build, cmd_run, found = Dependency._build, run.cmd_run, dict[tuple[Any, ...], Any]()
+
+    def remembered(self: Any, *source: Any, **options: Any) -> Any:
+        key = id(self), *source[1:]
+        if key not in found:
+            found[key] = build(self, *source, **options)
+        return found[key]
+
+    def then_forgotten(*arguments: Any, **options: Any) -> None:
+        try:
+            cmd_run(*arguments, **options)
+        finally:
+            found.clear()
+
+    Dependency._build, run.cmd_run = remembered, then_forgotten
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ AT_ONCE = {warm.TENSORFLOW: "tensorflow", warm.DVC: "dvc.commands.repro"}
 LATER = {
     warm.TENSORFLOW: (
         "mlflow.store.tracking.sqlalchemy_store",
+        "mlflow.utils.requirements_utils:_init_packages_to_modules_map",  # which it needs to log a model
         "matplotlib.backends.backend_agg",
         "networkx",
         "pyarrow.dataset",

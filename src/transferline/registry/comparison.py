@@ -95,9 +95,9 @@ def load(folder: Path) -> Loaded:
 
 
 def latencies(models: list[Loaded]) -> list[float]:
-    """Milliseconds for one image: measured in turn, so that a busy machine is busy for all, and of three medians the
-    smallest, which other work has disturbed least."""
-    rounds = [[float(np.median(one_image_times(*model))) for model in models] for _ in range(3)]
+    """Milliseconds for one image: measured in turn, so that a busy machine is busy for all, and of three medians of
+    ten the smallest, which other work has disturbed least."""
+    rounds = [[float(np.median(one_image_times(*model, 10))) for model in models] for _ in range(3)]
     return [min(times) for times in zip(*rounds, strict=True)]
 
 

@@ -49,9 +49,9 @@ def _noise(card: ModelCard, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
 
 
-def one_image_times(model: Any, card: ModelCard) -> list[float]:
+def one_image_times(model: Any, card: ModelCard, repeats: int = 30) -> list[float]:
     """Times in milliseconds from an image in memory to its probabilities, in a batch of one, after a warm-up."""
-    return _milliseconds(model, _noise(card, 1), 30)
+    return _milliseconds(model, _noise(card, 1), repeats)
 
 
 def measure_latency(model: Any, card: ModelCard) -> dict[str, float]:
