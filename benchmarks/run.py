@@ -81,6 +81,7 @@ def _group(name: str, folder: Path, rounds: int, deadline: float) -> list[dict[s
 
 def write(figures: dict[str, Any], out: Path) -> None:
     """Writes `latest.json`, `latest.png` and the table in `README.md`."""
+    out.mkdir(parents=True, exist_ok=True)
     (out / "latest.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     page = out / "README.md"
     text = page.read_text(encoding="utf-8") if page.exists() else BEGIN + END

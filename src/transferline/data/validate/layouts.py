@@ -80,13 +80,13 @@ def _from_folders(raw: Path, paths: list[str], layout: ClassFolders | SplitClass
 def _walk(raw: Path) -> list[str]:
     """All files, and what cannot be looked into: folders without permission and links to folders."""
     closed: list[OSError] = []
-    found: list[Path] = []
+    found: list[str] = []
     for folder, inner, files in os.walk(raw, onerror=closed.append):
         links = [name for name in inner if Path(folder, name).is_symlink()]
-        found += [Path(folder, name) for name in [*files, *links]]
-    found += [Path(error.filename) for error in closed]
+        found += [f"{folder}/{name}" for name in [*files, *links]]
+    found += [f"{raw}/{Path(error.filename).relative_to(raw)}" for error in closed]
     # a name that is no UTF-8 is spelled out, so that the file is reported as unreadable
-    return [os.fsencode(path.relative_to(raw)).decode("utf-8", "backslashreplace") for path in found]
+    return [os.fsencode(path.removeprefix(f"{raw}/")).decode("utf-8", "backslashreplace") for path in found]
 
 
 def _split_folders(raw: Path, layout: SplitClassFolders) -> dict[str, Split | None]:

@@ -71,7 +71,8 @@ def validate_dataset(
     """
     listing, judge = list_dataset(raw, data.layout), Judge()
     rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
-    rows["kind"] = [_kind(*row) for row in zip(rows["path"], rows["format"], rows["error"], strict=True)]
+    rows["suffix"] = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
+    rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
     if data.masks:
         rows["mask"] = rows["mask"].where(rows["kind"] == "image")
         rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
@@ -98,16 +99,16 @@ def validate_dataset(
     )
     counts = _count(rows, findings, per_class, data)
     reasons = _reasons(rows, findings, per_class, data, validate)
-    manifest = ImageTable(rows.drop(columns=["given", "kind", "mask_error", "pixels"], errors="ignore"), classes)
+    inner = ["given", "suffix", "kind", "mask_error", "pixels"]
+    manifest = ImageTable(rows.drop(columns=inner, errors="ignore"), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
 
 
-def _kind(path: str, format_: Any, error: Any) -> str:
+def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
     """image: by its content or its suffix, or nobody can tell; other: a file that does not claim to be one; hidden."""
     if HIDDEN.search(path):
         return "hidden"
-    has_suffix = PurePosixPath(path).suffix.lower() in FORMAT_OF_SUFFIX
-    is_image = has_suffix or pd.notna(format_) or str(error).startswith("unreadable:")
+    is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith("unreadable:")
     return "image" if is_image else "other"
 
 
@@ -118,14 +119,13 @@ def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Se
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:
-    suffixes = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
     if "mask_error" in rows:
         reasons = [str(error).partition(": ")[2] for error in rows["mask_error"]]
         rows = rows.drop(columns="pixels").assign(mask_reason=reasons)
     return rows.assign(
         split=rows["split"].fillna(""),
         reason=[str(error).partition(": ")[2] for error in rows["error"]],
-        suffix_format=[FORMAT_OF_SUFFIX.get(suffix, "") for suffix in suffixes],
+        suffix_format=[FORMAT_OF_SUFFIX.get(suffix, "") for suffix in rows["suffix"]],
     )
 
 
