@@ -52,7 +52,7 @@ def _lock_file_to_modify(path: str, fs: object = None) -> Iterator[dict[str, Any
 
 
 def _hash_dependencies_once() -> None:
-    """Has DVC look through a dependency once before a stage's command and once after it, instead of seven times."""
+    """Has DVC look through a dependency once before a stage's command and once after it, not four times each."""
     from dvc.dependency.base import Dependency
     from dvc.stage import run
 
