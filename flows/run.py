@@ -26,12 +26,18 @@ def connected(server: Callable[[], str] | None) -> Iterator[None]:
     if server is None or PREFECT_API_URL.value():
         yield
         return
-    with temporary_settings({PREFECT_API_URL: server(), PREFECT_UI_URL: ""}):  # it has no page
-        try:
-            yield
-        finally:  # the server ends next, and whatever is left would wait for it
-            APILogWorker.drain_all()
-            EventsWorker.drain_all()
+    with temporary_settings({PREFECT_API_URL: server(), PREFECT_UI_URL: ""}), drained():  # it has no page
+        yield
+
+
+@contextmanager
+def drained() -> Iterator[None]:
+    """Logs and events of the block reach the server before it ends: what is left would wait for it for ever."""
+    try:
+        yield
+    finally:
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
 
 
 def sign() -> None:

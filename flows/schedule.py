@@ -13,6 +13,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from flows.reconcile import reconcile
+from flows.run import drained
 from transferline.ui import prefect_server
 
 
@@ -56,5 +57,5 @@ def _server(root: Path, port: int) -> Iterator[None]:
         return
     with prefect_server(root, port) as address:
         os.environ["PREFECT_API_URL"] = address  # the runs are processes of their own
-        with temporary_settings({PREFECT_API_URL: address}):
+        with temporary_settings({PREFECT_API_URL: address}), drained():
             yield
