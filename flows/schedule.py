@@ -1,5 +1,6 @@
 """The deployments of `prefect.yaml`, served by this process: no work pool and no worker."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ def main(root: Path, port: int) -> None:
         root: the project's folder.
         port: of Prefect's page on 127.0.0.1, where PREFECT_API_URL names no server.
     """
+    # `reconcile` needs it. Among imports Python can lose the exception that a SIGTERM raises; here none is raised yet.
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
     with _server(root, port):
         reconcile(return_state=True)
         serve(*deployments(root), pause_on_shutdown=False)  # what is missed meanwhile is made up for
