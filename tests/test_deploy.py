@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,15 +86,13 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         requests.get(api, timeout=5)
 
 
-@pytest.mark.parametrize("seconds", [0, 1.2])  # as the first run begins, and as it ends
-def test_a_schedule_that_is_ended_at_its_start_takes_its_server_along(tmp_path: Path, seconds: float) -> None:
+def test_a_schedule_that_is_ended_at_its_start_takes_its_server_along(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     port, log = free_port(), tmp_path / "schedule.txt"
     with started([TRANSFERLINE, "schedule", "--prefect-port", str(port)], log, cwd=root, env=env) as process:
         wait_for("reconcile", 120, [log], lambda: "Beginning flow run" in log.read_text())
-        time.sleep(seconds)
         process.terminate()
-        process.wait(60)
+        assert process.wait(60) != 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/api", timeout=5)
