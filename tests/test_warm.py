@@ -71,7 +71,7 @@ class Place:
         self.source = folder / "src" / "transferline" / "stages" / "augment.py"
         self.source.write_text(STAGE)
         self.environ = os.environ | {"PYTHONPATH": str(folder / "src"), "PS1": "$ "}
-        self.owner = subprocess.Popen(owner, env=self.environ, stdin=subprocess.PIPE)
+        self.owner = subprocess.Popen(owner, bufsize=0, env=self.environ, stdin=subprocess.PIPE)
         self.address = Path(warm.address(self.owner.pid))
         self.environ[warm.OWNER] = str(self.owner.pid)
 
@@ -215,9 +215,7 @@ def test_the_parent_with_tensorflow_begins_as_a_child_of_the_one_with_dvc(tmp_pa
     assert other is not None and other.cmdline()[-3:] == ["transferline.warm_parent", str(place.owner.pid), warm.DVC]
     code, out, err = place.stage("import sys; print('tensorflow' in sys.modules, 'dvc' in sys.modules)")
     assert (code, out) == (0, "True True\n"), err
-    assert place.owner.stdin
     place.owner.stdin.write(b"\n")
-    place.owner.stdin.flush()
     wait_until(lambda: not parent.is_running() and not place.address.exists())
     assert other.is_running()
     place.owner.communicate()
