@@ -1,6 +1,7 @@
 """The command line: `transferline …`."""
 
 import argparse
+import gc
 import importlib
 import inspect
 import sys
@@ -15,7 +16,7 @@ from transferline.prediction import commands as prediction_commands
 from transferline.quiet import quiet_imports
 from transferline.registry import commands as registry
 from transferline.serving import commands as serving
-from transferline.warm import DVC, run_in_child, shared_by_stages
+from transferline.warm import DVC, TENSORFLOW, run_in_child, shared_by_stages
 
 STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "train", "evaluate", "record", "select")
 
@@ -46,7 +47,10 @@ def _stage(options: argparse.Namespace) -> int:
 def _flow(name: str) -> Any:
     """The module of a flow, which stands beside `src`."""
     sys.path.insert(0, str(environment.enter_project()))
-    return importlib.import_module(f"flows.{name}")
+    gc.disable()  # there is little to collect in imports
+    module = importlib.import_module(f"flows.{name}")
+    gc.enable()
+    return module
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -55,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 
     root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    with shared_by_stages(DVC), embedded_server(root) as server:
+    with shared_by_stages(DVC), shared_by_stages(TENSORFLOW), embedded_server(root) as server:
         load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
         status: int = _flow("retrain").main(
             server,

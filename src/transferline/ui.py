@@ -27,9 +27,14 @@ SECONDS_TO_STOP = 15.0
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_FAST_LOOKS = 0.05
 
-# as Prefect starts its own
-UVICORN = ("uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "error", "--lifespan", "on")
-EMBEDDED = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1", "PREFECT_UI_ENABLED": "0"}
+# As Prefect starts its own, but for the types of its blocks: no flow of ours has one, and the page's server has them.
+UVICORN = ("uvicorn", "--factory", "transferline.prefect_app:create", "--log-level", "error", "--lifespan", "on")
+EMBEDDED = {
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",
+}
 
 
 @dataclass(frozen=True)

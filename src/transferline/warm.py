@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ LONGEST_MESSAGE = 1 << 20
 def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
     """Makes this process the owner of a warm parent for the stage commands in the block, if it is not already."""
     try:
-        _require_switched_on()
+        _require_switched_on(os.environ)
         path, end = address(os.getpid(), kind), start(os.getpid(), kind)
     except OSError:
         yield
@@ -63,12 +63,13 @@ def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
 
 
-def run_in_child(command: str, module: str = "transferline.cli") -> int | None:
-    """Runs this process's command in a child of the warm parent.
+def run_in_child(command: str, module: str = "transferline.cli", **changed: Any) -> int | None:
+    """Runs this process's command, or another one, in a child of the warm parent.
 
     Args:
         command: the stage of `transferline stage …`, or the first word of another command.
         module: whose `main` does it.
+        changed: `argv`, `cwd` and `environ`, as far as they are not those of this process.
 
     Returns:
         The child's exit status, or None if there is no warm parent to be had and nothing has been done.
@@ -77,8 +78,8 @@ def run_in_child(command: str, module: str = "transferline.cli") -> int | None:
         TransferlineError: the warm parent ended before the child.
     """
     try:
-        with _connected(command) as connection:
-            _ask(connection, module, sys.argv, [0, 1, 2])
+        with _connected(command, changed.get("environ", os.environ)) as connection:
+            _ask(connection, module, [0, 1, 2], **changed)
             return _outcome(connection)
     except OSError:
         return None
@@ -101,8 +102,9 @@ def start(owner: int, kind: str = TENSORFLOW) -> Callable[[], None]:
         arguments = [PARENT, str(owner), kind]
         if kind == TENSORFLOW:
             with contextlib.suppress(OSError):
-                connection = _connected_to(address(owner, DVC), SECONDS_FOR_IMPORTS)
-                _ask(connection, PARENT, arguments, files)
+                connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                connection.connect(address(owner, DVC))
+                _ask(connection, PARENT, files, argv=arguments)
                 return connection.close
         command = [sys.executable, "-P", "-m", *arguments]
         stdin, stdout, stderr = files
@@ -130,10 +132,10 @@ def address(owner: int, kind: str = TENSORFLOW) -> str:
     return str(folder / f"{owner}-{started}-{kind}")
 
 
-def _connected(command: str) -> socket.socket:
+def _connected(command: str, environ: Mapping[str, str]) -> socket.socket:
     """A connection to a parent that is ready; OSError if there is none, or none yet and the command need not wait."""
-    owner = _owner()
-    kind = DVC if command == "dvc" or (command in COME_BEFORE and OWNER in os.environ) else TENSORFLOW
+    owner = _owner(environ)
+    kind = DVC if command == "dvc" or (command in COME_BEFORE and OWNER in environ) else TENSORFLOW
     path = address(owner, kind)
     if command in (*STAGES, *COME_BEFORE) and not Path(path).exists():
         with contextlib.suppress(OSError):
@@ -153,10 +155,10 @@ def _connected_to(path: str, timeout: float) -> socket.socket:
     return connection
 
 
-def _owner() -> int:
-    _require_switched_on()
-    if OWNER in os.environ:
-        return int(os.environ[OWNER])
+def _owner(environ: Mapping[str, str]) -> int:
+    _require_switched_on(environ)
+    if OWNER in environ:
+        return int(environ[OWNER])
     pid = os.getppid()
     while pid > 1:
         words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
@@ -166,8 +168,8 @@ def _owner() -> int:
     raise ProcessLookupError("no dvc above this process")
 
 
-def _require_switched_on() -> None:
-    if os.environ.get(SWITCH) == "0" or os.environ.get(CHILD) == str(os.getpid()):
+def _require_switched_on(environ: Mapping[str, str]) -> None:
+    if environ.get(SWITCH) == "0" or environ.get(CHILD) == str(os.getpid()):
         raise ProcessLookupError("this process is to do its work itself")
 
 
@@ -176,18 +178,20 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
-def _ask(connection: socket.socket, module: str, argv: list[str], files: list[int]) -> None:
-    """Hands over all that makes a process behave like this one; `files` become its standard ones."""
+def _ask(connection: socket.socket, module: str, files: list[int], **changed: Any) -> None:
+    """Hands over all that makes a process behave like this one, but for what has `changed`; `files` become its standard
+    ones."""
     umask = os.umask(0)
     os.umask(umask)
     request: dict[str, Any] = {
         "executable": sys.executable,
         "module": module,
-        "argv": argv,
+        "argv": sys.argv,
         "path": sys.path,
         "cwd": str(Path.cwd()),
         "umask": umask,
         "environ": dict(os.environ),
+        **changed,
     }
     socket.send_fds(connection, [json.dumps(request).encode()], files)
 
@@ -199,12 +203,15 @@ def _outcome(connection: socket.socket) -> int | None:
         with contextlib.suppress(OSError):
             connection.send(INTERRUPT)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     try:
         answer = connection.recv(len(REFUSED))
     except ConnectionError:
         answer = b""
+    finally:
+        signal.signal(signal.SIGINT, before)
     if not answer:
         raise TransferlineError(f"the warm parent of this stage ended before it; run again, or with {SWITCH}=0")
     return None if answer == REFUSED else int(answer)

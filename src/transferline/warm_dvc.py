@@ -1,27 +1,32 @@
-"""`dvc`, in a child of the warm parent where there is one: `python -m transferline.warm_dvc …`."""
+"""`dvc`, in a child of the warm parent where there is one: `python -m transferline.warm_dvc …`.
+
+Around each stage's command it does less than `dvc` does, and the same comes out.
+"""
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transferline.warm import run_in_child
+from transferline import warm
 
 HEAD = "schema: '2.0'\nstages:\n"
 
 
 def main() -> None:
     """Exits as DVC does."""
-    status = run_in_child("dvc", "transferline.warm_dvc")
+    status = warm.run_in_child("dvc", "transferline.warm_dvc")
     if status is None:
         from dvc import dvcfile
         from dvc.cli import main as dvc
 
         dvcfile.modify_yaml = _lock_file_to_modify
         _hash_dependencies_once()
+        _ask_for_stages_at_once()
         status = dvc(sys.argv[1:])
     sys.exit(status)
 
@@ -71,6 +76,26 @@ def _hash_dependencies_once() -> None:
             found.clear()
 
     Dependency._build, run.cmd_run = remembered, then_forgotten
+
+
+def _ask_for_stages_at_once() -> None:
+    """Has DVC ask the warm parent for a stage command itself, not by a shell and a process that ask for it."""
+    from dvc.stage import run
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    in_shell = run._run
+
+    def in_child(executable: str | None, cmd: str, *, cwd: str, env: dict[str, str], **options: Any) -> None:
+        argv, status = cmd.split(" "), None
+        if argv[:2] == ["transferline", "stage"] and shlex.join(argv) == cmd:
+            environ = {name: value for name, value in env.items() if name != warm.CHILD}
+            status = warm.run_in_child(argv[2], argv=argv, cwd=cwd, environ=environ)
+        if status is None:
+            in_shell(executable, cmd, cwd=cwd, env=env, **options)
+        elif status:
+            raise StageCmdFailedError(cmd, status)
+
+    run._run = in_child
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ class Parent:
 
     def __init__(self, owner: int, listener: socket.socket, later: Sequence[str]) -> None:
         self.listener = listener
-        self.later = later
+        self.later = list(later)
+        self.waiting: list[tuple[socket.socket, Request, list[int]]] = []  # who needs all that it imports
         self.owner = os.pidfd_open(owner)
         self.environ = _comparable(os.environ)
         self.source = _own_source()
@@ -80,14 +81,15 @@ class Parent:
 
     def serve(self) -> Request | None:
         """Returns in each child, with its request, and at the owner's end, with None."""
-        later = list(self.later)
         while True:
-            events = self.selector.select(0 if later else None)
-            if not events:
-                found = pkgutil.resolve_name(later.pop(0))
+            events = self.selector.select(0 if self.later or self.waiting else None)
+            if not events and self.later:
+                found = pkgutil.resolve_name(self.later.pop(0))
                 if callable(found):
                     found()
                 self.source = _own_source() | self.source
+            elif not events and (request := self._fork(*self.waiting.pop())):
+                return request
             for key, _ in events:
                 if key.fileobj is self.listener:
                     self._greet()
@@ -115,7 +117,10 @@ class Parent:
         if child:
             os.killpg(child, signal.SIGINT if message else signal.SIGKILL)
         elif message:
-            return self._fork(connection, json.loads(message), files)
+            request = json.loads(message)
+            if request["module"] != warm.PARENT:
+                return self._fork(connection, request, files)
+            self.waiting.append((connection, request, files))
         if not message:
             self.selector.unregister(connection)
         return None
