@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from transferline import environment
 from transferline.warm import COME_BEFORE, DVC, NEED_TENSORFLOW, TENSORFLOW
-from transferline.warm_parent import AT_ONCE, LATER
+from transferline.warm_imports import AT_ONCE, LATER
 
 ROOT = Path(__file__).parents[1]
 IMPORT = """

@@ -25,36 +25,8 @@ import transferline
 from transferline import environment, warm
 from transferline.processes import PR_SET_PDEATHSIG
 from transferline.quiet import without_wrappers
+from transferline.warm_imports import AT_ONCE, LATER
 
-# What it imports before it is ready, and what while there is nothing to answer; a function is called, which keeps what
-# it made for its children.
-AT_ONCE = {warm.TENSORFLOW: "tensorflow", warm.DVC: "dvc.commands.repro"}
-LATER = {
-    warm.TENSORFLOW: (
-        "mlflow.store.tracking.sqlalchemy_store",
-        "mlflow.utils.requirements_utils:_init_packages_to_modules_map",  # which it needs to log a model
-        "matplotlib.backends.backend_agg",
-        "networkx",
-        "pyarrow.dataset",
-        "ruamel.yaml",
-        "sklearn.metrics",
-        *(f"transferline.stages.{name}" for name in (*warm.STAGES, "record", "select")),
-        "transferline.registry.promotion",
-        "transferline.lock",
-    ),
-    warm.DVC: (
-        "dvc.cli.parser:get_main_parser",
-        "dvc.config:get_compiled_schema",
-        "dvc.repo.reproduce",
-        "dvc.repo.open_repo",
-        "dvc.stage.run",
-        "pandas",
-        "great_expectations",
-        "pyarrow.parquet",
-        *(f"transferline.stages.{name}" for name in warm.COME_BEFORE),
-        "transferline.lock",
-    ),
-}
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
 VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")
 VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
@@ -123,6 +95,7 @@ class Parent:
             self.waiting.append((connection, request, files))
         if not message:
             self.selector.unregister(connection)
+            self.waiting = [asked for asked in self.waiting if asked[0] is not connection]
         return None
 
     def _fork(self, connection: socket.socket, request: Request, files: list[int]) -> Request | None:

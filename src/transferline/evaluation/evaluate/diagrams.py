@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transferline.data.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.evaluation.base.plots import BLUE, GREY, ORANGE, picture
 from transferline.evaluation.metrics import BINS, calibration_bins, expected_calibration_error
 
 MOST_CLASSES_WITH_COUNTS = 60
-GALLERY_COLUMNS = 6
+GALLERY_COLUMNS, FEWEST_COLUMNS = 6, 3  # three are as wide as the title
 
 
 def short(name: str) -> str:
@@ -89,16 +90,10 @@ def plot_gallery(images: npt.NDArray[np.uint8], mistakes: pd.DataFrame, title: s
         title: what is shown.
         path: the PNG.
     """
-    columns = min(max(len(images), 3), GALLERY_COLUMNS)  # three are as wide as the title
-    rows = max(1, -(-len(images) // columns))
-    with picture(path, 2 * columns, 2.7 * rows + 0.5) as figure:
-        figure.suptitle(f"{title}: {'the worst mistakes' if len(images) else 'no mistakes'}")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid:
-            axes.axis("off")
-        for axes, image, mistake in zip(grid, images, mistakes.to_dict("records"), strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            truth, wrong, confidence = short(mistake["label"]), short(mistake["predicted"]), mistake["confidence"]
-            axes.set_title(f"true: {truth}\npredicted: {wrong} {confidence:.1%}", fontsize=8)
-            name = Path(mistake["path"]).name[-26:]
-            axes.text(0.5, -0.02, name, transform=axes.transAxes, ha="center", va="top", fontsize=6)
+    captions = [
+        f"true: {row['label']}\npredicted: {row['predicted']} {row['confidence']:.1%}\n{Path(row['path']).name}"
+        for row in mistakes.to_dict("records")
+    ]
+    columns = min(max(len(images), FEWEST_COLUMNS), GALLERY_COLUMNS)
+    title += f": {'the worst mistakes' if len(images) else 'no mistakes'}"
+    contact_sheet(list(map(Tile, images, captions)), path, columns, title, LARGE)

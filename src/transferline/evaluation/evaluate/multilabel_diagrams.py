@@ -1,13 +1,13 @@
 """Pictures of predictions where an image may have any number of labels."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from transferline.data.base.images import read_batch
+from transferline.data.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.evaluation.base.plots import BLUE, GREY, ORANGE, picture
 from transferline.evaluation.base.resampling import Flags, Floats
 from transferline.evaluation.evaluate.diagrams import GALLERY_COLUMNS, plot_confusion, plot_reliability, short
@@ -140,17 +140,9 @@ def plot_labelled(images: npt.NDArray[np.uint8], captions: list[list[tuple[str, 
         title: what is shown.
         path: the PNG.
     """
-    rows = max(1, -(-len(images) // GALLERY_COLUMNS))
-    with picture(path, 2 * GALLERY_COLUMNS, 2.8 * rows + 0.4) as figure:
-        what = "the worst mistakes: missing, wrong and found labels" if len(images) else "no mistakes"
-        figure.suptitle(f"{title}: {what}")
-        grid: Any = figure.subplots(rows, GALLERY_COLUMNS, squeeze=False).ravel()
-        for axes in grid:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            axes.set_xlabel(" \n" * MOST_LABELS, fontsize=10)  # room for the lines, which the layout does not see
-        for axes, image, lines in zip(grid, images, captions, strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            for number, (text, color) in enumerate(lines):
-                place = -0.03 - 0.09 * number
-                axes.text(0.5, place, text, transform=axes.transAxes, ha="center", va="top", color=color, fontsize=8)
+    tiles = [
+        Tile(image, "\n".join(text for text, _ in lines), colors=[color for _, color in lines])
+        for image, lines in zip(images, captions, strict=True)
+    ]
+    what = "the worst mistakes: missing, wrong and found labels" if len(images) else "no mistakes"
+    contact_sheet(tiles, path, GALLERY_COLUMNS, f"{title}: {what}", LARGE)
