@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, str, str, int | None, float]] = {
     "frozen": ("frozen", "WAYS", "ROWS", None, 0.1),
     "reading": ("reading", "WAYS", "ROWS", None, 0.03),
     "training": ("training", "WAYS", "ROWS", None, 0.49),
-    "line": ("line", "WAYS", "ROWS", 1, 0.3),
+    "line": ("line", "WAYS", "ROWS", None, 0.3),
     "quick": ("line", "QUICK_WAYS", "QUICK_ROWS", None, 0.05),
 }
 

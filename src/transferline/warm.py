@@ -36,7 +36,7 @@ PARENT = "transferline.warm_parent"
 STAGES = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
 NEED_TENSORFLOW = (*STAGES, "promote", "smoke")
 COME_BEFORE = ("fetch", "validate")
-SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER = 120.0, 0.2
+SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER, SECONDS_TO_END = 120.0, 0.2, 2.0
 
 READY, REFUSED, INTERRUPT = b"ready", b"refused", b"interrupt"
 LONGEST_MESSAGE = 1 << 20
@@ -105,7 +105,7 @@ def start(owner: int, kind: str = TENSORFLOW) -> Callable[[], None]:
                 connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 connection.connect(address(owner, DVC))
                 _ask(connection, PARENT, files, argv=arguments)
-                return connection.close
+                return partial(_end_child, connection)
         command = [sys.executable, "-P", "-m", *arguments]
         stdin, stdout, stderr = files
         process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
@@ -115,6 +115,15 @@ def start(owner: int, kind: str = TENSORFLOW) -> Callable[[], None]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     process.wait()
+
+
+def _end_child(connection: socket.socket) -> None:
+    """Ends what was asked for over a connection, and waits until its parent has seen that end."""
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(SECONDS_TO_END)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(len(REFUSED)):
+            pass
 
 
 def address(owner: int, kind: str = TENSORFLOW) -> str:

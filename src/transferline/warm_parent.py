@@ -96,6 +96,8 @@ class Parent:
         if not message:
             self.selector.unregister(connection)
             self.waiting = [asked for asked in self.waiting if asked[0] is not connection]
+            if not child:
+                connection.close()
         return None
 
     def _fork(self, connection: socket.socket, request: Request, files: list[int]) -> Request | None:
