@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
@@ -27,6 +29,8 @@ def main(root: Path, port: int) -> None:
     """
     # `reconcile` needs it. Among imports Python can lose the exception that a SIGTERM raises; here none is raised yet.
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+    # Prefect's own handler awaits nothing of what it stops, and says so.
+    Runner.handle_sigterm = lambda *_: signal.raise_signal(signal.SIGINT)
     with _server(root, port):
         reconcile(return_state=True)
         serve(*deployments(root), pause_on_shutdown=False)  # what is missed meanwhile is made up for

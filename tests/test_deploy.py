@@ -82,6 +82,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
         process.terminate()
         assert process.wait(60) == 0
+    assert "Warning" not in log.read_text()
     with pytest.raises(requests.ConnectionError):
         requests.get(api, timeout=5)
 

@@ -37,13 +37,6 @@ with shared_by_stages(DVC):
         sys.stdin.readline()
     sys.stdin.read()
 """
-DVC_FLOW = """
-import os, subprocess, sys
-from transferline.warm import DVC, shared_by_stages
-with shared_by_stages(DVC):
-    print(os.getpid(), flush=True)
-    sys.exit(subprocess.run([sys.executable, "-m", "transferline.warm_dvc", "repro"]).returncode)
-"""
 PIDS = "import os; print(os.getpid(), os.getppid(), flush=True)"
 TELL_PARENT = """
 import functools, os
@@ -236,15 +229,3 @@ def test_dvc_repro_trains_the_same_weights_with_and_without(project: Path, monke
     assert weights[0] == weights[1]
     assert "transferline.warm_parent" in parents[0] and "transferline.warm_parent" not in parents[1]
     wait_until(lambda: not psutil.pid_exists(int(parents[0].split()[0])))
-
-
-def test_dvc_runs_in_a_child_of_a_warm_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "say.py").write_text("import psutil; print([each.cmdline() for each in psutil.Process().parents()])")
-    (tmp_path / "dvc.yaml").write_text("stages: {say: {cmd: python say.py}}")
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True)
-    for switch, warmed in (("1", True), ("0", False)):
-        monkeypatch.setenv(warm.SWITCH, switch)
-        done = run(sys.executable, "-c", DVC_FLOW, cwd=tmp_path)
-        assert "Running stage 'say'" in done.stdout
-        assert (f"'transferline.warm_parent', '{done.stdout.split()[0]}'" in done.stdout) == warmed

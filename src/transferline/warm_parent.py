@@ -66,6 +66,9 @@ class Parent:
                 if key.fileobj is self.listener:
                     self._greet()
                 elif key.fileobj == self.owner:
+                    for child in self.children.values():  # with what it has started
+                        with suppress(ProcessLookupError):
+                            os.killpg(child, signal.SIGKILL)
                     return None
                 elif isinstance(key.fileobj, socket.socket):
                     if request := self._hear(key.fileobj):
