@@ -10,7 +10,12 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_UI_URL,
+    temporary_settings,
+)
 
 from transferline.notify import notify
 from transferline.processes import own_identity
@@ -26,7 +31,9 @@ def connected(server: Callable[[], str] | None) -> Iterator[None]:
     if server is None or PREFECT_API_URL.value():
         yield
         return
-    with temporary_settings({PREFECT_API_URL: server(), PREFECT_UI_URL: ""}), drained():  # it has no page
+    # it has no page, and nobody listens for heartbeats, whose thread takes a second to end
+    settings = {PREFECT_API_URL: server(), PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(settings), drained():
         yield
 
 

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def _run(options: argparse.Namespace) -> int:
 
     root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    with shared_by_stages(DVC), shared_by_stages(TENSORFLOW), embedded_server(root) as server:
+    never_run = not (root / "dvc.lock").exists()  # else the flow finds out whether any stage needs it
+    soon = shared_by_stages(TENSORFLOW) if never_run else nullcontext()
+    with shared_by_stages(DVC), soon, embedded_server(root) as server:
         load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
         status: int = _flow("retrain").main(
             server,

@@ -145,6 +145,8 @@ def _connected(command: str, environ: Mapping[str, str]) -> socket.socket:
     """A connection to a parent that is ready; OSError if there is none, or none yet and the command need not wait."""
     owner = _owner(environ)
     kind = DVC if command == "dvc" or (command in COME_BEFORE and OWNER in environ) else TENSORFLOW
+    if command == "promote" and not Path(address(owner)).exists():
+        kind = DVC  # nothing was trained: it may have nothing to decide, and need TensorFlow as little
     path = address(owner, kind)
     if command in (*STAGES, *COME_BEFORE) and not Path(path).exists():
         with contextlib.suppress(OSError):
