@@ -214,15 +214,15 @@ def _outcome(connection: socket.socket) -> int | None:
         with contextlib.suppress(OSError):
             connection.send(INTERRUPT)
 
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
+    if forwards := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     try:
         answer = connection.recv(len(REFUSED))
     except ConnectionError:
         answer = b""
     finally:
-        signal.signal(signal.SIGINT, before)
+        if forwards:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     if not answer:
         raise TransferlineError(f"the warm parent of this stage ended before it; run again, or with {SWITCH}=0")
     return None if answer == REFUSED else int(answer)
