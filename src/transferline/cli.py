@@ -110,6 +110,7 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    gc.disable()  # as in `_flow`
     from transferline.status import status
 
     print(status(environment.enter_project()))

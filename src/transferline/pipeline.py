@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
-from dvc.dependency import Dependency
+from dvc.dependency import Dependency, param
 from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo, lock_repo
@@ -65,7 +65,7 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
 
 def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
     steps: dict[str, Step] = {}
-    with open_repo(root) as repo:
+    with open_repo(root) as repo, _params_read_once():
         graph = repo.index.graph
         order = _in_order(graph, root)
         _hash_once(order)
@@ -92,6 +92,16 @@ def _hash_once(stages: list[Any]) -> None:
     for item in (item for stage in stages for item in (*stage.deps, *stage.outs)):
         if type(item) in (Dependency, Output):  # those of other kinds do more than read a path
             item.get_hash = partial(remembered, item.fs_path, item.get_hash)
+
+
+@contextmanager
+def _params_read_once() -> Iterator[None]:
+    """Has DVC read a params file once in the block, not for each stage that depends on it."""
+    load_path, param.load_path = param.load_path, cache(param.load_path)
+    try:
+        yield
+    finally:
+        param.load_path = load_path
 
 
 def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:
