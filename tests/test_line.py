@@ -80,6 +80,11 @@ def test_a_change_reruns_only_what_it_must(project):
     found = changed(project)
     assert "validate" not in found and found["augment"] == ["augment.seed: 7 -> 8"]
     assert "extract@small" in found and "select" in found
+    many = {"seed": 9, "views": 5, "horizontal_flip": False, "vertical_flip": True, "fill": "reflect"}
+    many |= {key: [0, 0.01] for key in ("rotation", "shift_x", "shift_y")}
+    edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(many))
+    found = changed(project)["augment"]
+    assert found[0] == "augment.fill: nearest -> reflect" and found[6:] == ["2 more in params.yaml"]
 
 
 @pytest.mark.parametrize(

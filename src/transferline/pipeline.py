@@ -17,7 +17,7 @@ from scmrepo.exceptions import SCMError
 
 from transferline.errors import TransferlineError
 
-NEVER_RUN = "never run"
+NEVER_RUN, MOST_CHANGES = "never run", 6
 DEPENDENCY_WORDS = {"new": "is new", "modified": "changed", "deleted": "is missing"}
 OUTPUT_WORDS = {
     "new": "is not recorded",
@@ -164,7 +164,10 @@ def _reasons(stage: Any) -> list[str]:
 
 
 def _param_changes(dependency: Any) -> list[str]:
-    """The values of `params.yaml` that differ from those of the stage's last run, each `key: old -> new`."""
+    """The values of `params.yaml` that differ from those of the stage's last run, each `key: old -> new`; of many, as
+    after another recipe, the first `MOST_CHANGES`."""
     old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys]
+    changes = [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys[:MOST_CHANGES]]
+    left_out = len(keys) - MOST_CHANGES
+    return [*changes, f"{left_out} more in params.yaml"] if left_out > 0 else changes
