@@ -28,7 +28,8 @@ SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_FAST_LOOKS = 0.05
 
 # As Prefect starts its own, but for the types of its blocks: no flow of ours has one, and the page's server has them.
-UVICORN = ("uvicorn", "--factory", "transferline.prefect_app:create", "--log-level", "error", "--lifespan", "on")
+APP = ("--factory", "prefect.server.api.server:create_app")
+UVICORN = ("transferline.rarely_collected", "uvicorn", *APP, "--log-level", "error", "--lifespan", "on")
 EMBEDDED = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
