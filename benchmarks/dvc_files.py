@@ -8,8 +8,8 @@ nothing changed. Prints a Markdown table; wall seconds, and in brackets CPU seco
 
 import argparse
 import os
-import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -39,27 +39,24 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=50_000)
-    parser.add_argument("--folder", type=Path, default=Path("dvc_benchmark"), help="for what is made; deleted")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure; else that of temporary files")
     parser.add_argument("--links", nargs="+", default=LINKS, help="values of DVC's cache.type")
     options = parser.parse_args()
     print("| cache.type | " + " | ".join(STEPS) + " | MB on the disk |\n|---|" + "---|" * (len(STEPS) + 1))
     for links in options.links:
-        root = options.folder / links.partition(",")[0]
-        shutil.rmtree(root, ignore_errors=True)
-        draw_images(root / "images", options.files)
-        for command in ("git init -q", "dvc init -q", f"dvc config cache.type {links}"):
-            subprocess.run(command.split(), cwd=root, check=True)
-        (root / "dvc.yaml").write_text(STAGE)
-        cells = []
-        for name, command in STEPS.items():
-            if name == "checkout":
-                subprocess.run(["rm", "-rf", "images"], cwd=root, check=True)
-            cells.append(timed(command, root))
-        used = subprocess.run(["du", "-sm", "."], cwd=root, check=True, capture_output=True, text=True).stdout.split()[
-            0
-        ]
-        print(f"| {links} | " + " | ".join(cells) + f" | {used} |", flush=True)
-        shutil.rmtree(root)
+        with tempfile.TemporaryDirectory(dir=options.folder) as name:
+            root = Path(name)
+            draw_images(root / "images", options.files)
+            for command in ("git init -q", "dvc init -q", f"dvc config cache.type {links}"):
+                subprocess.run(command.split(), cwd=root, check=True)
+            (root / "dvc.yaml").write_text(STAGE)
+            cells = []
+            for step, command in STEPS.items():
+                if step == "checkout":
+                    subprocess.run(["rm", "-rf", "images"], cwd=root, check=True)
+                cells.append(timed(command, root))
+            used = subprocess.run(["du", "-sm", "."], cwd=root, check=True, capture_output=True, text=True).stdout
+            print(f"| {links} | " + " | ".join(cells) + f" | {used.split()[0]} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """Peak memory and time of every stage at growing numbers of images: `transferline stage …`, each in a fresh process.
 
-    python benchmarks/memory.py [--sizes N …] [--folder FOLDER] [--out FOLDER]
+    python benchmarks/memory.py [--sizes N …] [--out FOLDER]
 
 Images are JPEGs of 40 pixels: 64 pictures, each copy blended with a pattern of its own. The candidate `frozen` is the
 smallest MobileNetV2 at 32 pixels with random weights, fine-tuned from its last layers; `scratch` is a small network
-without a pretrained part. Writes memory.json, memory.md and memory.png; what it makes beside them is deleted.
+without a pretrained part. Writes memory.json and memory.png, and prints the table for SCALE.md.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def _smooth(random: np.random.Generator, cells: int) -> npt.NDArray[np.float32]:
 
 def write_params(folder: Path) -> None:
     """The default recipe with the candidates of this benchmark."""
-    yaml = YAML(typ="safe", pure=True)
+    yaml = YAML(typ="safe")  # writes what the same reads; the pure one leaves the quotes off a URL in braces
     params: dict[str, Any] = yaml.load(PROJECT / "recipes" / "digits.yaml")
     image = {"size": 32, "color": "rgb", "resize": "stretch"}
     backbone = {"name": "mobilenet_v2", "alpha": 0.35, "weights": "none", "pooling": "avg", "unfreeze": {"last": 12}}
@@ -146,23 +146,20 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 50_000], help="smallest first")
-    parser.add_argument("--folder", type=Path, default=Path("memory_benchmark"), help="for what is made; deleted")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for the results")
     options = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {stage: [] for stage in STAGES}
     for size in options.sizes:
-        folder = options.folder / str(size)
-        shutil.rmtree(folder, ignore_errors=True)
-        draw_images(folder / RAW, size)
-        write_params(folder)
-        (folder / "mlruns").mkdir()
-        for stage, rows in found.items():
-            rows.append(measure(stage, folder))
-            print(f"{size:,} images, {stage}: {rows[-1]}", flush=True)
-        shutil.rmtree(folder)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            draw_images(folder / RAW, size)
+            write_params(folder)
+            (folder / "mlruns").mkdir()
+            for stage, rows in found.items():
+                rows.append(measure(stage, folder))
+                print(f"{size:,} images, {stage}: {rows[-1]}", flush=True)
     result = {"cores": os.cpu_count(), "load": os.getloadavg(), "sizes": options.sizes, "stages": found}
     (options.out / "memory.json").write_text(json.dumps(result, indent=2) + "\n")
-    (options.out / "memory.md").write_text(table(options.sizes, found))
     plot(options.sizes, found, options.out / "memory.png")
     print(table(options.sizes, found))
 

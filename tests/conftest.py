@@ -1,3 +1,4 @@
+import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,11 @@ def pytest_configure() -> None:
     environment.prepare(ROOT)
     # a shell's background jobs ignore it, and so would the processes that the tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: for a quarter of the time a test waits for servers and processes."""
+    return 1 + (os.cpu_count() or 1)
 
 
 def make_images(
@@ -107,10 +113,10 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
     return done
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
-    root = tmp_path / "project"
+@pytest.fixture(scope="session")
+def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `project` is a copy of: Git and DVC take seconds to make it."""
+    root = tmp_path_factory.mktemp("committed") / "project"
     for name in ("src", "flows", "tasks", "data", "recipes", "networks"):
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "raw", "downloads", "*.parquet", "*.lock")
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
@@ -120,12 +126,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     edit_yaml(root / "params.yaml", make_tiny)
     (root / "mlruns").mkdir()
     make_images(root / "data" / "raw" / "colors")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
     run("git", "init", "-q", cwd=root)
     run("dvc", "init", "-q", cwd=root)
     shutil.copytree(ROOT / ".dvc" / "plots", root / ".dvc" / "plots", dirs_exist_ok=True)
     run("dvc", "add", "-q", "data/raw/colors", cwd=root)
     run("git", "add", "-A", cwd=root)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "start", cwd=root)
+    return root
+
+
+@pytest.fixture
+def project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
+    root = shutil.copytree(committed_project, tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
     return root

@@ -8,13 +8,20 @@ from PIL import Image
 
 from benchmarks.accuracy import WAYS, summary
 from benchmarks.harness import Limit, Result, Row, line_of, measure
+from benchmarks.memory import write_params
 from benchmarks.run import BEGIN, END, accuracy, table
+from transferline.params import load_params
 
 ROOT = Path(__file__).parents[1]
 
 
 def seconds(wall: float) -> dict[str, float]:
     return {"wall": wall, "cpu": wall / 2}
+
+
+def test_the_benchmark_of_memory_writes_params_that_are_right(tmp_path: Path):
+    write_params(tmp_path)
+    assert set(load_params(tmp_path / "params.yaml").candidates) == {"frozen", "scratch"}
 
 
 def test_ratios_are_taken_pair_by_pair_and_limits_as_seconds():

@@ -66,7 +66,7 @@ def test_several_labels_get_thresholds_and_the_exact_mean_average_precision(data
     assert len(card.thresholds) == 3 and all(0 < threshold < 1 for threshold in card.thresholds)
     assert card.argmax_fallback
     with np.load(tmp_path / "parity.npz") as parity:
-        assert parity["probabilities"].shape == (16, 3)
+        assert parity["probabilities"].shape == (8, 3)
         assert not np.allclose(parity["probabilities"].sum(axis=1), 1, atol=0.05)
 
 

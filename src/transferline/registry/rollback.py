@@ -59,7 +59,7 @@ def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move
         ]
         to = promoted[-1].former if promoted else None
     if to is None or to not in earlier:
-        wanted = f"version {to}" if to else "a version before the first champion"
-        choice = f"choose with --to {' or '.join(earlier)}" if earlier else "there is none yet"
-        raise TransferlineError(f"{wanted} is no earlier champion of {present.name}; {choice}")
+        fault = f"version {to} is no earlier champion" if to else f"version {number} replaced no champion"
+        choice = f"choose with --to {' or '.join(earlier)}" if earlier else "there is no other to go back to"
+        raise TransferlineError(f"{fault} of {present.name}; {choice}")
     return moves[to]

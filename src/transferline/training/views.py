@@ -6,7 +6,7 @@ import pandas as pd
 from transferline.data.base.tables import ImageTable
 from transferline.params import Views
 
-SAMPLES = 16
+SAMPLES = 8
 KINDS: dict[Views | None, tuple[str, ...]] = {
     None: (),
     "untouched": ("untouched",),
