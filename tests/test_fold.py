@@ -20,6 +20,8 @@ def network() -> keras.Model:
     x = layers.ReLU(6.0)(x)
     x = normalized(layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False), x, scale=False)
     x = normalized(layers.SeparableConv2D(8, 2), x, center=False)
+    x = normalized(layers.Conv2D(7, 1), x)
+    x = normalized(layers.Conv2D(9, 1, 2, use_bias=False), x)
     shared = layers.Conv2D(8, 1)(x)
     x = layers.Add()([shared, layers.BatchNormalization()(shared)])
     x = normalized(layers.Dense(5), layers.GlobalAveragePooling2D()(x))
@@ -44,7 +46,7 @@ def test_folded_in_the_step_the_outputs_and_all_gradients_are_those_of_the_plain
     image, statistics = keras.Input((8, 8, 3)), [weight.numpy() for weight in network.non_trainable_weights]
     plain = keras.Model(image, InferenceMode(network)(image))
     folded = keras.Model(image, InferenceMode(fold_in_step(network))(image))
-    assert sum("folded" in layer.name for layer in folded.layers[1].model.layers) == 4
+    assert sum("folded" in layer.name for layer in folded.layers[1].model.layers) == 6
     np.testing.assert_allclose(folded(images), plain(images), rtol=1e-6 * 5)
     wanted, found = slopes(plain, images), slopes(folded, images)
     assert found.keys() == wanted.keys() and {id(w) for w in folded.variables} == {id(w) for w in plain.variables}

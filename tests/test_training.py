@@ -118,5 +118,5 @@ def test_a_binary_head_has_one_logit(data, tmp_path):
     )
     assert summary.trainable == 1280 + 1
     with np.load(tmp_path / "head" / "parity.npz") as parity:
-        assert parity["probabilities"].shape == (16, 2)
+        assert parity["probabilities"].shape == (8, 2)
         np.testing.assert_allclose(parity["probabilities"].sum(axis=1), 1, atol=1e-6)
