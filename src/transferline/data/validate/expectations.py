@@ -159,7 +159,8 @@ def class_expectations(validate: Validate) -> list[Any]:
     return [
         rule(
             "few_images",
-            f"{{images:.0f}} image(s) in {{split}}, fewer than {validate.min_images}",
+            f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {validate.min_images}: add some, "
+            "or let data.split draw more",
             column="images",
             min_value=validate.min_images,
         ),
