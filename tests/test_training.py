@@ -1,5 +1,8 @@
 """The trainings on a backbone, on tiny images of three colours."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -7,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_data, two_classes
+from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
 from transferline.data.base.tables import ImageTable, targets
 from transferline.models.exported import class_probabilities, load_model, read_card
 from transferline.training.bank.bank import read_bank
@@ -120,3 +123,28 @@ def test_a_binary_head_has_one_logit(data, tmp_path):
     with np.load(tmp_path / "head" / "parity.npz") as parity:
         assert parity["probabilities"].shape == (8, 2)
         np.testing.assert_allclose(parity["probabilities"].sum(axis=1), 1, atol=1e-6)
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from tests.tiny_training import candidate, job
+from transferline.training.bank.bank import read_bank
+from transferline.training.fine_tune import fine_tune
+from transferline.training.train_head import train_head
+folder, section = Path(sys.argv[1]), candidate()
+bank = read_bank(folder.parent / "bank")
+train_head(bank, section, job(section.train_head, folder / "head", "head"))
+fine_tune(bank, section, folder / "head", job(section.fine_tune, folder / "tuned", "fine_tune"))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(data, tmp_path):
+    raw, views = data
+    extract(raw, views, candidate(layers=HIDDEN), "multiclass", tmp_path / "bank")
+    for name in ("first", "second"):
+        subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=ROOT)
+    assert not changed(tmp_path / "first" / "tuned", tmp_path / "second" / "tuned")
+    losses = [json.loads((tmp_path / name / "tuned" / "summary.json").read_text()) for name in ("first", "second")]
+    assert losses[0]["best_epoch"] == losses[1]["best_epoch"]
