@@ -17,8 +17,8 @@ from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
-from transferline.data.revision import take_revision, update_import
 from transferline.data.public import check_at_hand, list_source
+from transferline.data.revision import take_revision, update_import
 from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, held
 from transferline.params import load_params

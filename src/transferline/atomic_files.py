@@ -7,9 +7,9 @@ from pathlib import Path
 
 @contextmanager
 def completed(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to. At the end of the block it replaces `path`; after an error it is removed.
+    """Yields a path beside `path` to write to; at the end of the block that file replaces `path`.
 
-    The folder of `path` is made if need be.
+    After an error `path` is as before. The folder of `path` is made if need be.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

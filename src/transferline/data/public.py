@@ -1,7 +1,7 @@
 """The public datasets that transferline knows, and which of them a project lists in `data/sources.yaml`.
 
-Each entry there is a stage of `data/dvc.yaml`, and a stage that never ran makes `dvc pull` fail. So a project lists only
-what it has fetched, what it trains on, and what its users have written themselves.
+Each entry there is a stage of `data/dvc.yaml`, and a stage that never ran makes `dvc pull` fail. So a project lists
+only what it has fetched, what it trains on, and what its users have written themselves.
 """
 
 from io import StringIO
