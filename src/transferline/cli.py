@@ -19,7 +19,7 @@ from transferline.registry import commands as registry
 from transferline.serving import commands as serving
 from transferline.warm import DVC, TENSORFLOW, run_in_child, shared_by_stages
 
-STAGES = ("fetch", "validate", "augment", "extract", "train_head", "fine_tune", "train", "evaluate", "record", "select")
+STAGES = ("code", "fetch", "validate", "augment", "extract", "train_head", "fine_tune", "train", "evaluate", "record", "select")
 
 
 def run_stage(name: str, arguments: list[str]) -> None:

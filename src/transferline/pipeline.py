@@ -15,7 +15,9 @@ from dvc.repo import Repo, lock_repo
 from dvc.utils.flatten import flatten
 from scmrepo.exceptions import SCMError
 
+from transferline.code_versions import write_code_versions
 from transferline.errors import TransferlineError
+from transferline.paths import CODE
 
 NEVER_RUN, MOST_CHANGES = "never run", 6
 DEPENDENCY_WORDS = {"new": "is new", "modified": "changed", "deleted": "is missing"}
@@ -65,14 +67,15 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
 
 def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
     steps: dict[str, Step] = {}
+    write_code_versions(root)
     with open_repo(root) as repo, _params_read_once():
         graph = repo.index.graph
         order = _in_order(graph, root)
         _hash_once(order)
         forced = _forced(graph, order, force_from) if force_from else set()
-        for stage in order:
-            above = {each.addressing for each in graph.successors(stage) if each in order}
-            needs = {name for name in above if steps[name].reasons}
+        for stage in (stage for stage in order if stage.addressing != CODE.stem):
+            above = {each.addressing for each in graph.successors(stage)}
+            needs = {name for name in above if name in steps and steps[name].reasons}
             why = [f"forced from {force_from} on"] if stage in forced else _reasons(stage)
             if needs and why != [NEVER_RUN]:
                 why.append(f"upstream changes: {', '.join(sorted(needs))}")
@@ -165,9 +168,12 @@ def _reasons(stage: Any) -> list[str]:
 
 def _param_changes(dependency: Any) -> list[str]:
     """The values of `params.yaml` that differ from those of the stage's last run, each `key: old -> new`; of many, as
-    after another recipe, the first `MOST_CHANGES`."""
+    after another recipe, the first `MOST_CHANGES`. Of `code.json`, what changed in words."""
     old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    if dependency.def_path == CODE.name:
+        libraries = [f"{key.rpartition('.')[2]} {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys]
+        return ["its code changed" if key.endswith(".source") else words for key, words in zip(keys, libraries)]
     changes = [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys[:MOST_CHANGES]]
     left_out = len(keys) - MOST_CHANGES
     return [*changes, f"{left_out} more in params.yaml"] if left_out > 0 else changes

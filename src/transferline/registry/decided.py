@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from transferline.code_versions import followed, source_sha256
 from transferline.params import Params
 from transferline.registry.provenance import file_sha256
 
-CODE = Path(__file__).parents[1]
 FILE = Path(".transferline/decided.json")
 
 
@@ -23,8 +23,9 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, dict[str, 
     sections = [each.model_dump_json() for each in (params.data, params.evaluate, params.select, params.promote)]
     of_champion = champion and (champion[0], champion[1].get("model_sha256"))
     digest = hashlib.sha256(repr([*sections, of_champion]).encode())
-    for file in (*files, *sorted(CODE.rglob("*.py"))):
+    for file in files:
         digest.update(file_sha256(file).encode())
+    digest.update(source_sha256(followed("transferline.registry.promotion").values()).encode())
     return digest.hexdigest()
 
 

@@ -6,18 +6,17 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from transferline.code_versions import stage_code
 from transferline.compute import run_shards
 from transferline.data.base.images import read_batch
 from transferline.data.base.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.models.base.layers import build_layers
-from transferline.models.base.networks import file_sha256, is_own
 from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
 from transferline.training.bank.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
@@ -25,7 +24,6 @@ from transferline.training.bank.frozen import FrozenPart, frozen_arrays, frozen_
 from transferline.training.bank.inference import Array
 from transferline.training.views import KINDS, sample_paths
 
-CODE = Path(__file__).parents[1]
 COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
 
 
@@ -40,12 +38,8 @@ def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
 
 def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
     """What the values of a bank follow from; shards of another fingerprint are not used again."""
-    settings = [candidate.image, candidate.backbone, candidate.extract]
-    digest = hashlib.sha256(repr([*settings, *map(version, ("keras", "tensorflow"))]).encode())
-    for file in sorted(CODE.rglob("*.py")):
-        digest.update(file.read_bytes())
-    if is_own(candidate.backbone.name):
-        digest.update(file_sha256(candidate.backbone.name).encode())
+    settings = [candidate.image, candidate.backbone, candidate.extract, stage_code("extract", Path.cwd())]
+    digest = hashlib.sha256(repr(settings).encode())
     digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
     return digest.hexdigest()
 

