@@ -48,8 +48,8 @@ def _per_image(run: Callable[[Any], Any]) -> dict[str, Any]:
 
 def ours(_: Path) -> dict[str, Any]:
     """As `extract` runs it."""
-    from transferline.training.bank.fold import fold_batch_normalization
-    from transferline.training.bank.inference import compile_for_inference
+    from transferline.training.compiled_inference import compile_for_inference
+    from transferline.training.folded_normalization import fold_batch_normalization
 
     run = compile_for_inference(fold_batch_normalization(_backbone()))
     return _per_image(lambda images: run([images])[0])
@@ -57,7 +57,7 @@ def ours(_: Path) -> dict[str, Any]:
 
 def tensorflow(_: Path) -> dict[str, Any]:
     """A graph with batch normalisation folded."""
-    from transferline.training.bank.fold import fold_batch_normalization
+    from transferline.training.folded_normalization import fold_batch_normalization
 
     folded = fold_batch_normalization(_backbone())
     graph = tf.function(lambda images: folded(images, training=False))

@@ -44,7 +44,7 @@ def _timed(root: Path, *command: str, **environ: str) -> dict[str, float]:
     return started.read()
 
 
-TRANSFERLINE = "import sys; sys.argv[0] = 'transferline'; from transferline.cli import main; main()"
+TRANSFERLINE = "import sys; sys.argv[0] = 'transferline'; from transferline.cli.main import main; main()"
 DVC = "import sys; sys.argv[0] = 'dvc'; from dvc.cli import main; sys.exit(main())"
 
 

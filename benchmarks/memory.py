@@ -89,7 +89,7 @@ def write_params(folder: Path) -> None:
 
 def measure(stage: str, folder: Path) -> dict[str, float]:
     """Runs a stage: the peak resident size in MB, wall and CPU seconds."""
-    program = ["-c", "from transferline.cli import main; main()"]
+    program = ["-c", "from transferline.cli.main import main; main()"]
     command = [sys.executable, *program, "stage", stage, *STAGES[stage].split()]
     environment = {**os.environ, "TRANSFERLINE_WARM": "0", "PYTHONPATH": str(PROJECT / "src")}
     start = time.perf_counter()

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.harness import Clock, Row
 from benchmarks.photos import lay_out
-from transferline.data.validate.layouts import list_dataset
-from transferline.data.validate.scan import scan
-from transferline.data.validate.validation import validate_dataset
+from transferline.datasets.checks.scan import scan
+from transferline.datasets.checks.validation import validate_dataset
+from transferline.datasets.layouts.listing import list_dataset
 from transferline.params import load_params
 
 WAYS = ("validate", "decode")

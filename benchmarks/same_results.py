@@ -110,7 +110,7 @@ def _call(folder: Path, *command: str) -> None:
 
 def compare(before: Path, after: Path) -> int:
     """Prints what differs; 1 if anything does."""
-    from transferline.registry.same_files import differences
+    from transferline.registry.file_comparison import differences
 
     old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
     lines = differences(old, new)

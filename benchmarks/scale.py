@@ -26,10 +26,10 @@ environment.prepare(Path.cwd())
 
 import pandas as pd  # noqa: E402
 
-from transferline.data.base.tables import ImageTable  # noqa: E402
-from transferline.data.views import draw_views  # noqa: E402
+from transferline.datasets.tables import ImageTable  # noqa: E402
+from transferline.datasets.views import draw_views  # noqa: E402
 from transferline.params import Compute, Pretrained, load_params  # noqa: E402
-from transferline.training.extract import extract  # noqa: E402
+from transferline.training.fill_bank import extract  # noqa: E402
 
 PROJECT = Path(__file__).parents[1]
 

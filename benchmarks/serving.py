@@ -37,11 +37,11 @@ import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image as Picture  # noqa: E402
 
-from transferline.models.base.backbones import construct, preprocessing  # noqa: E402
+from transferline.models.backbones import construct, preprocessing  # noqa: E402
 from transferline.models.exported import ModelCard  # noqa: E402
 from transferline.params import Image, load_params  # noqa: E402
+from transferline.registry.lineage import file_sha256  # noqa: E402
 from transferline.registry.models import CHAMPION, HASHED  # noqa: E402
-from transferline.registry.provenance import file_sha256  # noqa: E402
 from transferline.registry.tracking import connect  # noqa: E402
 
 PROJECT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def register(root: Path, model: keras.Model, card: ModelCard, alias: str = CHAMP
 @contextlib.contextmanager
 def served(root: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Starts `transferline serve` on a free port; yields its address and process, and stops it."""
-    command = [sys.executable, "-c", "from transferline.cli import main; main()", "serve", "--port", "0", *options]
+    command = [sys.executable, "-c", "from transferline.cli.main import main; main()", "serve", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     with process:
         try:

@@ -35,7 +35,7 @@ def defaults(folder: Path) -> dict[str, Any]:
 
 def bfloat16(folder: Path) -> dict[str, Any]:
     """`mixed_precision: bfloat16` of a training."""
-    from transferline.training.fit.devices import use_bfloat16
+    from transferline.training.devices import use_bfloat16
 
     use_bfloat16()
     return defaults(folder)

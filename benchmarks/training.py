@@ -10,17 +10,16 @@ import pandas as pd
 
 from benchmarks.harness import Clock, Row
 from benchmarks.notebook import notebook  # noqa: F401  a way
-from transferline.data.base.images import IMAGE_SUFFIXES
-from transferline.data.base.tables import ImageTable
-from transferline.data.views import draw_views
-from transferline.models.exported import ModelCard, Phase
+from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.tables import ImageTable
+from transferline.datasets.views import draw_views
+from transferline.models.exported import HISTORY_FILE, SUMMARY_FILE, ModelCard, Phase
 from transferline.params import Augment, Pretrained, Problem
-from transferline.training.bank.bank import read_bank
-from transferline.training.extract import extract
-from transferline.training.files import HISTORY_FILE, SUMMARY_FILE
-from transferline.training.fine_tune import fine_tune
-from transferline.training.fit.job import Job
-from transferline.training.train_head import train_head
+from transferline.training.bank import read_bank
+from transferline.training.fill_bank import extract
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head import train_head
+from transferline.training.job import Job
 
 WAYS = ("head", "bank", "recipe", "notebook")
 ROWS = (

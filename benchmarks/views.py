@@ -21,10 +21,10 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from transferline.data.base.images import IMAGE_SUFFIXES, read_batch  # noqa: E402
-from transferline.data.base.tables import ImageTable  # noqa: E402
-from transferline.data.transform import apply_views  # noqa: E402
-from transferline.data.views import draw_views  # noqa: E402
+from transferline.datasets.images import IMAGE_SUFFIXES, read_batch  # noqa: E402
+from transferline.datasets.tables import ImageTable  # noqa: E402
+from transferline.datasets.transforms import apply_views  # noqa: E402
+from transferline.datasets.views import draw_views  # noqa: E402
 from transferline.params import Augment, Image  # noqa: E402
 
 BATCH = 32

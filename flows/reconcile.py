@@ -19,11 +19,11 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, State
 from flows.run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
 from tasks.log import quiet_failures
 from transferline import environment
+from transferline.dvc_locks import free_dvc_locks
 from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, clear
 from transferline.params import load_params
 from transferline.processes import Identity
-from transferline.stale import free_dvc_locks
 
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
@@ -92,6 +92,6 @@ def _free_lock(root: Path) -> list[str]:
 
 
 def _close_mlflow_runs(root: Path) -> list[str]:
-    from transferline.registry.dead_runs import fail_dead_runs  # MLflow takes seconds to import
+    from transferline.registry.killed_runs import fail_dead_runs  # MLflow takes seconds to import
 
     return fail_dead_runs(load_params(root / "params.yaml"), root)

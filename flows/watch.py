@@ -9,7 +9,7 @@ from flows.retrain import retrain
 from flows.run import sign, tell_of_failure
 from tasks.log import quiet_failures
 from transferline import environment
-from transferline.data.changes import Change, find_change
+from transferline.datasets.changes import Change, find_change
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 

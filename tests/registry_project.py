@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
-from transferline.data.base.tables import ImageTable, write_table
-from transferline.evaluation.evaluate.score import metrics_of, score
-from transferline.evaluation.files import write_json
+from transferline.atomic_files import write_json
+from transferline.datasets.tables import ImageTable, write_table
+from transferline.evaluation.scoring import metrics_of, score
+from transferline.hashes import file_sha256
 from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
 from transferline.registry import smoke, transaction
-from transferline.registry.provenance import file_sha256
 from transferline.registry.runs import training_run
-from transferline.training.fit.result import Summary, write_result
+from transferline.training.model_folder import Summary, write_result
 
 CLASSES = tuple(COLORS)
 # from the mean colour to logits of blue, green and red; fair takes every blue image for a green one
@@ -50,7 +50,7 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     ]
     write_table(ImageTable(pd.DataFrame(rows), CLASSES), root / "data" / "manifest.parquet")
     (root / "reports").mkdir()
-    write_json({"success": True}, root / "reports" / "validation.json")
+    write_json(root / "reports" / "validation.json", {"success": True})
     return load_params(root / "params.yaml")
 
 
@@ -79,8 +79,8 @@ def select(params: Params, folder: Path) -> None:
     evaluation.mkdir(parents=True, exist_ok=True)
     predictions = score(folder, Path("data/raw/colors"), table)
     predictions.to_parquet(evaluation / "predictions.parquet")
-    write_json(metrics_of(predictions, CLASSES, params.evaluate, "multiclass"), evaluation / "metrics.json")
-    write_json({"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}}, Path("metrics.json"))
+    write_json(evaluation / "metrics.json", metrics_of(predictions, CLASSES, params.evaluate, "multiclass"))
+    write_json(Path("metrics.json"), {"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}})
 
 
 def with_promote(params: Params, **changes: object) -> Params:

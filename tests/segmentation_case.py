@@ -7,12 +7,12 @@ import pandas as pd
 
 from tests.conftest import COLORS, ROOT
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, make_pair, make_segmented
-from transferline.data.base.tables import ImageTable, write_table
-from transferline.evaluation.files import write_json
+from transferline.atomic_files import write_json
+from transferline.datasets.tables import ImageTable, write_table
+from transferline.hashes import file_sha256
 from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
-from transferline.registry.provenance import file_sha256
-from transferline.training.fit.result import Summary, write_result
+from transferline.training.model_folder import Summary, write_result
 
 IMAGE = Image(size=48, color="rgb", resize="pad")
 HISTORY = {
@@ -71,5 +71,5 @@ def make_case(root: Path) -> Params:
     table = make_table(root / "data" / "raw" / "tiny")
     write_table(table, root / "data" / "manifest.parquet")
     (root / "reports").mkdir()
-    write_json({"success": True}, root / "reports" / "validation.json")
+    write_json(root / "reports" / "validation.json", {"success": True})
     return segmentation_params()

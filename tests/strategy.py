@@ -12,10 +12,10 @@ from typing import Any
 import tensorflow as tf
 
 from tests.tiny_training import TRAINING, candidate, job, make_data, network
-from transferline.training.bank.bank import read_bank
-from transferline.training.fine_tune import fine_tune
-from transferline.training.train import train
-from transferline.training.train_head import train_head
+from transferline.training.bank import read_bank
+from transferline.training.end_to_end import train
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head import train_head
 
 SMALL = {"optimizer": {"name": "sgd", "learning_rate": 1e-3}}
 WAYS: dict[str, Any] = {"bfloat16": {"mixed_precision": "bfloat16", **SMALL}, "float32": SMALL}

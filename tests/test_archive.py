@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from transferline.data import archive
-from transferline.data.sources import Archive, fetch
+from transferline.datasets import archives as archive
+from transferline.datasets.sources import Archive, fetch
 from transferline.errors import TransferlineError
 
 FILES = {"pets/cats/1.jpg": b"cat", "pets/dogs/2.jpg": b"dog" * 50_000, "pets/.hidden": b"h"}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from transferline.evaluation.evaluate.attacks import attack, goals, loss_gradient
+from transferline.evaluation.attacks import attack, goals, loss_gradient
 from transferline.models.exported import class_probabilities
 from transferline.params import Problem
-from transferline.training.fit.job import make_deterministic
+from transferline.training.job import make_deterministic
 
 SIDE, CLASSES = 12, 3
 

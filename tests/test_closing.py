@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from flows.closing import closing, outcome
+from flows.summary import closing, outcome
 
 
 def test_the_closing_table(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from tests.conftest import make_images
 from tests.take_long import ITEMS
 from tests.tiny_training import DIGITS, candidate, make_data
 from transferline.compute import run_shards
-from transferline.data.validate.validation import validate_dataset
+from transferline.datasets.checks.validation import validate_dataset
 from transferline.errors import TransferlineError
 from transferline.params import Compute
 from transferline.processes import is_alive
-from transferline.training import extract as extract_module
-from transferline.training.extract import extract
+from transferline.training import fill_bank as extract_module
+from transferline.training.fill_bank import extract
 
 SHARDS = 6
 
@@ -86,7 +86,7 @@ def test_the_bank_is_the_same_byte_for_byte(compute: Compute, tmp_path: Path, mo
 def test_validation_finds_the_same(compute: Compute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path, count=10)
     (tmp_path / "red" / "broken.png").write_bytes(b"no image")
-    monkeypatch.setattr("transferline.data.validate.scan.FILES_PER_SHARD", 8)
+    monkeypatch.setattr("transferline.datasets.checks.scan.FILES_PER_SHARD", 8)
     here, there = (
         validate_dataset(tmp_path, DIGITS.data, DIGITS.validate_, compute=where) for where in (None, compute)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from transferline.evaluation.evaluate.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from transferline.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 
 def photographs(channels: int, side: int = 48, count: int = 4) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from transferline.data import add as adding
-from transferline.data.add import add
-from transferline.data.survey import describe, survey
+from transferline.datasets import add as adding
+from transferline.datasets.add import add
+from transferline.datasets.contents import describe, survey
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
 

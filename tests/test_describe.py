@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
-from transferline.data.base.tables import ImageTable, write_table
+from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.models.describe import Output, describe, describe_candidates, format_description
 from transferline.params import Candidate, Unfreeze, load_params

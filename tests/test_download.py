@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.test_archive import contents, make_zip
-from transferline.data import download
-from transferline.data.sources import Archive, fetch
+from transferline.datasets import downloads as download
+from transferline.datasets.sources import Archive, fetch
 from transferline.errors import TransferlineError
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from transferline.data.validate.duplicates import Hashes, _unpack, exact_duplicates, first_within, near_duplicates
-from transferline.data.validate.scan import ORIENTATION, scan
+from transferline.datasets.checks.duplicates import Hashes, _unpack, exact_duplicates, first_within, near_duplicates
+from transferline.datasets.checks.scan import ORIENTATION, scan
 
 
 @pytest.mark.parametrize("bits", [0, 2, 10, 64])

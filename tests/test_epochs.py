@@ -3,12 +3,12 @@ import numpy as np
 import pandas as pd
 
 from transferline.params import Training
-from transferline.training.fit.batches import Batches
-from transferline.training.fit.callbacks import build_callbacks
-from transferline.training.fit.epochs import SeveralBatches
-from transferline.training.fit.job import make_deterministic
-from transferline.training.fit.optimizers import build_optimizer
+from transferline.training.batches import Batches
+from transferline.training.callbacks import build_callbacks
+from transferline.training.compiled_epochs import SeveralBatches
+from transferline.training.job import make_deterministic
 from transferline.training.losses import build_loss
+from transferline.training.optimizers import build_optimizer
 
 SETTINGS = {
     "epochs": 12,

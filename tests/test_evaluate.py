@@ -12,14 +12,14 @@ from PIL import Image as Picture
 
 from tests.conftest import ROOT
 from transferline import params
-from transferline.data.base.images import read_batch
-from transferline.data.base.tables import ImageTable, join_labels, read_table, write_table
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.evaluate.diagrams import plot_gallery
-from transferline.evaluation.evaluate.score import PROBABILITY, metrics_of, score
+from transferline.evaluation.classification_pictures import plot_gallery
+from transferline.evaluation.scoring import PROBABILITY, metrics_of, score
+from transferline.metrics.headline import METRIC
 from transferline.models.exported import ModelCard, class_probabilities, load_model, probabilities, write_card
 from transferline.stages import evaluate
-from transferline.training.files import METRIC
 
 PARAMS = params.load_params(ROOT / "recipes" / "digits.yaml")
 IMAGE = params.Image(size=32, color="rgb", resize="stretch")

@@ -13,7 +13,8 @@ from prefect.artifacts import Artifact
 from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, edit, make_line, recorded
-from transferline import cli, pipeline
+from transferline import pipeline
+from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 
 PROJECT = Path(__file__).parents[1]

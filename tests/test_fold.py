@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from transferline.models.base.cut import InferenceMode
-from transferline.training.bank.fold import fold_in_step
+from transferline.models.cut import InferenceMode
+from transferline.training.folded_normalization import fold_in_step
 
 
 def normalized(layer: layers.Layer, x: keras.KerasTensor, **settings: bool) -> keras.KerasTensor:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.base.resampling import mean_of
-from transferline.evaluation.evaluate.score import metrics_of
+from transferline.evaluation.scoring import metrics_of
+from transferline.metrics.resampling import mean_of
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
 from transferline.registry import gates

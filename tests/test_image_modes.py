@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.test_images import SIZE, noise, wanted
-from transferline.data.base.images import read_image
+from transferline.datasets.images import read_image
 
 
 def ramp(low, high, dtype):

@@ -8,7 +8,7 @@ import pytest
 
 from transferline.errors import TransferlineError
 from transferline.models.imagenet import class_names, imagenet_model
-from transferline.prediction.model import open_model
+from transferline.prediction.named_model import open_model
 from transferline.prediction.predict import KEPT, predict
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "cats_dogs" / "validation"

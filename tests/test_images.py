@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from transferline import params
-from transferline.data.base import images
-from transferline.data.base.images import read_batch, read_batches, read_image
+from transferline.datasets import images
+from transferline.datasets.images import read_batch, read_batches, read_image
 from transferline.errors import TransferlineError
 
 SIZE = 32

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from transferline.training.bank.inference import ROWS, compile_for_inference
+from transferline.training.compiled_inference import ROWS, compile_for_inference
 
 
 def rows(count: int, *shape: int) -> np.ndarray:

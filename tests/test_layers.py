@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 
 from tests.tiny_training import LAYERS, candidate, lite0, make_data
 from transferline.errors import TransferlineError
-from transferline.models.base.layers import build_layers
 from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.layers import build_layers
 from transferline.params import Image, Layers
-from transferline.training.extract import extract
-from transferline.training.fit.assemble import assemble_network
+from transferline.training.assemble import assemble_network
+from transferline.training.fill_bank import extract
 
 FLATTEN, DENSE, MEAN = {"kind": "flatten"}, {"kind": "dense", "units": 4}, {"kind": "global_average_pool"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from transferline.data.validate.layouts import Listing, list_dataset
+from transferline.datasets.layouts.listing import Listing, list_dataset
 from transferline.errors import TransferlineError
 from transferline.params import Csv, Layout, Voc
 

@@ -16,18 +16,18 @@ from threadpoolctl import threadpool_limits
 
 from tests.conftest import ROOT, edit_yaml
 from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_data, with_two_labels
-from transferline.data.base.images import read_batch
-from transferline.data.base.tables import ImageTable, targets
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable, targets
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_files import CURVES
 from transferline.models.exported import class_probabilities, load_model, read_card
 from transferline.params import Pretrained, load_params
-from transferline.training.bank.bank import Bank, read_bank
-from transferline.training.extract import extract
-from transferline.training.fine_tune import fine_tune
-from transferline.training.fit import linear
-from transferline.training.fit.figures import to_probabilities
-from transferline.training.train_head import train_head
+from transferline.training import linear_head as linear
+from transferline.training.bank import Bank, read_bank
+from transferline.training.fill_bank import extract
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head import train_head
+from transferline.training.validation_metrics import to_probabilities
 
 
 def lbfgs(*l2: float, **changes: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.conftest import edit_yaml, run
 from tests.registry_project import registry_project, select, train
-from transferline import cli
-from transferline.data.validate.test_sets import TEST_SETS, former_test_images, keep_test_set
-from transferline.data.validate.validation import validate_dataset
+from transferline.cli import main as cli
+from transferline.datasets.checks.validation import validate_dataset
+from transferline.datasets.tested_images import TEST_SETS, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import ledger, transaction

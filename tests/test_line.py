@@ -6,12 +6,12 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from transferline.status import status
 
 from tests.conftest import edit_yaml, run
 from tests.small_line import changed
 from transferline.params import load_params
 from transferline.registry.promotion import promote
-from transferline.status import status
 from transferline.warm import shared_by_stages
 
 pytestmark = pytest.mark.slow

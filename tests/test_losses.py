@@ -14,11 +14,11 @@ from tests.tiny_training import TRAINING
 from transferline.errors import TransferlineError
 from transferline.params import Focal, Training
 from transferline.params.training import CrossEntropy
-from transferline.training.fit.batches import Batches, class_weight_vector
-from transferline.training.fit.callbacks import build_callbacks
-from transferline.training.fit.figures import figures, majority_figures, mean_average_precision, to_probabilities
-from transferline.training.fit.optimizers import build_optimizer
+from transferline.training.batches import Batches, class_weight_vector
+from transferline.training.callbacks import build_callbacks
 from transferline.training.losses import build_loss
+from transferline.training.optimizers import build_optimizer
+from transferline.training.validation_metrics import figures, majority_figures, mean_average_precision, to_probabilities
 
 RANDOM = np.random.default_rng(0)
 PLAIN, SMOOTH = CrossEntropy(kind="cross_entropy"), CrossEntropy(kind="cross_entropy", label_smoothing=0.2)

@@ -13,12 +13,12 @@ from tests.conftest import ROOT
 from tests.test_views import view_rows
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, VOC, make_pair, make_segmented
 from transferline import params
-from transferline.data.base.images import read_image
-from transferline.data.base.masks import VOID, colors, overlay, read_mask, read_values, read_whole_mask, to_original
-from transferline.data.show import layout_of, look
-from transferline.data.survey import describe, survey
-from transferline.data.transform import apply_views, apply_views_to_masks
-from transferline.data.validate.validation import Validation, validate_dataset
+from transferline.datasets.checks.validation import Validation, validate_dataset
+from transferline.datasets.contents import describe, survey
+from transferline.datasets.images import read_image
+from transferline.datasets.masks import VOID, colors, overlay, read_mask, read_values, read_whole_mask, to_original
+from transferline.datasets.show import layout_of, look
+from transferline.datasets.transforms import apply_views, apply_views_to_masks
 from transferline.errors import TransferlineError
 from transferline.params import Data, load_params
 

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from transferline.evaluation.base import resampling
-from transferline.evaluation.base.resampling import mean_of, with_intervals
-from transferline.evaluation.evaluate.score import metrics_of
-from transferline.evaluation.metrics import (
+from transferline.evaluation.scoring import metrics_of
+from transferline.metrics import resampling
+from transferline.metrics.classification import (
     classification_metrics,
     expected_calibration_error,
     log_losses,
     share,
     single_label_figures,
 )
+from transferline.metrics.resampling import mean_of, with_intervals
 from transferline.params import Evaluate
 
 PARAMS = Evaluate(seed=1, bootstrap=2000, confidence=0.95, gallery=4)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from transferline.evaluation.evaluate.multilabel import multilabel_figures, multilabel_metrics
-from transferline.evaluation.evaluate.multilabel_diagrams import label_lines, replacements, worst_images
-from transferline.evaluation.evaluate.score import label_flags, metrics_of
+from transferline.evaluation.multilabel_pictures import label_lines, replacements, worst_images
+from transferline.evaluation.scoring import label_flags, metrics_of
+from transferline.metrics.multilabel import multilabel_figures, multilabel_metrics
 from transferline.params import Evaluate
 
 PARAMS = Evaluate(seed=1, bootstrap=1000, confidence=0.95, gallery=4)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import edit_yaml, make_multilabel
 from tests.test_validate import RECIPE, found, kept
-from transferline.data.base.tables import ImageTable, read_table
-from transferline.data.views import draw_views
+from transferline.datasets.tables import ImageTable, read_table
+from transferline.datasets.views import draw_views
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
 from transferline.stages import augment

@@ -11,11 +11,11 @@ from PIL import Image
 
 from tests.conftest import COLORS, make_images
 from transferline import params
-from transferline.data.contact_sheet import FRAME, MARGIN, SIDE
+from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE, ModelCard, write_card
 from transferline.prediction import grid
-from transferline.prediction.model import open_model
+from transferline.prediction.named_model import open_model
 from transferline.prediction.output import as_text, write_csv, write_submission
 from transferline.prediction.predict import find_images, predict
 from transferline.rle import decode

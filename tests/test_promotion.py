@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.registry_project import registry_project, select, train, with_promote
-from transferline import cli
+from transferline.atomic_files import write_json
+from transferline.cli import main as cli
 from transferline.errors import TransferlineError
-from transferline.evaluation.files import write_json
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
 from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
@@ -85,7 +85,7 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         ):
             with pytest.raises(AssertionError, match="scored again"):
                 call()
-        write_json({"success": True, "changed": 1}, root / "reports" / "validation.json")
+        write_json(root / "reports" / "validation.json", {"success": True, "changed": 1})
         with pytest.raises(AssertionError, match="scored again"):
             promote(params, root)
     slow = with_promote(params, max_latency_ms=Limit(absolute=1e-9))
@@ -161,7 +161,7 @@ def test_gates_on_the_model_itself_and_on_its_data(params):
     select(params, head)
     with np.load(head / "parity.npz") as stored:
         np.savez(head / "parity.npz", images=stored["images"], probabilities=stored["probabilities"] + 0.1)
-    write_json({"success": False}, root / "reports" / "validation.json")
+    write_json(root / "reports" / "validation.json", {"success": False})
     gates = {gate.name: gate.state for gate in promote(params, root, dry_run=True).gates}
     assert (gates["reload"], gates["signature"], gates["validation"]) == ("failed", "passed", "failed")
     with pytest.raises(TransferlineError, match="sets a limit on the accuracy under corruptions"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from transferline.data.validate.validation import Validation, validate_dataset
+from transferline.datasets.checks.validation import Validation, validate_dataset
 from transferline.params import Data, Params, load_params
 
 ROOT = Path(__file__).parents[1]

@@ -10,15 +10,15 @@ import pytest
 
 from tests.conftest import COLORS
 from tests.registry_project import CARD, CLASSES, registry_project, select, train
-from transferline import cli
+from transferline.atomic_files import write_json
+from transferline.cli import main as cli
 from transferline.errors import TransferlineError
-from transferline.evaluation.files import write_json
 from transferline.models.exported import ModelCard, read_card
 from transferline.params import Params
 from transferline.registry import glance
 from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
-from transferline.registry.record import record
+from transferline.registry.recording import record
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
 
@@ -79,8 +79,8 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
         folder = Path("evaluations/small") / phase
         folder.mkdir(parents=True)
         figures = {"test": {"accuracy": 0.5, "per_class": {"red!": {"f1": 0.25}}}, "validation": {"accuracy": 0.75}}
-        write_json(figures, folder / "metrics.json")
-        write_json({"one_image_ms": 3.0}, folder / "latency.json")
+        write_json(folder / "metrics.json", figures)
+        write_json(folder / "latency.json", {"one_image_ms": 3.0})
     known = record(other, Path("models/small"), Path("evaluations/small"))
     assert record(other, Path("models/small"), Path("evaluations/small")) == known
     store = connect(other.record, Path.cwd())

@@ -10,7 +10,7 @@ from tests.conftest import edit_yaml, run
 from tests.registry_project import registry_project, select, train
 from transferline.errors import TransferlineError
 from transferline.params import load_params
-from transferline.registry import same_files
+from transferline.registry import file_comparison as same_files
 from transferline.registry.promotion import promote
 from transferline.registry.reproduce import reproduce
 from transferline.warm import shared_by_stages

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as Picture
 
 from tests.test_evaluate import PARAMS, make_case, save_model
-from transferline.data.base.tables import read_table
-from transferline.evaluation.evaluate.trials import drawn_evenly
+from transferline.datasets.tables import read_table
 from transferline.evaluation.leaderboard import markdown, read_evaluations
+from transferline.evaluation.trials import drawn_evenly
 from transferline.params import Adversarial, Robustness
 from transferline.registry.comparison import load, score_model
 from transferline.stages import evaluate

@@ -12,17 +12,17 @@ from pydantic import ValidationError
 
 from tests.tiny_masks import CLASSES, make_pair, make_segmented
 from tests.tiny_training import TRAINING
-from transferline.data.base.masks import VOID
-from transferline.data.base.tables import ImageTable
-from transferline.data.views import draw_views
+from transferline.datasets.masks import VOID
+from transferline.datasets.tables import ImageTable
+from transferline.datasets.views import draw_views
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
 from transferline.models.describe import describe, format_description
 from transferline.models.exported import ModelCard, class_probabilities, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
-from transferline.training.fit.job import Job
-from transferline.training.fit.masks import MaskBatches, MaskedPixels, MeanIoU, with_dice
+from transferline.training.job import Job
 from transferline.training.losses import build_loss
-from transferline.training.segmentation import train_segmentation
+from transferline.training.mask_targets import MaskBatches, MaskedPixels, MeanIoU, with_dice
+from transferline.training.segmentation_training import train_segmentation
 
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")

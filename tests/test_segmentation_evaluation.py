@@ -13,15 +13,15 @@ from PIL import Image as Picture
 
 from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
-from transferline.cli import _parser
-from transferline.data.base.masks import VOID
-from transferline.data.base.tables import read_table
+from transferline.atomic_files import write_json
+from transferline.cli.main import _parser
+from transferline.datasets.masks import VOID
+from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.base.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
-from transferline.evaluation.evaluate.attacks import goals
-from transferline.evaluation.evaluate.score import metrics_of, predict_rows
-from transferline.evaluation.files import write_json
+from transferline.evaluation.attacks import goals
 from transferline.evaluation.leaderboard import markdown, read_evaluations
+from transferline.evaluation.scoring import metrics_of, predict_rows
+from transferline.metrics.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
 from transferline.registry import smoke, transaction
@@ -29,7 +29,7 @@ from transferline.registry.ledger import history
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
 from transferline.rle import decode
-from transferline.serving.model import load
+from transferline.serving.served_model import load
 from transferline.stages import evaluate, select
 
 
@@ -156,8 +156,8 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
         save_colour_model(tmp_path / "models" / "tiny" / "train", blind)
         evaluation = tmp_path / "evaluations" / "tiny" / "train"
         evaluation.mkdir(parents=True, exist_ok=True)
-        write_json({"test": {"corruption_mean_iou": 0.25}}, evaluation / "metrics.json")
-        write_json({"selected": {"candidate": "tiny", "phase": "train"}}, tmp_path / "metrics.json")
+        write_json(evaluation / "metrics.json", {"test": {"corruption_mean_iou": 0.25}})
+        write_json(tmp_path / "metrics.json", {"selected": {"candidate": "tiny", "phase": "train"}})
         return promote(case, tmp_path)
 
     first = offer("blue")

@@ -26,11 +26,11 @@ from tests.conftest import COLORS
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.params import Image, load_params
-from transferline.prediction.model import open_model
+from transferline.prediction.named_model import open_model
 from transferline.prediction.predict import predict
 from transferline.registry.tracking import connect
 from transferline.serving.batcher import Batcher
-from transferline.serving.model import Loaded, Refusal, ServedModel
+from transferline.serving.served_model import Loaded, Refusal, ServedModel
 from transferline.serving.server import serve
 
 CLASSES = tuple(COLORS)  # blue, green, red

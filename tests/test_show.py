@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import COLORS, make_images
-from transferline import cli
-from transferline.data.show import layout_of, look, summary
-from transferline.data.show_picture import _spread, draw
+from transferline.cli import main as cli
+from transferline.datasets.show import layout_of, look, summary
+from transferline.datasets.show_picture import _spread, draw
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Data, SplitClassFolders
 

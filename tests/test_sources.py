@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from tests.test_archive import contents, fetch_archive, make_tar, make_zip
-from transferline.data.public import CATALOGUE, check_at_hand
-from transferline.data.sources import Archives, Digits, Folder, fetch, load_sources, source_of
+from transferline.datasets.public import CATALOGUE, check_at_hand
+from transferline.datasets.sources import Archives, Digits, Folder, fetch, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 

@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 import pytest
 
-from transferline.data.validate.splits import group_images, is_ours, split_images
+from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.params import SplitParams
 
 BY_CONTENT = SplitParams(validation=0.2, test=0.1, group=None)

@@ -17,9 +17,9 @@ from tests.tiny_training import candidate, make_data
 from transferline.errors import TransferlineError
 from transferline.models.exported import load_model
 from transferline.params import Training
-from transferline.training.extract import extract
-from transferline.training.fit.batches import Batches
-from transferline.training.fit.devices import use_devices
+from transferline.training.batches import Batches
+from transferline.training.devices import use_devices
+from transferline.training.fill_bank import extract
 
 PROJECT = Path(__file__).parents[1]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transferline.data.validate.splits import deal, group_images, position_of, split_images
+from transferline.datasets.splits import deal, group_images, position_of, split_images
 from transferline.params import SplitParams
 
 PARAMS = SplitParams(validation=0.2, test=0.1, group=None)

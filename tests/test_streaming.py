@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from tests.tiny_training import candidate, job, make_data
-from transferline.data.base.tables import ImageTable, write_table
-from transferline.training.bank.bank import INDEX_FILE, ROWS_FILE, VIEWS_PER_SHARD, read_bank, shard_file
-from transferline.training.extract import extract
-from transferline.training.fine_tune import fine_tune
-from transferline.training.streaming import open_bank
+from transferline.datasets.tables import ImageTable, write_table
+from transferline.training.bank import INDEX_FILE, ROWS_FILE, VIEWS_PER_SHARD, read_bank, shard_file
+from transferline.training.fill_bank import extract
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.streamed_bank import open_bank
 
 VALUES, VIEWS = 4096, 20_000
 

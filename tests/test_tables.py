@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transferline.data.base.tables import join_labels, join_names, split_labels, targets
+from transferline.datasets.tables import join_labels, join_names, split_labels, targets
 
 CLASSES = ("1", "2", "10")
 

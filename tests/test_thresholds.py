@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from transferline.evaluation.thresholds import choose, decide
+from transferline.metrics.thresholds import choose, decide
 from transferline.params import Thresholds
 
 PER_CLASS = Thresholds(kind="per_class")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from transferline.errors import TransferlineError
-from transferline.models.base.torch_file import MAGIC, PROTOCOL, read_torch_state
+from transferline.models.torch_file import MAGIC, PROTOCOL, read_torch_state
 
 VALUES = np.arange(24, dtype="<f4")
 

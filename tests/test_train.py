@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 
 from tests.tiny_training import IMAGE, ROOT, job, make_data, network, two_classes, with_two_labels
-from transferline.data.base.images import read_batch
-from transferline.data.base.tables import ImageTable
-from transferline.data.transform import apply_views
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable
+from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
 from transferline.models.exported import class_probabilities, load_model, read_card
 from transferline.params import Image
-from transferline.training.fit.batches import Batches
-from transferline.training.fit.pixels import Pixels
-from transferline.training.train import train
+from transferline.training.batches import Batches
+from transferline.training.decoded_images import DecodedImages
+from transferline.training.end_to_end import train
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_images_on_disk_are_those_that_are_read_and_their_views_are_drawn(da
     raw, views = data
     rows = views.rows[views.rows["split"] == "train"].reset_index(drop=True)
     image = Image.model_validate(IMAGE)
-    pixels = Pixels(raw, rows, image, tmp_path)
+    pixels = DecodedImages(raw, rows, image, tmp_path)
     assert not list(tmp_path.iterdir()), "the file has no name"
     chosen = np.array([50, 2, 200, 1])
     plain = read_batch(raw, rows["path"].iloc[chosen].tolist(), image)
@@ -105,7 +105,7 @@ def test_a_full_disk_is_one_message(data, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(TransferlineError, match=r"decoded images do not fit into .* they take 0\.00 GB"):
-            Pixels(raw, views.rows, Image.model_validate(IMAGE), tmp_path)
+            DecodedImages(raw, views.rows, Image.model_validate(IMAGE), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -132,7 +132,7 @@ TWICE = """
 import sys
 from pathlib import Path
 from tests.tiny_training import job, make_data, network
-from transferline.training.train import train
+from transferline.training.end_to_end import train
 folder, section = Path(sys.argv[1]), network()
 train(*make_data(folder / "raw"), section, job(section.train, folder / "model", "train"))
 """

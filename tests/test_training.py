@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
-from transferline.data.base.tables import ImageTable, targets
+from transferline.datasets.tables import ImageTable, targets
 from transferline.models.exported import class_probabilities, load_model, read_card
-from transferline.training.bank.bank import read_bank
-from transferline.training.extract import extract
-from transferline.training.fine_tune import fine_tune
-from transferline.training.train_head import train_head
+from transferline.training.bank import read_bank
+from transferline.training.fill_bank import extract
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head import train_head
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +129,9 @@ TWICE = """
 import sys
 from pathlib import Path
 from tests.tiny_training import candidate, job
-from transferline.training.bank.bank import read_bank
-from transferline.training.fine_tune import fine_tune
-from transferline.training.train_head import train_head
+from transferline.training.bank import read_bank
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head import train_head
 folder, section = Path(sys.argv[1]), candidate()
 bank = read_bank(folder.parent / "bank")
 train_head(bank, section, job(section.train_head, folder / "head", "head"))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from transferline.data.base.tables import ImageTable, read_table
+from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
 from transferline.stages import validate as stage

@@ -14,8 +14,8 @@ from prefect import State
 
 from flows import watch
 from tests.small_line import command, commit, edit, make_line, recorded, runs_of
-from transferline.data.changes import Change, find_change
-from transferline.data.revision import recorded_hash, take_revision, update_import
+from transferline.datasets.changes import Change, find_change
+from transferline.datasets.revisions import recorded_hash, take_revision, update_import
 from transferline.errors import TransferlineError
 
 DVC_FILE = "data/raw/images.dvc"

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import COLORS
-from transferline.data.base.masks import write_mask
+from transferline.datasets.masks import write_mask
 
 CLASSES = ("background", *COLORS)
 MASKS = {"classes": list(CLASSES), "void": 255}

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from tests.conftest import COLORS, make_images
-from transferline.data.base.tables import ImageTable
-from transferline.data.views import draw_views
+from transferline.datasets.tables import ImageTable
+from transferline.datasets.views import draw_views
 from transferline.models.exported import ModelCard, Phase
 from transferline.params import Augment, EndToEnd, Pretrained, Problem, Thresholds, load_params
-from transferline.training.fit.job import Job
+from transferline.training.job import Job
 
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")

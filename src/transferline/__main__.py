@@ -1,6 +1,6 @@
 """`python -m transferline`."""
 
-from transferline.cli import main
+from transferline.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -17,24 +17,34 @@ from transferline.atomic_files import write_text
 from transferline.paths import CODE
 
 PACKAGE = Path(__file__).parent
-NETWORKS = "transferline.models.base.networks"  # the module that imports what the user keeps in networks/
+NETWORKS = "transferline.models.networks"  # the module that imports what the user keeps in networks/
 
 # Modules that a stage may import without following from them.
 NOT_FOLLOWED = {
     "transferline.atomic_files": "how a file is written, not what is in it",
     "transferline.cli": "arguments",
+    "transferline.code_versions": "what the code is, not what it does",
     "transferline.compute": "where shards are computed; the result is the same",
     "transferline.environment": "settings of the tools around us",
     "transferline.errors": "messages",
+    "transferline.git_and_dvc": "how Git and DVC are called",
     "transferline.params": "the values are tracked as params",
     "transferline.paths": "the paths are tracked in dvc.yaml",
     "transferline.processes": "which process did something",
     "transferline.progress": "messages",
     "transferline.quiet": "messages",
+    "transferline.text": "messages",
 }
-# A training reports its epochs to MLflow, which does not change what it computes. `record` is about nothing else.
-REGISTRY = "transferline.registry"
-STAGES_OF_THE_REGISTRY = ("record",)
+# The one module of those that names others: the modules that build the backbones.
+TABLE_OF_BACKBONES = "transferline.params.backbone_names"
+
+# What else the trainings do not follow from.
+TRAININGS = ("train_head", "fine_tune", "train")
+NOT_FOLLOWED_BY_TRAININGS = {
+    "transferline.plots": "a new picture retrains nothing",
+    "transferline.registry": "epochs are reported to MLflow, which does not change what is computed",
+    "transferline.training.curves_picture": "a new picture retrains nothing",
+}
 
 # Libraries that decide the values that a stage writes, by the name that is imported. Those that draw, store or report
 # what is there already (matplotlib, pyarrow, mlflow and others) are not among them.
@@ -72,10 +82,10 @@ def code_versions(project: Path) -> dict[str, dict[str, str]]:
 
 def stage_code(stage: str, project: Path) -> dict[str, str]:
     """The entry of one stage."""
-    left_out = {} if stage in STAGES_OF_THE_REGISTRY else {REGISTRY: "reports"}
-    modules = followed(f"transferline.stages.{stage}", {**NOT_FOLLOWED, **left_out})
+    left_out = (*NOT_FOLLOWED, *(NOT_FOLLOWED_BY_TRAININGS if stage in TRAININGS else ()))
+    modules = followed(f"transferline.stages.{stage}", left_out)
     files = [*modules.values(), *(sorted((project / "networks").glob("*.py")) if NETWORKS in modules else [])]
-    imported = {name.partition(".")[0] for file in modules.values() for name in _read(file)[1]}
+    imported = {name.partition(".")[0] for file in modules.values() for name in imported_names(file)}
     versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
     return {"source": source_sha256(files), **versions}
 
@@ -92,17 +102,22 @@ def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Pa
     while waiting:
         name = waiting.pop()
         file = _file_of(name)
-        if name not in found and file and not any(name == other or name.startswith(f"{other}.") for other in left_out):
+        if name not in found and file and not _is_in(name, left_out):
             found[name] = file
-            waiting += [*_read(file)[1], *([name.rpartition(".")[0]] if "." in name else [])]
+            waiting += [*imported_names(file), *([name.rpartition(".")[0]] if "." in name else [])]
     return dict(sorted(found.items()))
+
+
+def _is_in(name: str, packages: Iterable[str]) -> bool:
+    inside = any(name == package or name.startswith(f"{package}.") for package in packages)
+    return inside and name != TABLE_OF_BACKBONES
 
 
 def source_sha256(files: Iterable[Path]) -> str:
     """One sha256 over the text of modules, without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.name} {_read(file)[0]}\n".encode())
+        digest.update(f"{file.name} {_parsed(file.read_text(encoding='utf-8'))[0]}\n".encode())
     return digest.hexdigest()
 
 
@@ -116,10 +131,15 @@ def _file_of(module: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
+def imported_names(file: Path) -> tuple[str, ...]:
+    """What a module imports anywhere in its text, also by a name that stands in it."""
+    return _parsed(file.read_text(encoding="utf-8"))[1]
+
+
 @cache
-def _read(file: Path) -> tuple[str, tuple[str, ...]]:
-    """A sha256 of what a module does, and the names of what it imports, also of what it imports by such a name."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
+    """A sha256 of what the text of a module does, and what it imports."""
+    tree = ast.parse(text)
     return hashlib.sha256(repr(_structure(tree)).encode()).hexdigest(), tuple(sorted(set(_names(tree))))
 
 
@@ -143,4 +163,7 @@ def _structure(node: object) -> object:
     fields = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
         fields["body"] = fields["body"][1:]
-    return type(node).__name__, *((name, _structure(value)) for name, value in fields.items() if value not in (None, []))
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some with an empty text
+        fields["values"] = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+    filled = {name: value for name, value in fields.items() if value not in (None, [])}
+    return type(node).__name__, *((name, _structure(value)) for name, value in filled.items())

@@ -172,8 +172,11 @@ def _param_changes(dependency: Any) -> list[str]:
     old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     if dependency.def_path == CODE.name:
-        libraries = [f"{key.rpartition('.')[2]} {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys]
-        return ["its code changed" if key.endswith(".source") else words for key, words in zip(keys, libraries)]
+        return [_code_change(key.rpartition(".")[2], old.get(key, "absent"), new.get(key, "absent")) for key in keys]
     changes = [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys[:MOST_CHANGES]]
     left_out = len(keys) - MOST_CHANGES
     return [*changes, f"{left_out} more in params.yaml"] if left_out > 0 else changes
+
+
+def _code_change(name: str, old: str, new: str) -> str:
+    return "its code changed" if name == "source" else f"{name} {old} -> {new}"

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
-from transferline.data.public import list_source
+from transferline.datasets.public import list_source
 from transferline.errors import TransferlineError
+from transferline.git_and_dvc import git_or_nothing
 from transferline.params import Params, load_params
 from transferline.paths import BANK, EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
@@ -73,6 +73,6 @@ def _remove(root: Path, paths: list[Path]) -> None:
 
 def _is_saved(target: Path, root: Path) -> bool:
     content = target.read_bytes()
-    committed = subprocess.run(["git", "show", "HEAD:./params.yaml"], cwd=root, capture_output=True, check=False)
+    committed = git_or_nothing(root, "show", "HEAD:./params.yaml")
     recipes = (root / "recipes").glob("*.yaml")
-    return content == committed.stdout or any(content == recipe.read_bytes() for recipe in recipes)
+    return content == committed or any(content == recipe.read_bytes() for recipe in recipes)

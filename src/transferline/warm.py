@@ -63,7 +63,7 @@ def shared_by_stages(kind: str = TENSORFLOW) -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
 
 
-def run_in_child(command: str, module: str = "transferline.cli", **changed: Any) -> int | None:
+def run_in_child(command: str, module: str = "transferline.cli.main", **changed: Any) -> int | None:
     """Runs this process's command, or another one, in a child of the warm parent.
 
     Args:

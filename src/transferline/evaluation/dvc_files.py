@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.data.base.tables import split_labels
-from transferline.evaluation.base.segmentation import total_confusion
+from transferline.datasets.tables import split_labels
 from transferline.evaluation.leaderboard import PHASES, Entry
-from transferline.training.files import HISTORY_FILE
+from transferline.metrics.segmentation import total_confusion
+from transferline.models.exported import HISTORY_FILE
 
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]
 NONE = "none"

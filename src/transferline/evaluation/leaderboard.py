@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.base.plots import BLUE, ORANGE, picture
-from transferline.evaluation.metrics import LOSSES
+from transferline.metrics.classification import LOSSES
+from transferline.metrics.headline import METRIC
 from transferline.models.exported import Phase
-from transferline.training.files import METRIC
+from transferline.plots import BLUE, ORANGE, picture
 
 PHASES = get_args(Phase)
 

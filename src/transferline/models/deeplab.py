@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from transferline.errors import TransferlineError
-from transferline.models.base.backbones import build_backbone, image_shape
+from transferline.models.backbones import build_backbone, image_shape
 from transferline.params import Backbone, DeepLab
 
 # of each encoder the layers with low-level features, at a quarter of the image's size, and high-level ones, at a

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from transferline.data.base.tables import read_table
+from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.models.base.backbones import build_backbone, image_shape
-from transferline.models.base.cut import cut
-from transferline.models.base.layers import build_layers, pool
+from transferline.models.backbones import build_backbone, image_shape
+from transferline.models.cut import cut
 from transferline.models.deeplab import build_decoder, build_encoder
+from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
 from transferline.paths import MANIFEST, RAW
 

@@ -15,6 +15,11 @@ from transferline.quiet import quiet_imports
 
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
+HEAD_FILE = "head.keras"
+HISTORY_FILE = "history.csv"
+SUMMARY_FILE = "summary.json"
+PARITY_FILE = "parity.npz"
+CURVES_FILE = "curves.png"
 
 Phase = Literal["head", "fine_tune", "train"]
 

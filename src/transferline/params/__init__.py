@@ -1,6 +1,5 @@
 """The whole of `params.yaml`, typed: every key, what it means, its unit and what is allowed."""
 
-from transferline.params.base import NAME, Fraction, Name, Problem, Section, Severity, Split, Views
 from transferline.params.candidate import (
     Backbone,
     Candidate,
@@ -20,6 +19,7 @@ from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Lay
 from transferline.params.load import load_params
 from transferline.params.promote import Limit, Promote, SignificanceTest
 from transferline.params.robustness import Adversarial, Attack, Corruption, Robustness
+from transferline.params.section import NAME, Fraction, Name, Problem, Section, Severity, Split, Views
 from transferline.params.training import (
     Cosine,
     CrossEntropy,

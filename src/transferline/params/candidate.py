@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from transferline.models.base.catalog import BACKBONES, WITH_ALPHA
-from transferline.params.base import Section, Views
+from transferline.params.backbone_names import BACKBONES, WITH_ALPHA
 from transferline.params.layers import Layer
+from transferline.params.section import Section, Views
 from transferline.params.training import EndToEndTraining, LinearTraining, SegmentationTraining, Training
 
 

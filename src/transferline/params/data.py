@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from transferline.params.base import Fraction, Name, Problem, Section, Severity
 from transferline.params.layouts import Layout, gives_several_labels, has_masks
+from transferline.params.section import Fraction, Name, Problem, Section, Severity
 
 
 class Masks(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from transferline.params.base import Section
+from transferline.params.section import Section
 
 Count = Annotated[int, Field(ge=1)]
 Activation = Literal["linear", "relu"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transferline.params.base import Section
+from transferline.params.section import Section
 
 
 class ClassFolders(Section):

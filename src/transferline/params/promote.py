@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transferline.params.base import Fraction, Name, Section
+from transferline.params.section import Fraction, Name, Section
 
 
 class Limit(Section):

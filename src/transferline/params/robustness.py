@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from transferline.params.base import Section
+from transferline.params.section import Section
 
 Corruption = Literal[
     "gaussian_noise",

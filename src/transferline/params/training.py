@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transferline.params.base import Fraction, Section, Views
+from transferline.params.section import Fraction, Section, Views
 
 
 class Adam(Section):

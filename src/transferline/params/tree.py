@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transferline.params.base import Name, Section
 from transferline.params.candidate import Candidate, DeepLab
 from transferline.params.data import Augment, Data, Validate
 from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
+from transferline.params.section import Name, Section
 
 
 class Compute(Section):

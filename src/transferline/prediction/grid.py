@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from transferline.data.contact_sheet import Tile, contact_sheet
+from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import Prediction
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from transferline.data.base.tables import SEPARATOR
+from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import MOST_CLASSES, Prediction

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from transferline import params
-from transferline.data.base.images import IMAGE_SUFFIXES, Pixels, read_image
+from transferline.arrays import Pixels
+from transferline.datasets.images import IMAGE_SUFFIXES, read_image
 from transferline.errors import TransferlineError
-from transferline.evaluation.thresholds import decide
+from transferline.metrics.thresholds import decide
 from transferline.models.exported import ModelCard, class_probabilities
 
 BATCH = 32

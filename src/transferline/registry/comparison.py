@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transferline.evaluation.base.resampling import Flags, Floats
-from transferline.evaluation.base.segmentation import ious, of_confusion, total_confusion
-from transferline.evaluation.evaluate.reloaded import one_image_times
-from transferline.evaluation.evaluate.score import figures_of, label_flags, metrics_of, predict_rows
-from transferline.evaluation.metrics import LOSSES
+from transferline.arrays import Flags, Floats
+from transferline.evaluation.exported_checks import one_image_times
+from transferline.evaluation.scoring import figures_of, label_flags, metrics_of, predict_rows
+from transferline.metrics.classification import LOSSES
+from transferline.metrics.headline import METRIC
+from transferline.metrics.segmentation import ious, of_confusion, total_confusion
 from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
 from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
-from transferline.training.files import METRIC
 
 Loaded = tuple[Any, ModelCard]
 

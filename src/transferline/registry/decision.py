@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.data.base.tables import ImageTable
-from transferline.data.validate.test_sets import hash_of_test_set
+from transferline.datasets.tables import ImageTable
+from transferline.datasets.tested_images import hash_of_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
@@ -13,7 +13,7 @@ from transferline.registry import gates
 from transferline.registry.comparison import Loaded, Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
 from transferline.registry.models import download, fetch
-from transferline.registry.origin import EVALUATION, ORIGIN
+from transferline.registry.version_files import EVALUATION, ORIGIN
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

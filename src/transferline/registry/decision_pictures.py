@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from transferline.data.contact_sheet import Tile, contact_sheet
-from transferline.evaluation.base.plots import BLUE, GREY, ORANGE, picture
+from transferline.datasets.contact_sheet import Tile, contact_sheet
+from transferline.plots import BLUE, GREY, ORANGE, picture
 from transferline.registry.comparison import Change, Scored
 
 COLUMNS = 8

@@ -8,13 +8,13 @@ from typing import Any
 
 from jinja2 import Environment
 
-from transferline.evaluation.files import whole_folder, write_json
+from transferline.atomic_files import completed_folder, write_json
+from transferline.metrics.headline import METRIC
 from transferline.params import Params
 from transferline.paths import RAW
 from transferline.registry.comparison import Change, Scored
 from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
 from transferline.registry.gates import Gate
-from transferline.training.files import METRIC
 
 REPORT = Path("reports/decision")
 LISTED = 1000
@@ -101,8 +101,8 @@ class Case:
 
 def write_decision(case: Case, params: Params, root: Path) -> Path:
     """Writes the report into `reports/decision`; returns that folder."""
-    with whole_folder(root / REPORT) as folder:
-        write_json(_tree(case, params), folder / "decision.json")
+    with completed_folder(root / REPORT) as folder:
+        write_json(folder / "decision.json", _tree(case, params))
         page = Environment(autoescape=True).from_string(PAGE)
         names = {"challenger": case.challenger, f"champion, version {case.version}": case.champion}
         models = [(role, _row(scored, params.select.metric)) for role, scored in names.items() if scored]

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE, ModelCard, write_card
 from transferline.params import Params
 from transferline.paths import VALIDATION_REPORT
-from transferline.registry.origin import ORIGIN, keep
-from transferline.registry.provenance import file_sha256, provenance
+from transferline.registry.lineage import provenance
 from transferline.registry.runs import find_or_replay
+from transferline.registry.version_files import ORIGIN, keep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.data.base.tables import read_table
-from transferline.data.validate.test_sets import keep_test_set
+from transferline.datasets.tables import read_table
+from transferline.datasets.tested_images import keep_test_set
 from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
-from transferline.registry import decided, ledger
+from transferline.registry import ledger
+from transferline.registry import refusals as decided
 from transferline.registry.glance import champion_of
 from transferline.registry.models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
-from transferline.registry.provenance import file_sha256
 from transferline.registry.tracking import connect
 from transferline.registry.transaction import JOURNAL, move_champion, recover
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from transferline.commands import dvc, git
 from transferline.errors import TransferlineError
+from transferline.git_and_dvc import dvc, git
 from transferline.params import Params
 from transferline.progress import say
+from transferline.registry.file_comparison import compare_lines
 from transferline.registry.models import download, version_named
-from transferline.registry.origin import LOCK, ORIGIN, PATCH
-from transferline.registry.same_files import compare_lines
 from transferline.registry.tracking import connect
+from transferline.registry.version_files import LOCK, ORIGIN, PATCH
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from transferline.models.exported import MODEL_FILE, ModelCard, read_card
+from transferline.hashes import file_sha256
+from transferline.models.exported import CURVES_FILE, HISTORY_FILE, MODEL_FILE, SUMMARY_FILE, ModelCard, read_card
 from transferline.params import Params
 from transferline.processes import own_identity
 from transferline.progress import say
-from transferline.registry.provenance import file_sha256, provenance
+from transferline.registry.lineage import provenance
 from transferline.registry.tracking import connect, experiment_id
-from transferline.training.files import CURVES_FILE, HISTORY_FILE, SUMMARY_FILE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

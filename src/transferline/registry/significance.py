@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from transferline.evaluation.base.resampling import Figure, Flags, draw_weights
+from transferline.arrays import Flags
+from transferline.metrics.resampling import Figure, draw_weights
 from transferline.params import Evaluate, SignificanceTest
 
 Interval = tuple[float, float]

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.evaluate.reloaded import check_parity
+from transferline.evaluation.exported_checks import check_parity
 from transferline.registry.models import card_of, download, version_named
-from transferline.registry.origin import ORIGIN
+from transferline.registry.version_files import ORIGIN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

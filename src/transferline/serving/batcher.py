@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transferline.data.base.images import Pixels
+from transferline.arrays import Pixels
 from transferline.models.exported import class_probabilities
 from transferline.prediction.predict import BATCH
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline import params
-from transferline.data.base.images import Pixels, read_image
+from transferline.arrays import Pixels
+from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
 
 COLUMN = "image"

@@ -19,7 +19,7 @@ from transferline.progress import say
 from transferline.registry.models import version_named
 from transferline.registry.tracking import connect
 from transferline.serving.guard import Guard
-from transferline.serving.model import Loaded, ServedModel, load
+from transferline.serving.served_model import Loaded, ServedModel, load
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from transferline.data.base.tables import read_table, write_table
-from transferline.data.preview import preview_views
-from transferline.data.views import draw_views
+from transferline.datasets.tables import read_table, write_table
+from transferline.datasets.views import draw_views
+from transferline.datasets.views_picture import preview_views
 from transferline.params import Params
 from transferline.progress import say
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from transferline.data.base.tables import read_table
-from transferline.evaluation.evaluate.report import evaluate_candidate
+from transferline.datasets.tables import read_table
+from transferline.evaluation.candidate_evaluation import evaluate_candidate
 from transferline.params import Params
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.data.base.tables import read_table
+from transferline.datasets.tables import read_table
 from transferline.params import Params, Pretrained
 from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports
@@ -15,6 +15,6 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, bank: Path) -
         return nothing_to_do(f"{candidate} has no backbone", bank)
 
     with quiet_imports():
-        from transferline.training.extract import extract
+        from transferline.training.fill_bank import extract
 
     extract(raw, read_table(views), section, params.data.problem, bank, params.compute, banks=bank.parent)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from transferline.data.cached import not_in_cache
-from transferline.data.sources import fetch, source_of
+from transferline.datasets.cached import not_in_cache
+from transferline.datasets.sources import fetch, source_of
 from transferline.errors import TransferlineError
 from transferline.params import Params
 

@@ -19,9 +19,9 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.fine_tune import fine_tune
-        from transferline.training.fit.job import Job
-        from transferline.training.streaming import open_bank
+        from transferline.training.fine_tuning import fine_tune
+        from transferline.training.job import Job
+        from transferline.training.streamed_bank import open_bank
 
     opened = open_bank(bank, raw, section)
     card = ModelCard(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from transferline.params import Params
-from transferline.registry.record import record
+from transferline.registry.recording import record
 
 
 def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> None:

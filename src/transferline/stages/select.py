@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from transferline.atomic_files import write_json
 from transferline.evaluation.dvc_files import metrics_tree, write_plots
-from transferline.evaluation.files import write_json
 from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
 from transferline.params import Params
 from transferline.progress import say
@@ -18,5 +18,5 @@ def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, pl
     leaderboard.write_text(page, encoding="utf-8")
     plot_leaderboard(ranked, metric, chart)
     write_plots(ranked, plots)
-    write_json(metrics_tree(ranked, metric), metrics)
+    write_json(metrics, metrics_tree(ranked, metric))
     say(f"selected {ranked[0].name} by validation {metric}; see {leaderboard}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.data.base.tables import read_table
+from transferline.datasets.tables import read_table
 from transferline.params import DeepLab, EndToEnd, Params
 from transferline.progress import nothing_to_do
 from transferline.quiet import quiet_imports
@@ -17,9 +17,9 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.fit.job import Job
-        from transferline.training.segmentation import train_segmentation
-        from transferline.training.train import train
+        from transferline.training.end_to_end import train
+        from transferline.training.job import Job
+        from transferline.training.segmentation_training import train_segmentation
 
     table = read_table(views)
     card = ModelCard(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from transferline.data.base.tables import write_table
-from transferline.data.validate.data_docs import write_data_docs
-from transferline.data.validate.test_sets import former_test_images
-from transferline.data.validate.validation import validate_dataset
-from transferline.data.validate.validation_report import draw_quarantined, stop_if_failed, summarize, write_report
+from transferline.datasets.checks.data_docs import write_data_docs
+from transferline.datasets.checks.validation import validate_dataset
+from transferline.datasets.checks.validation_report import draw_quarantined, stop_if_failed, summarize, write_report
+from transferline.datasets.tables import write_table
+from transferline.datasets.tested_images import former_test_images
 from transferline.params import Params
 from transferline.progress import say
 

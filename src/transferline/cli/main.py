@@ -1,0 +1,22 @@
+"""The command line: `transferline …`."""
+
+import argparse
+import sys
+
+from transferline.cli import data, pipeline, prediction, registry, serving
+from transferline.errors import TransferlineError
+
+
+def main() -> None:
+    """Entry point: exits with 1 and one message for a mistake of the user's, with 130 on Ctrl-C."""
+    parser = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for group in (pipeline, data, registry, prediction, serving):
+        group.add_commands(commands)
+    options = parser.parse_args()
+    try:
+        sys.exit(options.action(options))
+    except TransferlineError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

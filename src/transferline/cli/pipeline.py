@@ -1,0 +1,163 @@
+"""The commands that run the pipeline and say what it would do: run, schedule, use, status, describe, ui, stage …"""
+
+import argparse
+import gc
+import importlib
+import inspect
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from transferline import environment
+from transferline.cli.arguments import Commands, add_command, positive
+from transferline.quiet import quiet_imports
+from transferline.warm import DVC, TENSORFLOW, run_in_child, shared_by_stages
+
+STAGES = (
+    "code",
+    "fetch",
+    "validate",
+    "augment",
+    "extract",
+    "train_head",
+    "fine_tune",
+    "train",
+    "evaluate",
+    "record",
+    "select",
+)
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the commands of this group."""
+    run = add_command(commands, "run", _run, "run the retrain flow in this process: what changed, then promotion")
+    run.add_argument("--recipe", type=Path, help="a complete params file that becomes params.yaml first")
+    run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
+    run.add_argument("--update", action="store_true", help="bring the present state of an import's source first")
+    run.add_argument("--force-from", metavar="STAGE", help="run this stage and all after it even if nothing changed")
+    run.add_argument("--jobs", type=positive, default=1, help="stages of different candidates at the same time")
+    run.add_argument("--no-promote", action="store_true", help="stop before promotion")
+    schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
+    schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
+    add_command(commands, "reconcile", _reconcile, "put right what killed runs left: their state, children and locks")
+    use = add_command(commands, "use", _use, "make a recipe the project's params.yaml")
+    use.add_argument("recipe", type=Path)
+    use.add_argument("--force", action="store_true", help="overwrite changes that are saved nowhere else")
+    describe = add_command(commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates")
+    describe.add_argument("candidate", nargs="?", help="all of them if left out")
+    describe.add_argument("--classes", type=int, help="the number of classes, if there is no manifest yet")
+    describe.add_argument("--json", action="store_true")
+    add_command(commands, "status", _status, "what is up to date, what would run and why, who is champion")
+    ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on loopback, until Ctrl-C")
+    ui.add_argument("--mlflow-port", type=int, default=5000)
+    ui.add_argument("--prefect-port", type=int, default=4200)
+    stage = add_command(commands, "stage", _stage, "run one stage's work; DVC calls this")
+    stage.add_argument("name", choices=STAGES)
+    stage.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def run_stage(name: str, arguments: list[str]) -> None:
+    """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
+    from transferline.params import load_params
+
+    environment.prepare(Path.cwd())
+    with quiet_imports():
+        run = importlib.import_module(f"transferline.stages.{name}").run
+    parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
+    for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
+        parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
+    run(load_params(Path("params.yaml")), **vars(parser.parse_args(arguments)))
+
+
+def _stage(options: argparse.Namespace) -> int:
+    if (status := run_in_child(options.name)) is not None:
+        return status
+    from transferline.lock import held
+
+    with held(Path.cwd(), f"transferline stage {options.name}"):
+        run_stage(options.name, options.arguments)
+    return 0
+
+
+def _flow(name: str) -> Any:
+    """The module of a flow, which stands beside `src`."""
+    sys.path.insert(0, str(environment.enter_project()))
+    gc.disable()  # there is little to collect in imports
+    module = importlib.import_module(f"flows.{name}")
+    gc.enable()
+    return module
+
+
+def _run(options: argparse.Namespace) -> int:
+    from transferline.params import load_params
+    from transferline.ui import embedded_server
+
+    root = environment.enter_project()
+    recipe = str(options.recipe.resolve()) if options.recipe else None
+    never_run = not (root / "dvc.lock").exists()  # else the flow finds out whether any stage needs it
+    soon = shared_by_stages(TENSORFLOW) if never_run else nullcontext()
+    with shared_by_stages(DVC), soon, embedded_server(root) as server:
+        load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
+        status: int = _flow("retrain").main(
+            server,
+            recipe=recipe,
+            data_revision=options.data_revision,
+            update=options.update,
+            force_from=options.force_from,
+            promote=not options.no_promote,
+            jobs=options.jobs,
+        )
+    return status
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    schedule = _flow("schedule").main
+    schedule(Path.cwd(), options.prefect_port)
+    return 0
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    from transferline.ui import embedded_server
+
+    with embedded_server(environment.enter_project()) as server:
+        status: int = _flow("reconcile").main(server)
+    return status
+
+
+def _use(options: argparse.Namespace) -> int:
+    from transferline.lock import held
+    from transferline.recipes import use
+
+    recipe, root = options.recipe.resolve(), environment.enter_project()
+    with held(root, "transferline use"):
+        params = use(recipe, root, options.force)
+    print(f"params.yaml is now {options.recipe}: {params.data.dataset}, candidates {', '.join(params.candidates)}")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from transferline.params import load_params
+
+    params = load_params(environment.enter_project() / "params.yaml")
+    with quiet_imports():
+        from transferline.models.describe import describe_candidates as describe
+    print(describe(params, options.candidate, options.classes, options.json))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    gc.disable()  # as in `_flow`
+    from transferline.cli.status import status
+
+    print(status(environment.enter_project()))
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from transferline.params import load_params
+    from transferline.ui import serve
+
+    root = environment.enter_project()
+    serve(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
+    return 0

@@ -1,0 +1,101 @@
+"""The commands about registered models: promote, history, rollback, reproduce."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transferline import environment
+from transferline.cli.arguments import Commands, add_command
+from transferline.errors import TransferlineError
+from transferline.warm import run_in_child
+
+if TYPE_CHECKING:
+    from transferline.params import Params
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the commands of this group."""
+    promote = add_command(commands, "promote", _promote, "make the selected model the champion if it passes every gate")
+    promote.add_argument("--dry-run", action="store_true", help="show the decision, register and move nothing")
+    promote.add_argument("--force", action="store_true", help="promote in spite of failed gates; needs --reason")
+    promote.add_argument("--reason", help="for the ledger")
+    promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
+    smoke = add_command(commands, "smoke", _smoke, "load a registered version as a server would, and check its answers")
+    smoke.add_argument("uri", help="MLflow's tracking URI")
+    smoke.add_argument("model", help="the registered model's name")
+    smoke.add_argument("reference", help="an alias, or a version's number")
+    add_command(commands, "history", _history, "every move of the alias champion, and why")
+    rollback = add_command(commands, "rollback", _rollback, "make an earlier champion the champion again")
+    rollback.add_argument("--to", metavar="VERSION", help="if left out, the one that the present champion replaced")
+    rollback.add_argument("--reason", required=True, help="for the ledger")
+    reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare")
+    reproduce.add_argument("version")
+
+
+def _promote(options: argparse.Namespace) -> int:
+    """`transferline promote`: prints every gate and the decision."""
+    if options.force != (options.reason is not None):
+        raise TransferlineError('--force and --reason go together: promote --force --reason "why the gates are wrong"')
+    root = environment.enter_project()
+    if (status := run_in_child("promote")) is not None:
+        return status
+    from transferline.registry.promotion import promote
+
+    decision = promote(_params(root), root, options.dry_run, options.reason)
+    if options.json:
+        options.json.write_text(json.dumps(asdict(decision)), encoding="utf-8")
+    width = max((len(gate.name) for gate in decision.gates), default=0)
+    for gate in decision.gates:
+        print(f"{gate.name:<{width}}  {gate.state:<14}  {gate.sentence}")
+    named = f"version {decision.version}" if decision.version else "the selected model"
+    would, no = "would " * options.dry_run, "not " * (not decision.accepted)
+    print(f"{named}: {would}{no}{'be ' * options.dry_run}promoted, {decision.reason}")
+    return 0
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    """`transferline smoke`: exits with 1 if the model fails."""
+    environment.prepare(Path.cwd())
+    status = run_in_child("smoke")
+    if status is None:
+        from transferline.registry.smoke import smoke
+
+        smoke(options.uri, options.model, options.reference)
+    return status or 0
+
+
+def _history(options: argparse.Namespace) -> int:
+    """`transferline history`: prints every move of the alias champion."""
+    from transferline.registry.ledger import history
+
+    root = environment.enter_project()
+    print(history(root, _params(root).promote.model_name))
+    return 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    """`transferline rollback`: prints which version is the champion again."""
+    from transferline.registry.rollback import rollback
+
+    root = environment.enter_project()
+    move = rollback(_params(root), root, options.reason, options.to)
+    print(f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    """`transferline reproduce`: exits with 1 if what came out differs."""
+    from transferline.registry.reproduce import reproduce
+
+    root = environment.enter_project()
+    found = reproduce(_params(root), root, options.version)
+    print("\n".join(found.lines))
+    return 0 if found.identical else 1
+
+
+def _params(root: Path) -> "Params":
+    from transferline.params import load_params
+
+    return load_params(root / "params.yaml")

@@ -1,0 +1,27 @@
+"""The command `transferline serve`."""
+
+import argparse
+
+from transferline import environment
+from transferline.cli.arguments import Commands, add_command
+from transferline.quiet import quiet_imports
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the command of this group."""
+    serve = add_command(commands, "serve", _serve, "answer requests over HTTP with the champion, on loopback")
+    serve.add_argument("--alias", default="champion", help="or a version's number")
+    serve.add_argument("--port", type=int, default=8080)
+    serve.add_argument("--max-body", type=float, default=32, metavar="MIB", help="a larger request gets a 413")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """`transferline serve`: until Ctrl-C or SIGTERM."""
+    from transferline.params import load_params
+
+    root = environment.enter_project()
+    params = load_params(root / "params.yaml")
+    with quiet_imports():
+        from transferline.serving import server
+    server.serve(root, params, options.alias, options.port, options.max_body)
+    return 0

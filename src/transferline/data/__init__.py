@@ -1,1 +1,0 @@
-"""Datasets: sources, the manifest and its expectations, splits, views and image reading."""

@@ -1,1 +1,0 @@
-"""What most stages read: images, masks and tables."""

@@ -1,0 +1,107 @@
+"""Takes a user's own images into the project: `transferline data add`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from transferline.datasets.contents import Survey, survey
+from transferline.datasets.layouts.listing import HIDDEN
+from transferline.datasets.sources import Archive, Folder, fetch, load_sources
+from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
+from transferline.params import NAME
+from transferline.progress import say
+
+
+def add(source: str, name: str, root: Path, sha256: str | None) -> Survey:
+    """Copies images into `data/raw/<name>` below `root` and puts them under DVC (`data/raw/<name>.dvc`).
+
+    Everything is copied as it is, hidden files too; a link to a file becomes the file. If all that an archive holds is
+    one folder with folders in it, that folder's content is taken.
+
+    Args:
+        source: a folder, a zip or tar, or the URL of one.
+        name: the dataset's name in `params.yaml`.
+        root: the project's folder.
+        sha256: what the archive must have; a URL needs one.
+
+    Raises:
+        TransferlineError: the name is wrong or taken, the source cannot be had or is empty, or `dvc add` fails; no
+            copy is left behind.
+    """
+    target = root / "data" / "raw" / name
+    _check_name(name, root, target)
+    typed = _source(source, sha256)
+    if isinstance(typed, Folder):
+        _refuse_nested(Path(typed.path), target)
+    try:
+        fetch(typed, target, root / "data" / "downloads")
+        if isinstance(typed, Archive):
+            _unwrap(target)
+        found = survey(target)
+        _dvc_add(target, root)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return found
+
+
+def _check_name(name: str, root: Path, target: Path) -> None:
+    if not re.fullmatch(NAME, name) or len(name) > 64:
+        raise TransferlineError(f"{name!r} cannot be a dataset's name; use up to 64 letters, digits, - and _")
+    if target.exists():
+        raise TransferlineError(
+            f"{target} is there already; choose another name, or `dvc remove` it and delete it first"
+        )
+    if target.with_name(f"{name}.dvc").exists():
+        raise TransferlineError(f"{target}.dvc is there already; `dvc pull {target}.dvc` brings its images")
+    sources = root / "data" / "sources.yaml"
+    if sources.exists() and name in load_sources(sources):
+        raise TransferlineError(f"{name} is a public dataset of {sources}; choose another name")
+
+
+def _source(source: str, sha256: str | None) -> Archive | Folder:
+    path = Path(source).expanduser().resolve()
+    is_url = re.match("https?://", source)
+    if not is_url and path.is_dir():
+        if sha256:
+            raise TransferlineError(f"{path} is a folder; a sha256 is for archives")
+        return Folder(kind="folder", path=str(path))
+    if not is_url and not path.is_file():
+        raise TransferlineError(f"{path}: no such folder or archive")
+    try:
+        if is_url:
+            return Archive(kind="archive", url=source, sha256=sha256)
+        return Archive(kind="archive", path=str(path), sha256=sha256 or file_sha256(path))
+    except ValidationError as error:
+        raise TransferlineError(f"sha256 is 64 hexadecimal digits (0 to 9, a to f), got {sha256}") from error
+
+
+def _refuse_nested(source: Path, target: Path) -> None:
+    inside = target.resolve()
+    if inside.is_relative_to(source) or source.is_relative_to(inside):
+        raise TransferlineError(f"{source} and {target} lie in each other; give the folder of the images alone")
+
+
+def _unwrap(target: Path) -> None:
+    """Takes the content of an archive's only folder, and so on, if there are folders in it: that one is no class."""
+    tops = [path for path in target.iterdir() if not HIDDEN.search(path.name)]
+    if len(tops) == 1 and tops[0].is_dir() and any(path.is_dir() for path in tops[0].iterdir()):
+        say(f"{tops[0].name} is the only folder of the archive: taking its content")
+        content = tops[0].rename(target.with_name(f".{target.name}.partial"))
+        shutil.rmtree(target)
+        content.rename(target)
+        _unwrap(target)
+
+
+def _dvc_add(target: Path, root: Path) -> None:
+    path = target.relative_to(root).as_posix()
+    say(f"dvc add {path}, which writes {path}.dvc: commit that file")
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "add", path]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {done.stderr.strip()}")

@@ -1,0 +1,93 @@
+"""Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferline.datasets.checks.expectations import Finding
+from transferline.datasets.checks.validation import Validation
+from transferline.datasets.contact_sheet import Tile, contact_sheet
+from transferline.errors import TransferlineError
+
+NAMED = 10
+TILES, COLUMNS = 120, 8
+
+
+def write_report(validation: Validation, path: Path) -> None:
+    """Writes whether the dataset may be trained on, why not, the counts and the findings, as JSON."""
+    findings = [
+        {key: value for key, value in asdict(finding).items() if value is not None} for finding in validation.findings
+    ]
+    report = {
+        "success": not validation.reasons,
+        "reasons": validation.reasons,
+        "counts": validation.counts,
+        "findings": findings,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
+    """Draws the files that were left out, with the rules that they broke."""
+    rules: dict[str, list[str]] = {}
+    for finding in validation.findings:
+        if finding.severity == "quarantine":
+            rules.setdefault(finding.path, []).append(finding.rule)
+    rows = validation.table.rows
+    decoded = set(rows.loc[rows["luminance_mean"].notna(), "path"])
+    tiles = [
+        Tile(raw / file if file in decoded else None, f"{', '.join(broken)}\n{Path(file).name}")
+        for file, broken in list(rules.items())[:TILES]
+    ]
+    rest = [Tile(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
+    contact_sheet([*tiles, *rest] or [Tile(None, "nothing was\nquarantined")], path, COLUMNS)
+
+
+def summarize(validation: Validation) -> str:
+    """A few lines for the console."""
+    counts = validation.counts
+    bare = f"{counts['without_label']} images have none of the labels; an image counts below for each of its labels"
+    alone = f"{counts['without_group']} images do not match data.split.group; each is a group of its own"
+    lines = [
+        f"{counts['files']} files: {counts['images']} images, {counts['not_images']} others, {counts['hidden']} hidden",
+        f"{counts['kept']} images kept, {counts['quarantined']} quarantined",
+        *([alone] if counts["without_group"] else []),
+        *([bare] if counts["without_label"] is not None else []),
+        *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
+        _per_class(counts).to_string(),
+    ]
+    return "\n".join(lines)
+
+
+def _per_class(counts: dict[str, Any]) -> pd.DataFrame:
+    """Images by class and split, and the share of the pixels where there are masks."""
+    table = pd.DataFrame(counts["classes"]).T.astype(str)
+    if pixels := counts.get("pixels"):
+        shares = pd.Series(pixels) / max(sum(pixels.values()), 1)
+        table = pd.concat([table, shares.map("{:.2%}".format).rename("pixels")], axis=1).fillna("")
+    return table
+
+
+def stop_if_failed(validation: Validation, raw: Path, report: Path) -> None:
+    """Raises if the dataset must not be trained on.
+
+    Raises:
+        TransferlineError: names the reasons and the first findings, the worst ones first, and where the rest is.
+    """
+    if not validation.reasons:
+        return
+    worst = sorted(validation.findings, key=lambda finding: ("fail", "quarantine", "warn").index(finding.severity))
+    lines = [f"{raw} must not be trained on:", *validation.reasons]
+    lines += [_line(finding) for finding in worst[:NAMED]]
+    rest = f"{len(worst) - NAMED} more findings in {report}" if len(worst) > NAMED else f"see {report}"
+    raise TransferlineError("\n  ".join([*lines, rest]))
+
+
+def _line(finding: Finding) -> str:
+    return f"{finding.path}: {finding.detail} ({finding.rule}, {finding.severity})"

@@ -1,0 +1,91 @@
+"""Pictures with captions, side by side on one page."""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from transferline.datasets.images import open_upright
+from transferline.errors import TransferlineError
+
+SIDE, LINE, MARGIN, LETTERS = 128, 12, 8, 22
+LARGE = 200  # of pictures that are to be looked at one by one
+TITLE_LINE, FRAME = 18, 4
+
+
+class Tile(NamedTuple):
+    """A picture on the sheet.
+
+    Attributes:
+        picture: uint8, (height, width), (height, width, 1) or (height, width, 3), or a file; a grey box stands for
+            None and for a file that cannot be read.
+        caption: line breaks are kept, long lines are shortened in the middle.
+        frame: the colour of a frame around it, and of its caption.
+        colors: of the lines of the caption, where they differ.
+    """
+
+    picture: npt.NDArray[np.uint8] | Path | None
+    caption: str
+    frame: str | None = None
+    colors: Sequence[str] = ()
+
+
+def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = "", side: int = SIDE) -> None:
+    """Draws `tiles`, squares of `side` pixels, in rows of `columns` and writes them to `path` as PNG, which only the
+    finished sheet replaces."""
+    lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=0)
+    width, height = side + MARGIN, side + LINE * lines + MARGIN
+    top = MARGIN + (TITLE_LINE * (title.count("\n") + 1) + MARGIN if title else 0)
+    rows = math.ceil(len(tiles) / columns)
+    sheet = Image.new("RGB", (columns * width + MARGIN, top + max(rows, 1) * height), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.multiline_text((MARGIN, MARGIN), title, "black", _font(13), spacing=TITLE_LINE - 13)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        _paste(sheet, draw, tile, (MARGIN + column * width, top + row * height), side)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    sheet.save(partial, "PNG")
+    partial.replace(path)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """matplotlib's, as in other pictures; the one that comes with Pillow has no Greek and Cyrillic letters."""
+    folder = Path(str(find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
+    return ImageFont.truetype(folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int], side: int) -> None:
+    left, top = corner
+    sheet.paste(thumbnail(tile.picture, side), corner)
+    if tile.frame:
+        draw.rectangle((left, top, left + side - 1, top + side - 1), outline=tile.frame, width=FRAME)
+    lines, letters = tile.caption.split("\n"), LETTERS * side // SIDE
+    colors = tile.colors or [tile.frame or "black"] * len(lines)
+    for number, (line, color) in enumerate(zip(lines, colors, strict=True)):
+        draw.text((left, top + side + 1 + LINE * number), _shorten(line, letters), color, _font(9))
+
+
+def thumbnail(picture: npt.NDArray[np.uint8] | Path | None, side: int) -> Image.Image:
+    """A picture (see `Tile`) on a light grey square of `side` pixels, whole, upright and with its aspect ratio kept."""
+    try:
+        if picture is None:
+            image = Image.new("RGB", (side, side), "lightgrey")
+        elif isinstance(picture, Path):
+            image = open_upright(picture, side, "rgb")
+        else:
+            image = Image.fromarray(np.squeeze(picture)).convert("RGB")
+    except TransferlineError:
+        image = Image.new("RGB", (side, side), "lightgrey")
+    return ImageOps.pad(image, (side, side), color="lightgrey")
+
+
+def _shorten(line: str, letters: int) -> str:
+    return line if len(line) <= letters else f"{line[: letters // 2 - 1]}…{line[-letters // 2 :]}"

@@ -1,0 +1,63 @@
+"""Downloads that go on where they broke off, and the sha256 that a file must have."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import requests
+
+from transferline.errors import TransferlineError
+from transferline.progress import progress, say
+
+ATTEMPTS = 5
+SECONDS_BETWEEN_ATTEMPTS = 2.0
+TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+PIECE = 100_000  # bytes that are written at once
+
+
+def download(url: str, folder: Path) -> Path:
+    """Downloads `url` into `folder`, unless it is there already, and returns the file.
+
+    What an interrupted download got so far stays as `<file>.partial`, and the next one goes on from there.
+
+    Raises:
+        TransferlineError: the server refuses, or the connection broke `ATTEMPTS` times.
+    """
+    file = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(url.split('?')[0]).name}"
+    if file.exists():
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.partial")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _go_on(url, partial)
+            return partial.replace(file)
+        except requests.RequestException as error:
+            _give_up_if_hopeless(url, error, attempt)
+            say(f"{url}: attempt {attempt} of {ATTEMPTS} ended with {type(error).__name__}, going on")
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS * attempt)
+    raise AssertionError("unreachable")
+
+
+def _give_up_if_hopeless(url: str, error: requests.RequestException, attempt: int) -> None:
+    refused = error.response is not None and error.response.status_code in range(400, 500)
+    if refused or attempt == ATTEMPTS:
+        raise TransferlineError(
+            f"{url} cannot be downloaded: {error}. Check the address and the connection (behind a proxy set "
+            "HTTPS_PROXY) and run it again: it goes on where it stopped"
+        ) from error
+
+
+def _go_on(url: str, partial: Path) -> None:
+    start = partial.stat().st_size if partial.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            partial.unlink()
+            raise requests.ConnectionError(f"{partial.name} does not fit the file of the server, starting over")
+        response.raise_for_status()
+        resumed = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        pieces = -(-int(response.headers.get("Content-Length", 0)) // PIECE)
+        with partial.open("ab" if resumed else "wb") as out:
+            for piece in progress(response.iter_content(PIECE), pieces, f"downloading {url}, tenths of a MB"):
+                out.write(piece)

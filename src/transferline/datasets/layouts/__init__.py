@@ -1,0 +1,1 @@
+"""Layouts: how a dataset says which label an image has."""

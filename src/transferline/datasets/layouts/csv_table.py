@@ -1,0 +1,105 @@
+"""The layout `csv`: a table with one row per image."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from transferline.datasets.tables import SEPARATOR, join_labels, join_names, natural
+from transferline.errors import TransferlineError
+from transferline.params import Csv, Split
+
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+SHOWN = 10  # values of a fault
+
+
+def read_csv_layout(raw: Path, layout: Csv) -> dict[str, tuple[str | None, Split | None]]:
+    """Label and split of each path that the table lists; both null where it says nothing.
+
+    Raises:
+        TransferlineError: the table cannot be read, or names what is wrong with its columns or rows, all at once.
+    """
+    file = raw / layout.file
+    table = _read(file, layout)
+    paths = [PurePosixPath(path).as_posix() for path in table[layout.path_column]]
+    splits = list(table[layout.split_column]) if layout.split_column else []
+    _check_rows(file, table, paths, splits, layout)
+    given = [SPLITS[split.lower()] for split in splits] if layout.split_column else [None] * len(paths)
+    return dict(zip(paths, zip(_labels(table, layout), given, strict=True), strict=True))
+
+
+def _read(file: Path, layout: Csv) -> pd.DataFrame:
+    if not file.is_file():
+        there = ", ".join(sorted(path.name for path in file.parent.glob("*.csv"))) or "none"
+        raise TransferlineError(f"{file}: no such table; data.layout.file must name one (there are: {there})")
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise TransferlineError(f"{file} cannot be read as a table: {error}") from error
+    single = (layout.path_column, layout.label_column, layout.split_column)
+    wanted = [*filter(None, single), *(layout.label_columns or ())]
+    missing = [column for column in wanted if column not in table]
+    if missing:
+        raise TransferlineError(
+            f"{file} has no column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}"
+        )
+    return table
+
+
+def _labels(table: pd.DataFrame, layout: Csv) -> list[str | None]:
+    if layout.label_columns:
+        classes = sorted(layout.label_columns, key=natural)
+        return list(join_labels((table[classes] == "1").to_numpy(), classes))
+    cells = table[layout.label_column]
+    if layout.separator is None:
+        return [cell or None for cell in cells]
+    return [join_names(_names(cell, layout.separator)) for cell in cells]
+
+
+def _classes(table: pd.DataFrame, layout: Csv) -> list[str]:
+    """The classes of a multilabel problem."""
+    if layout.separator is None:
+        return list(layout.label_columns or ())
+    return sorted({name for cell in table[layout.label_column] for name in _names(cell, layout.separator)})
+
+
+def _names(cell: str, separator: str) -> set[str]:
+    return {name.strip() for name in cell.split(separator)} - {""}
+
+
+def _check_rows(file: Path, table: pd.DataFrame, paths: list[str], splits: list[str], layout: Csv) -> None:
+    faults: dict[str, Sequence[str]] = {
+        "paths that leave the dataset's folder": [p for p in paths if p.startswith("/") or ".." in p.split("/")],
+        "paths that are listed more than once": pd.Series(paths, dtype=object)[pd.Series(paths).duplicated()].tolist(),
+        f"splits other than {', '.join(SPLITS)}": [split for split in splits if split.lower() not in SPLITS],
+        f"names of classes with {SEPARATOR}, which the manifest sets between labels": [
+            name for name in _classes(table, layout) if SEPARATOR in name
+        ],
+    }
+    found = [
+        f"{what}: {', '.join(map(repr, values[:SHOWN]))}{_rest(values)}" for what, values in faults.items() if values
+    ]
+    cells = _neither_0_nor_1(table, layout)
+    found += [*cells[:SHOWN], *filter(None, [_rest(cells)])]
+    if found:
+        raise TransferlineError("\n  ".join([f"{file}:", *found]))
+
+
+def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
+    """What is wrong, by row of the file, of which the first holds the names of the columns."""
+    columns = list(layout.label_columns or ())
+    return [
+        f"row {row + 2} ({table[layout.path_column].iloc[row]}), column {columns[column]}: "
+        f"{table[columns].iloc[row, column]!r} is neither 0 nor 1"
+        for row, column in np.argwhere(~table[columns].isin(["0", "1"]).to_numpy(bool))
+    ]
+
+
+def _rest(values: Sequence[str]) -> str:
+    return f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""

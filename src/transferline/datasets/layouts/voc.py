@@ -1,0 +1,155 @@
+"""The layout `voc`, that of PASCAL VOC: `JPEGImages`, `Annotations`, and lists of names in `ImageSets`."""
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import get_args
+from xml.etree import ElementTree
+
+from transferline.datasets.tables import SEPARATOR, join_names
+from transferline.errors import TransferlineError
+from transferline.params import Split, Voc
+
+IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
+MASKS = "SegmentationClass"
+DESCRIBING = (ANNOTATIONS, LISTS, MASKS, "SegmentationObject")  # hold no images of the dataset
+SHOWN = 10  # faults
+
+
+def read_voc_layout(
+    raw: Path, paths: Iterable[str], layout: Voc
+) -> tuple[dict[str, tuple[str | None, Split | None]], tuple[str, ...]]:
+    """Label and split of each image, and the classes that `ImageSets/Main` declares.
+
+    An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
+    them. A name without an image is given the path that its image should have. With masks every image in the lists, or
+    without lists every image, should have one, and the labels are empty: `data/base/masks.py` reads them from the
+    masks.
+
+    Raises:
+        TransferlineError: a folder or list is missing or wrong, or an annotation is; all at once.
+    """
+    faults = [f"no folder {needed}" for needed in _folders(layout) if not (raw / needed).is_dir()]
+    images = _images(paths, faults)
+    splits = _splits(raw, layout, faults)
+    classes: set[str] = set()
+    if layout.labels == "masks":
+        labels: dict[str, set[str]] = {
+            name: set() for name in splits or {*images, *(file.stem for file in (raw / MASKS).glob("[!.]*.png"))}
+        }
+    elif layout.labels == "annotations":
+        labels = _from_annotations(raw, splits, faults)
+    else:
+        labels, classes = _from_class_lists(raw, layout, faults)
+    used = {name for present in labels.values() for name in present} | classes
+    faults += [
+        f"the name of the class {name!r} holds {SEPARATOR}, which the manifest sets between labels"
+        for name in sorted(used)
+        if SEPARATOR in name
+    ]
+    if faults:
+        more = [f"{len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        raise TransferlineError("\n  ".join([f"{raw} is not laid out like PASCAL VOC:", *faults[:SHOWN], *more]))
+    rows: dict[str, tuple[str | None, Split | None]] = {}
+    for name in {*images, *(splits or labels)}:
+        is_labelled = name in labels and (name in splits or not splits)
+        label = join_names(labels[name]) if is_labelled else None
+        rows[images.get(name, f"{IMAGES}/{name}.jpg")] = label, splits.get(name)
+    return rows, tuple(sorted(classes))
+
+
+def _folders(layout: Voc) -> tuple[str, str]:
+    return IMAGES, {"annotations": ANNOTATIONS, "image_sets": CLASS_LISTS, "masks": MASKS}[layout.labels]
+
+
+def _images(paths: Iterable[str], faults: list[str]) -> dict[str, str]:
+    """The paths of the images by name."""
+    found: dict[str, str] = {}
+    for path in map(PurePosixPath, sorted(paths)):
+        if str(path.parent) == IMAGES:
+            if path.stem in found:
+                faults.append(f"{found[path.stem]} and {path} have the same name; keep one of them")
+            found[path.stem] = str(path)
+    return found
+
+
+def _splits(raw: Path, layout: Voc, faults: list[str]) -> dict[str, Split]:
+    """The splits of the names that the lists of the layout hold; empty where it names no list."""
+    found: dict[str, Split] = {}
+    for split in get_args(Split):
+        named = getattr(layout, split)
+        if named is None:
+            continue
+        file = raw / LISTS / f"{named}.txt"
+        if not file.is_file():
+            there = ", ".join(split_lists(raw)[:SHOWN]) or "none"
+            faults.append(f"no list {LISTS}/{named}.txt for {split}; there are: {there}")
+            continue
+        names = _lines(file)
+        if not names:
+            faults.append(f"{LISTS}/{named}.txt is empty")
+        for name in names:
+            if "/" in name:
+                faults.append(f"{LISTS}/{named}.txt: {name!r} is a path; wanted are names, without folder and suffix")
+            elif found.setdefault(name, split) != split:
+                faults.append(f"{LISTS}/{named}.txt: {name} is in the list of {found[name]} too")
+    return found
+
+
+def split_lists(raw: Path) -> list[str]:
+    """The lists of names below `ImageSets`, such as `Main/train`, without those of classes."""
+    files = sorted((raw / LISTS).glob("*/[!._]*.txt"))
+    return [f"{file.parent.name}/{file.stem}" for file in files if "_" not in file.stem]
+
+
+def _from_annotations(raw: Path, splits: Iterable[str], faults: list[str]) -> dict[str, set[str]]:
+    """The names of the objects that are not difficult, for each annotation (of an image with a split, if any has)."""
+    wanted = [raw / ANNOTATIONS / f"{name}.xml" for name in splits]
+    files = wanted or sorted((raw / ANNOTATIONS).glob("[!.]*.xml"))
+    return {file.stem: _objects(file, faults) for file in files if file.is_file()}
+
+
+def _objects(file: Path, faults: list[str]) -> set[str]:
+    """Expat, which reads the file, stops at entities that blow it up, and fetches none from elsewhere."""
+    try:
+        objects = ElementTree.parse(file).getroot().findall("object")
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        faults.append(f"{ANNOTATIONS}/{file.name}: {error}")
+        return set()
+    names = [_text(item, "name") for item in objects if _text(item, "difficult") != "1"]
+    if "" in names:
+        faults.append(f"{ANNOTATIONS}/{file.name}: an object without a name")
+    return set(names)
+
+
+def _text(item: ElementTree.Element, tag: str) -> str:
+    return (item.findtext(tag) or "").strip()
+
+
+def _from_class_lists(raw: Path, layout: Voc, faults: list[str]) -> tuple[dict[str, set[str]], set[str]]:
+    """The classes of each name that the lists `<class>_<list>.txt` hold, and all classes."""
+    splits = {f"{LISTS}/{named}" for named in (layout.train, layout.validation, layout.test)}
+    files = [
+        file for file in sorted((raw / CLASS_LISTS).glob("[!.]*_*.txt")) if f"{CLASS_LISTS}/{file.stem}" not in splits
+    ]
+    if not files:
+        faults.append(f"no list {CLASS_LISTS}/<class>_<list>.txt")
+    present: dict[str, dict[str, bool]] = {}
+    for file in files:
+        of_class = file.stem.rpartition("_")[0]
+        for line in _lines(file):
+            name, *value = line.split()
+            if value not in (["1"], ["0"], ["-1"]):
+                faults.append(f"{CLASS_LISTS}/{file.name}: {line!r} is no name followed by 1, 0 or -1")
+            elif present.setdefault(name, {}).setdefault(of_class, value == ["1"]) != (value == ["1"]):
+                faults.append(f"{CLASS_LISTS}/{file.name}: {name} has another value in another list of {of_class}")
+    classes = {file.stem.rpartition("_")[0] for file in files}
+    faults += [
+        f"{CLASS_LISTS}: {name} is in no list of {', '.join(sorted(classes - set(values)))}"
+        for name, values in present.items()
+        if classes - set(values)
+    ]
+    return {name: {one for one, is_there in values.items() if is_there} for name, values in present.items()}, classes
+
+
+def _lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]

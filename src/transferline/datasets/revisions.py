@@ -1,0 +1,89 @@
+"""Raw data of another time: that of a Git revision, or the present state of an import's source."""
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import dvc, git
+from transferline.paths import RAW
+from transferline.pipeline import open_repo
+
+
+def dvc_file(dataset: str) -> Path:
+    """The `.dvc` file of a dataset, from the project's folder."""
+    return RAW / f"{dataset}.dvc"
+
+
+def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str | None:
+    """The hash of the data that a `.dvc` file names: the workspace's, or that of a Git revision if it has one."""
+    file = dvc_file(dataset)
+    if revision is None:
+        text = (root / file).read_text(encoding="utf-8")
+    elif git(root, "ls-tree", revision, "--", file.as_posix()):
+        text = git(root, "show", f"{revision}:./{file.as_posix()}")
+    else:
+        return None
+    out = YAML(typ="safe", pure=True).load(text)["outs"][0]
+    return str(out.get("md5") or out.get("hash"))
+
+
+def take_revision(root: Path, dataset: str, revision: str) -> None:
+    """Makes the raw data of a Git revision that of the workspace; what the cache lacks comes from the DVC remote.
+
+    Only the `.dvc` file and the data change, no commit or branch. They stay so after the run.
+
+    Raises:
+        TransferlineError: there is no such revision or data in it, the workspace holds data that no commit names, or
+            the data cannot be had; the workspace is as before.
+    """
+    file = root / dvc_file(dataset)
+    wanted = _at_revision(root, dataset, revision)
+    before = file.read_text(encoding="utf-8")
+    if wanted == before:
+        return
+    _require_saved(root, dataset)
+    file.write_text(wanted, encoding="utf-8")
+    try:
+        _bring(root, file)
+    except TransferlineError:
+        file.write_text(before, encoding="utf-8")
+        dvc(root, "checkout", "--force", str(file))
+        raise
+
+
+def update_import(root: Path, dataset: str) -> None:
+    """Brings the present state of an import's source (`dvc update`).
+
+    Raises:
+        TransferlineError: the dataset is no import, or the source does not answer.
+    """
+    dvc(root, "update", dvc_file(dataset).as_posix())
+
+
+def _at_revision(root: Path, dataset: str, revision: str) -> str:
+    file = dvc_file(dataset).as_posix()
+    if not (root / file).exists():
+        raise TransferlineError(f"data revision {revision}: {dataset} has no {file} (a public set has no revisions)")
+    try:
+        return git(root, "show", f"{revision}:./{file}")
+    except TransferlineError as error:
+        raise TransferlineError(
+            f"data revision {revision}: not in this repository, or without {file}; {error}"
+        ) from error
+
+
+def _require_saved(root: Path, dataset: str) -> None:
+    file = dvc_file(dataset).as_posix()
+    with open_repo(root) as repo:
+        edited = repo.stage.load_one(file).outs[0].status()
+    blob = git(root, "hash-object", file).strip()
+    if edited or not git(root, "log", "--all", "-1", "--format=%h", f"--find-object={blob}"):
+        raise TransferlineError(f"{file}: the workspace holds data that no commit names; `dvc add` and commit it first")
+
+
+def _bring(root: Path, file: Path) -> None:
+    try:
+        dvc(root, "checkout", str(file))
+    except TransferlineError:  # not all of it is in the cache
+        dvc(root, "pull", str(file))

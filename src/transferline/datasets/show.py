@@ -1,0 +1,129 @@
+"""A look at a dataset before anything is trained on it: `transferline data show`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
+from transferline.datasets.contents import survey
+from transferline.datasets.layouts.listing import list_dataset
+from transferline.datasets.masks import scan_masks
+from transferline.datasets.tables import natural, split_labels
+from transferline.errors import TransferlineError
+from transferline.params import Data, Layout, Masks
+from transferline.params.layouts import gives_several_labels, has_masks
+
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is in a dataset.
+
+    Attributes:
+        images: a row for each readable image with a label; columns path, labels (a tuple of names), given (the split
+            that the dataset brings, or ""), width, height, luminance_mean (0 to 255).
+        classes: names in natural order, also of those without images.
+        unreadable: paths of image files that cannot be read.
+        unlabelled: number of readable images without a label.
+        others: number of files that are no images.
+    """
+
+    images: pd.DataFrame
+    classes: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    unlabelled: int
+    others: int
+
+    def counts(self) -> pd.DataFrame:
+        """Images by class (row, in the order of `classes`) and split (column)."""
+        labels = self.images.explode("labels")
+        return pd.crosstab(labels["labels"], labels["given"]).reindex(list(self.classes), fill_value=0)
+
+
+def layout_of(raw: Path, data: Data) -> Layout:
+    """The layout of the dataset in `raw`: that of `data` if it is about this one, else the one that the files suggest.
+
+    Raises:
+        TransferlineError: there is no such folder, or no layout fits.
+    """
+    if not raw.is_dir():
+        there = ", ".join(sorted(path.name for path in raw.parent.glob("*/"))) or "none"
+        raise TransferlineError(f"{raw}: no such folder; bring it with `transferline data add` (there are: {there})")
+    if data.dataset == raw.name:
+        return data.layout
+    layout = survey(raw).layout
+    if layout is None or has_masks(layout):  # what the values of masks mean stands in params.yaml
+        missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
+        raise TransferlineError(
+            f"{raw}: {missing}; name the dataset in params.yaml, as data.dataset, and say its data.layout "
+            f"{'and data.masks ' if layout else ''}there"
+        )
+    return layout
+
+
+def look(raw: Path, layout: Layout, masks: Masks | None = None) -> Look:
+    """Opens every file of a dataset once.
+
+    Args:
+        raw: the dataset's folder.
+        layout: where its labels stand.
+        masks: what the values of its masks mean; only for a layout with masks.
+
+    Raises:
+        TransferlineError: see `list_dataset`; or no image has a label and can be read.
+    """
+    listing = list_dataset(raw, layout)
+    files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
+    if masks:
+        files["label"] = scan_masks(raw, files, masks)["label"]
+    readable = files[files["luminance_mean"].notna()]
+    labelled = readable[readable["label"].notna()]
+    if labelled.empty:
+        raise TransferlineError(f"{raw}: no image there that can be read and has a label")
+    several = gives_several_labels(layout) or has_masks(layout)
+    names = [tuple(split_labels(label)) if several else (label,) for label in labelled["label"]]
+    declared = {*listing.classes, *(Path(folder).name for folder in listing.folders)}
+    broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)
+    return Look(
+        images=labelled.assign(labels=pd.Series(names, labelled.index)).reset_index(drop=True),
+        classes=tuple(sorted({name for labels in names for name in labels} | declared, key=natural)),
+        unreadable=tuple(files.loc[broken, "path"]),
+        unlabelled=len(readable) - len(labelled),
+        others=len(files) - len(readable) - int(broken.sum()),
+    )
+
+
+def _has_image_suffix(path: str) -> bool:
+    return Path(path).suffix.lower() in FORMAT_OF_SUFFIX and not Path(path).name.startswith(".")
+
+
+def summary(found: Look, layout: Layout) -> str:
+    """A few lines for the console: classes, counts, sizes, brightness and what was skipped."""
+    images, counts = found.images, found.counts().sum(axis=1)
+    light = images["luminance_mean"]
+    lines = [
+        f"{len(images):,} images in {len(found.classes)} classes, read as {layout.kind}",
+        f"images of a class: {counts.min():,} ({counts.idxmin()}) to {counts.max():,} ({counts.idxmax()})",
+        f"sizes in pixels: {sizes(images)}",
+        f"mean brightness of 255: {light.min():.0f} to {light.max():.0f}, median {light.median():.0f}",
+        f"skipped: {len(found.unreadable):,} unreadable{_names(found.unreadable)}, "
+        f"{found.unlabelled:,} without a label, {found.others:,} other files",
+    ]
+    return "\n".join(lines)
+
+
+def sizes(images: pd.DataFrame) -> str:
+    """The range of width and height, or the one size that all images have."""
+    width, height = images["width"], images["height"]
+    if width.nunique() == height.nunique() == 1:
+        return f"all {width.iloc[0]} × {height.iloc[0]}"
+    median = f"median {width.median():.0f} × {height.median():.0f}"
+    return f"{width.min()} to {width.max()} wide, {height.min()} to {height.max()} high, {median}"
+
+
+def _names(paths: Sequence[str]) -> str:
+    more = [f"{len(paths) - NAMED} more"] if len(paths) > NAMED else []
+    return f" ({', '.join([*paths[:NAMED], *more])})" if paths else ""

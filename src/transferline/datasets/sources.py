@@ -1,0 +1,208 @@
+"""Where datasets come from (`data/sources.yaml`), and fetching them into `data/raw`."""
+
+import difflib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from transferline.datasets.archives import unpack
+from transferline.datasets.digits import write_digits
+from transferline.datasets.downloads import download
+from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
+from transferline.params import Name, Section
+from transferline.progress import progress
+
+
+class Digits(Section):
+    """Scikit-learn's handwritten digits, which need no network."""
+
+    kind: Literal["digits"]
+
+
+class Packed(Section):
+    """A zip or tar, by `url` or by `path` (from the project's folder); `subfolder` takes only that folder of it.
+
+    `sha256: null` stands for not known yet: fetching then ends by showing the file's.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    path: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    subfolder: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.url is None) == (self.path is None):
+            raise ValueError("give either url or path")
+        return self
+
+
+class Archive(Packed):
+    """One zip or tar."""
+
+    kind: Literal["archive"]
+
+
+class Archives(Section):
+    """Several zips or tars, unpacked side by side into one folder; no file may be in two of them."""
+
+    kind: Literal["archives"]
+    archives: Annotated[tuple[Packed, ...], Field(min_length=2)]
+
+
+class Folder(Section):
+    """A folder of this machine, by `path` (from the project's folder)."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+Source = Annotated[Digits | Archive | Archives | Folder, Field(discriminator="kind")]
+
+
+class Sources(Section):
+    """The whole of `data/sources.yaml`."""
+
+    sources: dict[Name, Source]
+
+
+def load_sources(path: Path) -> dict[str, Source]:
+    """Reads `data/sources.yaml`: the source of each dataset, by name.
+
+    Raises:
+        TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return Sources.model_validate_json(json.dumps(tree, default=str)).sources
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
+    except ValidationError as error:
+        faults = [_explain(fault) for fault in error.errors()]
+        raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
+
+
+def _explain(fault: ErrorDetails) -> str:
+    location = ".".join(map(str, fault["loc"])) or "(top level)"
+    if fault["type"] != "extra_forbidden":
+        return f"{location}: {fault['msg'].removeprefix('Value error, ')}"
+    sections = {section.__name__.lower(): section for section in (Digits, Archive, Archives, Folder)}
+    match fault["loc"][-2:]:
+        case (int(), _):
+            section: type[Section] = Packed
+        case (above, _):
+            section = sections.get(str(above), Sources)
+        case _:
+            section = Sources
+    return f"{location}: unknown key; allowed are {', '.join(section.model_fields)}"
+
+
+def source_of(name: str, path: Path) -> Source:
+    """The source of one dataset.
+
+    Raises:
+        TransferlineError: there is no such dataset in `path`, or `load_sources` refuses it.
+    """
+    sources = load_sources(path)
+    if name not in sources:
+        near = difflib.get_close_matches(name, sources, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise TransferlineError(f"{path}: no dataset {name}; {hint}there are {', '.join(sorted(sources))}")
+    return sources[name]
+
+
+def fetch(source: Source, target: Path, downloads: Path) -> None:
+    """Brings a dataset to `target`, which appears only complete and replaces what was there.
+
+    Args:
+        source: where it comes from.
+        target: the dataset's folder.
+        downloads: the folder that keeps downloads and their unfinished parts.
+
+    Raises:
+        TransferlineError: says why it cannot be had; `target` is as before.
+    """
+    packed = source.archives if isinstance(source, Archives) else (source,) if isinstance(source, Archive) else ()
+    files = [_checked(one, downloads) for one in packed]
+    with _whole_or_not_at_all(target) as folder:
+        for one, file in zip(packed, files, strict=True):
+            unpack(file, folder, one.subfolder)
+        if isinstance(source, Folder):
+            copy_folder(Path(source.path), folder)
+        elif isinstance(source, Digits):
+            write_digits(folder)
+
+
+def _checked(source: Packed, downloads: Path) -> Path:
+    """The archive's file, with the sha256 that it must have."""
+    file = download(source.url, downloads) if source.url else Path(source.path or "")
+    if not file.is_file():
+        raise TransferlineError(f"{file}: no such file")
+    sha256 = file_sha256(file)
+    if source.sha256 is None:
+        raise TransferlineError(
+            f"{source.url or file}: give its sha256. The file here, {file}, has {sha256}: compare it with what the "
+            "publisher states, or look into the file, before you write it down"
+        )
+    if sha256 != source.sha256:
+        raise TransferlineError(
+            f"{file} has the sha256 {sha256}, expected {source.sha256}. The file is damaged or another one"
+            + (": delete it to download it again" if source.url else "")
+        )
+    return file
+
+
+@contextmanager
+def _whole_or_not_at_all(target: Path) -> Iterator[Path]:
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    except OSError as error:
+        raise TransferlineError(f"{target} cannot be completed: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copies a folder's files, hidden ones too, and its empty folders into the existing folder `target`.
+
+    A link to a file is copied as the file. Permissions and times are not kept.
+
+    Raises:
+        TransferlineError: it is no folder or has no files, or holds a link to a folder, a broken link or a device.
+    """
+    if not source.is_dir():
+        raise TransferlineError(f"{source}: no such folder")
+    files = []
+    for folder, folders, names in os.walk(source, onerror=_refuse):
+        here = Path(folder)
+        (target / here.relative_to(source)).mkdir(exist_ok=True)
+        links = [name for name in folders if (here / name).is_symlink()]
+        files += [here / name for name in (*names, *links)]
+    if not files:
+        raise TransferlineError(f"{source}: the folder holds no files")
+    for file in progress(sorted(files), len(files), f"copying {source}"):
+        if not file.is_file():
+            raise TransferlineError(
+                f"{file} is a link to a folder, a broken link or a device; put the files in its place"
+            )
+        shutil.copyfile(file, target / file.relative_to(source))
+
+
+def _refuse(error: OSError) -> None:
+    raise error

@@ -1,0 +1,60 @@
+"""Views: which augmented versions of an image exist, drawn once from a seed and kept as a table."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from transferline.datasets.tables import ImageTable
+from transferline.params import Augment
+
+FLIPS = {"flip_horizontal": "horizontal_flip", "flip_vertical": "vertical_flip"}
+NEUTRAL = {
+    "rotation": 0.0,
+    "zoom": 1.0,
+    "shift_x": 0.0,
+    "shift_y": 0.0,
+    "shear": 0.0,
+    "contrast": 1.0,
+    "brightness": 0.0,
+}
+
+
+def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
+    """Draws the views of every kept image.
+
+    View 0 is the untouched image. Images of train also get one view per flip that is allowed, which is flipped and
+    nothing else, and `augment.views` augmented ones. A draw follows from the seed, the image's sha256, the view's
+    number and the parameter's name alone, so images that are added change no view of another.
+
+    Args:
+        manifest: rows with `path`, `label`, `split`, `sha256` and `kept`.
+
+    Returns:
+        One row per view, in the order of the manifest, with `path`, `mask` (of segmentation), `label`, `split`,
+        `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
+        `flip_vertical` and the parameters of `Augment`: `rotation` and `shear` in degrees, `zoom`, `shift_x` and
+        `shift_y` in fractions of the width and height, `contrast`, `brightness` in fractions of 255, `fill`.
+        `data/transform.py` says what each does to the pixels.
+    """
+    images = manifest.rows[manifest.rows["kept"].astype(bool)].reset_index(drop=True)
+    flips = [column for column, key in FLIPS.items() if getattr(augment, key)]
+    kinds = np.array(["untouched"] + ["flipped"] * len(flips) + ["augmented"] * augment.views)
+    rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
+    view = rows.groupby(level=0).cumcount().to_numpy()
+    keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
+    columns = [column for column in ("path", "mask", "label", "split", "sha256") if column in rows]
+    table = rows[columns].assign(view=view, kind=kinds[view])
+    is_augmented = kinds[view] == "augmented"
+    for column in FLIPS:
+        pure = view == flips.index(column) + 1 if column in flips else False
+        table[column] = pure | (is_augmented & (column in flips) & (_uniform(keys, column) < 0.5))
+    for column, neutral in NEUTRAL.items():
+        low, high = getattr(augment, column)
+        table[column] = np.where(is_augmented, low + (high - low) * _uniform(keys, column), neutral)
+    return ImageTable(table.assign(fill=augment.fill).reset_index(drop=True), manifest.classes)
+
+
+def _uniform(keys: NDArray[np.object_], parameter: str) -> NDArray[np.float64]:
+    """A number in [0, 1) for each key, by SipHash: the same in every process and at every place of the table."""
+    bits = pd.util.hash_array(keys, hash_key=f"{parameter:<16}", categorize=False)
+    return np.asarray((bits >> np.uint64(11)) * 2.0**-53, dtype=np.float64)

@@ -1,0 +1,118 @@
+"""The fast gradient sign method and projected gradient descent, on raw images and through the preprocessing.
+
+Goodfellow, Shlens and Szegedy, Explaining and Harnessing Adversarial Examples, ICLR 2015; Madry and others, Towards
+Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018. The attacked images are images again, of whole
+numbers, so that the exported model itself can be asked about them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transferline.arrays import Floats, Pixels
+from transferline.evaluation.corruptions import random_of
+from transferline.params import Attack, CrossEntropy, Problem
+
+Gradient = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Floats]
+
+
+def loss_gradient(model: Any, problem: Problem) -> Gradient:
+    """The gradient of an exported model's cross-entropy with respect to its image.
+
+    It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
+
+    Returns:
+        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `data.base.tables.targets`
+        gives them, or masks (n, side, side, 1), whose void pixels do not count: float32, in the shape of the images.
+    """
+    import keras
+    import tensorflow as tf
+
+    from transferline.training.losses import build_loss
+
+    logits = keras.Model(model.inputs, model.get_layer("probabilities").input)
+    # the same layers on an input that has a gradient, which integers do not
+    pixels = keras.Input(model.input_shape[1:], dtype="float32")
+    network = keras.models.clone_model(logits, input_tensors=[pixels], clone_function=lambda layer: layer)
+    loss = build_loss(CrossEntropy(kind="cross_entropy"), problem)
+
+    rank = 4 if problem == "segmentation" else 2
+
+    @tf.function(input_signature=[tf.TensorSpec(pixels.shape), tf.TensorSpec((None,) * rank)])
+    def gradient(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            total = tf.reduce_sum(loss(targets, network(images, training=False)))
+        return tape.gradient(total, images)
+
+    return lambda images, targets: gradient(images.astype(np.float32), targets.astype(np.float32)).numpy()
+
+
+def fgsm(images: Pixels, gradient: Callable[[npt.NDArray[Any]], Floats], epsilon: int) -> Pixels:
+    """One step of ε along the sign of the gradient; see `attack`."""
+    return _to_pixels(images + epsilon * np.sign(gradient(images)))
+
+
+def pgd(images: Pixels, gradient: Callable[[npt.NDArray[Any]], Floats], epsilon: int, steps: int, seed: int) -> Pixels:
+    """Steps of 2.5 ε / `steps` along the sign of the gradient, from a random start within ε; see `attack`."""
+    low, high = np.maximum(images - float(epsilon), 0), np.minimum(images + float(epsilon), 255)
+    start = [random_of(image, seed).uniform(-epsilon, epsilon, image.shape) for image in images]
+    attacked = np.clip(images + np.stack(start), low, high)
+    for _ in range(steps):
+        attacked = np.clip(attacked + 2.5 * epsilon / steps * np.sign(gradient(attacked)), low, high)
+    return _to_pixels(attacked)
+
+
+def attack(
+    images: Pixels, targets: npt.NDArray[Any], gradient: Gradient, name: Attack, epsilon: int, steps: int, seed: int
+) -> Pixels:
+    """Attacks images.
+
+    Args:
+        images: (n, side, side, channels).
+        targets: what the images show, or for a targeted attack what they shall show.
+        gradient: of the model.
+        name: which attack.
+        epsilon: by how much it may change a channel of a pixel, in steps of 255; 0 gives the images themselves.
+        steps: of `pgd`.
+        seed: of the random start, to which the image's own pixels contribute.
+
+    Returns:
+        Images of the same shape, within ε and 0 to 255.
+    """
+    if epsilon == 0:
+        return images
+    direction = -1 if name.startswith("targeted") else 1
+
+    def uphill(pixels: npt.NDArray[Any]) -> Floats:
+        return direction * gradient(pixels, targets)
+
+    if name.endswith("fgsm"):
+        return fgsm(images, uphill, epsilon)
+    return pgd(images, uphill, epsilon, steps, seed)
+
+
+def _to_pixels(values: Floats) -> Pixels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> npt.NDArray[Any]:
+    """What a targeted attack aims at: the least likely wrong class of each image, of segmentation of each pixel, or
+    for a multilabel problem the opposite of each label.
+
+    Args:
+        truth: see `data.base.tables.targets`; or masks (n, side, side, 1).
+        probabilities: (n, classes) of the untouched images; or (n, side, side, classes).
+        problem: the kind of problem.
+
+    Returns:
+        As `truth`.
+    """
+    if problem == "multilabel":
+        return 1 - truth
+    wrong, is_void = probabilities.astype(float), truth >= probabilities.shape[-1]
+    np.put_along_axis(wrong, np.where(is_void, 0, truth).astype(np.intp), np.inf, axis=-1)
+    least: npt.NDArray[Any] = np.where(is_void, truth, wrong.argmin(axis=-1, keepdims=True)).astype(truth.dtype)
+    return least

@@ -1,1 +1,0 @@
-"""What figures and pictures of trainings and evaluations share."""

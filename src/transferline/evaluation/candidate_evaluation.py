@@ -1,0 +1,147 @@
+"""The evaluation of a candidate as files: figures, predictions, latency and pictures, for each of its phases."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferline.atomic_files import completed_folder, write_json
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable
+from transferline.errors import TransferlineError
+from transferline.evaluation.classification_pictures import (
+    plot_confusion,
+    plot_gallery,
+    plot_reliability,
+    worst_mistakes,
+)
+from transferline.evaluation.exported_checks import check_parity, measure_latency
+from transferline.evaluation.multilabel_pictures import draw_multilabel
+from transferline.evaluation.robustness import evaluate_robustness
+from transferline.evaluation.scoring import loaded, metrics_of, score
+from transferline.evaluation.segmentation_pictures import draw_segmentation
+from transferline.evaluation.trials import Subject
+from transferline.models.exported import (
+    CURVES_FILE,
+    HISTORY_FILE,
+    MODEL_FILE,
+    SUMMARY_FILE,
+    ModelCard,
+    read_card,
+    trained,
+)
+from transferline.params import Compute, Evaluate
+from transferline.progress import say
+from transferline.training.curves_picture import plot_curves
+
+
+def evaluation_rows(table: ImageTable) -> pd.DataFrame:
+    """The images of a manifest that are evaluated: those kept, of the splits validation and test.
+
+    Raises:
+        TransferlineError: none of them is for validation.
+    """
+    validation, test = table.of_split("validation"), table.of_split("test")
+    if validation.empty:
+        raise TransferlineError(
+            "the manifest keeps no image for validation; raise data.split.validation, or add images"
+        )
+    if test.empty:
+        say("There is no test split: the evaluation shows validation figures only.")
+    return pd.concat([validation, test], ignore_index=True)
+
+
+def draw(predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
+    """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
+    and gallery, or what `draw_multilabel` or `draw_segmentation` draws."""
+    split = "test" if (predictions["split"] == "test").any() else "validation"
+    shown = predictions[predictions["split"] == split]
+    title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
+    if card.problem == "segmentation":
+        draw_segmentation(shown, model, card, title, raw, params.gallery, folder)
+    elif card.problem == "multilabel":
+        draw_multilabel(shown, card, title, raw, params.gallery, folder)
+    else:
+        _draw_single_label(shown, card, title, raw, params.gallery, folder)
+
+
+def _draw_single_label(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path, gallery: int, folder: Path) -> None:
+    from sklearn.metrics import confusion_matrix
+
+    matrix = confusion_matrix(shown["label"], shown["predicted"], labels=list(card.classes))
+    plot_confusion(matrix, card.classes, title, folder / "confusion.png")
+    correct = (shown["label"] == shown["predicted"]).to_numpy(bool)
+    plot_reliability(shown["confidence"].to_numpy(float), correct, title, folder / "reliability.png")
+    mistakes = worst_mistakes(shown, gallery)
+    images = read_batch(raw, mistakes["path"].tolist(), card.image)
+    plot_gallery(images, mistakes, title, folder / "gallery.png")
+
+
+def evaluate_model(
+    model_folder: Path, rows: pd.DataFrame, raw: Path, params: Evaluate, folder: Path, compute: Compute | None = None
+) -> dict[str, Any]:
+    """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
+
+    Returns:
+        candidate, phase, problem, the figures of validation and of test (where there is one), see `metrics_of` and, for
+        the latter or else the former, `evaluate_robustness`, and those of its training.
+
+    Raises:
+        TransferlineError: the reloaded model is not the trained one.
+    """
+    card, model = read_card(model_folder), loaded(model_folder, (model_folder / MODEL_FILE).stat().st_mtime_ns)
+    summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    check_parity(model, card, model_folder)
+    predictions = score(model_folder, raw, rows, compute)
+    predictions.to_parquet(folder / "predictions.parquet", index=False)
+    sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
+    write_json(folder / "latency.json", measure_latency(model, card) | sizes)
+    draw(predictions, model, card, raw, params, folder)
+    of_splits = {
+        split: metrics_of(part, card.classes, params, card.problem)
+        for split, part in predictions.groupby("split", sort=False)
+    }
+    if card.thresholds is not None:
+        for name, threshold in zip(card.classes, card.thresholds, strict=True):
+            for figures in of_splits.values():
+                figures["per_class"][name]["threshold"] = threshold
+    if params.robustness:
+        split = "test" if "test" in of_splits else "validation"
+        subject = Subject(model, card, raw, rows[rows["split"] == split])
+        of_splits[split] |= evaluate_robustness(subject, params.robustness, params, folder)
+    training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
+    named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}
+    return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
+
+
+def evaluate_candidate(
+    models: Path, table: ImageTable, raw: Path, params: Evaluate, out: Path, compute: Compute | None = None
+) -> None:
+    """Evaluates the phases of a candidate; writes a folder per phase into `out`, all of them or none.
+
+    Args:
+        models: its model folders, `models/<phase>/`.
+        table: the manifest.
+        raw: the folder of the images.
+        params: intervals and size of the gallery.
+        out: replaced.
+        compute: where the images are predicted; here if left out.
+
+    Raises:
+        TransferlineError: no image for validation, or a reloaded model that is not the trained one.
+    """
+    rows = evaluation_rows(table)
+    folders = trained(models)
+    floor = json.loads((folders[0] / SUMMARY_FILE).read_text(encoding="utf-8"))["floor"]
+    history = pd.DataFrame()
+    with completed_folder(out) as partial:
+        for folder in folders:
+            target = partial / folder.name
+            target.mkdir()
+            own = pd.read_csv(folder / HISTORY_FILE)
+            history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
+            history.to_csv(target / HISTORY_FILE, index=False)
+            plot_curves(history, target / CURVES_FILE)
+            figures = evaluate_model(folder, rows, raw, params, target, compute)
+            write_json(target / "metrics.json", figures | {"floor": floor})

@@ -1,0 +1,148 @@
+"""Images as a worse camera, worse light or a worse connection would deliver them, at five severities.
+
+The idea, to rate a classifier on common corruptions of its test images, is Hendrycks and Dietterich's (Benchmarking
+Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019). The levels are ours: they are chosen for
+images of any size, so lengths are shares of the side.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from zlib import crc32
+
+import numpy as np
+from PIL import Image
+
+from transferline.arrays import Floats, Pixels
+from transferline.params import Corruption
+
+SEVERITIES = (1, 2, 3, 4, 5)
+GREY = 127
+
+Random = np.random.Generator
+
+
+def corrupt(images: Pixels, name: Corruption, severity: int, seed: int) -> Pixels:
+    """Corrupts each image by itself; what is random about it comes from the seed and the image's own pixels, and is
+    alike at all severities.
+
+    Args:
+        images: (n, side, side, channels), channels 1 or 3.
+        name: which corruption.
+        severity: 1 to 5.
+        seed: 0 or more.
+
+    Returns:
+        Images of the same shape.
+    """
+    change, levels = CORRUPTIONS[name]
+    level = levels[severity - 1]
+    return np.stack([change(image, level, random_of(image, seed)) for image in images])
+
+
+def random_of(image: Pixels, seed: int) -> Random:
+    """A generator for one image, whatever batch it is in."""
+    return np.random.default_rng([seed, crc32(image.tobytes())])
+
+
+def _to_pixels(values: Floats) -> Pixels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _picture(image: Pixels) -> Image.Image:
+    return Image.fromarray(np.squeeze(image, -1) if image.shape[-1] == 1 else image)
+
+
+def _pixels(picture: Image.Image, like: Pixels) -> Pixels:
+    return np.asarray(picture).reshape(like.shape)
+
+
+def gaussian_noise(image: Pixels, deviation: float, random: Random) -> Pixels:
+    """Adds normal noise; its standard deviation is a share of 255."""
+    return _to_pixels(image + random.normal(0, 255 * deviation, image.shape))
+
+
+def shot_noise(image: Pixels, photons: float, random: Random) -> Pixels:
+    """Counts photons instead of light: Poisson noise, `photons` of them where a channel is full."""
+    return _to_pixels(random.poisson(image / 255 * photons) / photons * 255)
+
+
+def blur(image: Pixels, deviation: float, random: Random) -> Pixels:
+    """Gaussian blur; its standard deviation is a share of the side."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = deviation * len(image)
+    return _to_pixels(gaussian_filter(image.astype(np.float32), (sigma, sigma, 0), mode="nearest", truncate=3))
+
+
+def motion_blur(image: Pixels, length: float, random: Random) -> Pixels:
+    """The mean along a line in a random direction, as of a camera that moves; its length is a share of the side."""
+    angle, side = random.uniform(0, np.pi), len(image)
+    count = max(2, 1 + round(length * side))
+    steps = np.arange(count) - count // 2
+    padded = np.pad(image, ((count, count), (count, count), (0, 0)), mode="edge").astype(np.float32)
+    rows, columns = (count + np.rint(steps * part).astype(int) for part in (np.sin(angle), np.cos(angle)))
+    moved = [padded[row : row + side, column : column + side] for row, column in zip(rows, columns, strict=True)]
+    return _to_pixels(np.mean(moved, axis=0))
+
+
+def brightness(image: Pixels, share: float, random: Random) -> Pixels:
+    """Adds a share of 255 to every channel; what exceeds white is lost."""
+    return _to_pixels(image + 255.0 * share)
+
+
+def darkness(image: Pixels, light: float, random: Random) -> Pixels:
+    """Leaves a share of the light."""
+    return _to_pixels(image * light)
+
+
+def contrast(image: Pixels, share: float, random: Random) -> Pixels:
+    """Leaves a share of the distance from the image's mean."""
+    mean = image.mean()
+    return _to_pixels(mean + (image - mean) * share)
+
+
+def jpeg(image: Pixels, quality: float, random: Random) -> Pixels:
+    """Saves as JPEG of this quality, with halved colour resolution as usual, and reads it again."""
+    file = BytesIO()
+    _picture(image).save(file, "JPEG", quality=int(quality), subsampling="4:2:0")
+    with Image.open(file) as picture:
+        return _pixels(picture, image)
+
+
+def pixelate(image: Pixels, share: float, random: Random) -> Pixels:
+    """Reduces the side to a share of it, and enlarges the pixels again."""
+    picture, side = _picture(image), max(1, round(share * len(image)))
+    small = picture.resize((side, side), Image.Resampling.BOX)
+    return _pixels(small.resize(picture.size, Image.Resampling.NEAREST), image)
+
+
+def rotation(image: Pixels, degrees: float, random: Random) -> Pixels:
+    """Turns to a random side about the centre; beyond the border the image is mirrored."""
+    margin, side = -(-len(image) // 4), len(image)  # the corners reach 0.21 of the side beyond the border
+    padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+    turned = _picture(padded).rotate(degrees * random.choice((-1, 1)), Image.Resampling.BILINEAR)
+    return _pixels(turned.crop((margin, margin, margin + side, margin + side)), image)
+
+
+def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
+    """A grey square in a random place covers a share of the area."""
+    side = max(1, round(np.sqrt(share) * len(image)))
+    row, column = (random.random(2) * (len(image) - side + 1)).astype(int)
+    covered = image.copy()
+    covered[row : row + side, column : column + side] = GREY
+    return covered
+
+
+CORRUPTIONS: dict[Corruption, tuple[Callable[[Pixels, float, Random], Pixels], tuple[float, ...]]] = {
+    "gaussian_noise": (gaussian_noise, (0.04, 0.08, 0.12, 0.18, 0.26)),
+    "shot_noise": (shot_noise, (100, 40, 20, 10, 5)),
+    "blur": (blur, (0.01, 0.015, 0.02, 0.025, 0.03)),
+    "motion_blur": (motion_blur, (0.04, 0.08, 0.12, 0.16, 0.2)),
+    "brightness": (brightness, (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "darkness": (darkness, (0.7, 0.5, 0.35, 0.22, 0.12)),
+    "contrast": (contrast, (0.6, 0.45, 0.3, 0.2, 0.1)),
+    "jpeg": (jpeg, (40, 25, 15, 10, 6)),
+    "pixelate": (pixelate, (0.5, 0.35, 0.25, 0.18, 0.12)),
+    "rotation": (rotation, (5, 10, 20, 30, 45)),
+    "occlusion": (occlusion, (0.05, 0.1, 0.2, 0.3, 0.45)),
+}

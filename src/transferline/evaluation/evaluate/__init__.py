@@ -1,1 +1,0 @@
-"""What `evaluate` does: scores, robustness, latency and pictures of one exported model."""

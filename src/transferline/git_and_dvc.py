@@ -1,0 +1,49 @@
+"""Git and DVC as commands, with their error as ours."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from transferline.errors import TransferlineError
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What `git ARGUMENTS` prints in the project's folder; it never asks for a password.
+
+    Raises:
+        TransferlineError: it fails.
+    """
+    return _output(["git", *arguments], root, {"GIT_TERMINAL_PROMPT": "0"}).decode(errors="replace")
+
+
+def git_or_nothing(root: Path, *arguments: str, index: Path | None = None) -> bytes:
+    """What `git ARGUMENTS` prints, and nothing where it fails, for instance because there is no commit yet.
+
+    Args:
+        root: the project's folder.
+        arguments: of Git.
+        index: the file that Git takes for its index; its own if left out.
+    """
+    try:
+        return _output(["git", *arguments], root, {"GIT_INDEX_FILE": str(index)} if index else {})
+    except TransferlineError:
+        return b""
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    """What `dvc ARGUMENTS` prints in the project's folder.
+
+    Raises:
+        TransferlineError: it fails.
+    """
+    return _output([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], root, {}).decode(errors="replace")
+
+
+def _output(command: list[str], root: Path, variables: dict[str, str]) -> bytes:
+    done = subprocess.run(command, cwd=root, env=os.environ | variables, capture_output=True, check=False)
+    if done.returncode:
+        shown = " ".join(command).removeprefix(f"{sys.executable} -m ").replace("--wait-for-lock ", "")
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise TransferlineError(f"`{shown}` failed: {said}")
+    return done.stdout

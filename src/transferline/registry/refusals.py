@@ -1,0 +1,45 @@
+"""The last decision not to promote: while nothing that it follows from changes, no model is scored again."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from transferline.code_versions import followed, source_sha256
+from transferline.hashes import file_sha256
+from transferline.params import Params
+
+FILE = Path(".transferline/decided.json")
+
+
+def basis(params: Params, files: Iterable[Path], champion: tuple[str, dict[str, str]] | None) -> str:
+    """What a decision follows from, as a sha256.
+
+    Args:
+        params: the gates, and what is scored.
+        files: the challenger's model and evaluation, the manifest, the validation report.
+        champion: version and tags.
+    """
+    sections = [each.model_dump_json() for each in (params.data, params.evaluate, params.select, params.promote)]
+    of_champion = champion and (champion[0], champion[1].get("model_sha256"))
+    digest = hashlib.sha256(repr([*sections, of_champion]).encode())
+    for file in files:
+        digest.update(file_sha256(file).encode())
+    digest.update(source_sha256(followed("transferline.registry.promotion").values()).encode())
+    return digest.hexdigest()
+
+
+def decided(root: Path, basis: str) -> tuple[str | None, str] | None:
+    """Version and reason of the last decision not to promote, if it was on that basis."""
+    file = root / FILE
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return (kept["version"], kept["reason"]) if kept.get("basis") == basis else None
+
+
+def keep(root: Path, basis: str, version: str | None, reason: str) -> None:
+    """Keeps a decision in the place of the one before."""
+    file = root / FILE
+    file.parent.mkdir(exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps({"basis": basis, "version": version, "reason": reason}), encoding="utf-8")
+    partial.replace(file)

@@ -1,0 +1,138 @@
+"""The bank: what the frozen layers say of every view, on disk, in shards, and computed again where it does not fit.
+
+A folder with `index.json`, `rows.parquet` (the views, in order), `samples.npy` (a few validation images) and for
+shard i `features-<i>.npy` (features, for `train_head`) and `boundary-<k>-<i>.npy` (the k-th tensor of the freeze
+boundary, for `fine_tune`).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transferline.datasets.rows_on_disk import read_rows
+from transferline.datasets.tables import ImageTable, read_table
+from transferline.params import Split
+
+INDEX_FILE = "index.json"
+ROWS_FILE = "rows.parquet"
+SAMPLES_FILE = "samples.npy"
+VIEWS_PER_SHARD = 512
+
+
+def shard_file(bank: Path, kind: str, shard: int) -> Path:
+    """The file of one array of one shard; `kind` is `features` or `boundary-<k>`."""
+    return bank / f"{kind}-{shard:05d}.npy"
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A whole bank.
+
+    Attributes:
+        folder: where it lies.
+        table: a row per view: those of `views.parquet` plus `in_head` and `in_fine_tune` (bool: the row feeds that
+            stage, and its values are in the shards of that kind).
+        features: shape of the features without the batch axis: pooled, or a feature map.
+        boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
+        dtype: of the values.
+        stored: the kinds (`features`, `boundary-<k>`) that are on the disk.
+        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streaming`.
+    """
+
+    folder: Path
+    table: ImageTable
+    features: tuple[int, ...]
+    boundary: tuple[tuple[int, ...], ...]
+    dtype: str
+    stored: tuple[str, ...]
+    computed: Callable[[str, pd.DataFrame], dict[str, npt.NDArray[Any]]] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all values are on the disk."""
+        return len(self.stored) == 1 + len(self.boundary)
+
+    def rows(self, purpose: str, split: Split) -> pd.DataFrame:
+        """The rows of a split that feed `purpose` (head or fine_tune); the index says where their values stand."""
+        rows = self.table.rows[self.table.rows[f"in_{purpose}"]].reset_index(drop=True)
+        return rows[rows["split"] == split]
+
+    def samples(self) -> npt.NDArray[np.uint8]:
+        """Some validation images as a model takes them: (n, size, size, channels) uint8."""
+        samples: npt.NDArray[np.uint8] = np.load(self.folder / SAMPLES_FILE)
+        return samples
+
+    @cached_property
+    def _fed(self) -> dict[str, pd.DataFrame]:
+        rows = self.table.rows
+        return {purpose: rows[rows[f"in_{purpose}"]] for purpose in ("head", "fine_tune")}
+
+    def gather(self, kind: str, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """The values at `positions` (the index of `rows`), read from the disk.
+
+        Args:
+            kind: `features` or `boundary-<k>`.
+            positions: (n,) integers.
+
+        Returns:
+            (n, …) float32.
+        """
+        return self._gather("head" if kind == "features" else "fine_tune", (kind,), positions)[0]
+
+    def gather_boundary(self, positions: npt.NDArray[np.intp]) -> Any:
+        """The boundary at `positions`: what `gather` gives of its tensor, or a tuple of that where it has several."""
+        tensors = self._gather("fine_tune", tuple(f"boundary-{k}" for k in range(len(self.boundary))), positions)
+        return tuple(tensors) if len(tensors) > 1 else tensors[0]
+
+    def _gather(
+        self, purpose: str, kinds: tuple[str, ...], positions: npt.NDArray[np.intp]
+    ) -> list[npt.NDArray[np.float32]]:
+        if set(kinds) <= set(self.stored):
+            return [self._read(purpose, kind, positions).astype(np.float32) for kind in kinds]
+        assert self.computed is not None, "open a bank that is not stored by `streaming.open_bank`"
+        order = np.argsort(positions, kind="stable")  # the views of an image stand side by side
+        arrays = self.computed(purpose, self._fed[purpose].iloc[positions[order]])
+        place = np.argsort(order)
+        return [arrays[kind][place].astype(np.float32) for kind in kinds]
+
+    def _read(self, purpose: str, kind: str, positions: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        """Reads rows of shards. Nothing is mapped: pages that were looked at would count as the process's memory."""
+        shape = self.features if kind == "features" else self.boundary[int(kind.removeprefix("boundary-"))]
+        values = np.empty((len(positions), *shape), self.dtype)
+        starts = self._starts[purpose]
+        shards = np.searchsorted(starts, positions, side="right") - 1
+        for shard in np.unique(shards):
+            here = np.flatnonzero(shards == shard)
+            read_rows(shard_file(self.folder, kind, shard), positions[here] - starts[shard + 1], values, here)
+        return values
+
+    @cached_property
+    def _starts(self) -> dict[str, npt.NDArray[np.intp]]:
+        """For each purpose the position of the first row of each shard, and the end."""
+        found = {}
+        for purpose in ("head", "fine_tune"):
+            before = np.concatenate([[0], np.cumsum(self.table.rows[f"in_{purpose}"].to_numpy(int))])
+            edges = np.append(np.arange(0, len(before) - 1, VIEWS_PER_SHARD), len(before) - 1)
+            found[purpose] = before[edges]
+        return found
+
+
+def read_bank(folder: Path) -> Bank:
+    """Opens a bank that `extract` wrote; its values stay on the disk."""
+    index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    boundary = tuple(tuple(shape) for shape in index["boundary"])
+    return Bank(
+        folder,
+        read_table(folder / ROWS_FILE),
+        tuple(index["features"]),
+        boundary,
+        index["dtype"],
+        tuple(index["stored"]),
+    )

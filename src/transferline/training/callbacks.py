@@ -1,0 +1,97 @@
+"""What happens at the end of an epoch: figures, a line of progress, early stopping, plateaus, TensorBoard's logs."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from transferline.params import Training
+from transferline.progress import say
+from transferline.training.batches import Batches, predict
+from transferline.training.validation_metrics import mean_average_precision
+
+EpochListener = Callable[[dict[str, float | str]], None]
+
+
+class ExactMeanAveragePrecision(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts the mean average precision of validation in the place of Keras's approximation of it."""
+
+    def __init__(self, validation: Batches) -> None:
+        super().__init__()
+        self._validation = validation
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Predicts the validation images."""
+        logits = predict(self.model, self._validation)
+        logs["val_mean_average_precision"] = mean_average_precision(self._validation.targets, logits)
+
+
+class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps a row of figures per epoch, hands it to the listener and prints it.
+
+    Args:
+        phase: head, fine_tune or train.
+        metric: its name in the logs.
+        first_epoch: the number of the first epoch, from 1 on.
+        epochs: how many there are at most.
+        views: per epoch.
+        listener: is given each row.
+
+    Attributes:
+        rows: phase, epoch, loss, metric, val_loss, val_metric, learning_rate, seconds, images_per_second.
+    """
+
+    def __init__(
+        self, phase: str, metric: str, first_epoch: int, epochs: int, views: int, listener: EpochListener
+    ) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float | str]] = []
+        self._phase, self._first, self._last = phase, first_epoch, first_epoch + epochs - 1
+        self._names = ("loss", metric, "val_loss", f"val_{metric}")
+        self._views, self._listener, self._start = views, listener, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Starts the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes down the row."""
+        seconds = time.perf_counter() - self._start
+        figures = {name: float(logs[name]) for name in self._names}
+        row: dict[str, float | str] = {
+            "phase": self._phase,
+            "epoch": self._first + epoch,
+            **figures,
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "seconds": seconds,
+            "images_per_second": self._views / seconds,
+        }
+        self.rows.append(row)
+        self._listener(row)
+        text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        say(f"{self._phase}: epoch {self._first + epoch} of {self._last}  {text}  {seconds:.1f} s")
+
+
+def build_callbacks(training: Training, logs: Path) -> list[keras.callbacks.Callback]:
+    """Keras's callbacks of a stage's params; those that watch a figure keep the weights of its best epoch.
+
+    Args:
+        training: the stage's params.
+        logs: the folder for TensorBoard, which is emptied first.
+    """
+    watched = {"monitor": training.monitor, "mode": "min" if training.monitor == "val_loss" else "max"}
+    patience = training.early_stopping.patience if training.early_stopping else training.epochs
+    callbacks = [keras.callbacks.EarlyStopping(**watched, patience=patience, restore_best_weights=True)]
+    if plateau := training.reduce_on_plateau:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                **watched, factor=plateau.factor, patience=plateau.patience, min_lr=plateau.min_learning_rate
+            )
+        )
+    if training.tensorboard:
+        shutil.rmtree(logs, ignore_errors=True)
+        callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+    return callbacks

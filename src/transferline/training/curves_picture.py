@@ -1,0 +1,31 @@
+"""The picture of a training: loss and metric over its epochs."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from transferline.metrics.headline import METRIC
+from transferline.plots import BLUE, GREY, ORANGE, picture
+
+
+def plot_curves(history: pd.DataFrame, path: Path) -> None:
+    """Draws loss and metric of train and validation over the epochs, and marks where fine-tuning starts.
+
+    Args:
+        history: a row per epoch; columns phase (head, fine_tune, train), epoch (1 and up, counted on through the
+            phases), loss, val_loss, and accuracy and val_accuracy, or for a multilabel problem the same of the mean
+            average precision.
+        path: the PNG.
+    """
+    metric_of_problem = next(name for name in METRIC.values() if name in history)
+    head = history[history["phase"] == "head"]
+    with picture(path, 10, 4) as figure:
+        for axes, metric in zip(figure.subplots(1, 2), ("loss", metric_of_problem), strict=True):
+            for column, color, name in ((metric, GREY, "train"), (f"val_{metric}", BLUE, "validation")):
+                axes.plot(history["epoch"], history[column], color=color, marker=".", label=name)
+            if 0 < len(head) < len(history):
+                axes.axvline(head["epoch"].max() + 0.5, color=ORANGE, linestyle="--", label="fine-tuning starts")
+            axes.set(xlabel="epoch", ylabel=metric.replace("_", " "))
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.grid(alpha=0.3)
+            axes.legend()

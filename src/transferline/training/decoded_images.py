@@ -1,0 +1,59 @@
+"""The images of an end-to-end training: decoded once, on disk, and their views drawn as they are needed."""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transferline.datasets.images import read_batches
+from transferline.datasets.rows_on_disk import read_rows
+from transferline.datasets.transforms import apply_views
+from transferline.errors import TransferlineError
+from transferline.models.backbones import image_shape
+from transferline.params import Image
+from transferline.progress import progress
+
+READ_AT_ONCE = 64
+
+
+class DecodedImages:
+    """Decoded images in a temporary file without a name, which is gone with the process.
+
+    In memory are some batches of `READ_AT_ONCE` images while they are decoded, later those of the batches at work;
+    beyond that the system keeps what fits in its page cache.
+
+    Args:
+        raw: the folder of the images.
+        rows: views, with the index 0, 1, …
+        image: size and colour mode.
+        folder: where the file is, on a disk with room for it.
+
+    Raises:
+        TransferlineError: the disk is full, or an image cannot be read.
+    """
+
+    def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path) -> None:
+        self._rows = rows
+        self._image_of_row, paths = pd.factorize(rows["path"])
+        folder.mkdir(parents=True, exist_ok=True)
+        batches = read_batches(raw, list(paths), image, READ_AT_ONCE)
+        self._shape = image_shape(image)
+        try:
+            self._file = TemporaryFile(dir=folder)  # noqa: SIM115  it lives as long as this object
+            for batch in progress(batches, -(-len(paths) // READ_AT_ONCE), "train: batches decoded"):
+                self._file.write(batch.data)
+            self._file.flush()
+        except OSError as error:
+            raise TransferlineError(
+                f"the decoded images do not fit into {folder}: {error}; while the network is trained they take "
+                f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB"
+            ) from error
+
+    def read(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Draws the views at `positions`, (n,): (n, size, size, channels) float32, 0 to 255."""
+        images = np.empty((len(positions), *self._shape), np.uint8)
+        read_rows(self._file.fileno(), self._image_of_row[positions], images, np.arange(len(positions)))
+        return apply_views(images, self._rows.iloc[positions])

@@ -1,0 +1,196 @@
+"""Fills the bank: the frozen part of the backbone runs once over every view."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array
+from transferline.code_versions import stage_code
+from transferline.compute import run_shards
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable, write_table
+from transferline.errors import TransferlineError
+from transferline.models.layers import build_layers
+from transferline.params import Compute, Pretrained, Problem
+from transferline.progress import say
+from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
+from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_part
+from transferline.training.view_rows import KINDS, sample_paths
+
+COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
+
+
+def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
+    """The views of train and validation that feed a stage, marked with which."""
+    rows = views.rows[views.rows["split"] != "test"]
+    in_head = rows["kind"].isin(KINDS[candidate.extract.head_views])
+    in_fine_tune = rows["kind"].isin(KINDS[candidate.extract.fine_tune_views]) & (candidate.fine_tune is not None)
+    rows = rows.assign(in_head=in_head, in_fine_tune=in_fine_tune)
+    return ImageTable(rows[in_head | in_fine_tune].reset_index(drop=True), views.classes)
+
+
+def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
+    """What the values of a bank follow from; shards of another fingerprint are not used again."""
+    settings = [candidate.image, candidate.backbone, candidate.extract, stage_code("extract", Path.cwd())]
+    digest = hashlib.sha256(repr(settings).encode())
+    digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def extract(
+    raw: Path,
+    views: ImageTable,
+    candidate: Pretrained,
+    problem: Problem,
+    folder: Path,
+    compute: Compute | None = None,
+    room: int | None = None,
+    banks: Path | None = None,
+) -> None:
+    """Writes the bank of a candidate; what an interrupted call left whole is kept.
+
+    Where it would not fit, the boundary, and if need be the features too, are left out: `streaming.open_bank` then
+    computes them.
+
+    Args:
+        raw: the folder of the images.
+        views: the table of views.
+        candidate: the candidate.
+        problem: the kind of problem.
+        folder: of the bank.
+        compute: where the shards are computed; here if left out.
+        room: how many bytes the bank may take; what is free on the disk of `folder` if left out.
+        banks: a folder with those of other candidates: where one holds the same values, they are copied.
+
+    Raises:
+        TransferlineError: the candidate's layers do not fit on the features, the disk is full, or values do not fit
+            into the bank's dtype.
+    """
+    table = bank_rows(views, candidate)
+    key = fingerprint(table, candidate)
+    part = _part(key, candidate.model_dump_json())
+    build_layers(part.features, candidate.layers, problem, len(views.classes))  # fails now rather than after an hour
+    sizes = _sizes(part, table, candidate)
+    stored = _fitting(sizes, folder, _room(folder) if room is None else room)
+    state = {"fingerprint": key, "dtype": candidate.extract.dtype, "stored": stored}
+    _keep_only(folder, state)
+    rows = [table.rows[start : start + VIEWS_PER_SHARD] for start in range(0, len(table.rows), VIEWS_PER_SHARD)]
+    try:
+        copied = banks and not shard_file(folder, "features", 0).exists() and _take_over(folder, state, banks)
+        todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
+        if stored and len(todo) < len(rows) and not copied:
+            say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
+        run_shards(partial(_fill, raw, folder, candidate, key, stored), todo, compute, "extract: shards")
+        np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
+        write_table(table, folder / ROWS_FILE)
+    except OSError as error:
+        raise TransferlineError(
+            f"the bank could not be written to {folder}: {error}. Whole shards are kept: make room (about "
+            f"{sum(sizes.values()) / 1e9:.2f} GB in all) and run it again"
+        ) from error
+    index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
+    (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    say(f"extract: {len(table.rows)} views, {_used(folder) / 1e6:.1f} MB in {folder}")
+
+
+@lru_cache(maxsize=1)
+def _part(key: str, candidate: str) -> FrozenPart:
+    """The frozen part, once in each process; `key` is the fingerprint of the bank, the candidate is in JSON."""
+    return frozen_part(Pretrained.model_validate_json(candidate))
+
+
+def _fill(
+    raw: Path, folder: Path, candidate: Pretrained, key: str, stored: Sequence[str], item: tuple[int, pd.DataFrame]
+) -> None:
+    """Computes and writes one shard, unless a worker that was lost has written it."""
+    shard, rows = item
+    if not shard_file(folder, "features", shard).exists():
+        arrays = frozen_arrays(_part(key, candidate.model_dump_json()), raw, rows, candidate)
+        _write_shard(folder, shard, {kind: arrays[kind] for kind in stored})
+
+
+def _sizes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> dict[str, int]:
+    """How many bytes the values of each kind take."""
+    kinds = {"features": ("in_head", part.features)}
+    if candidate.fine_tune is not None:
+        kinds |= {f"boundary-{k}": ("in_fine_tune", shape) for k, shape in enumerate(part.boundary)}
+    item = np.dtype(candidate.extract.dtype).itemsize
+    return {kind: int(table.rows[column].sum()) * int(np.prod(shape)) * item for kind, (column, shape) in kinds.items()}
+
+
+def _fitting(sizes: dict[str, int], folder: Path, room: int) -> tuple[str, ...]:
+    """The kinds that are stored: all of them, or the features alone, or none."""
+    whole = COPIES * sum(sizes.values())
+    if whole <= room:
+        return tuple(sizes)
+    stored = ("features",) if COPIES * sizes["features"] <= room else ()
+    what, who = ("The boundary is", "fine_tune runs") if stored else ("Its values are", "train_head and fine_tune run")
+    say(
+        f"extract: the bank would take {whole / 1e9:.3g} GB in {folder} and DVC's cache, {room / 1e9:.3g} GB are free. "
+        f"{what} not stored; {who} the frozen layers in every epoch, to the same result. Make room and run it again "
+        "to have them run once"
+    )
+    return stored
+
+
+def _room(folder: Path) -> int:
+    """The bytes that are free on the disk of a folder, and those that its present files take."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free + _used(folder)
+
+
+def _used(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
+    """Empties the folder unless it holds shards of the same state, and marks it as incomplete."""
+    if folder.exists() and not _is_of(folder, state):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX_FILE).write_text(json.dumps(state), encoding="utf-8")
+
+
+def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) -> bool:
+    """Whether a folder holds a bank, or a part of one if it need not be whole, of that state."""
+    index = folder / INDEX_FILE
+    present = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
+    same = {key: present.get(key) for key in state} == json.loads(json.dumps(state))
+    return same and ("features" in present or not is_whole)
+
+
+def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
+    """Copies the shards of another whole bank of the same state, if there is one."""
+    for each in sorted(banks.iterdir()):
+        if each != folder and _is_of(each, state, is_whole=True):
+            say(f"extract: {each} holds the same values: they are copied")
+            for source in sorted(each.glob("*-*.npy")):  # the features come last
+                with _whole(folder / source.name) as target:
+                    shutil.copyfile(source, target)
+            return True
+    return False
+
+
+def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
+    """Writes the arrays of a shard; `features` comes last, so that its presence means that the shard is whole."""
+    for kind in sorted(arrays):
+        with _whole(shard_file(folder, kind, shard)) as target, target.open("wb") as file:
+            np.save(file, arrays[kind])
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """The file to write in the place of `file`, which it becomes at the end."""
+    partial = file.with_suffix(".partial")
+    try:
+        yield partial
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)

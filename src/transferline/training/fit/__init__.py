@@ -1,1 +1,0 @@
-"""What all trainings share: batches, epochs, optimizers, devices, callbacks and the result."""

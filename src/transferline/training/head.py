@@ -1,0 +1,41 @@
+"""Feature-extraction training: a candidate's layers on the bank's features."""
+
+import math
+from functools import partial
+
+from transferline.models.backbones import build_backbone
+from transferline.models.exported import HEAD_FILE
+from transferline.models.layers import build_layers
+from transferline.params import Pretrained
+from transferline.training.assemble import assemble
+from transferline.training.bank import Bank
+from transferline.training.devices import use_devices
+from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
+from transferline.training.model_folder import Summary
+
+
+def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
+    """Trains a head and writes the whole model's folder, with the head alone beside it as `head.keras`.
+
+    Args:
+        bank: features of train and validation.
+        candidate: its `layers` are trained.
+        job: how, with the candidate's `train_head` section.
+    """
+    card = job.card
+    use_devices(job.training)
+    backbone = build_backbone(candidate.backbone, candidate.image)
+    make_deterministic(job.seed)
+    head = build_layers(bank.features, candidate.layers, card.problem, len(card.classes))
+    data, validation = make_batches(
+        job,
+        bank.rows("head", "train"),
+        bank.rows("head", "validation"),
+        partial(bank.gather, "features"),
+        one_view_per_image=False,
+        views_at_once=BYTES_AT_ONCE // (4 * math.prod(bank.features)),
+    )
+    exported = assemble(backbone, head, candidate, card.problem)
+    summary = run_job(job, head, exported, data, validation, bank.samples())
+    head.save(job.folder / HEAD_FILE)
+    return summary

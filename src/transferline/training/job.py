@@ -1,0 +1,218 @@
+"""One training, of whichever phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import tensorflow as tf
+
+from transferline.datasets.tables import targets
+from transferline.metrics.headline import METRIC
+from transferline.metrics.thresholds import choose
+from transferline.models.exported import ModelCard
+from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
+from transferline.progress import say
+from transferline.training.batches import Batches, Read, class_weight_vector, predict
+from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
+from transferline.training.compiled_epochs import SeveralBatches
+from transferline.training.devices import Replicated
+from transferline.training.linear_head import fit_linear
+from transferline.training.losses import build_loss
+from transferline.training.mask_targets import MaskBatches, MeanIoU, floor_of_masks, with_dice
+from transferline.training.model_folder import Summary, write_result
+from transferline.training.optimizers import build_optimizer
+from transferline.training.validation_metrics import best_epoch, figures, majority_figures, to_probabilities
+
+LOGS = Path("logs")
+VALIDATION_BATCH = 64
+BYTES_AT_ONCE = 32_000_000  # of a model's inputs, that an item of training data has at most
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training is told beside the model and the data.
+
+    Attributes:
+        training: how to train.
+        thresholds: how those of a multilabel problem are chosen; None for other problems.
+        card: what the model is.
+        seed: of the initial weights, the order, the views and the dropout.
+        folder: is written.
+        listener: is given each epoch's row.
+    """
+
+    training: Training | LinearTraining
+    thresholds: Thresholds | None
+    card: ModelCard
+    seed: int
+    folder: Path
+    listener: EpochListener
+
+
+def make_deterministic(seed: int) -> None:
+    """Makes TensorFlow give the same weights for the same seed, bit for bit, on the same machine."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def make_batches(
+    job: Job,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    read: Read,
+    one_view_per_image: bool,
+    views_at_once: int = 0,
+) -> tuple[Batches, Batches]:
+    """The batches of training, shuffled and weighted, and of validation; arguments as in `Batches`."""
+    card = job.card
+    truths = [targets(rows["label"], card.classes, card.problem) for rows in (train, validation)]
+    weights = class_weight_vector(job.training, truths[0], card.classes, card.problem)
+    size = job.training.batch_size if isinstance(job.training, Training) else VALIDATION_BATCH
+    views_at_once = 0 if tf.distribute.has_strategy() else views_at_once
+    return (
+        Batches(train, read, truths[0], weights, size, job.seed, one_view_per_image, views_at_once),
+        Batches(validation, read, truths[1], np.ones_like(weights), VALIDATION_BATCH, views_at_once=views_at_once),
+    )
+
+
+def run_job(
+    job: Job,
+    model: keras.Model,
+    exported: keras.Model,
+    data: Batches,
+    validation: Batches,
+    samples: npt.NDArray[np.uint8],
+    before: pd.DataFrame | None = None,
+    encoder: keras.Model | None = None,
+) -> Summary:
+    """Trains a model and writes its folder.
+
+    Args:
+        job: how, and where to.
+        model: from what `data` gives to logits; it is left with the weights of its best epoch.
+        exported: the whole model, which shares the weights of `model`.
+        data: training batches.
+        validation: validation batches.
+        samples: images for `write_result`.
+        before: the history of the phase that this one goes on from; without one the floor is measured.
+        encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
+    """
+    problem, training = job.card.problem, job.training
+    # a model of its own: how it is compiled is no part of the exported one
+    if tf.distribute.has_strategy():
+        model = Replicated(model.input, model.output)
+    elif data.views_per_item > data.batch_size:
+        model = SeveralBatches(model.input, model.output)
+        model.batch_size = data.batch_size
+    else:
+        model = keras.Model(model.input, model.output)
+    floor = _floor(model, job, data, validation) if before is None else {}
+    if isinstance(training, LinearTraining):
+        history = fit_linear(model, training, problem, data, validation, job.listener)
+    elif isinstance(training, SegmentationTraining):
+        history = _fit_in_parts(model, encoder, training, job, data, validation)
+    else:
+        first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
+        history = _fit(model, training, job, data, validation, first_epoch)
+    card = job.card
+    if job.thresholds:
+        likely = to_probabilities(predict(model, validation), problem)
+        chosen = choose(validation.targets.astype(bool), likely, job.thresholds)
+        update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
+        card = card.model_copy(update=update)
+    trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    seconds = float(history["seconds"].sum())
+    summary = Summary(best_epoch(history, training.monitor), seconds, exported.count_params(), trainable, floor)
+    write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
+    return summary
+
+
+def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
+    """Compiles a model for epochs of `steps` batches."""
+    name = METRIC[card.problem]
+    metric = {
+        "binary": keras.metrics.BinaryAccuracy(name, threshold=0.0),
+        "multiclass": keras.metrics.SparseCategoricalAccuracy(name),
+        # of train it is this approximation, by 200 thresholds; of validation the exact figure takes its place
+        "multilabel": keras.metrics.AUC(
+            curve="PR", name=name, multi_label=True, num_labels=len(card.classes), from_logits=True
+        ),
+        "segmentation": MeanIoU(len(card.classes), name),
+    }[card.problem]
+    loss = build_loss(training.loss, card.problem)
+    # Keras's `metrics` are not weighted: accuracy stays a fraction of images, whatever the class weights
+    model.compile(
+        optimizer=build_optimizer(training, steps),
+        loss=with_dice(loss, training.dice) if isinstance(training, SegmentationTraining) else loss,
+        metrics=[metric],
+    )
+    model.optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
+
+
+def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> dict[str, float]:
+    card, name = job.card, METRIC[job.card.problem]
+    if isinstance(data, MaskBatches) and isinstance(validation, MaskBatches):
+        found = floor_of_masks(model, data, validation)
+        say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
+        return found
+    majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
+    likely = to_probabilities(predict(model, validation), card.problem)
+    untrained = figures(validation.targets, likely, card.problem)
+    say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
+    return {
+        **{f"majority_{key}": value for key, value in majority.items()},
+        **{f"untrained_{key}": value for key, value in untrained.items()},
+    }
+
+
+def _fit(
+    model: keras.Model, training: Training, job: Job, data: Batches, validation: Batches, first_epoch: int
+) -> pd.DataFrame:
+    """Fits a model by epochs and leaves it with the weights of its best epoch.
+
+    Returns:
+        A row per epoch: phase, epoch, loss, the problem's `METRIC`, the same two of validation as val_…, learning_rate
+        (at its end), seconds (with its validation), images_per_second.
+    """
+    card = job.card
+    _compile(model, training, card, data.batches_per_epoch)
+    metric = METRIC[card.problem]
+    recorder = EpochRecorder(card.phase, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
+    exact = [ExactMeanAveragePrecision(validation)] if card.problem == "multilabel" else []
+    model.fit(
+        data.dataset(first_epoch, training.epochs),
+        steps_per_epoch=len(data),
+        validation_data=validation.dataset(),
+        validation_steps=len(validation),
+        epochs=training.epochs,
+        callbacks=[*exact, recorder, *build_callbacks(training, LOGS / card.candidate / card.phase)],
+        shuffle=False,  # the batches are in drawn order already
+        verbose=0,
+    )
+    return pd.DataFrame(recorder.rows)
+
+
+def _fit_in_parts(
+    model: keras.Model,
+    encoder: Any,
+    training: SegmentationTraining,
+    job: Job,
+    data: Batches,
+    validation: Batches,
+) -> pd.DataFrame:
+    """Fits a model with its encoder frozen, then as a whole, and leaves it with the best epoch's weights."""
+    parts: list[pd.DataFrame] = []
+    for epochs, is_whole in ((training.frozen_epochs, False), (training.epochs - training.frozen_epochs, True)):
+        if not epochs:
+            continue
+        encoder.trainable, kept = is_whole, model.get_weights()
+        first_epoch = 1 + sum(map(len, parts))
+        parts.append(_fit(model, training.model_copy(update={"epochs": epochs}), job, data, validation, first_epoch))
+        whole = pd.concat(parts, ignore_index=True)
+        if best_epoch(whole, training.monitor) < first_epoch:
+            model.set_weights(kept)
+    return pd.concat(parts, ignore_index=True)

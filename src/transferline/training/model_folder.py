@@ -1,0 +1,73 @@
+"""What a training stage leaves behind: the exported model, its history, and answers to check a reload against."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from transferline.models.exported import (
+    CURVES_FILE,
+    HISTORY_FILE,
+    MODEL_FILE,
+    PARITY_FILE,
+    SUMMARY_FILE,
+    ModelCard,
+    both_columns,
+    write_card,
+)
+from transferline.training.curves_picture import plot_curves
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures of one training.
+
+    Attributes:
+        best_epoch: the epoch whose weights were kept.
+        seconds: wall time of all epochs.
+        parameters: weights of the whole model.
+        trainable: those that this stage trained.
+        floor: the metric (`METRIC`) and log loss on validation of always answering with the class frequencies
+            (`majority_…`) and of the untrained model (`untrained_…`); empty where a head is trained on.
+    """
+
+    best_epoch: int
+    seconds: float
+    parameters: int
+    trainable: int
+    floor: dict[str, float]
+
+
+def write_result(
+    folder: Path,
+    model: Any,
+    card: ModelCard,
+    history: pd.DataFrame,
+    curves: pd.DataFrame,
+    summary: Summary,
+    samples: npt.NDArray[np.uint8],
+) -> None:
+    """Writes a model's folder.
+
+    Args:
+        folder: is made.
+        model: the exported Keras model.
+        card: what it is.
+        history: the epochs of this stage.
+        curves: the epochs to draw: in fine_tune those of the head as well.
+        summary: figures of the training.
+        samples: (n, size, size, channels) uint8; what the model in memory answers to them is written down, so that
+            `evaluate` can compare a reloaded one with it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / MODEL_FILE)
+    write_card(card, folder)
+    history.to_csv(folder / HISTORY_FILE, index=False)
+    (folder / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+    plot_curves(curves, folder / CURVES_FILE)
+    # layer by layer: for a few images a graph takes longer to build than it saves
+    np.savez(folder / PARITY_FILE, images=samples, probabilities=both_columns(model(samples, training=False)))

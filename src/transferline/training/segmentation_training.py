@@ -1,0 +1,51 @@
+"""Training of a segmentation network, from images and masks on."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable
+from transferline.models.backbones import image_shape, preprocessing
+from transferline.models.cut import InferenceMode
+from transferline.models.deeplab import build_decoder, build_encoder
+from transferline.params import DeepLab
+from transferline.training.assemble import assemble_segmentation
+from transferline.training.batches import class_weight_vector
+from transferline.training.devices import use_devices
+from transferline.training.job import Job, make_deterministic, run_job
+from transferline.training.mask_targets import MaskBatches, MaskedImages
+from transferline.training.model_folder import Summary
+from transferline.training.view_rows import sample_paths, training_rows
+
+SAMPLES = 2  # answers to compare a reload with: each holds the probabilities of all pixels
+
+
+def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Job) -> Summary:
+    """Trains a candidate's network and writes its folder; epochs and views as in `train`.
+
+    Batch normalisation of the encoder stays in inference mode: its statistics stay as pretrained, its scale and offset
+    learn where it is trained.
+
+    Raises:
+        TransferlineError: the encoder's weights cannot be had, a file cannot be read, or the disk is full.
+    """
+    card, image, training = job.card, candidate.image, candidate.train
+    use_devices(job.training)
+    encoder = build_encoder(candidate)
+    make_deterministic(job.seed)
+    decoder = build_decoder(encoder, candidate, len(card.classes))
+    exported = assemble_segmentation(encoder, decoder, candidate)
+    drawn = keras.Input(image_shape(image))
+    network = keras.Model(drawn, decoder(InferenceMode(encoder)(preprocessing(candidate.backbone.name)(drawn))))
+    rows = training_rows(views, training.views)
+    pixels = MaskedImages(raw, rows, image, job.folder, len(card.classes))
+    parts = {split: rows[rows["split"] == split] for split in ("train", "validation")}
+    counts = {split: pixels.counts(part.index.to_numpy())[: len(card.classes)] for split, part in parts.items()}
+    weights = class_weight_vector(training, counts["train"][None], card.classes, card.problem)
+    data = MaskBatches(parts["train"], pixels.read, counts["train"], weights, training.batch_size, job.seed)
+    ones = np.ones_like(weights)
+    validation = MaskBatches(parts["validation"], pixels.read, counts["validation"], ones, training.batch_size, None)
+    samples = read_batch(raw, sample_paths(views)[:SAMPLES], image)
+    return run_job(job, network, exported, data, validation, samples, encoder=encoder)

@@ -1,0 +1,62 @@
+"""The order of the packages: each may import those before it, and nothing of `src` imports Prefect."""
+
+import ast
+
+from tests.conftest import ROOT
+from transferline.code_versions import imported_names
+
+PACKAGE = ROOT / "src" / "transferline"
+ORDER = (
+    "params",
+    "datasets",
+    "models",
+    "metrics",
+    "training",
+    "evaluation",
+    "registry",
+    "prediction",
+    "serving",
+    "stages",
+    "cli",
+)
+# what stands there are names, of which nothing is imported; `__main__` is the command line
+NAMES_ONLY = ("backbone_names.py", "code_versions.py", "warm.py", "warm_imports.py", "__main__.py")
+
+
+def package_of(name: str) -> str:
+    return name.split(".")[1] if name.startswith("transferline.") else ""
+
+
+def test_imports_flow_one_way() -> None:
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(ORDER)
+    for number, package in enumerate(ORDER):
+        for file in sorted((PACKAGE / package).rglob("*.py")):
+            later = {name for name in imported_names(file) if package_of(name) in ORDER[number + 1 :]}
+            assert not later or file.name in NAMES_ONLY, file.relative_to(PACKAGE)
+
+
+def test_what_all_packages_use_imports_none_of_them_but_params_and_datasets() -> None:
+    for file in sorted(PACKAGE.glob("*.py")):
+        used = {package_of(name) for name in imported_names(file)} & set(ORDER)
+        assert used <= {"params", "datasets"} or file.name in NAMES_ONLY, file.name
+
+
+def test_only_flows_and_tasks_import_prefect() -> None:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not {name.split(".")[0] for name in names} & {"prefect", "flows", "tasks"}, file.relative_to(ROOT)
+
+
+def test_no_two_modules_have_the_same_name() -> None:
+    named_after_others = {"stages", "params", "cli"}
+    files = [file for file in PACKAGE.rglob("*.py") if file.relative_to(PACKAGE).parts[0] not in named_after_others]
+    names = [file.stem for file in files if file.stem != "__init__"]
+    assert not {name for name in names if names.count(name) > 1}
+
+
+def test_modules_and_functions_are_short() -> None:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        assert text.count("\n") <= 250, file.relative_to(PACKAGE)
