@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from transferline.status import status
+from transferline.cli.status import status
 
 from tests.conftest import edit_yaml, run
 from tests.small_line import changed
