@@ -17,6 +17,7 @@ from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
+from transferline.data.by_hand import version_by_hand
 from transferline.data.revision import take_revision, update_import
 from transferline.data.sources import check_at_hand
 from transferline.errors import TransferlineError
@@ -106,13 +107,15 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
 
 
 def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
-    """Puts params and raw data in place, as far as no stage does."""
+    """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version."""
     params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
     if data_revision:
         take_revision(root, params.data.dataset, data_revision)
     if update:
         update_import(root, params.data.dataset)
     check_at_hand(params.data.dataset, root)
+    if changes := version_by_hand(root, params.data.dataset):
+        get_run_logger().info(changes)
 
 
 def _announce(steps: dict[str, pipeline.Step]) -> None:

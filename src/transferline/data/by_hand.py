@@ -1,0 +1,87 @@
+"""What a person changed in a dataset by hand: copied in, edited or deleted photographs, and versioning them."""
+
+from pathlib import Path
+
+from transferline.data.contents import read_contents
+from transferline.data.difference import Difference, compare
+from transferline.data.record import files_below, record, refuse_left_out, refuse_repositories
+from transferline.data.revision import dvc_file
+from transferline.data.versions import is_import, open_cache, recorded_files, status_of, workspace_files
+from transferline.errors import TransferlineError
+from transferline.paths import RAW
+
+
+def changes_by_hand(root: Path, name: str) -> Difference | None:
+    """How the files of a dataset differ from the version that its `.dvc` file names; None if they do not, or if it is a
+    public set, which has no `.dvc` file.
+
+    Raises:
+        TransferlineError: the dataset is missing or empty, holds what DVC cannot version, or the version of the `.dvc`
+            file cannot be read.
+    """
+    if not (root / dvc_file(name)).exists():
+        return None
+    require_files(root, name)
+    if not status_of(root, name):
+        return None
+    cache = open_cache(root)
+    before = recorded_files(cache, name)
+    after = workspace_files(root, name, before)
+    return compare(*read_contents(cache, name, [before, after], root / RAW / name))
+
+
+def require_files(root: Path, name: str) -> None:
+    """Whether the dataset's folder is there and holds files, all of which DVC can version.
+
+    Raises:
+        TransferlineError: it does not; the message says what brings the files back.
+    """
+    folder = RAW / name
+    paths = files_below(root / folder)
+    if not paths:
+        state = "is empty" if (root / folder).is_dir() else "is missing"
+        raise TransferlineError(
+            f"{folder} {state}; `dvc checkout {folder}.dvc` brings it back from DVC's cache, `dvc pull {folder}.dvc` "
+            "from the remote"
+        )
+    refuse_repositories(paths, folder)
+
+
+def version_by_hand(root: Path, name: str) -> str:
+    """Makes what a person changed in a dataset a version (`dvc add`), so that nothing is trained on that has none.
+
+    Returns:
+        What was changed, for people; "" if nothing was.
+
+    Raises:
+        TransferlineError: see `changes_by_hand`; or the dataset is an import, which must not be edited.
+    """
+    if not (changes := changes_by_hand(root, name)):
+        if (root / dvc_file(name)).exists():
+            refuse_left_out(root, name)
+        return ""
+    folder = RAW / name
+    if is_import(root, name):
+        raise TransferlineError(f"{folder} {edited_import(name, changes)}")
+    record(root, name)
+    return f"{folder} was changed by hand: {changes}; versioned with `dvc add`: commit {folder}.dvc"
+
+
+def edited_import(name: str, changes: Difference) -> str:
+    """What is wrong with an import that a person has edited, and what to do."""
+    folder = RAW / name
+    return (
+        f"is an import and was edited by hand ({changes}), which cannot be versioned here: `dvc checkout --force "
+        f"{folder}.dvc` restores it. Change it at its source, then `transferline run --update`"
+    )
+
+
+def describe_by_hand(root: Path, name: str) -> str:
+    """What `transferline status` says of a dataset whose files are not those of its `.dvc` file."""
+    try:
+        changes = changes_by_hand(root, name)
+        if changes and is_import(root, name):
+            return edited_import(name, changes)
+    except TransferlineError as error:
+        return str(error)
+    return str(changes) if changes else ""

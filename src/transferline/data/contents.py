@@ -1,0 +1,153 @@
+"""What two versions of a dataset hold, read by the same layout: images with their labels, and other files."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from transferline.data.base.images import IMAGE_SUFFIXES
+from transferline.data.survey import survey
+from transferline.data.validate.layouts import HIDDEN, list_dataset
+from transferline.data.versions import Cache, Files
+from transferline.errors import TransferlineError
+from transferline.params import Csv, Layout, Voc, load_params
+from transferline.params.layouts import gives_several_labels, has_masks
+
+DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a version holds.
+
+    Attributes:
+        files: all of its files.
+        labels: of each image, as in `data/base/tables.py`; None where the layout gives it none.
+        named: paths that a table or list names and that are not in the version.
+        several: whether an image may have several labels.
+        fault: why no labels could be read; "" if they could.
+    """
+
+    files: Files
+    labels: Mapping[str, str | None]
+    named: tuple[str, ...] = ()
+    several: bool = False
+    fault: str = ""
+
+    @property
+    def others(self) -> Files:
+        """The files that are no images: tables, lists, masks, hidden files and so on."""
+        return {path: md5 for path, md5 in self.files.items() if path not in self.labels}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads versions of one dataset by one layout.
+
+    Attributes:
+        cache: where the tables and lists of versions lie that are not in the workspace.
+        name: of the dataset.
+        layout: None where none fits, or where labels stand in masks whose values `params.yaml` does not explain.
+    """
+
+    cache: Cache
+    name: str
+    layout: Layout | None
+
+    def read(self, files: Files, folder: Path) -> Contents:
+        """The contents of a version whose files lie in `folder`; images there may be empty files."""
+        images = [path for path in files if _is_image(path)]
+        if self.layout is None or not files:
+            return Contents(files, dict.fromkeys(images))
+        try:
+            listing = list_dataset(folder, self.layout).files
+        except TransferlineError as error:
+            reason = str(error).replace(str(folder), f"data/raw/{self.name}")
+            return Contents(files, dict.fromkeys(images), fault=reason)
+        masks = has_masks(self.layout)
+        labels = {
+            path: None if masks or not isinstance(label, str) else label
+            for path, label in zip(listing["path"], listing["label"], strict=True)
+            if _is_image(path)
+        }
+        named = tuple(path for path in labels if path not in files)
+        there = {path: label for path, label in labels.items() if path in files}
+        return Contents(files, there, named, gives_several_labels(self.layout))
+
+
+def read_contents(cache: Cache, name: str, versions: list[Files], workspace: Path | None = None) -> list[Contents]:
+    """The contents of several versions of a dataset, by the layout of `params.yaml` if that is about this dataset, else
+    by the one that the files of the last version suggest, or of the one before it.
+
+    Args:
+        cache: of the project.
+        name: of the dataset.
+        versions: the files of each.
+        workspace: the folder that holds the last of `versions`; None if it is not in the workspace.
+
+    Raises:
+        TransferlineError: the params are faulty, or tables and lists with labels can neither be found nor fetched.
+    """
+    named = layout_in_params(cache.root, name)
+    with ExitStack() as stack:
+        old = versions if workspace is None else versions[:-1]
+        folders = [stack.enter_context(version_folder(cache, files, named)) for files in old]
+        folders += [] if workspace is None else [workspace]
+        reader = Reader(cache, name, named or suggested_layout(list(reversed(folders))))
+        return [reader.read(files, folder) for files, folder in zip(versions, folders, strict=True)]
+
+
+def layout_in_params(root: Path, name: str) -> Layout | None:
+    """The layout of `params.yaml` if that is about this dataset.
+
+    Raises:
+        TransferlineError: the params are faulty.
+    """
+    data = load_params(root / "params.yaml").data
+    return data.layout if data.dataset == name else None
+
+
+def suggested_layout(folders: list[Path]) -> Layout | None:
+    """The layout that the files of the first folder suggest, or of the next."""
+    layouts = (survey(folder).layout for folder in folders)
+    return next((layout for layout in layouts if layout is not None), None)
+
+
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path)
+
+
+@contextmanager
+def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterator[Path]:
+    """A folder that looks like a version of a dataset to what reads names and labels.
+
+    Raises:
+        TransferlineError: tables or lists with labels are not in the cache and cannot be fetched.
+    """
+    describing = {path: md5 for path, md5 in files.items() if path.lower().endswith(DESCRIBING_SUFFIXES)}
+    if (layout is None or isinstance(layout, Csv | Voc)) and (why := cache.fetch(describing.values())):
+        lacking = cache.missing(describing.values())
+        names = [path for path, md5 in describing.items() if md5 in lacking]
+        raise TransferlineError(
+            f"{names[0]}{f' and {len(names) - 1:,} more files' * (len(names) > 1)}, which may hold labels of an "
+            f"earlier version, cannot be read: they are not in DVC's cache and cannot be fetched: {why}"
+        )
+    contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
+    with skeleton(files, contents) as folder:
+        yield folder
+
+
+@contextmanager
+def skeleton(paths: Iterable[str], contents: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder with these files, all of them empty but those whose content is named."""
+    with TemporaryDirectory(prefix="transferline-") as scratch:
+        folder = Path(scratch).resolve()
+        for parent in {(folder / path).parent for path in paths}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            if path in contents:
+                (folder / path).symlink_to(contents[path].resolve())
+            else:
+                (folder / path).touch()
+        yield folder
