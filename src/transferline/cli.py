@@ -158,7 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
     command("reconcile", _reconcile, "put right what killed runs left behind: their state, children and locks")
     data = commands.add_parser("data", help="bring in a dataset of yours, or look at one").add_subparsers(required=True)
-    add = data.add_parser("add", help="copy a folder, or unpack an archive, into a dataset in data/raw and `dvc add` it")
+    add = data.add_parser(
+        "add", help="copy a folder, or unpack an archive, into a dataset in data/raw and `dvc add` it"
+    )
     add.set_defaults(action=data_commands.add)
     add.add_argument("source", help="a folder, or the path or URL of a zip or tar")
     which = add.add_mutually_exclusive_group(required=True)
@@ -179,7 +181,9 @@ def _parser() -> argparse.ArgumentParser:
     remove = data.add_parser("remove", help="take photographs out of a dataset, or remove the dataset")
     remove.set_defaults(action=data_commands.remove)
     remove.add_argument("name", help="the dataset's folder in data/raw")
-    remove.add_argument("paths", nargs="*", metavar="PATH", help="files and folders in it; the whole dataset if left out")
+    remove.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files and folders in it; the whole dataset if left out"
+    )
     remove.add_argument("--yes", action="store_true", help="remove the dataset without asking")
     use = command("use", _use, "make a recipe the project's params.yaml")
     use.add_argument("recipe", type=Path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transferline.data.contact_sheet import Tile, contact_sheet
+from transferline.data.contact_sheet import SIDE, Tile, contact_sheet
 from transferline.data.contents import Contents
 from transferline.data.diff import Compared
 from transferline.data.difference import Difference, said
@@ -76,7 +76,7 @@ def _spread(paths: tuple[str, ...], most: int) -> list[str]:
 
 def _whole_rows(tiles: list[Tile]) -> list[Tile]:
     """With white tiles at the end, so that the next section begins a row."""
-    white = np.full((1, 1, 3), 255, np.uint8)
+    white = np.full((SIDE, SIDE, 3), 255, np.uint8)
     return tiles + [Tile(white, "")] * (-len(tiles) % COLUMNS)
 
 

@@ -59,8 +59,8 @@ class Difference:
     def __str__(self) -> str:
         """In one line, as `+70 images: metal +30, plastic +40 (new class); 2 replaced`."""
         before, after = _classes(self.before), _classes(self.after)
-        came = _by_class(self.after, self.added, "+", {name: "new class" for name in after.keys() - before.keys()})
-        went = _by_class(self.before, self.removed, "-", {name: "class gone" for name in before.keys() - after.keys()})
+        came = _by_class(self.after, self.added, "+", dict.fromkeys(after.keys() - before.keys(), "new class"))
+        went = _by_class(self.before, self.removed, "-", dict.fromkeys(before.keys() - after.keys(), "class gone"))
         parts = [came, went, f"{len(self.replaced)} replaced" if self.replaced else "", *self._moves()]
         said = {name for group in (self.added, self.removed) for path in group for name in self._names(path)}
         parts += [f"new class {name}" for name in _sorted(after.keys() - before.keys() - said)]

@@ -31,8 +31,8 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         The difference to the version before, and how to get it back.
 
     Raises:
-        TransferlineError: the dataset cannot be changed, a path is not in it, nothing would be left, or DVC's cache does
-            not hold what would go; the dataset is as before.
+        TransferlineError: the dataset cannot be changed, a path is not in it, nothing would be left, or DVC's cache
+            does not hold what would go; the dataset is as before.
     """
     with held(root, "transferline data remove"):
         require_own(root, name)
@@ -58,7 +58,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
 def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
     """The files that `paths` name, folders with all that is in them."""
     prefix = f"{(RAW / name).as_posix()}/"
-    wanted = {path: Path(path).as_posix().removeprefix(prefix) for path in paths}
+    wanted = {path: Path(path).as_posix().removeprefix(prefix) for path in paths}  # without a slash at the end
     found = {
         path: [file for file in files if file == inside or file.startswith(f"{inside}/")]
         for path, inside in wanted.items()
@@ -69,11 +69,11 @@ def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
 
 
 def _require_stored(cache: Cache, name: str, going: Files, recorded: Files) -> None:
-    lacking = cache.missing(going.values())
-    if unsaved := [path for path, md5 in going.items() if recorded.get(path) != md5 or md5 in lacking]:
+    kept = set(recorded.values()) - cache.missing(going.values())
+    if unsaved := [path for path, md5 in going.items() if md5 not in kept]:
         raise TransferlineError(
-            f"{listed(unsaved)}: the last version of {name} in DVC's cache does not hold this content, so that it would "
-            f"be lost; version it first with `dvc add {RAW / name}` (and commit {dvc_file(name)}), then remove"
+            f"{listed(unsaved)}: the last version of {name} in DVC's cache does not hold this content, so that it "
+            f"would be lost; version it first with `dvc add {RAW / name}` (and commit {dvc_file(name)}), then remove"
         )
 
 
@@ -118,8 +118,8 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
         lost = cache.missing_in_remote(missing) if missing else set()
         if lost:
             raise TransferlineError(
-                f"{name} is not removed: neither DVC's cache nor the remote holds {_of(files, lost)}; `dvc add {RAW / name}` "
-                "puts files that are in the workspace into the cache"
+                f"{name} is not removed: neither DVC's cache nor the remote holds {_of(files, lost)}; `dvc add "
+                f"{RAW / name}` puts files of the workspace into the cache"
             )
         if not agree(_listing(cache, name, files, missing)):
             return "nothing was removed"
@@ -136,7 +136,9 @@ def _require_committed(root: Path, name: str) -> str:
             f"`dvc checkout --force {dvc_file(name)}`, then remove it"
         )
     if (commit := commit_of(root, name)) is None:
-        raise TransferlineError(f"no commit holds this {dvc_file(name)}, which alone brings {name} back; commit it first")
+        raise TransferlineError(
+            f"no commit holds this {dvc_file(name)}, which alone brings {name} back; commit it first"
+        )
     return commit
 
 
