@@ -18,12 +18,12 @@ from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.data.by_hand import version_by_hand
+from transferline.data.public import check_at_hand, list_source
 from transferline.data.revision import take_revision, update_import
-from transferline.data.sources import check_at_hand
 from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, held
 from transferline.params import load_params
-from transferline.recipes import use
+from transferline.recipes import remove_other_candidates, use
 from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 
@@ -113,6 +113,8 @@ def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: 
         take_revision(root, params.data.dataset, data_revision)
     if update:
         update_import(root, params.data.dataset)
+    remove_other_candidates(root, params)
+    list_source(root, params.data.dataset)
     check_at_hand(params.data.dataset, root)
     if changes := version_by_hand(root, params.data.dataset):
         get_run_logger().info(changes)

@@ -125,6 +125,7 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "recipes" / "digits.yaml", root / "params.yaml")
     edit_yaml(root / "params.yaml", make_tiny)
     (root / "mlruns").mkdir()
+    shutil.copy(ROOT / "mlruns" / ".gitignore", root / "mlruns" / ".gitignore")
     make_images(root / "data" / "raw" / "colors")
     run("git", "init", "-q", cwd=root)
     run("dvc", "init", "-q", cwd=root)

@@ -10,7 +10,9 @@ from transferline import paths
 
 PROJECT = Path(__file__).parents[1]
 SOURCE = PROJECT / "src"
-STAGES = YAML(typ="safe", pure=True).load(PROJECT / "dvc.yaml")["stages"]
+PIPELINE = YAML(typ="safe", pure=True).load(PROJECT / "dvc.yaml")
+STAGES = PIPELINE["stages"]
+VARIABLES = {name: path for entry in PIPELINE["vars"] for name, path in entry.items()}
 
 # Their values are tracked as params, or they do not touch what a stage writes.
 EXEMPT = ("params", "compute", "errors", "processes", "progress", "environment", "cli", "quiet", "paths")
@@ -93,9 +95,9 @@ def test_what_the_command_line_reads_is_where_the_stages_write() -> None:
     written = {"data/raw"}
     for stage in STAGES:
         for out in (*body(stage)["outs"], *body(stage).get("metrics", [])):
-            name = str(next(iter(out)) if isinstance(out, dict) else out).replace(
-                "${manifest}", "data/manifest.parquet"
-            )
+            name = str(next(iter(out)) if isinstance(out, dict) else out)
+            for variable, path in VARIABLES.items():
+                name = name.replace(f"${{{variable}}}", path)
             written |= {name, name.removesuffix("/head").removesuffix("/${key}")}
     read = [str(value) for name, value in vars(paths).items() if name.isupper()]
     assert read and {path.removesuffix("/index.html") for path in read} <= written

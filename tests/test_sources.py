@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from tests.test_archive import contents, fetch_archive, make_tar, make_zip
-from transferline.data.sources import Archives, Digits, Folder, check_at_hand, fetch, load_sources, source_of
+from transferline.data.public import CATALOGUE, check_at_hand
+from transferline.data.sources import Archives, Digits, Folder, fetch, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 
@@ -128,7 +129,7 @@ def test_a_dataset_that_nothing_brings_is_named_with_what_to_do(tmp_path):
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_recipe_says_how_its_dataset_comes(recipe):
     """Fetched by a source of its dataset's name, or brought by the user; the digits are part of a package."""
-    name, public = load_params(recipe).data.dataset, load_sources(ROOT / "data" / "sources.yaml")
+    name, public = load_params(recipe).data.dataset, load_sources(CATALOGUE)
     how = f"transferline data add PATH{'/VOC2009' if name == 'voc2009' else ''} --name {name}"
     text = " ".join(recipe.read_text(encoding="utf-8").replace("\n# ", " ").split())
     assert name in public if "fetched on first use" in text or name == "digits" else how in text

@@ -91,10 +91,12 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _use(options: argparse.Namespace) -> int:
+    from transferline.lock import held
     from transferline.recipes import use
 
-    recipe = options.recipe.resolve()
-    params = use(recipe, environment.enter_project(), options.force)
+    recipe, root = options.recipe.resolve(), environment.enter_project()
+    with held(root, "transferline use"):
+        params = use(recipe, root, options.force)
     print(f"params.yaml is now {options.recipe}: {params.data.dataset}, candidates {', '.join(params.candidates)}")
     return 0
 

@@ -54,20 +54,23 @@ def version_by_hand(root: Path, name: str) -> str:
         What was changed, for people; "" if nothing was.
 
     Raises:
-        TransferlineError: see `changes_by_hand`; or the dataset is an import, which must not be edited.
+        TransferlineError: the dataset is missing, holds what DVC cannot version, or is an import, which must not be
+            edited.
     """
-    if not (changes := changes_by_hand(root, name)):
-        if (root / dvc_file(name)).exists():
-            refuse_left_out(root, name)
+    if not (root / dvc_file(name)).exists():
         return ""
-    folder = RAW / name
+    require_files(root, name)
+    refuse_left_out(root, name)
+    if not status_of(root, name):
+        return ""
+    folder, changes = RAW / name, describe_by_hand(root, name)
     if is_import(root, name):
-        raise TransferlineError(f"{folder} {edited_import(name, changes)}")
+        raise TransferlineError(f"{folder} {changes}")
     record(root, name)
     return f"{folder} was changed by hand: {changes}; versioned with `dvc add`: commit {folder}.dvc"
 
 
-def edited_import(name: str, changes: Difference) -> str:
+def _edited_import(name: str, changes: Difference) -> str:
     """What is wrong with an import that a person has edited, and what to do."""
     folder = RAW / name
     return (
@@ -77,11 +80,11 @@ def edited_import(name: str, changes: Difference) -> str:
 
 
 def describe_by_hand(root: Path, name: str) -> str:
-    """What `transferline status` says of a dataset whose files are not those of its `.dvc` file."""
+    """How the files of a dataset differ from the version of its `.dvc` file, or why nobody can tell; "" if they do not."""
     try:
         changes = changes_by_hand(root, name)
         if changes and is_import(root, name):
-            return edited_import(name, changes)
+            return _edited_import(name, changes)
     except TransferlineError as error:
         return str(error)
     return str(changes) if changes else ""

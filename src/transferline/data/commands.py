@@ -20,7 +20,8 @@ def add(options: argparse.Namespace) -> int:
         from transferline.data.merge import merge
 
         merged = merge(source, options.into, root, options.sha256, options.replace)
-        print(f"{RAW / options.into}: {merged}\ncommit {RAW / options.into}.dvc")
+        commit = f"\ncommit {RAW / options.into}.dvc" if merged.difference else ""
+        print(f"{RAW / options.into}: {merged}{commit}")
         return 0
     if options.replace:
         raise TransferlineError("--replace goes with --into: a new dataset has nothing to replace")

@@ -20,6 +20,7 @@ from transferline.data.difference import Difference, compare
 from transferline.data.exchange import exchange
 from transferline.data.own import require_own
 from transferline.data.record import files_below, listed, refuse_repositories
+from transferline.data.validate.layouts import HIDDEN
 from transferline.data.versions import Cache, Files, md5_of, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
 from transferline.lock import held
@@ -97,8 +98,14 @@ class _Merge:
 
     @property
     def taken(self) -> list[str]:
-        """Paths of the source that the dataset has with other content."""
-        return [path for path, md5 in self.fresh.items() if self.before.get(path, md5) != md5]
+        """Paths of the source that the dataset has with other content; it keeps its own hidden files."""
+        return [path for path in self.different if path in self.before]
+
+    @property
+    def different(self) -> list[str]:
+        """Paths of the source that the dataset has with other content or does not have."""
+        fresh = [path for path, md5 in self.fresh.items() if self.before.get(path) != md5]
+        return [path for path in fresh if path not in self.before or not HIDDEN.search(path)]
 
 
 def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
@@ -113,7 +120,7 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
         recorded = reader.read(work.recorded, old)
     unversioned = compare(recorded, reader.read(work.before, raw))
     elsewhere = _elsewhere(work, labels)
-    put = [path for path, md5 in work.fresh.items() if work.before.get(path) != md5 and path not in elsewhere]
+    put = [path for path in work.different if path not in elsewhere]
     if put or unversioned:
         exchange(root, work.name, {path: folder / path for path in put}, [path for path in put if path in work.before])
     after = reader.read({**work.before, **{path: work.fresh[path] for path in put}}, raw)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from transferline.data.public import CATALOGUE, SOURCES
 from transferline.data.revision import dvc_file
 from transferline.data.sources import load_sources
 from transferline.errors import TransferlineError
@@ -16,10 +17,10 @@ def require_versioned(root: Path, name: str) -> None:
     """
     if (root / dvc_file(name)).exists():
         return
-    sources = root / "data" / "sources.yaml"
-    if sources.exists() and name in load_sources(sources):
+    files = [file for file in (root / SOURCES, CATALOGUE) if file.exists()]
+    if any(name in load_sources(file) for file in files):
         raise TransferlineError(
-            f"{name} is a public set, fixed by its entry in data/sources.yaml, and has no versions of its own; to "
+            f"{name} is a public set, fixed by its entry in {SOURCES}, and has no versions of its own; to "
             f"change it, add a copy under another name: `transferline data add {RAW / name} --name my_{name}`"
         )
     if (root / RAW / name).exists():

@@ -120,24 +120,6 @@ def source_of(name: str, path: Path) -> Source:
     return sources[name]
 
 
-def check_at_hand(dataset: str, root: Path) -> None:
-    """Whether DVC can bring `data/raw/<dataset>`: it is there, a `.dvc` file stands for it, or a stage fetches it.
-
-    Raises:
-        TransferlineError: it cannot, or `load_sources` refuses the public sets.
-    """
-    raw = root / "data" / "raw"
-    if (raw / dataset).exists() or (raw / f"{dataset}.dvc").exists():
-        return
-    sources = load_sources(root / "data" / "sources.yaml")
-    if dataset not in sources:
-        there = {path.name.removesuffix(".dvc") for path in raw.glob("[!.]*")} | set(sources)
-        raise TransferlineError(
-            f"data.dataset: there is no data/raw/{dataset}; bring it with `transferline data add PATH --name {dataset}`"
-            f", or name another one in params.yaml ({', '.join(sorted(there))})"
-        )
-
-
 def fetch(source: Source, target: Path, downloads: Path) -> None:
     """Brings a dataset to `target`, which appears only complete and replaces what was there.
 
