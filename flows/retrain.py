@@ -17,7 +17,7 @@ from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
-from transferline.data.by_hand import version_by_hand
+from transferline.data.by_hand import refuse_edited_import, version_by_hand
 from transferline.data.public import check_at_hand, list_source
 from transferline.data.revision import take_revision, update_import
 from transferline.errors import TransferlineError
@@ -112,6 +112,7 @@ def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: 
     if data_revision:
         take_revision(root, params.data.dataset, data_revision)
     if update:
+        refuse_edited_import(root, params.data.dataset)
         update_import(root, params.data.dataset)
     remove_other_candidates(root, params)
     list_source(root, params.data.dataset)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.data.contents import read_contents
+from transferline.data.contents import read_both
 from transferline.data.difference import Difference, compare
 from transferline.data.record import files_below, record, refuse_left_out, refuse_repositories
 from transferline.data.revision import dvc_file
@@ -27,7 +27,7 @@ def changes_by_hand(root: Path, name: str) -> Difference | None:
     cache = open_cache(root)
     before = recorded_files(cache, name)
     after = workspace_files(root, name, before)
-    return compare(*read_contents(cache, name, [before, after], root / RAW / name))
+    return compare(*read_both(cache, name, (before, after), root / RAW / name))
 
 
 def require_files(root: Path, name: str) -> None:
@@ -63,28 +63,28 @@ def version_by_hand(root: Path, name: str) -> str:
     refuse_left_out(root, name)
     if not status_of(root, name):
         return ""
-    folder, changes = RAW / name, describe_by_hand(root, name)
-    if is_import(root, name):
-        raise TransferlineError(f"{folder} {changes}")
+    refuse_edited_import(root, name)
+    changes = describe_by_hand(root, name)
     record(root, name)
-    return f"{folder} was changed by hand: {changes}; versioned with `dvc add`: commit {folder}.dvc"
+    return f"{RAW / name} was changed by hand: {changes}; versioned with `dvc add`: commit {dvc_file(name)}"
 
 
-def _edited_import(name: str, changes: Difference) -> str:
-    """What is wrong with an import that a person has edited, and what to do."""
-    folder = RAW / name
-    return (
-        f"is an import and was edited by hand ({changes}), which cannot be versioned here: `dvc checkout --force "
-        f"{folder}.dvc` restores it. Change it at its source, then `transferline run --update`"
-    )
+def refuse_edited_import(root: Path, name: str) -> None:
+    """Raises a TransferlineError where a person has edited an import, whose next update would undo that."""
+    there = (root / dvc_file(name)).exists() and (root / RAW / name).exists()
+    if there and is_import(root, name) and status_of(root, name):
+        raise TransferlineError(f"{RAW / name} {describe_by_hand(root, name)}")
 
 
 def describe_by_hand(root: Path, name: str) -> str:
-    """How the files of a dataset differ from the version of its `.dvc` file, or why nobody can tell; "" if they do not."""
+    """How the files of a dataset differ from those of its `.dvc` file, or why that is not known; "" if they do not."""
     try:
-        changes = changes_by_hand(root, name)
-        if changes and is_import(root, name):
-            return _edited_import(name, changes)
+        changes = str(changes_by_hand(root, name) or "")
     except TransferlineError as error:
-        return str(error)
-    return str(changes) if changes else ""
+        changes = str(error)
+    if changes and (root / RAW / name).exists() and is_import(root, name):
+        return (
+            f"is an import and was edited by hand ({changes}), which cannot be versioned here: `dvc checkout --force "
+            f"{dvc_file(name)}` restores it. Change it at its source, then `transferline run --update`"
+        )
+    return changes

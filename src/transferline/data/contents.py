@@ -1,7 +1,7 @@
 """What two versions of a dataset hold, read by the same layout: images with their labels, and other files."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from transferline.data.survey import survey
 from transferline.data.validate.layouts import HIDDEN, list_dataset
 from transferline.data.versions import Cache, Files
 from transferline.errors import TransferlineError
-from transferline.params import Csv, Layout, Voc, load_params
+from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params
 from transferline.params.layouts import gives_several_labels, has_masks
 
 DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
@@ -75,27 +75,56 @@ class Reader:
         there = {path: label for path, label in labels.items() if path in files}
         return Contents(files, there, named, gives_several_labels(self.layout))
 
+    def read_beside(self, files: Files, other: Contents) -> Contents:
+        """The contents of a version that is not in the workspace, with those of another one at hand.
 
-def read_contents(cache: Cache, name: str, versions: list[Files], workspace: Path | None = None) -> list[Contents]:
-    """The contents of several versions of a dataset, by the layout of `params.yaml` if that is about this dataset, else
-    by the one that the files of the last version suggest, or of the one before it.
+        In class folders the label follows from the path, so that only paths which the other version lacks are read.
+        """
+        if not self.labels_are_folders or other.fault:
+            with version_folder(self.cache, files, self.layout) as folder:
+                return self.read(files, folder)
+        fresh = {path: md5 for path, md5 in files.items() if path not in other.files}
+        with skeleton(fresh, {}, files) as folder:
+            read = self.read(fresh, folder)
+        known = {path: label for path, label in other.labels.items() if path in files}
+        return Contents(files, {**known, **read.labels}, fault=read.fault)
+
+    @property
+    def labels_are_folders(self) -> bool:
+        """Whether the folder that an image is in says its label."""
+        return isinstance(self.layout, ClassFolders | SplitClassFolders)
+
+
+def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None = None) -> tuple[Reader, Contents]:
+    """The contents of a version, by the layout of `params.yaml` if that is about this dataset, else by the one that the
+    files suggest; and what reads other versions in the same way.
 
     Args:
         cache: of the project.
         name: of the dataset.
-        versions: the files of each.
-        workspace: the folder that holds the last of `versions`; None if it is not in the workspace.
+        files: of the version.
+        workspace: the folder that holds them; None if they are not in the workspace.
 
     Raises:
         TransferlineError: the params are faulty, or tables and lists with labels can neither be found nor fetched.
     """
     named = layout_in_params(cache.root, name)
-    with ExitStack() as stack:
-        old = versions if workspace is None else versions[:-1]
-        folders = [stack.enter_context(version_folder(cache, files, named)) for files in old]
-        folders += [] if workspace is None else [workspace]
-        reader = Reader(cache, name, named or suggested_layout(list(reversed(folders))))
-        return [reader.read(files, folder) for files, folder in zip(versions, folders, strict=True)]
+    with nullcontext(workspace) if workspace else version_folder(cache, files, named) as folder:
+        reader = Reader(cache, name, named or survey(folder).layout)
+        return reader, reader.read(files, folder)
+
+
+def read_both(
+    cache: Cache, name: str, versions: tuple[Files, Files], workspace: Path | None
+) -> tuple[Contents, Contents]:
+    """The contents of an older and a newer version, read by the same layout (see `read_contents`); the files of the
+    newer one are in `workspace` if that is given."""
+    before, after = versions
+    reader, newer = read_contents(cache, name, after, workspace)
+    if reader.layout is None:  # the older one may have more class folders
+        reader, older = read_contents(cache, name, before)
+        return older, reader.read(after, workspace) if workspace else reader.read_beside(after, older)
+    return reader.read_beside(before, newer), newer
 
 
 def layout_in_params(root: Path, name: str) -> Layout | None:
@@ -106,12 +135,6 @@ def layout_in_params(root: Path, name: str) -> Layout | None:
     """
     data = load_params(root / "params.yaml").data
     return data.layout if data.dataset == name else None
-
-
-def suggested_layout(folders: list[Path]) -> Layout | None:
-    """The layout that the files of the first folder suggest, or of the next."""
-    layouts = (survey(folder).layout for folder in folders)
-    return next((layout for layout in layouts if layout is not None), None)
 
 
 def _is_image(path: str) -> bool:
@@ -139,11 +162,12 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
 
 
 @contextmanager
-def skeleton(paths: Iterable[str], contents: Mapping[str, Path]) -> Iterator[Path]:
-    """A folder with these files, all of them empty but those whose content is named."""
+def skeleton(paths: Iterable[str], contents: Mapping[str, Path], folders_of: Iterable[str] = ()) -> Iterator[Path]:
+    """A folder with the files `paths`, all of them empty but those whose content is named, and with the folders of the
+    files `folders_of`."""
     with TemporaryDirectory(prefix="transferline-") as scratch:
         folder = Path(scratch).resolve()
-        for parent in {(folder / path).parent for path in paths}:
+        for parent in {(folder / path).parent for path in (*paths, *folders_of)}:
             parent.mkdir(parents=True, exist_ok=True)
         for path in paths:
             if path in contents:

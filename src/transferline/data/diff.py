@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from transferline.commands import git
 from transferline.data.by_hand import require_files
-from transferline.data.contents import read_contents
+from transferline.data.contents import read_both
 from transferline.data.difference import Difference, compare
 from transferline.data.own import require_versioned
 from transferline.data.revision import dvc_file, recorded_hash
@@ -52,7 +52,7 @@ def diff(root: Path, name: str, revisions: str | None) -> Compared:
     before = _last_commit(cache, name) if revisions is None else recorded_files(cache, name, old)
     workspace = root / RAW / name if new == WORKSPACE else None
     after = workspace_files(root, name, recorded_files(cache, name)) if workspace else recorded_files(cache, name, new)
-    difference = compare(*read_contents(cache, name, [before, after], workspace))
+    difference = compare(*read_both(cache, name, (before, after), workspace))
     return Compared(old, new, difference, cache, workspace)
 
 

@@ -8,23 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from transferline.data.add import bring
 from transferline.data.by_hand import require_files
-from transferline.data.contents import (
-    DESCRIBING_SUFFIXES,
-    Reader,
-    layout_in_params,
-    skeleton,
-    suggested_layout,
-    version_folder,
-)
+from transferline.data.contents import DESCRIBING_SUFFIXES, Contents, Reader, read_contents, skeleton
 from transferline.data.difference import Difference, compare
 from transferline.data.exchange import exchange
 from transferline.data.own import require_own
 from transferline.data.record import files_below, listed, refuse_repositories
+from transferline.data.survey import survey
 from transferline.data.validate.layouts import HIDDEN
 from transferline.data.versions import Cache, Files, md5_of, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
 from transferline.lock import held
-from transferline.params import ClassFolders, SplitClassFolders
 from transferline.paths import RAW
 from transferline.progress import progress
 
@@ -110,15 +103,11 @@ class _Merge:
 
 def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
     root, raw = work.cache.root, work.cache.root / RAW / work.name
-    with skeleton({**work.before, **work.fresh}, {}) as names:
-        layout = layout_in_params(root, work.name) or suggested_layout([raw, names])
-        reader = Reader(work.cache, work.name, layout)
-        labels = _labels_by_folder(reader, {**work.before, **work.fresh}, names)
+    reader, present, labels = _read(work, raw)
     _require_fit(work, labels)
     _require_free(work, replace)
-    with version_folder(work.cache, work.recorded, layout) as old:
-        recorded = reader.read(work.recorded, old)
-    unversioned = compare(recorded, reader.read(work.before, raw))
+    recorded = reader.read_beside(work.recorded, present)
+    unversioned = compare(recorded, present)
     elsewhere = _elsewhere(work, labels)
     put = [path for path in work.different if path not in elsewhere]
     if put or unversioned:
@@ -153,14 +142,20 @@ def _hashes(folder: Path) -> Files:
     return {path: md5_of(folder / path) for path in progress(paths, len(paths), "comparing files")}
 
 
-def _labels_by_folder(reader: Reader, files: Files, names: Path) -> Mapping[str, str | None]:
-    """The label of each image where folders say it; nothing where a table, list or mask does."""
-    if not isinstance(reader.layout, ClassFolders | SplitClassFolders):
-        return {}
-    contents = reader.read(files, names)
-    if contents.fault:
-        raise TransferlineError(contents.fault)
-    return contents.labels
+def _read(work: _Merge, raw: Path) -> tuple[Reader, Contents, Mapping[str, str | None]]:
+    """What reads the dataset, what it holds now, and, where folders say it, the label of each image of the dataset and
+    the source: nothing where a table, list or mask says it."""
+    reader, present = read_contents(work.cache, work.name, work.before, raw)
+    with skeleton(work.fresh, {}, work.before) as names:
+        if reader.layout is None:  # it may have one class folder so far, and be about to get more
+            reader = Reader(work.cache, work.name, survey(names).layout)
+            present = reader.read(work.before, raw)
+        if not reader.labels_are_folders:
+            return reader, present, {}
+        fresh = reader.read(work.fresh, names)
+    if fault := fresh.fault or present.fault:
+        raise TransferlineError(fault)
+    return reader, present, {**present.labels, **fresh.labels}
 
 
 def _require_fit(work: _Merge, labels: Mapping[str, str | None]) -> None:

@@ -78,7 +78,7 @@ def record(root: Path, name: str) -> None:
     """
     file = root / dvc_file(name)
     with as_before_on_failure(file, file.with_name(".gitignore")):
-        dvc(root, "add", "--quiet", (RAW / name).as_posix())
+        dvc(root, "add", (RAW / name).as_posix())
         paths = files_below(root / RAW / name)
         recorded = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
         if recorded != len(paths):

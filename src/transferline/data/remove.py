@@ -44,11 +44,12 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         if len(gone) == len(before):
             raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")
         _require_stored(cache, name, {path: before[path] for path in gone}, recorded)
-        [old] = read_contents(cache, name, [recorded])
+        reader, present = read_contents(cache, name, before, root / RAW / name)
+        old = reader.read_beside(recorded, present)
         earlier = commit_of(root, name)
         exchange(root, name, {}, gone)
         after = {path: md5 for path, md5 in before.items() if path not in gone}
-        [new] = read_contents(cache, name, [after], root / RAW / name)
+        new = reader.read(after, root / RAW / name)
     lines = [str(compare(old, new)), _way_back(name, earlier)]
     if dangling := [path for path in new.named if path in gone]:
         lines.insert(1, f"a table or list still names {len(dangling):,} of them: {listed(dangling)}; edit it")
@@ -143,7 +144,7 @@ def _require_committed(root: Path, name: str) -> str:
 
 
 def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
-    [contents] = read_contents(cache, name, [files])
+    _, contents = read_contents(cache, name, files)
     classes = ", ".join(f"{label} {count:,}" for label, count in count_classes(contents, contents.labels).items())
     used = load_params(cache.root / "params.yaml").data.dataset == name
     lacking = f"DVC's cache holds all but {_of(files, missing)}; the remote holds those"

@@ -127,6 +127,8 @@ def workspace_files(root: Path, name: str, recorded: Files) -> Files:
     """
     folder = RAW / name
     with open_repo(root) as repo:
+        if not repo.stage.load_one(dvc_file(name).as_posix()).outs[0].workspace_status():
+            return recorded
         status = repo.data_status([folder.as_posix()], granular=True)["uncommitted"]
     renamed = status.get("renamed", [])
     gone = {*_inside(folder, status.get("deleted", [])), *_inside(folder, [each["old"] for each in renamed])}
