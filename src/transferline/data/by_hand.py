@@ -1,17 +1,19 @@
 """What a person changed in a dataset by hand: copied in, edited or deleted photographs, and versioning them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transferline.data.contents import read_both
-from transferline.data.difference import Difference, compare
 from transferline.data.record import files_below, record, refuse_left_out, refuse_repositories
 from transferline.data.revision import dvc_file
 from transferline.data.versions import is_import, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
 
+if TYPE_CHECKING:
+    from transferline.data.difference import Difference
 
-def changes_by_hand(root: Path, name: str) -> Difference | None:
+
+def changes_by_hand(root: Path, name: str) -> "Difference | None":
     """How the files of a dataset differ from the version that its `.dvc` file names; None if they do not, or if it is a
     public set, which has no `.dvc` file.
 
@@ -24,6 +26,9 @@ def changes_by_hand(root: Path, name: str) -> Difference | None:
     require_files(root, name)
     if not status_of(root, name):
         return None
+    from transferline.data.contents import read_both  # pandas takes half a second to import
+    from transferline.data.difference import compare
+
     cache = open_cache(root)
     before = recorded_files(cache, name)
     after = workspace_files(root, name, before)
