@@ -24,6 +24,12 @@ def test_status_says_what_was_changed_by_hand(project):
     [line] = [line for line in status(project).splitlines() if line.startswith("data/raw/colors.dvc")]
     assert line.split(None, 1)[1] == "+1 image: red +1; -1 image: blue -1"
     assert FILE.read_text() == text
+    (project / "data/.gitignore").write_text("/raw/*/\n")  # as in old projects: `dvc data status` then sees nothing
+    assert describe_by_hand(project, "colors") == "+1 image: red +1; -1 image: blue -1"
+    (RAW / "red/broken.png").symlink_to("nowhere")
+    with pytest.raises(TransferlineError, match=r"data/raw/colors: a file in it cannot be read: .*broken\.png"):
+        version_by_hand(project, "colors")
+    (project / "data/.gitignore").write_text("/raw/?*/\n")
     shutil.rmtree(RAW)
     assert "data/raw/colors is missing; `dvc checkout data/raw/colors.dvc` brings it back" in status(project)
     with pytest.raises(TransferlineError, match="is missing; `dvc checkout"):

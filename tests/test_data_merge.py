@@ -29,18 +29,21 @@ def test_photographs_are_merged_into_a_dataset(project, tmp_path, monkeypatch, c
     shutil.copy(RAW / "green" / "12.png", source / "green" / "again.png")
     shutil.copy(RAW / "blue" / "5.png", source / "violet" / "2.png")
     picture(RAW / "blue" / "by_hand.png", 10)
+    (RAW / "red" / ".DS_Store").write_text("1")
+    (source / "red" / ".DS_Store").write_text("2")
     monkeypatch.setattr(sys, "argv", ["transferline", "data", "add", str(source), "--into", "colors"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     said = capsys.readouterr().out
     assert end.value.code == 0
-    assert "changed by hand since the last version, and versioned too: +1 image: blue +1\n" in said
     assert (
-        "+5 images: blue +1, red +3, violet +1 (new class); 1 already there; 2 already there as green/12.png, " in said
+        "changed by hand since the last version, and versioned too: +1 image: blue +1; other files: 1 added\n" in said
     )
+    words = "+5 images: blue +1, red +3, violet +1 (new class); other files: 1 added; 2 already there; "
+    assert f"{words}2 already there as green/12.png, " in said
     assert "violet/2.png is there already as blue/5.png, with another label (violet in the source, blue there)" in said
     assert not (RAW / "violet/2.png").exists() and not (RAW / "green/again.png").exists()
-    assert nfiles(FILE) == len(snapshot(RAW)) == 125
+    assert nfiles(FILE) == len(snapshot(RAW)) == 126
     assert changes_by_hand(project, "colors") is None
     assert sorted(path.name for path in RAW.parent.iterdir()) == ["colors", "colors.dvc"]
 
@@ -51,9 +54,10 @@ def test_photographs_are_merged_into_a_dataset(project, tmp_path, monkeypatch, c
     with pytest.raises(TransferlineError, match=r"has 1 of these paths with other content: red/0\.png.*--replace"):
         merge(str(taken), "colors", project, None, replace=False)
     assert snapshot(RAW) == before and FILE.read_text() == text
-    assert str(merge(str(taken), "colors", project, None, replace=True)) == "+1 image: red +1; 1 replaced"
+    packed = shutil.make_archive(str(tmp_path / "taken"), "zip", tmp_path, "taken")
+    assert str(merge(packed, "colors", project, None, replace=True)) == "+1 image: red +1; 1 replaced"
     cache = open_cache(project)
-    [md5] = {recorded_files(cache, "colors", None)["red/0.png"]}
+    md5 = recorded_files(cache, "colors")["red/0.png"]
     assert cache.find(md5).read_bytes() == (RAW / "red/0.png").read_bytes() != lost
 
 

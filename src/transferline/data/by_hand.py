@@ -31,7 +31,7 @@ def changes_by_hand(root: Path, name: str) -> "Difference | None":
 
     cache = open_cache(root)
     before = recorded_files(cache, name)
-    after = workspace_files(root, name, before)
+    after = workspace_files(root, name)
     return compare(*read_both(cache, name, (before, after), root / RAW / name))
 
 

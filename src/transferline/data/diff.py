@@ -51,7 +51,7 @@ def diff(root: Path, name: str, revisions: str | None) -> Compared:
     cache = open_cache(root)
     before = _last_commit(cache, name) if revisions is None else recorded_files(cache, name, old)
     workspace = root / RAW / name if new == WORKSPACE else None
-    after = workspace_files(root, name, recorded_files(cache, name)) if workspace else recorded_files(cache, name, new)
+    after = workspace_files(root, name) if workspace else recorded_files(cache, name, new)
     difference = compare(*read_both(cache, name, (before, after), workspace))
     return Compared(old, new, difference, cache, workspace)
 

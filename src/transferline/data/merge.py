@@ -73,7 +73,7 @@ def merge(source: str, name: str, root: Path, sha256: str | None, replace: bool)
         require_files(root, name)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
-        before = workspace_files(root, name, recorded)
+        before = workspace_files(root, name)
         with _incoming(source, name, root, sha256, before) as folder:
             fresh = _hashes(folder)
             return _merge(_Merge(cache, name, recorded, before, fresh), folder, replace)

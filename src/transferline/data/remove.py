@@ -39,7 +39,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         require_files(root, name)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
-        before = workspace_files(root, name, recorded)
+        before = workspace_files(root, name)
         gone = _below(name, paths, before)
         if len(gone) == len(before):
             raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")

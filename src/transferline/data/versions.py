@@ -1,13 +1,14 @@
 """Versions of a dataset: its files, by path, with the hash of the content of each."""
 
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from dvc_data.hashfile.build import build
 from dvc_data.hashfile.hash_info import HashInfo
 
 from transferline.commands import git
@@ -114,34 +115,26 @@ def require_revision(root: Path, revision: str) -> None:
         ) from error
 
 
-def workspace_files(root: Path, name: str, recorded: Files) -> Files:
+def workspace_files(root: Path, name: str) -> Files:
     """The files as they are in the workspace. Those that look untouched since DVC saw them are not read again.
 
-    Args:
-        root: the project's folder.
-        name: of the dataset.
-        recorded: the version of the `.dvc` file in the workspace, which DVC compares the files with.
+    This is what `dvc add` would record. `dvc data status` says nothing of a dataset whose folder a `.gitignore` hides.
 
     Raises:
-        TransferlineError: DVC cannot read the project.
+        TransferlineError: DVC cannot read the project, or a file cannot be read.
     """
-    folder = RAW / name
-    with open_repo(root) as repo:
-        if not repo.stage.load_one(dvc_file(name).as_posix()).outs[0].workspace_status():
-            return recorded
-        status = repo.data_status([folder.as_posix()], granular=True)["uncommitted"]
-    renamed = status.get("renamed", [])
-    gone = {*_inside(folder, status.get("deleted", [])), *_inside(folder, [each["old"] for each in renamed])}
-    fresh = _inside(folder, [*status.get("added", []), *status.get("modified", [])])
-    moved = _inside(folder, [each["new"] for each in renamed])
-    files = {path: md5 for path, md5 in recorded.items() if path not in gone}
-    return files | {path: md5_of(root / folder / path) for path in (*fresh, *moved)}
+    with _readable(name), open_repo(root) as repo:
+        folder = repo.fs.abspath((root / RAW / name).as_posix())
+        tree: Any = build(repo.cache.repo, folder, repo.fs, "md5", ignore=repo.dvcignore, dry_run=True)[2]
+    return {"/".join(key): str(found.value) for key, _, found in tree}
 
 
-def _inside(folder: Path, paths: Iterable[Any]) -> list[str]:
-    """Paths of files from the dataset's folder on; DVC names folders with a slash at their end."""
-    prefix = f"{folder.as_posix()}/"
-    return [str(path).removeprefix(prefix) for path in paths if not str(path).endswith(os.sep)]
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # a broken link, or no permission
+        raise TransferlineError(f"{RAW / name}: a file in it cannot be read: {error}") from error
 
 
 def md5_of(file: Path) -> str:
@@ -152,7 +145,7 @@ def md5_of(file: Path) -> str:
 
 def status_of(root: Path, name: str) -> str:
     """What DVC finds of the dataset's folder: "" as recorded, "modified", or "deleted"."""
-    with open_repo(root) as repo:
+    with _readable(name), open_repo(root) as repo:
         stage = repo.stage.load_one(dvc_file(name).as_posix())
         return str(next(iter(stage.outs[0].workspace_status().values()), ""))
 
