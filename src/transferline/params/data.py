@@ -122,6 +122,7 @@ class Rules(Section):
     split_duplicate: Severity
     near_duplicate: Severity
     former_test_image: Severity = "fail"
+    unmatched_correction: Literal["warn", "fail"] = "warn"
     few_images: Literal["warn", "fail"]
     imbalance: Literal["warn", "fail"]
     empty_class: Literal["warn", "fail"]
