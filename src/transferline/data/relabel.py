@@ -143,10 +143,15 @@ def _append(file: Path, row: Correction) -> None:
     """Adds a row; what the file holds stays as it is, byte by byte."""
     text = file.read_bytes().decode("utf-8") if file.exists() else f"{','.join(COLUMNS)}\n"
     end = "\r\n" if "\r\n" in text else "\n"
-    header = next(cells for cells in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if any(cells))
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
+    header = next(cells for cells in rows if any(cell.strip() for cell in cells))
     values = {**asdict(row), "label": _written(row.label), "never_test": "yes" if row.never_test else ""}
+    cells = [str(values[column.strip()]) for column in header]
     added = io.StringIO(newline="")
-    csv.writer(added, lineterminator=end).writerow([values[column.strip()] for column in header])
+    if any(cell != cell.strip() for cell in cells):  # blanks before a value without quotes are not read
+        csv.writer(added, lineterminator=end, quoting=csv.QUOTE_ALL).writerow(cells)
+    else:
+        csv.writer(added, lineterminator=end).writerow(cells)
     partial = file.with_name(f"{file.name}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -126,7 +126,7 @@ def summary(found: Look, layout: Layout) -> str:
         f"{found.unlabelled:,} without a label, {found.others:,} other files",
     ]
     if found.relabelled or found.left_out:
-        lines.append(f"corrections: {found.relabelled:,} images relabelled, {found.left_out:,} left out")
+        lines.append(f"corrections: {found.relabelled:,} relabelled, {found.left_out:,} left out")
     return "\n".join(lines)
 
 

@@ -130,11 +130,14 @@ def _rows(file: Path, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
 
 def _filled(file: Path) -> list[tuple[int, list[str]]]:
     """The rows that are not blank, with their numbers."""
+    rows: list[list[str]] = []
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = list(csv.reader(opened, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TransferlineError(f"{file} cannot be read as a CSV in UTF-8: {error}") from error
+            rows.extend(csv.reader(opened, strict=True, skipinitialspace=True))
+    except csv.Error as error:
+        raise TransferlineError(f"{file}, row {len(rows) + 1} cannot be read as CSV: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferlineError(f"{file} cannot be read as CSV in UTF-8: {error}") from error
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
     return filled or [(1, [])]
 

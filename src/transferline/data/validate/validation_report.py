@@ -1,20 +1,21 @@
 """Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
 
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from transferline.data.contact_sheet import Tile, contact_sheet
+from transferline.data.contact_sheet import LETTERS, Tile, contact_sheet
 from transferline.data.validate.corrections import LEFT_OUT, Change
 from transferline.data.validate.expectations import Finding
 from transferline.data.validate.validation import Validation
 from transferline.errors import TransferlineError
 
 NAMED = 10
-TILES, COLUMNS = 120, 8
+TILES, COLUMNS, REASON_LINES = 120, 8, 3
 
 
 def write_report(validation: Validation, path: Path) -> None:
@@ -48,13 +49,18 @@ def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
             rules.setdefault(finding.path, []).append(finding.rule)
     rows = validation.table.rows
     decoded = set(rows.loc[rows["luminance_mean"].notna(), "path"])
-    why = {change.path: f"\n{change.why}" for change in validation.corrections if change.change == LEFT_OUT}
+    why = {change.path: _wrapped(change.why) for change in validation.corrections if change.change == LEFT_OUT}
     tiles = [
         Tile(raw / file if file in decoded else None, f"{', '.join(broken)}{why.get(file, '')}\n{Path(file).name}")
         for file, broken in list(rules.items())[:TILES]
     ]
     rest = [Tile(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
     contact_sheet([*tiles, *rest] or [Tile(None, "nothing was\nquarantined")], path, COLUMNS)
+
+
+def _wrapped(reason: str) -> str:
+    """A reason as lines of a caption, with a line break before it."""
+    return "".join(f"\n{line}" for line in textwrap.wrap(reason, LETTERS, max_lines=REASON_LINES, placeholder="…"))
 
 
 def summarize(validation: Validation) -> str:
@@ -76,8 +82,8 @@ def summarize(validation: Validation) -> str:
 
 def _corrected(counts: dict[str, int]) -> str:
     return (
-        f"corrections: {counts['relabelled']} images relabelled, {counts['left_out']} left out, "
-        f"{counts['kept_out_of_test']} kept out of test; {counts['unmatched']} entries match no image"
+        f"corrections: {counts['relabelled']} relabelled, {counts['left_out']} left out, "
+        f"{counts['kept_out_of_test']} kept out of test, {counts['unmatched']} match no image"
     )
 
 
