@@ -180,12 +180,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _said(file: Path, row: Correction, before: Present, has_masks: bool) -> str:
+def _said(file: Path, row: Correction, before: Present, is_masked: bool) -> str:
     old = "left out" if before.is_left_out else _shown(before.label)
     what = f"{old} -> {'left out' if row.label is None else _shown(row.label)}"
-    if has_masks:
+    if is_masked:
         what = "left out"
-    back = f"take its row out of {file}" if has_masks else "`transferline data relabel` with its label"
+    back = f"take its row out of {file}" if is_masked else "`transferline data relabel` with its label"
     return "\n".join(
         [
             f"{file}: {row.image}: {what}" + (", never in the test split" if row.never_test else ""),
