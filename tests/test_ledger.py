@@ -96,7 +96,14 @@ def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
     moved = rows[rows["split"] == "train"].iloc[0]
     keep_test_set(project, [*tested["sha256"], moved["sha256"]])
 
-    written = {"--raw": raw, "--manifest": "m", "--report": "r.json", "--docs": "d", "--quarantined": "q.png"}
+    written = {
+        "--raw": raw,
+        "--corrections": "data/corrections",
+        "--manifest": "m",
+        "--report": "r.json",
+        "--docs": "d",
+        "--quarantined": "q.png",
+    }
     words = [word for pair in written.items() for word in pair]
     done = run("transferline", "stage", "validate", *words, cwd=project, check=False)
     assert done.returncode == 1 and f"{moved['path']}: a champion was tested on it" in done.stderr

@@ -170,6 +170,18 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--into", metavar="NAME", help="the dataset that it is added to")
     add.add_argument("--replace", action="store_true", help="with --into: take the place of files with the same path")
     add.add_argument("--sha256", help="that an archive must have")
+    relabel = data.add_parser("relabel", help="correct the label of an image in data/corrections; its file stays")
+    relabel.set_defaults(action=data_commands.relabel)
+    exclude = data.add_parser("exclude", help="leave an image out, in data/corrections; its file stays")
+    exclude.set_defaults(action=data_commands.exclude)
+    for correction in (relabel, exclude):
+        correction.add_argument("name", help="the dataset's folder in data/raw")
+        correction.add_argument("path", help="of the image, in that folder or as seen from here")
+        correction.add_argument(
+            "--reason", required=True, metavar="TEXT", help="why, for those who read the file later"
+        )
+    relabel.add_argument("label", help="the right class; of several labels all, with | between them, | alone for none")
+    relabel.add_argument("--never-test", action="store_true", help="keep it, and its group, out of the test split")
     show = data.add_parser("show", help="draw samples, counts, sizes and brightness of a dataset in data/raw")
     show.set_defaults(action=data_commands.show)
     show.add_argument("name", help="the dataset's folder in data/raw")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transferline import environment
 from transferline.errors import TransferlineError
-from transferline.paths import RAW
+from transferline.paths import CORRECTIONS, RAW
 
 
 def add(options: argparse.Namespace) -> int:
@@ -30,6 +30,25 @@ def add(options: argparse.Namespace) -> int:
     return 0
 
 
+def relabel(options: argparse.Namespace) -> int:
+    """`transferline data relabel`: corrects the label of an image."""
+    return _correct(options, options.label, options.never_test)
+
+
+def exclude(options: argparse.Namespace) -> int:
+    """`transferline data exclude`: leaves an image out."""
+    return _correct(options, None, never_test=False)
+
+
+def _correct(options: argparse.Namespace, label: str | None, never_test: bool) -> int:
+    from transferline.data.relabel import correct
+
+    typed_in = Path.cwd()
+    root = environment.enter_project()
+    print(correct(root, options.name, (typed_in, options.path), label, options.reason, never_test))
+    return 0
+
+
 def show(options: argparse.Namespace) -> int:
     """`transferline data show`: draws a dataset and prints what is in it."""
     from transferline.data.show import layout_of, look, summary
@@ -41,7 +60,8 @@ def show(options: argparse.Namespace) -> int:
     data = load_params(environment.enter_project() / "params.yaml").data
     raw = RAW / options.name
     layout = layout_of(raw, data)
-    found = look(raw, layout, data.masks if has_masks(layout) else None)
+    masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
+    found = look(raw, layout, masks, corrections)
     try:
         draw(found, raw, options.samples, out)
     except OSError as error:

@@ -12,7 +12,10 @@ from transferline.training.files import PARITY_FILE
 ORIGIN = "origin"
 LOCK, PATCH, EVALUATION = "dvc.lock", "changes.patch", "evaluation.json"
 # what the pipeline reads, apart from the raw images, which DVC keeps
-SOURCES = ("src", "networks", "dvc.yaml", "dvc.lock", "params.yaml", "data/*.yaml", "data/dvc.lock", "data/raw/*.dvc")
+SOURCES = (
+    *("src", "networks", "dvc.yaml", "dvc.lock", "params.yaml"),
+    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*.csv"),
+)
 
 
 def keep(root: Path, folder: Path, evaluation: Path, target: Path) -> None:
