@@ -4,20 +4,22 @@ import base64
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment
 
 from transferline.evaluation.files import whole_folder, write_json
-from transferline.params import Params
+from transferline.params import Params, Split
 from transferline.paths import RAW
 from transferline.registry.comparison import Change, Scored
 from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
 from transferline.registry.gates import Gate
+from transferline.registry.trained_data import TrainedData
 from transferline.training.files import METRIC
 
 REPORT = Path("reports/decision")
 LISTED = 1000
+SPLITS: tuple[Split, ...] = get_args(Split)
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
 
 PAGE = """<!DOCTYPE html>
@@ -39,6 +41,7 @@ img { max-width: 100%; display: block; }
 </head>
 <body>
 <h1>{{ model }}: {{ verdict }}</h1>
+{% if warning %}<p class="failed">Warning: {{ warning }}</p>{% endif %}
 <p>{{ reason }}</p>
 <table>
 <tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th>
@@ -55,6 +58,14 @@ img { max-width: 100%; display: block; }
 {% for gate in gates %}
 <tr><td>{{ gate.name }}</td><td class="{{ gate.state.split()[0] }}">{{ gate.state }}</td>
 <td>{{ gate.sentence }}</td></tr>
+{% endfor %}
+</table>
+<h2>Data</h2>
+{% for sentence in data_sentences %}<p>{{ sentence }}</p>{% endfor %}
+<table>
+<tr><th>class</th>{% for split in splits %}<th>{{ split }}</th>{% endfor %}</tr>
+{% for name, cells in data_rows %}
+<tr><td>{{ name }}</td>{% for cell in cells %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
 {% for title, text, picture in pictures %}
@@ -77,6 +88,9 @@ class Case:
         reason: why, in a sentence.
         version: of the champion, None while there is none.
         test_set: the sha256 of the test set's list of images.
+        data: what the challenger was trained on.
+        champion_data: what the champion was trained on; None where that is not known.
+        warning: what else to think of before it is believed; empty if nothing.
     """
 
     accepted: bool
@@ -88,6 +102,9 @@ class Case:
     change: Change | None
     version: str | None
     test_set: str
+    data: TrainedData
+    champion_data: TrainedData | None = None
+    warning: str = ""
 
     def failed(self, gate: str) -> bool:
         """Whether the gate of that name failed."""
@@ -110,8 +127,12 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             model=params.promote.model_name,
             verdict=case.verdict,
             reason=case.reason,
+            warning=case.warning,
             metric=params.select.metric,
             models=models,
+            data_sentences=_data_sentences(case),
+            data_rows=_data_rows(case.data, case.champion_data),
+            splits=SPLITS,
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
             robust_metric=METRIC[case.challenger.card.problem].replace("_", " "),
             gates=case.gates,
@@ -137,9 +158,14 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         "model": params.promote.model_name,
         "verdict": case.verdict,
         "reason": case.reason,
+        "warning": case.warning,
         "metric": params.select.metric,
         "images": len(case.challenger.predictions),
         "test_set": case.test_set,
+        "data": {
+            "challenger": case.data.model_dump(),
+            "champion": case.champion_data and case.champion_data.model_dump(),
+        },
         "challenger": _row(case.challenger, params.select.metric),
         "gates": [asdict(gate) for gate in case.gates],
     }
@@ -151,6 +177,31 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
             columns = ["path", "label", "predicted", "confidence", "mean_iou"]
             tree[name] = changed[[column for column in columns if column in changed]].to_dict("records")
     return tree
+
+
+def _data_sentences(case: Case) -> list[str]:
+    """What each of the two models was trained on."""
+    of_champion = [(f"The champion, version {case.version},", case.champion_data)] if case.champion_data else []
+    sentences = []
+    for who, data in [("The challenger", case.data), *of_champion]:
+        revisions = f"revision {data.data_revision or 'unknown'}"
+        revisions += f", corrections {data.corrections_revision}" if data.corrections_revision else ""
+        sentences.append(f"{who} was trained on {data.dataset}, {revisions}: {data.images:,} images.")
+    if of_champion:
+        sentences.append("In brackets: how many more or fewer than in the champion's data.")
+    return sentences
+
+
+def _data_rows(new: TrainedData, old: TrainedData | None) -> list[tuple[str, list[str]]]:
+    """Each class with its images in each split, and the difference to the champion's data."""
+    names = [*new.classes, *(name for name in (old.classes if old else {}) if name not in new.classes)]
+
+    def cell(name: str, split: str) -> str:
+        count = new.classes.get(name, {}).get(split, 0)
+        more = count - old.classes.get(name, {}).get(split, 0) if old else 0
+        return f"{count} ({more:+})" if more else str(count)
+
+    return [(name, [cell(name, split) for split in SPLITS]) for name in names]
 
 
 def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, str]]:
