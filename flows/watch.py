@@ -13,7 +13,7 @@ from flows.run import sign, tell_of_failure
 from tasks.log import quiet_failures
 from transferline import environment
 from transferline.data.changes import Change, find_changes
-from transferline.data.watched import Started, forget, remember, started_for
+from transferline.data.watched import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
 from transferline.lock import LockHeldError, held
 from transferline.params import load_params
@@ -63,7 +63,7 @@ def _start(root: Path, dataset: str, change: Change) -> str:
         except ObjectNotFound:
             remember(root, dataset, change)
             if retrain(**parameters, return_state=True).is_cancelled():
-                forget(root, dataset, change)
+                take_back(root, dataset, change)
             return f"started retrain: {change.reason}"
     run = run_deployment(DEPLOYMENT, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
     remember(root, dataset, change, str(run.id))

@@ -41,8 +41,8 @@ def remember(root: Path, dataset: str, change: Change, run: str | None = None) -
     _write(root, dataset, {change.key: Started(time=now, reason=change.reason, run=run)})
 
 
-def forget(root: Path, dataset: str, change: Change) -> None:
-    """Forgets it: it was cancelled before it began."""
+def take_back(root: Path, dataset: str, change: Change) -> None:
+    """Forgets that one was started for a change: it was cancelled before it began."""
     _write(root, dataset, {change.key: None})
 
 
