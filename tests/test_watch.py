@@ -12,9 +12,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from prefect import State
+from prefect import State, get_client
+from prefect.states import Cancelled
 
 from flows import watch
+from flows.retrain import retrain
 from tests.small_line import command, commit, edit, make_line, recorded, runs_of
 from transferline.data.changes import Change, find_changes
 from transferline.data.locked import trained_revision
@@ -268,6 +270,22 @@ def test_one_retraining_for_one_change_also_where_it_fails(line: Path, tmp_path:
         assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: ")
         assert len(runs_of("retrain")) == 2 and "b.txt" in (line / "manifest").read_text()
         assert watch.watch(return_state=True).message == "no change of images"
+
+
+@pytest.mark.slow
+def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, tmp_path: Path) -> None:
+    """Prefect cancels a run of the deployment so where another one is at work."""
+    train(line)
+    (line / "data/raw/images/b.txt").write_text("b")
+    change = find_change(line)
+    assert change is not None
+    with recorded(tmp_path / "prefect"), get_client(sync_client=True) as client:
+        for cancelled, said in ((False, "already started for this change"), (True, "started retrain: ")):
+            run = client.create_flow_run(retrain)
+            if cancelled:
+                client.set_flow_run_state(run.id, Cancelled(), force=True)
+            remember(line, "images", change, str(run.id))
+            assert said in str(watch.watch(return_state=True).message)
 
 
 @contextmanager
