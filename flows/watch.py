@@ -79,4 +79,4 @@ def _never_ran(started: Started) -> bool:
             run = client.read_flow_run(UUID(started.run))
         except ObjectNotFound:
             return False
-    return run.state is not None and run.state.is_cancelled() and run.start_time is None
+    return run.state is not None and run.state.is_cancelled() and run.run_count == 0
