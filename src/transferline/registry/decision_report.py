@@ -4,14 +4,15 @@ import base64
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from jinja2 import Environment
 
 from transferline.evaluation.files import whole_folder, write_json
-from transferline.params import Params, Split
+from transferline.params import Params
 from transferline.paths import RAW
 from transferline.registry.comparison import Change, Scored
+from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
 from transferline.registry.gates import Gate
 from transferline.registry.trained_data import TrainedData
@@ -19,7 +20,6 @@ from transferline.training.files import METRIC
 
 REPORT = Path("reports/decision")
 LISTED = 1000
-SPLITS: tuple[Split, ...] = get_args(Split)
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
 
 PAGE = """<!DOCTYPE html>
@@ -130,8 +130,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             warning=case.warning,
             metric=params.select.metric,
             models=models,
-            data_sentences=_data_sentences(case),
-            data_rows=_data_rows(case.data, case.champion_data),
+            data_sentences=data_sentences(case.data, case.champion_data),
+            data_rows=data_rows(case.data, case.champion_data),
             splits=SPLITS,
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
             robust_metric=METRIC[case.challenger.card.problem].replace("_", " "),
@@ -177,31 +177,6 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
             columns = ["path", "label", "predicted", "confidence", "mean_iou"]
             tree[name] = changed[[column for column in columns if column in changed]].to_dict("records")
     return tree
-
-
-def _data_sentences(case: Case) -> list[str]:
-    """What each of the two models was trained on."""
-    of_champion = [(f"The champion, version {case.version},", case.champion_data)] if case.champion_data else []
-    sentences = []
-    for who, data in [("The challenger", case.data), *of_champion]:
-        revisions = f"revision {data.data_revision or 'unknown'}"
-        revisions += f", corrections {data.corrections_revision}" if data.corrections_revision else ""
-        sentences.append(f"{who} was trained on {data.dataset}, {revisions}: {data.images:,} images.")
-    if of_champion:
-        sentences.append("In brackets: how many more or fewer than in the champion's data.")
-    return sentences
-
-
-def _data_rows(new: TrainedData, old: TrainedData | None) -> list[tuple[str, list[str]]]:
-    """Each class with its images in each split, and the difference to the champion's data."""
-    names = [*new.classes, *(name for name in (old.classes if old else {}) if name not in new.classes)]
-
-    def cell(name: str, split: str) -> str:
-        count = new.classes.get(name, {}).get(split, 0)
-        more = count - old.classes.get(name, {}).get(split, 0) if old else 0
-        return f"{count} ({more:+})" if more else str(count)
-
-    return [(name, [cell(name, split) for split in SPLITS]) for name in names]
 
 
 def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, str]]:

@@ -90,9 +90,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
     loaded = load(folder)
     case = decide(params, root, table, folder, loaded, evaluation, champion, force)
-    if warning := _lost_registry(client, params, root, table):
-        say(f"promote: warning: {warning}")
-        case = replace(case, warning=warning, reason=f"{case.reason}; warning: {warning}")
+    case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
         version = register(client, params, root, folder, loaded, evaluation)
@@ -126,6 +124,13 @@ def _require_manifest(root: Path) -> None:
         raise TransferlineError(
             f"{MANIFEST} is missing: `validate` has not accepted the data; `transferline run` shows why"
         )
+
+
+def _warned(case: "Case", warning: str) -> "Case":
+    if not warning:
+        return case
+    say(f"promote: warning: {warning}")
+    return replace(case, warning=warning, reason=f"{case.reason}; warning: {warning}")
 
 
 def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: ImageTable) -> str:
