@@ -9,7 +9,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def data_sentences(new: TrainedData, old: TrainedData | None) -> list[str]:
-    """A sentence for the challenger's data; where the champion's is known, also one for that, and how to read the table."""
+    """What each of the two was trained on, as far as it is known, and how to read the table of `data_rows`."""
     sentences = []
     for who, data in (("challenger", new), ("champion", old)):
         if data:
