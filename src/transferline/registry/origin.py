@@ -17,7 +17,7 @@ LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
 # what the pipeline reads, apart from the raw images, which DVC keeps
 SOURCES = (
     *("src", "networks", "dvc.yaml", "dvc.lock", "params.yaml"),
-    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*.csv"),
+    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*"),
 )
 
 
