@@ -17,6 +17,7 @@ from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
+from transferline.datasets.changes_by_hand import refuse_edited_import, version_by_hand
 from transferline.datasets.public import check_at_hand, list_source
 from transferline.datasets.revisions import take_revision, update_import
 from transferline.errors import TransferlineError
@@ -106,15 +107,18 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
 
 
 def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
-    """Puts params and raw data in place, as far as no stage does."""
+    """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version."""
     params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
     if data_revision:
         take_revision(root, params.data.dataset, data_revision)
     if update:
+        refuse_edited_import(root, params.data.dataset)
         update_import(root, params.data.dataset)
     remove_other_candidates(root, params)
     list_source(root, params.data.dataset)
     check_at_hand(params.data.dataset, root)
+    if changes := version_by_hand(root, params.data.dataset):
+        get_run_logger().info(changes)
 
 
 def _announce(steps: dict[str, pipeline.Step]) -> None:

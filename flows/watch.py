@@ -1,4 +1,7 @@
-"""The watch flow: new raw data starts a retraining."""
+"""The watch flow: new raw data starts a retraining, one for each change."""
+
+from pathlib import Path
+from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.deployments import run_deployment
@@ -9,8 +12,10 @@ from flows.retrain import retrain
 from flows.run import sign, tell_of_failure
 from tasks.log import quiet_failures
 from transferline import environment
-from transferline.datasets.changes import Change, find_change
+from transferline.datasets.changes import Change, find_changes
+from transferline.datasets.watched_changes import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
+from transferline.lock import LockHeldError, held
 from transferline.params import load_params
 
 DEPLOYMENT = "retrain/retrain"
@@ -18,7 +23,10 @@ DEPLOYMENT = "retrain/retrain"
 
 @flow(name="watch", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def watch() -> State:
-    """Asks whether the raw data has changed: the files, the source of an import, the Git remote.
+    """Asks whether there is raw data that was not trained on: the files, the source of an import, the Git remote.
+
+    A change starts one retraining, also where that fails or has not ended. While another training is at work none is
+    started; the change then waits for the next time.
 
     Returns:
         A completed state that says what changed or that nothing did, or a failed one if nobody could tell.
@@ -28,22 +36,47 @@ def watch() -> State:
     try:
         root = environment.enter_project()
         dataset = load_params(root / "params.yaml").data.dataset
-        change = find_change(root, dataset)
+        known = []
+        for change in find_changes(root, dataset):
+            started = started_for(root, dataset, change)
+            if started is None or _never_ran(started):
+                return Completed(message=_start(root, dataset, change))
+            known.append(
+                f"{change.reason}: already started for this change at {started.time}; `transferline run` tries again"
+            )
     except TransferlineError as error:
         return Failed(message=str(error))
-    if change is None:
-        return Completed(message=f"no change of {dataset}")
-    _start(change)
-    return Completed(message=f"started retrain: {change.reason}")
+    return Completed(message="; ".join(known) or f"no change of {dataset}")
 
 
-def _start(change: Change) -> None:
-    """Starts the deployed flow, or runs it here where none is deployed."""
+def _start(root: Path, dataset: str, change: Change) -> str:
+    """Starts the deployed flow, or runs it here where none is deployed; says what was done."""
+    try:
+        with held(root, "the flow watch"):  # only asked for: a retraining that finds it taken is cancelled
+            pass
+    except LockHeldError as error:
+        return f"{change.reason}: waits, as {error}"
     parameters = {"reason": change.reason, "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:
             client.read_deployment_by_name(DEPLOYMENT)
         except ObjectNotFound:
-            retrain(**parameters, return_state=True)
-            return
-    run_deployment(DEPLOYMENT, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
+            remember(root, dataset, change)
+            if retrain(**parameters, return_state=True).is_cancelled():
+                take_back(root, dataset, change)
+            return f"started retrain: {change.reason}"
+    run = run_deployment(DEPLOYMENT, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
+    remember(root, dataset, change, str(run.id))
+    return f"started retrain: {change.reason}"
+
+
+def _never_ran(started: Started) -> bool:
+    """Whether Prefect cancelled the run before it began, as it does where another one of the deployment is at work."""
+    if started.run is None:
+        return False
+    with get_client(sync_client=True) as client:
+        try:
+            run = client.read_flow_run(UUID(started.run))
+        except ObjectNotFound:
+            return False
+    return run.state is not None and run.state.is_cancelled() and run.run_count == 0

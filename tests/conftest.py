@@ -118,9 +118,10 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `project` is a copy of: Git and DVC take seconds to make it."""
     root = tmp_path_factory.mktemp("committed") / "project"
     for name in ("src", "flows", "tasks", "data", "recipes", "networks"):
-        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "raw", "downloads", "*.parquet", "*.lock")
+        made = ("raw", "downloads", "*.parquet", "*.lock", "tested_images.txt")
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", *made)
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
-    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".gitattributes", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
     shutil.copy(ROOT / "recipes" / "digits.yaml", root / "params.yaml")
     edit_yaml(root / "params.yaml", make_tiny)

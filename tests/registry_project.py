@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
 from transferline.atomic_files import write_json
@@ -50,8 +51,30 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     ]
     write_table(ImageTable(pd.DataFrame(rows), CLASSES), root / "data" / "manifest.parquet")
     (root / "reports").mkdir()
-    write_json(root / "reports" / "validation.json", {"success": True})
+    write_json(root / "reports" / "validation.json", validation_report(12))
     return load_params(root / "params.yaml")
+
+
+def validation_report(blue: int) -> dict[str, object]:
+    """What `validate` says of 12 images of each colour, and of `blue` blue ones."""
+    counts = dict.fromkeys(CLASSES, 12) | {"blue": blue}
+    classes = {name: {"train": 0, "validation": count - 8, "test": 8} for name, count in counts.items()}
+    return {"success": True, "counts": {"kept": sum(counts.values()), "classes": classes}}
+
+
+def write_lock(root: Path, accepted: str, trained: str | None = None) -> None:
+    """A `dvc.lock` in which `validate` read one revision of the data, and the candidate was trained on one."""
+    raw, views = "data/raw/colors", {"path": "data/views.parquet", "md5": "2" * 32}
+    stages = {
+        "validate": {
+            "deps": [{"path": "data/corrections", "md5": "c.dir"}, {"path": raw, "md5": accepted}],
+            "outs": [{"path": "data/manifest.parquet", "md5": "1" * 32}],
+        },
+        "augment": {"deps": [{"path": raw, "md5": trained or accepted}], "outs": [views]},
+        "extract@small": {"deps": [{"path": raw, "md5": trained or accepted}, views]},
+    }
+    with (root / "dvc.lock").open("w", encoding="utf-8") as file:
+        YAML().dump({"schema": "2.0", "stages": stages}, file)
 
 
 def train(params: Params, phase: str, kernel: str) -> Path:

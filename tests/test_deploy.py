@@ -1,5 +1,6 @@
 """`prefect deploy --all` with a worker, and `transferline schedule` without one, against a real Prefect server."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         run_deployment("watch/watch", timeout=0)
         (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
         assert run.name == "data/raw/images: 1 added" and run.tags == ["watch"]
+        kept = json.loads((root / ".transferline/watched.json").read_text())["started"]
+        assert [started["run"] for started in kept.values()] == [str(run.id)]
         assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
         process.terminate()
         assert process.wait(60) == 0

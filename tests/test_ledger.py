@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import edit_yaml, run
+from tests.conftest import ROOT, edit_yaml, run
 from tests.registry_project import registry_project, select, train
 from transferline.cli import main as cli
 from transferline.datasets.checks.validation import validate_dataset
-from transferline.datasets.tested_images import TEST_SETS, former_test_images, keep_test_set
+from transferline.datasets.tested_images import (
+    TESTED_IMAGES,
+    former_test_images,
+    hash_of_test_set,
+    keep_test_set,
+)
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import ledger, transaction
@@ -81,11 +86,52 @@ def test_a_line_that_is_no_entry_is_named(tmp_path):
         ledger.read(tmp_path)
 
 
-def test_test_sets_are_kept_once(tmp_path):
-    keep_test_set(tmp_path, ["b" * 64, "a" * 64])
-    keep_test_set(tmp_path, ["a" * 64, "b" * 64])
-    (path,) = (tmp_path / TEST_SETS).iterdir()
-    assert former_test_images(tmp_path) == {"a" * 64: path.stem, "b" * 64: path.stem}
+def test_each_tested_image_is_kept_once_with_its_first_test_set(tmp_path):
+    a, b, c = ("a" * 64, "b" * 64, "c" * 64)
+    first = hash_of_test_set([a, b])[:12]
+    assert former_test_images(tmp_path) == {}
+    assert keep_test_set(tmp_path, [b, a]) and not keep_test_set(tmp_path, [a, b])
+    file = tmp_path / TESTED_IMAGES
+    before = file.read_text()
+    assert before == f"{a} {first}\n{b} {first}\n"
+    file.write_text(before.removesuffix("\n"))
+    assert keep_test_set(tmp_path, [b, c])
+    assert file.read_text() == f"{before}{c} {hash_of_test_set([b, c])[:12]}\n"
+    assert former_test_images(tmp_path) == {a: first, b: first, c: hash_of_test_set([b, c])[:12]}
+
+
+def test_lists_from_before_git_tracked_them_still_count_and_move_into_the_file(tmp_path):
+    old = tmp_path / "mlruns" / "test_sets" / f"{'f' * 64}.txt"
+    old.parent.mkdir(parents=True)
+    old.write_text(f"{'a' * 64}\n")
+    assert former_test_images(tmp_path) == {"a" * 64: "f" * 12}
+    keep_test_set(tmp_path, ["b" * 64])
+    assert f"{'a' * 64} {'f' * 12}\n" in (tmp_path / TESTED_IMAGES).read_text()
+
+
+def test_two_clones_that_both_promoted_keep_the_test_images_of_both(tmp_path):
+    def git(*words: str, cwd: Path) -> None:
+        run("git", "-c", "user.name=t", "-c", "user.email=t@t", *words, cwd=cwd)
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    (one / "data").mkdir(parents=True)
+    (one / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    (one / "data" / ".gitignore").write_bytes((ROOT / "data" / ".gitignore").read_bytes())
+    keep_test_set(one, ["a" * 64])
+    git("init", "-q", "-b", "main", cwd=one)
+    git("add", "-A", cwd=one)
+    git("commit", "-qm", "first", cwd=one)
+    git("clone", "-q", str(one), str(other), cwd=tmp_path)
+    assert former_test_images(other) == former_test_images(one) != {}
+    for clone, image in ((one, "b"), (other, "c")):
+        keep_test_set(clone, [image * 64])
+        git("commit", "-qam", "promoted", cwd=clone)
+    git("pull", "-q", "--no-rebase", cwd=other)
+    assert set(former_test_images(other)) == {letter * 64 for letter in "abc"}
+    with (other / TESTED_IMAGES).open("a") as file:
+        file.write("<<<<<<< HEAD\n")
+    with pytest.raises(TransferlineError, match=r"tested_images\.txt, line 4 is no entry: '<<<<<<< HEAD'.*both sides"):
+        former_test_images(other)
 
 
 def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
@@ -96,7 +142,14 @@ def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
     moved = rows[rows["split"] == "train"].iloc[0]
     keep_test_set(project, [*tested["sha256"], moved["sha256"]])
 
-    written = {"--raw": raw, "--manifest": "m", "--report": "r.json", "--docs": "d", "--quarantined": "q.png"}
+    written = {
+        "--raw": raw,
+        "--corrections": "data/corrections",
+        "--manifest": "m",
+        "--report": "r.json",
+        "--docs": "d",
+        "--quarantined": "q.png",
+    }
     words = [word for pair in written.items() for word in pair]
     done = run("transferline", "stage", "validate", *words, cwd=project, check=False)
     assert done.returncode == 1 and f"{moved['path']}: a champion was tested on it" in done.stderr

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from transferline.cli.status import status
 
 from tests.conftest import edit_yaml, run
 from tests.small_line import changed
+from transferline.cli.status import status
+from transferline.datasets.lock_file import trained_revision
 from transferline.params import load_params
 from transferline.registry.promotion import promote
 from transferline.warm import shared_by_stages
@@ -41,7 +42,8 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
     tuned = live["small", "fine_tune"]
     assert tuned.data.tags["mlflow.parentRunId"] == live["small", "head"].info.run_id
     assert "replayed" not in tuned.data.tags and len(tuned.data.tags["git_commit"]) == 40
-    assert tuned.data.tags["data_revision"].endswith(".dir") and "test_accuracy" in tuned.data.metrics
+    assert tuned.data.tags["data_revision"] == trained_revision(project, "colors") != ""
+    assert tuned.data.tags["images"] == "120" and "test_accuracy" in tuned.data.metrics
 
     params = load_params(project / "params.yaml")
     assert promote(params, project).reason.startswith("the first champion")

@@ -35,7 +35,7 @@ def run(raw: Path, layout: dict[str, Any], **rules: str) -> tuple[dict[str, Any]
     out = raw.parent / "out"
     files = {"manifest": out / "manifest.parquet", "report": out / "report.json"}
     typed = params(raw.parent, layout, **rules)
-    stage.run(typed, raw=raw, docs=out / "docs", quarantined=out / "quarantined.png", **files)
+    stage.run(typed, raw=raw, corrections=raw.parent, docs=out / "docs", quarantined=out / "quarantined.png", **files)
     return pd.read_json(files["report"], typ="series").to_dict(), read_table(files["manifest"])
 
 

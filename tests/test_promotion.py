@@ -4,11 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.registry_project import registry_project, select, train, with_promote
 from transferline.atomic_files import write_json
 from transferline.cli import main as cli
+from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
@@ -115,8 +117,35 @@ def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, c
     )
     client = connect(params.record, Path.cwd())
     assert not client.search_model_versions("name = 'colors'") and not ledger.read(Path.cwd())
-    assert not Path("mlruns/test_sets").exists()
+    assert not TESTED_IMAGES.exists()
     assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote"
+
+
+def test_a_promotion_says_that_the_tested_images_are_to_be_committed_if_there_are_new_ones(params, capsys):
+    select(params, train(params, "head", "fair"))
+    promote(params, Path.cwd())
+    assert "promote: commit data/tested_images.txt" in capsys.readouterr().out
+    assert len(former_test_images(Path.cwd())) == 24
+    select(params, train(params, "fine_tune", "good"))
+    assert promote(params, Path.cwd()).promoted
+    assert "tested_images.txt" not in capsys.readouterr().out
+
+
+def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_first_champion(params, capsys):
+    warning = "this clone has no registry; the first model here is not the first champion"
+    keep_test_set(Path.cwd(), ["f" * 64])  # of other data
+    select(params, train(params, "head", "fair"))
+    assert warning not in promote(params, Path.cwd(), dry_run=True).reason
+    keep_test_set(Path.cwd(), pd.read_parquet("data/manifest.parquet")["sha256"][:5])
+    capsys.readouterr()
+    first = promote(params, Path.cwd())
+    said = capsys.readouterr().out
+    assert first.promoted and warning in first.reason and f"promote: warning: {warning}" in said
+    assert "5 of these images" in said and "Copy mlruns/" in said and "record.tracking_uri" in said
+    assert warning in ledger.read(Path.cwd())[0].reason and warning in (REPORT / "index.html").read_text()
+    assert json.loads((REPORT / "decision.json").read_text())["warning"].startswith(warning)
+    select(params, train(params, "fine_tune", "good"))
+    assert warning not in promote(params, Path.cwd()).reason
 
 
 def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeypatch):

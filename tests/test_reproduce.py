@@ -2,17 +2,21 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.conftest import edit_yaml, run
 from tests.registry_project import registry_project, select, train
+from tests.small_line import command, commit, edit, make_line
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import file_comparison as same_files
 from transferline.registry.promotion import promote
 from transferline.registry.reproduce import reproduce
+from transferline.registry.version_data import bring_data, check_corrections
 from transferline.warm import shared_by_stages
 
 
@@ -20,11 +24,14 @@ from transferline.warm import shared_by_stages
 def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The params differ from the commit, and have changed since."""
+    """The params differ from the commit, and have changed since; between training and promotion the `.dvc` file came to
+    name other data than was trained on."""
     edit_yaml(project / "params.yaml", lambda tree: (tree.update(seed=11), tree["candidates"].pop("smaller")))
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # it differs from process to process: a warm parent would refuse them
     with shared_by_stages():
         run("dvc", "repro", "-q", cwd=project)
+    shutil.copy(project / "data/raw/colors/blue/0.png", project / "data/raw/colors/red/new.png")
+    run("dvc", "add", "-q", "data/raw/colors", cwd=project)
     params = load_params(project / "params.yaml")
     version = promote(params, project).version
     edit_yaml(project / "params.yaml", lambda tree: tree.update(seed=12))
@@ -40,9 +47,86 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(
 
     shutil.rmtree(project / ".dvc" / "cache")
     with pytest.raises(
-        TransferlineError, match=r"its data, colors at revision .* neither in the DVC cache nor in a re"
+        TransferlineError,
+        match=r"its data, colors at revision .* neither in the DVC cache \(.*\) nor in a remote \(none",
     ):
         reproduce(params, project, version)
+
+
+@pytest.fixture
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A version of the data a.txt and of the corrections 1, in a project whose files have gone on since."""
+    line = make_line(tmp_path / "line")
+    monkeypatch.chdir(line)
+    corrections = line / "data/corrections/images.csv"
+    corrections.parent.mkdir()
+    corrections.write_text("1")
+    edit(line / "dvc.yaml", '["data/raw/${data.dataset}"]', '["data/raw/${data.dataset}", data/corrections]')
+    command("dvc", "repro", "-q", "validate", cwd=line)
+    lock = (line / "dvc.lock").read_text()
+    (line / "data/raw/images/b.txt").write_text("b")
+    command("dvc", "repro", "-q", "validate", cwd=line)
+    (line / "dvc.lock").write_text(lock)
+    commit(line)
+    return SimpleNamespace(version="7", tags={"dataset": "images", "git_commit": "f" * 40})
+
+
+def test_the_data_of_a_version_is_that_of_its_lock_not_of_the_dvc_file(version):
+    bring_data(Path.cwd(), version)
+    assert [file.name for file in Path("data/raw/images").iterdir()] == ["a.txt"]
+    check_corrections(Path.cwd(), version)
+
+
+def test_an_import_brings_the_data_of_the_version_not_that_of_its_source(version, tmp_path):
+    shutil.rmtree("data/raw/images")
+    Path("data/raw/images.dvc").unlink()
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/new.txt").write_text("new")
+    command("dvc", "import-url", "-q", tmp_path / "source", "data/raw/images", cwd=Path.cwd())
+    bring_data(Path.cwd(), version)
+    assert [file.name for file in Path("data/raw/images").iterdir()] == ["a.txt"]
+    command("dvc", "status", cwd=Path.cwd())
+
+
+def test_data_that_cannot_be_had_is_named_with_where_it_was_looked_for(version, tmp_path):
+    command("dvc", "remote", "add", "-d", "store", tmp_path / "store", cwd=Path.cwd())
+    command("dvc", "push", "-q", "data/raw/images.dvc", cwd=Path.cwd())
+    command("dvc", "gc", "-w", "-f", "-q", cwd=Path.cwd())
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(TransferlineError) as caught:
+        bring_data(Path.cwd(), version)
+    said = str(caught.value)
+    assert (
+        said.startswith("version 7 cannot be reproduced: its data, images at revision ") and ".dir, is neither" in said
+    )
+    assert ".dvc/cache" in said and "the remote (store " in said and "`dvc push` it from a machine that has it" in said
+
+
+def test_a_fetched_set_is_that_of_the_version_too(version):
+    """The lock of the fetch names other data by now."""
+    fetch = "wdir: .., cmd: 'cp -r source data/raw/${item}', outs: ['data/raw/${item}']"
+    Path("data/dvc.yaml").write_text(f"stages: {{fetch: {{foreach: [pub], do: {{{fetch}}}}}}}")
+    Path("source").mkdir()
+    for name in ("new", "old"):
+        shutil.rmtree("data/raw/pub", ignore_errors=True)
+        Path("source/a.txt").write_text(name)
+        command("dvc", "repro", "-q", "-f", "data/dvc.yaml:fetch@pub", cwd=Path.cwd())
+        if name == "new":
+            newer = Path("data/dvc.lock").read_text()
+    edit(Path("params.yaml"), "dataset: images", "dataset: pub")
+    command("dvc", "repro", "-q", "validate", cwd=Path.cwd())
+    Path("data/dvc.lock").write_text(newer)
+    command("dvc", "checkout", "-q", "-f", "data/dvc.yaml:fetch@pub", cwd=Path.cwd())
+    assert Path("data/raw/pub/a.txt").read_text() == "new"
+    version.tags["dataset"] = "pub"
+    bring_data(Path.cwd(), version)
+    assert Path("data/raw/pub/a.txt").read_text() == "old"
+
+
+def test_other_corrections_than_those_of_the_version_are_refused(version):
+    Path("data/corrections/images.csv").write_text("2")
+    with pytest.raises(TransferlineError, match=r"version 7 .* corrections of data/corrections at revision .* give"):
+        check_corrections(Path.cwd(), version)
 
 
 def test_without_a_commit_nothing_can_be_made_again(tmp_path, monkeypatch):

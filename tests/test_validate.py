@@ -59,7 +59,14 @@ def run(raw: Path, **changes: Any) -> tuple[dict[str, Any], ImageTable]:
     """Runs the stage; the report and the manifest."""
     out = raw.parent / "out"
     paths = {"manifest": out / "manifest.parquet", "report": out / "report.json"}
-    stage.run(params(**changes), raw=raw, docs=out / "docs", quarantined=out / "quarantined.png", **paths)
+    stage.run(
+        params(**changes),
+        raw=raw,
+        corrections=raw.parent,
+        docs=out / "docs",
+        quarantined=out / "quarantined.png",
+        **paths,
+    )
     return json.loads(paths["report"].read_text()), read_table(paths["manifest"])
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +12,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from prefect import State
+from prefect import State, get_client
+from prefect.states import Cancelled
 
 from flows import watch
+from flows.retrain import retrain
 from tests.small_line import command, commit, edit, make_line, recorded, runs_of
-from transferline.datasets.changes import Change, find_change
+from transferline.datasets.changes import Change, find_changes
+from transferline.datasets.lock_file import trained_revision
 from transferline.datasets.revisions import recorded_hash, take_revision, update_import
+from transferline.datasets.watched_changes import remember, started_for, take_back
 from transferline.errors import TransferlineError
 
 DVC_FILE = "data/raw/images.dvc"
@@ -36,6 +42,15 @@ def forget(root: Path) -> None:
     """Removes the data set, so that another may take its place."""
     shutil.rmtree(root / "data/raw/images")
     (root / DVC_FILE).unlink()
+
+
+def find_change(root: Path) -> Change | None:
+    return next(find_changes(root, "images"), None)
+
+
+def train(root: Path) -> None:
+    """What of a training decides here: `validate` accepts the data."""
+    command("dvc", "repro", "-q", "validate", cwd=root)
 
 
 @contextmanager
@@ -61,18 +76,35 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def test_files_that_come_change_and_go(line: Path) -> None:
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
     (line / "data/raw/images/b.txt").write_text("b")
     (line / "data/raw/images/a.txt").write_text("other")
-    assert find_change(line, "images") == Change("data/raw/images: 1 added, 1 modified")
-    command("dvc", "repro", "-q", "validate", cwd=line)
-    assert find_change(line, "images") is None
+    found = find_change(line)
+    assert found is not None and found.reason == "data/raw/images: 1 added, 1 modified"
+    train(line)
+    assert find_change(line) is None and found.key == trained_revision(line, "images")
     edit(line / "params.yaml", "min_images: 5", "min_images: 6")
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
     shutil.rmtree(line / "data/raw/images")
     with pytest.raises(TransferlineError, match="data/raw/images is missing; `dvc pull"):
-        find_change(line, "images")
-    assert find_change(line, "digits") is None
+        find_change(line)
+    assert list(find_changes(line, "digits")) == []
+
+
+def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> None:
+    train(line)
+    (line / "data/raw/images/b.txt").write_text("b")
+    by_hand = find_change(line)
+    command("dvc", "add", "-q", "data/raw/images", cwd=line)
+    commit(line)
+    versioned = find_change(line)
+    assert by_hand is not None and versioned is not None and "not the one trained on" in versioned.reason
+    assert by_hand.key == versioned.key == recorded_hash(line, "images")
+    train(line)
+    assert find_change(line) is None
+    (line / "data/raw/images/b.txt").unlink()
+    back = find_change(line)
+    assert back is not None and back.key not in (versioned.key, recorded_hash(line, "images"))
 
 
 def test_the_source_of_an_imported_folder(line: Path, tmp_path: Path) -> None:
@@ -81,16 +113,22 @@ def test_the_source_of_an_imported_folder(line: Path, tmp_path: Path) -> None:
     source.mkdir()
     (source / "a.txt").write_text("a")
     command("dvc", "import-url", "-q", source, "data/raw/images", cwd=line)
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
     (source / "b.txt").write_text("b")
-    change = find_change(line, "images")
-    assert change == Change(f"data/raw/images: its source {source} has changed", update=True)
+    train(line)
+    change = find_change(line)
+    assert change is not None and change.update
+    assert change.reason == f"data/raw/images: its source {source} has changed"
     assert images(line) == {"a.txt": "a"}
     update_import(line, "images")
-    assert find_change(line, "images") is None and images(line) == {"a.txt": "a", "b.txt": "b"}
+    assert images(line) == {"a.txt": "a", "b.txt": "b"}
+    brought = find_change(line)
+    assert brought is not None and brought.key == change.key and not brought.update
+    train(line)
+    assert find_change(line) is None
     shutil.rmtree(source)
     with pytest.raises(TransferlineError, match="does not answer"):
-        find_change(line, "images")
+        find_change(line)
 
 
 def test_a_web_source_is_asked_for_its_etag(line: Path, tmp_path: Path) -> None:
@@ -100,25 +138,31 @@ def test_a_web_source_is_asked_for_its_etag(line: Path, tmp_path: Path) -> None:
     archive.write_text("first")
     with web(archive.parent) as address:
         command("dvc", "import-url", "-q", f"{address}/images", "data/raw/images", cwd=line)
-        assert find_change(line, "images") is None
+        assert find_change(line) is None
         archive.write_text("second")
         os.utime(archive, ns=(1, 1))
-        change = find_change(line, "images")
+        change = find_change(line)
         assert change is not None and change.update and "/images has changed" in change.reason
+        assert change == find_change(line) and change.key == 'source "1"'
     with pytest.raises(TransferlineError, match="does not answer"):
-        find_change(line, "images")
+        find_change(line)
 
 
 def test_an_import_from_another_repository(line: Path, tmp_path: Path) -> None:
     other = make_line(tmp_path / "other")
     forget(line)
     command("dvc", "import", "-q", other, "data/raw/images", "-o", "data/raw/images", cwd=line)
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
     (other / "data/raw/images/b.txt").write_text("b")
     command("dvc", "add", "-q", "data/raw/images", cwd=other)
     commit(other)
-    change = find_change(line, "images")
+    train(line)
+    change = find_change(line)
     assert change is not None and change.update
+    assert change.key.removeprefix("source ") == command("git", "rev-parse", "HEAD", cwd=other).strip()
+    update_import(line, "images")
+    brought = find_change(line)
+    assert brought is not None and brought.key == change.key
 
 
 def test_new_data_in_the_git_remote_is_taken_by_its_commit(line: Path, tmp_path: Path) -> None:
@@ -129,7 +173,7 @@ def test_new_data_in_the_git_remote_is_taken_by_its_commit(line: Path, tmp_path:
     command("git", "remote", "add", "origin", tmp_path / "git", cwd=line)
     command("git", "fetch", "-q", cwd=line)
     command("git", "branch", "-q", "--set-upstream-to", "origin/main", cwd=line)
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
 
     colleague = tmp_path / "colleague"
     command("git", "clone", "-q", tmp_path / "git", colleague, cwd=tmp_path)
@@ -138,8 +182,9 @@ def test_new_data_in_the_git_remote_is_taken_by_its_commit(line: Path, tmp_path:
     command("dvc", "add", "-q", "data/raw/images", cwd=colleague)
     commit(colleague)
     command("git", "push", "-q", cwd=colleague)
-    change = find_change(line, "images")
+    change = find_change(line)
     assert change is not None and change.revision and "origin/main has other data" in change.reason
+    assert change.key == recorded_hash(colleague, "images")
 
     before = (line / DVC_FILE).read_text()
     with pytest.raises(TransferlineError, match="dvc pull"):  # the colleague has not pushed the data
@@ -148,7 +193,7 @@ def test_new_data_in_the_git_remote_is_taken_by_its_commit(line: Path, tmp_path:
     command("dvc", "push", "-q", DVC_FILE, cwd=colleague)
     take_revision(line, "images", change.revision)
     assert images(line) == {"a.txt": "a", "b.txt": "b"}
-    assert find_change(line, "images") is None
+    assert find_change(line) is None
     take_revision(line, "images", "HEAD")
     assert images(line) == {"a.txt": "a"} and recorded_hash(line, "images") == recorded_hash(line, "images", "HEAD")
 
@@ -168,6 +213,28 @@ def test_a_revision_does_not_overwrite_data_that_no_commit_names(line: Path) -> 
         take_revision(line, "digits", "HEAD")
 
 
+def test_what_was_started_is_remembered_until_other_data_was_trained_on(line: Path) -> None:
+    train(line)
+    (line / "data/raw/images/b.txt").write_text("b")
+    first = find_change(line)
+    assert first is not None and started_for(line, "images", first) is None
+    remember(line, "images", first, "a run")
+    started = started_for(line, "images", first)
+    assert started is not None and started.run == "a run" and started.reason == first.reason
+    (line / "data/raw/images/c.txt").write_text("c")
+    second = find_change(line)
+    assert second is not None and started_for(line, "images", second) is None
+    remember(line, "images", second)
+    assert started_for(line, "images", first) == started
+    take_back(line, "images", second)
+    assert started_for(line, "images", second) is None and started_for(line, "images", first) == started
+    train(line)
+    assert started_for(line, "images", first) is None
+    remember(line, "images", first)
+    (line / ".transferline/watched.json").write_text("{cut off")
+    assert started_for(line, "images", first) is None
+
+
 @pytest.mark.slow
 def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, tmp_path: Path) -> None:
     with recorded(tmp_path / "prefect"):
@@ -181,3 +248,52 @@ def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, tmp_path
         shutil.rmtree(line / "data/raw/images")
         state = watch.watch(return_state=True)
         assert state.is_failed() and "is missing" in str(state.message)
+
+
+@pytest.mark.slow
+def test_one_retraining_for_one_change_also_where_it_fails(line: Path, tmp_path: Path) -> None:
+    train(line)
+    with recorded(tmp_path / "prefect"):
+        (line / "data/raw/images/validate.txt").write_text("the stage validate fails at a file of its name")
+        with held_by_another(line):
+            state: State[None] = watch.watch(return_state=True)
+            assert "1 added: waits, as" in str(state.message) and runs_of("retrain") == []
+        assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: 1 added")
+        for _ in range(2):
+            state = watch.watch(return_state=True)
+            assert state.is_completed() and "already started for this change at 2" in str(state.message)
+            assert "`transferline run` tries again" in str(state.message)
+        command("dvc", "add", "-q", "data/raw/images", cwd=line)
+        assert "already started for this change" in str(watch.watch(return_state=True).message)
+        assert [run.state_name for run in runs_of("retrain")] == ["Failed"]
+        (line / "data/raw/images/validate.txt").rename(line / "data/raw/images/b.txt")
+        assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: ")
+        assert len(runs_of("retrain")) == 2 and "b.txt" in (line / "manifest").read_text()
+        assert watch.watch(return_state=True).message == "no change of images"
+
+
+@pytest.mark.slow
+def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, tmp_path: Path) -> None:
+    """Prefect cancels a run of the deployment so where another one is at work."""
+    train(line)
+    (line / "data/raw/images/b.txt").write_text("b")
+    change = find_change(line)
+    assert change is not None
+    with recorded(tmp_path / "prefect"), get_client(sync_client=True) as client:
+        for cancelled, said in ((False, "already started for this change"), (True, "started retrain: ")):
+            run = client.create_flow_run(retrain)
+            if cancelled:
+                client.set_flow_run_state(run.id, Cancelled(), force=True)
+            remember(line, "images", change, str(run.id))
+            assert said in str(watch.watch(return_state=True).message)
+
+
+@contextmanager
+def held_by_another(root: Path) -> Iterator[None]:
+    """The project while another process trains in it."""
+    lines = "import pathlib, sys; from transferline.lock import held\nwith held(pathlib.Path(), 'a training'):"
+    words = [sys.executable, "-c", f"{lines}\n print('holds it', flush=True)\n sys.stdin.read()"]
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        yield
+        process.communicate()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 RAW = Path("data/raw")
+CORRECTIONS = Path("data/corrections")
 MANIFEST = Path("data/manifest.parquet")
 VALIDATION_REPORT = Path("reports/validation.json")
 DATA_DOCS = Path("reports/data_docs/index.html")

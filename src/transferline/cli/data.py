@@ -1,37 +1,103 @@
 """The commands about datasets: `transferline data …`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, png
 from transferline.errors import TransferlineError
-from transferline.paths import RAW
+from transferline.paths import CORRECTIONS, RAW
 
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    group = commands.add_parser("data", help="bring in a dataset of yours, or look at one").add_subparsers(
+    group = commands.add_parser("data", help="bring in, change, correct and look at datasets").add_subparsers(
         required=True
     )
-    add = add_command(group, "add", _add, "copy a folder, or unpack an archive, into data/raw and `dvc add` it")
+    for add in (_add_add, _add_corrections, _add_show, _add_diff, _add_remove):
+        add(group)
+
+
+def _add_add(group: Commands) -> None:
+    add = add_command(group, "add", _add, "copy a folder, or unpack an archive, into a dataset, and `dvc add` it")
     add.add_argument("source", help="a folder, or the path or URL of a zip or tar")
-    add.add_argument("--name", required=True, help="the dataset's name in params.yaml")
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", help="of the new dataset, as params.yaml names it")
+    which.add_argument("--into", metavar="NAME", help="the dataset that it is added to")
+    add.add_argument("--replace", action="store_true", help="with --into: take the place of files with the same path")
     add.add_argument("--sha256", help="that an archive must have")
+
+
+def _add_corrections(group: Commands) -> None:
+    relabel = add_command(group, "relabel", _relabel, "correct the label of an image, in data/corrections")
+    exclude = add_command(group, "exclude", _exclude, "leave an image out, in data/corrections; its file stays")
+    for correction in (relabel, exclude):
+        correction.add_argument("name", help="the dataset's folder in data/raw")
+        correction.add_argument("path", help="of the image, in that folder or as seen from here")
+        correction.add_argument("--reason", required=True, metavar="TEXT", help="why, for those who read it later")
+    relabel.add_argument("label", help="the right class; of several labels all, with | between them, | alone for none")
+    relabel.add_argument("--never-test", action="store_true", help="keep it, and its group, out of the test split")
+
+
+def _add_show(group: Commands) -> None:
     show = add_command(group, "show", _show, "draw samples, counts, sizes and brightness of a dataset in data/raw")
     show.add_argument("name", help="the dataset's folder in data/raw")
     show.add_argument("--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class")
     show.add_argument("--out", type=png, help="the PNG, instead of reports/data_NAME.png")
 
 
+def _add_diff(group: Commands) -> None:
+    diff = add_command(group, "diff", _diff, "show what differs between two versions of a dataset")
+    diff.add_argument("name", help="the dataset's folder in data/raw")
+    diff.add_argument("revisions", nargs="?", metavar="REV", help="a Git revision, or OLD..NEW, instead of HEAD")
+    diff.add_argument("--out", type=png, help="draw samples of what came, went and changed into this PNG")
+
+
+def _add_remove(group: Commands) -> None:
+    remove = add_command(group, "remove", _remove, "take photographs out of a dataset, or remove the dataset")
+    remove.add_argument("name", help="the dataset's folder in data/raw")
+    remove.add_argument("paths", nargs="*", metavar="PATH", help="files and folders in it; all of it if left out")
+    remove.add_argument("--yes", action="store_true", help="remove the dataset without asking")
+
+
 def _add(options: argparse.Namespace) -> int:
-    """`transferline data add`: prints what was found and the block of params.yaml that reads it."""
+    """`transferline data add`: prints what was found and the block of params.yaml that reads it, or what was merged."""
     from transferline.datasets.add import add
-    from transferline.datasets.contents import describe
+    from transferline.datasets.layout_proposal import describe
 
     source = options.source if "://" in options.source else str(Path(options.source).resolve())
-    found = add(source, options.name, environment.enter_project(), options.sha256)
+    root = environment.enter_project()
+    if options.into:
+        from transferline.datasets.merge import merge
+
+        merged = merge(source, options.into, root, options.sha256, options.replace)
+        commit = f"\ncommit {RAW / options.into}.dvc" if merged.difference else ""
+        print(f"{RAW / options.into}: {merged}{commit}")
+        return 0
+    if options.replace:
+        raise TransferlineError("--replace goes with --into: a new dataset has nothing to replace")
+    found = add(source, options.name, root, options.sha256)
     print(describe(options.name, found))
+    return 0
+
+
+def _relabel(options: argparse.Namespace) -> int:
+    """`transferline data relabel`: corrects the label of an image."""
+    return _correct(options, options.label, options.never_test)
+
+
+def _exclude(options: argparse.Namespace) -> int:
+    """`transferline data exclude`: leaves an image out."""
+    return _correct(options, None, never_test=False)
+
+
+def _correct(options: argparse.Namespace, label: str | None, never_test: bool) -> int:
+    from transferline.datasets.relabel import correct
+
+    typed_in = Path.cwd()
+    root = environment.enter_project()
+    print(correct(root, options.name, (typed_in, options.path), label, options.reason, never_test))
     return 0
 
 
@@ -46,10 +112,51 @@ def _show(options: argparse.Namespace) -> int:
     data = load_params(environment.enter_project() / "params.yaml").data
     raw = RAW / options.name
     layout = layout_of(raw, data)
-    found = look(raw, layout, data.masks if has_masks(layout) else None)
+    masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
+    found = look(raw, layout, masks, corrections)
     try:
         draw(found, raw, options.samples, out)
     except OSError as error:
         raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
     print(f"{raw}: {summary(found, layout)}\nwritten: {out}")
     return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """`transferline data diff`: prints what differs between two versions, and draws it if asked to."""
+    from transferline.datasets.diff import describe, diff
+
+    out = options.out.resolve() if options.out else None
+    compared = diff(environment.enter_project(), options.name, options.revisions)
+    print(describe(compared, options.name))
+    if out:
+        from transferline.datasets.diff_picture import draw
+
+        try:
+            grey = draw(compared, options.name, out)
+        except OSError as error:
+            raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
+        lacking = f" ({grey} pictures are grey: DVC's cache lacks them, `dvc fetch` brings them)" if grey else ""
+        print(f"written: {out}{lacking}")
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    """`transferline data remove`: takes photographs out, or removes the dataset after it has asked."""
+    from transferline.datasets.remove import remove_dataset, remove_photographs
+
+    root = environment.enter_project()
+    if options.paths:
+        print(f"{RAW / options.name}: {remove_photographs(root, options.name, options.paths)}")
+    else:
+        print(remove_dataset(root, options.name, lambda listing: _agreed(listing, options.yes)))
+    return 0
+
+
+def _agreed(listing: str, yes: bool) -> bool:
+    print(listing)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise TransferlineError("nothing was removed: there is no terminal to ask at; give --yes")
+    return input("remove it? [y/N] ").strip().lower() in ("y", "yes")

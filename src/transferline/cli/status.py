@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from transferline.datasets.changes_by_hand import describe_by_hand
+from transferline.datasets.dvc_add import files_below, refuse_repositories
+from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
+from transferline.paths import RAW
 from transferline.pipeline import survey
 from transferline.registry.glance import champion_of
 from transferline.registry.ledger import latest
@@ -15,7 +19,11 @@ def status(root: Path) -> str:
         TransferlineError: the params are faulty, or DVC or MLflow does not answer.
     """
     params = load_params(root / "params.yaml")
+    dataset = params.data.dataset
+    refuse_repositories(files_below(root / RAW / dataset), RAW / dataset)  # DVC itself stops at some of them
     stages = survey(root)
+    if stages.get(dvc_file(dataset).as_posix()) and (changes := describe_by_hand(root, dataset)):
+        stages[dvc_file(dataset).as_posix()] = [changes]
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
     lines = [f"{name:<{width}}  {'; '.join(reasons) or 'up to date'}" for name, reasons in stages.items()]
     would = f"`transferline run` would run {changed} of {len(stages)} stages" if changed else "everything is up to date"

@@ -2,13 +2,13 @@
 
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from transferline.datasets.contents import Survey, survey
+from transferline.datasets.dvc_add import files_below, record, refuse_repositories
+from transferline.datasets.layout_proposal import Survey, survey
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.sources import Archive, Folder, fetch, load_sources
 from transferline.errors import TransferlineError
@@ -30,18 +30,13 @@ def add(source: str, name: str, root: Path, sha256: str | None) -> Survey:
         sha256: what the archive must have; a URL needs one.
 
     Raises:
-        TransferlineError: the name is wrong or taken, the source cannot be had or is empty, or `dvc add` fails; no
-            copy is left behind.
+        TransferlineError: the name is wrong or taken, the source cannot be had or is empty, or `dvc add` fails or does
+            not record every file; no copy is left behind.
     """
     target = root / "data" / "raw" / name
     _check_name(name, root, target)
-    typed = _source(source, sha256)
-    if isinstance(typed, Folder):
-        _refuse_nested(Path(typed.path), target)
     try:
-        fetch(typed, target, root / "data" / "downloads")
-        if isinstance(typed, Archive):
-            _unwrap(target)
+        bring(source, target, root, sha256, apart_from=target)
         found = survey(target)
         _dvc_add(target, root)
     except BaseException:
@@ -50,13 +45,37 @@ def add(source: str, name: str, root: Path, sha256: str | None) -> Survey:
     return found
 
 
+def bring(
+    source: str, target: Path, root: Path, sha256: str | None, apart_from: Path, known: Collection[str] = ()
+) -> None:
+    """Copies or unpacks `source` (see `add`) into the new folder `target`.
+
+    Args:
+        source: a folder, a zip or tar, or the URL of one.
+        target: the new folder.
+        root: the project's folder.
+        sha256: what the archive must have; a URL needs one.
+        apart_from: the dataset's folder, which must not lie in the source, or the source in it.
+        known: names at the top of the dataset; the only folder of an archive is one of the dataset's if it is there.
+
+    Raises:
+        TransferlineError: the source cannot be had, is empty, or holds a repository, of which DVC leaves files out.
+    """
+    typed = _source(source, sha256)
+    if isinstance(typed, Folder):
+        _refuse_nested(Path(typed.path), apart_from)
+        refuse_repositories(files_below(Path(typed.path)), source)
+    fetch(typed, target, root / "data" / "downloads")
+    if isinstance(typed, Archive):
+        refuse_repositories(files_below(target), source)
+        _unwrap(target, known)
+
+
 def _check_name(name: str, root: Path, target: Path) -> None:
     if not re.fullmatch(NAME, name) or len(name) > 64:
         raise TransferlineError(f"{name!r} cannot be a dataset's name; use up to 64 letters, digits, - and _")
     if target.exists():
-        raise TransferlineError(
-            f"{target} is there already; choose another name, or `dvc remove` it and delete it first"
-        )
+        raise TransferlineError(f"{target} is there already; choose another name, or add to it with --into {name}")
     if target.with_name(f"{name}.dvc").exists():
         raise TransferlineError(f"{target}.dvc is there already; `dvc pull {target}.dvc` brings its images")
     sources = root / "data" / "sources.yaml"
@@ -87,21 +106,26 @@ def _refuse_nested(source: Path, target: Path) -> None:
         raise TransferlineError(f"{source} and {target} lie in each other; give the folder of the images alone")
 
 
-def _unwrap(target: Path) -> None:
+def _unwrap(target: Path, known: Collection[str]) -> None:
     """Takes the content of an archive's only folder, and so on, if there are folders in it: that one is no class."""
     tops = [path for path in target.iterdir() if not HIDDEN.search(path.name)]
-    if len(tops) == 1 and tops[0].is_dir() and any(path.is_dir() for path in tops[0].iterdir()):
+    if (
+        len(tops) == 1
+        and tops[0].name not in known
+        and tops[0].is_dir()
+        and any(path.is_dir() for path in tops[0].iterdir())
+    ):
         say(f"{tops[0].name} is the only folder of the archive: taking its content")
         content = tops[0].rename(target.with_name(f".{target.name}.partial"))
         shutil.rmtree(target)
         content.rename(target)
-        _unwrap(target)
+        _unwrap(target, known)
 
 
 def _dvc_add(target: Path, root: Path) -> None:
     path = target.relative_to(root).as_posix()
     say(f"dvc add {path}, which writes {path}.dvc: commit that file")
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "add", path]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {done.stderr.strip()}")
+    try:
+        record(root, target.name)
+    except TransferlineError as error:
+        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {error}") from error

@@ -1,160 +1,177 @@
-"""A first look at a dataset's folder, by names only: what is in it, and which layout fits."""
+"""What two versions of a dataset hold, read by the same layout: images with their labels, and other files."""
 
-from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, cast
-
-import pandas as pd
-from ruamel.yaml import YAML
+from tempfile import TemporaryDirectory
 
 from transferline.datasets.images import IMAGE_SUFFIXES
-from transferline.datasets.layouts.csv_table import SPLIT_NAMES
+from transferline.datasets.layout_proposal import survey
 from transferline.datasets.layouts.listing import HIDDEN, list_dataset
-from transferline.datasets.layouts.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
-from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
+from transferline.datasets.versions import Cache, Files
+from transferline.errors import TransferlineError
+from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params
 from transferline.params.layouts import gives_several_labels, has_masks
 
-LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
-SPLIT_COLUMNS = ("split", "subset", "set")
-SHOWN = 12  # names in a list
+DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a folder holds.
+class Contents:
+    """What a version holds.
 
     Attributes:
-        images: files by suffix that counts as an image's (`IMAGE_SUFFIXES`).
-        others: other files by suffix.
-        hidden: number of hidden files.
-        layout: the layout that fits, if one does.
-        classes: images by class, for each split that the layout names ("" where it names none); only of class folders.
+        files: all of its files.
+        labels: of each image, as in `data/base/tables.py`; None where the layout gives it none.
+        named: paths that a table or list names and that are not in the version.
+        several: whether an image may have several labels.
+        fault: why no labels could be read; "" if they could.
     """
 
-    images: dict[str, int]
-    others: dict[str, int]
-    hidden: int
+    files: Files
+    labels: Mapping[str, str | None]
+    named: tuple[str, ...] = ()
+    several: bool = False
+    fault: str = ""
+
+    @property
+    def others(self) -> Files:
+        """The files that are no images: tables, lists, masks, hidden files and so on."""
+        return {path: md5 for path, md5 in self.files.items() if path not in self.labels}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads versions of one dataset by one layout.
+
+    Attributes:
+        cache: where the tables and lists of versions lie that are not in the workspace.
+        name: of the dataset.
+        layout: None where none fits, or where labels stand in masks whose values `params.yaml` does not explain.
+    """
+
+    cache: Cache
+    name: str
     layout: Layout | None
-    classes: dict[str, dict[str, int]]
+
+    def read(self, files: Files, folder: Path) -> Contents:
+        """The contents of a version whose files lie in `folder`; images there may be empty files."""
+        images = [path for path in files if _is_image(path)]
+        if self.layout is None or not files:
+            return Contents(files, dict.fromkeys(images))
+        try:
+            listing = list_dataset(folder, self.layout).files
+        except TransferlineError as error:
+            reason = str(error).replace(str(folder), f"data/raw/{self.name}")
+            return Contents(files, dict.fromkeys(images), fault=reason)
+        masks = has_masks(self.layout)
+        labels = {
+            path: None if masks or not isinstance(label, str) else label
+            for path, label in zip(listing["path"], listing["label"], strict=True)
+            if _is_image(path)
+        }
+        named = tuple(path for path in labels if path not in files)
+        there = {path: label for path, label in labels.items() if path in files}
+        return Contents(files, there, named, gives_several_labels(self.layout))
+
+    def read_beside(self, files: Files, other: Contents) -> Contents:
+        """The contents of a version that is not in the workspace, with those of another one at hand.
+
+        In class folders the label follows from the path, so that only paths which the other version lacks are read.
+        """
+        if not self.labels_are_folders or other.fault:
+            with version_folder(self.cache, files, self.layout) as folder:
+                return self.read(files, folder)
+        fresh = {path: md5 for path, md5 in files.items() if path not in other.files}
+        with skeleton(fresh, {}, files) as folder:
+            read = self.read(fresh, folder)
+        known = {path: label for path, label in other.labels.items() if path in files}
+        return Contents(files, {**known, **read.labels}, fault=read.fault)
+
+    @property
+    def labels_are_folders(self) -> bool:
+        """Whether the folder that an image is in says its label."""
+        return isinstance(self.layout, ClassFolders | SplitClassFolders)
 
 
-def survey(folder: Path) -> Survey:
-    """Looks at the names of all files below `folder`."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    visible = [path for path in files if not HIDDEN.search(path.relative_to(folder).as_posix())]
-    suffixes = Counter(path.suffix.lower() or "(none)" for path in visible)
-    layout = _layout(folder)
-    return Survey(
-        images={suffix: count for suffix, count in suffixes.most_common() if suffix in IMAGE_SUFFIXES},
-        others={suffix: count for suffix, count in suffixes.most_common() if suffix not in IMAGE_SUFFIXES},
-        hidden=len(files) - len(visible),
-        layout=layout,
-        classes=_classes(folder, layout) if isinstance(layout, ClassFolders | SplitClassFolders) else {},
-    )
+def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None = None) -> tuple[Reader, Contents]:
+    """The contents of a version, by the layout of `params.yaml` if that is about this dataset, else by the one that the
+    files suggest; and what reads other versions in the same way.
+
+    Args:
+        cache: of the project.
+        name: of the dataset.
+        files: of the version.
+        workspace: the folder that holds them; None if they are not in the workspace.
+
+    Raises:
+        TransferlineError: the params are faulty, or tables and lists with labels can neither be found nor fetched.
+    """
+    named = layout_in_params(cache.root, name)
+    with nullcontext(workspace) if workspace else version_folder(cache, files, named) as folder:
+        reader = Reader(cache, name, named or survey(folder).layout)
+        return reader, reader.read(files, folder)
 
 
-def _classes(folder: Path, layout: Layout) -> dict[str, dict[str, int]]:
-    files = list_dataset(folder, layout).files.fillna({"given": ""})
-    is_image = files["path"].map(lambda path: path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path))
-    images = files[is_image & files["label"].notna()]
-    counts: dict[str, dict[str, int]] = {}
-    for split, label in zip(images["given"], images["label"], strict=True):
-        of_split = counts.setdefault(split, {})
-        of_split[label] = of_split.get(label, 0) + 1
-    return counts
+def read_both(
+    cache: Cache, name: str, versions: tuple[Files, Files], workspace: Path | None
+) -> tuple[Contents, Contents]:
+    """The contents of an older and a newer version, read by the same layout (see `read_contents`); the files of the
+    newer one are in `workspace` if that is given."""
+    before, after = versions
+    reader, newer = read_contents(cache, name, after, workspace)
+    if reader.layout is None:  # the older one may have more class folders
+        reader, older = read_contents(cache, name, before)
+        return older, reader.read(after, workspace) if workspace else reader.read_beside(after, older)
+    return reader.read_beside(before, newer), newer
 
 
-def _layout(folder: Path) -> Layout | None:
-    tables = [layout for table in sorted(folder.glob("*.csv")) if (layout := _csv(table))]
-    if tables:
-        return tables[0]
-    if (folder / IMAGES).is_dir() and (voc := _voc(folder)):
-        return voc
-    folders = [path.name for path in folder.iterdir() if path.is_dir() and not HIDDEN.search(path.name)]
-    if {"images", "masks"} <= set(folders):
-        return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks")
-    splits = _splits({name: name for name in folders})
-    if splits:
-        return SplitClassFolders(kind="split_class_folders", **splits)
-    return ClassFolders(kind="class_folders") if len(folders) > 1 else None
+def layout_in_params(root: Path, name: str) -> Layout | None:
+    """The layout of `params.yaml` if that is about this dataset.
+
+    Raises:
+        TransferlineError: the params are faulty.
+    """
+    data = load_params(root / "params.yaml").data
+    return data.layout if data.dataset == name else None
 
 
-def _splits(names: dict[str, str]) -> dict[str, Any]:
-    """The values of those `names` that are usual for splits; empty where none fits train or none the test set."""
-    usual = {name.lower(): value for name, value in names.items()}
-    train, validation, test = (
-        next((usual[name] for name in SPLIT_NAMES[split] if name in usual), None)
-        for split in ("train", "validation", "test")
-    )
-    if not train or not (test or validation):
-        return {}
-    return {"train": train, "validation": validation if test else None, "test": test or validation}
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path)
 
 
-def _voc(folder: Path) -> Voc | None:
-    if next((folder / ANNOTATIONS).glob("*.xml"), None):
-        labels: Literal["annotations", "image_sets", "masks"] = "annotations"
-    elif next((folder / CLASS_LISTS).glob("*_*.txt"), None):
-        labels = "image_sets"
-    elif next((folder / MASKS).glob("*.png"), None):
-        labels = "masks"
-    else:
-        return None
-    listed = split_lists(folder)
-    splits = [_splits({name.removeprefix(task): name for name in listed}) for task in ("Main/", "Segmentation/")]
-    return Voc(
-        kind="voc", labels=labels, **(splits[0] or splits[1] or {"train": None, "validation": None, "test": None})
-    )
+@contextmanager
+def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterator[Path]:
+    """A folder that looks like a version of a dataset to what reads names and labels.
+
+    Raises:
+        TransferlineError: tables or lists with labels are not in the cache and cannot be fetched.
+    """
+    describing = {path: md5 for path, md5 in files.items() if path.lower().endswith(DESCRIBING_SUFFIXES)}
+    if (layout is None or isinstance(layout, Csv | Voc)) and (why := cache.fetch(describing.values())):
+        lacking = cache.missing(describing.values())
+        names = [path for path, md5 in describing.items() if md5 in lacking]
+        raise TransferlineError(
+            f"{names[0]}{f' and {len(names) - 1:,} more files' * (len(names) > 1)}, which may hold labels of an "
+            f"earlier version, cannot be read: they are not in DVC's cache and cannot be fetched: {why}"
+        )
+    contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
+    with skeleton(files, contents) as folder:
+        yield folder
 
 
-def _csv(table: Path) -> Csv | None:
-    """The layout of a table with a column that names files next to it, and one for the label or several of 0 and 1."""
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        row = rows.iloc[0]
-    except (OSError, ValueError, IndexError):
-        return None
-    path = next((column for column in row.index if row[column] and (table.parent / row[column]).is_file()), None)
-    label, split = (
-        next((column for column in row.index if column.lower() in names), None)
-        for names in (LABEL_COLUMNS, SPLIT_COLUMNS)
-    )
-    if path and label:
-        return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
-    flags = tuple(str(column) for column in rows if set(rows[column]) <= {"0", "1"})
-    if path and len(flags) > 1:
-        return Csv(kind="csv", file=table.name, path_column=path, label_columns=flags, split_column=split)
-    return None
-
-
-def describe(name: str, found: Survey) -> str:
-    """What was found in the dataset `name`, and the block of `params.yaml` that reads it."""
-    counts = [("images", found.images), ("other files", found.others)]
-    parts = [f"{sum(of.values()):,} {what}{_list(of)}" for what, of in counts] + [f"{found.hidden:,} hidden files"]
-    lines = [f"data/raw/{name}: {'; '.join(parts)}"]
-    lines += [f"{split or 'classes'}{_list(classes)}" for split, classes in found.classes.items()]
-    if found.layout is None:
-        wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
-        return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
-    classes = {label for of_split in found.classes.values() for label in of_split}
-    several = gives_several_labels(found.layout)
-    single = "binary" if len(classes) == 2 else "multiclass"
-    block: dict[str, Any] = {
-        "dataset": name,
-        "problem": "segmentation" if has_masks(found.layout) else "multilabel" if several else single,
-        "layout": found.layout.model_dump(mode="json", exclude_unset=True),
-    }
-    if has_masks(found.layout):
-        block["masks"] = {"classes": ["name of value 0", "name of value 1"], "void": 255}
-    text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
-    yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
-    yaml.dump({"data": block}, text)
-    return "\n".join([*lines, "This fits it in params.yaml:", text.getvalue().rstrip()])
-
-
-def _list(counts: dict[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in counts.items()][:SHOWN]
-    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
-    return f" ({', '.join(shown + more)})" if counts else ""
+@contextmanager
+def skeleton(paths: Iterable[str], contents: Mapping[str, Path], folders_of: Iterable[str] = ()) -> Iterator[Path]:
+    """A folder with the files `paths`, all of them empty but those whose content is named, and with the folders of the
+    files `folders_of`."""
+    with TemporaryDirectory(prefix="transferline-") as scratch:
+        folder = Path(scratch).resolve()
+        for parent in {(folder / path).parent for path in (*paths, *folders_of)}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            if path in contents:
+                (folder / path).symlink_to(contents[path].resolve())
+            else:
+                (folder / path).touch()
+        yield folder

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from transferline.datasets.checks.correction_file import read_corrections
+from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.contents import survey
+from transferline.datasets.layout_proposal import survey
 from transferline.datasets.layouts.listing import list_dataset
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
@@ -29,6 +31,8 @@ class Look:
         unreadable: paths of image files that cannot be read.
         unlabelled: number of readable images without a label.
         others: number of files that are no images.
+        relabelled: number of images whose label was corrected.
+        left_out: number of readable images that a correction leaves out.
     """
 
     images: pd.DataFrame
@@ -36,6 +40,8 @@ class Look:
     unreadable: tuple[str, ...]
     unlabelled: int
     others: int
+    relabelled: int
+    left_out: int
 
     def counts(self) -> pd.DataFrame:
         """Images by class (row, in the order of `classes`) and split (column)."""
@@ -64,35 +70,42 @@ def layout_of(raw: Path, data: Data) -> Layout:
     return layout
 
 
-def look(raw: Path, layout: Layout, masks: Masks | None = None) -> Look:
+def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Path | None = None) -> Look:
     """Opens every file of a dataset once.
 
     Args:
         raw: the dataset's folder.
         layout: where its labels stand.
         masks: what the values of its masks mean; only for a layout with masks.
+        corrections: the file with the dataset's corrections, which need not exist.
 
     Raises:
-        TransferlineError: see `list_dataset`; or no image has a label and can be read.
+        TransferlineError: see `list_dataset`; or no image has a label and can be read, or the corrections are wrong.
     """
     listing = list_dataset(raw, layout)
     files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
     if masks:
         files["label"] = scan_masks(raw, files, masks)["label"]
+    broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)
     readable = files[files["luminance_mean"].notna()]
+    entries = read_corrections(corrections, listing, layout) if corrections else []
+    readable = correct_labels(readable, match(entries, readable)[0])
+    left_out = int(readable["excluded"].sum())
+    readable = readable[~readable["excluded"]]
     labelled = readable[readable["label"].notna()]
     if labelled.empty:
         raise TransferlineError(f"{raw}: no image there that can be read and has a label")
     several = gives_several_labels(layout) or has_masks(layout)
     names = [tuple(split_labels(label)) if several else (label,) for label in labelled["label"]]
     declared = {*listing.classes, *(Path(folder).name for folder in listing.folders)}
-    broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)
     return Look(
         images=labelled.assign(labels=pd.Series(names, labelled.index)).reset_index(drop=True),
         classes=tuple(sorted({name for labels in names for name in labels} | declared, key=natural)),
         unreadable=tuple(files.loc[broken, "path"]),
         unlabelled=len(readable) - len(labelled),
-        others=len(files) - len(readable) - int(broken.sum()),
+        others=len(files) - len(readable) - left_out - int(broken.sum()),
+        relabelled=int((labelled["label"] != labelled["label_before"]).sum()),
+        left_out=left_out,
     )
 
 
@@ -112,6 +125,8 @@ def summary(found: Look, layout: Layout) -> str:
         f"skipped: {len(found.unreadable):,} unreadable{_names(found.unreadable)}, "
         f"{found.unlabelled:,} without a label, {found.others:,} other files",
     ]
+    if found.relabelled or found.left_out:
+        lines.append(f"corrections: {found.relabelled:,} relabelled, {found.left_out:,} left out")
     return "\n".join(lines)
 
 

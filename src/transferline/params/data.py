@@ -101,10 +101,10 @@ class Data(Section):
 class Rules(Section):
     """The severity of each rule.
 
-    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line. Of the masks of a segmentation problem:
-    `mask_missing` is one that is not there or cannot be read, `mask_size` has another size than its image,
-    `mask_values` holds values that are neither a class nor void, `mask_empty` holds nothing but void, or but void and a
-    class called background.
+    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line. `unmatched_correction` is a row of
+    `data/corrections/<dataset>.csv` that no image matches. Of the masks of a segmentation problem: `mask_missing` is
+    one that is not there or cannot be read, `mask_size` has another size than its image, `mask_values` holds values
+    that are neither a class nor void, `mask_empty` holds nothing but void, or but void and a class called background.
     """
 
     undecodable: Severity
@@ -122,6 +122,7 @@ class Rules(Section):
     split_duplicate: Severity
     near_duplicate: Severity
     former_test_image: Severity = "fail"
+    unmatched_correction: Literal["warn", "fail"] = "warn"
     few_images: Literal["warn", "fail"]
     imbalance: Literal["warn", "fail"]
     empty_class: Literal["warn", "fail"]

@@ -13,6 +13,7 @@ from transferline.registry import gates
 from transferline.registry.comparison import Loaded, Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
 from transferline.registry.models import download, fetch
+from transferline.registry.trained_data import read_trained_data, trained_data
 from transferline.registry.version_files import EVALUATION, ORIGIN
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def decide(
         change=change,
         version=str(version.version) if version else None,
         test_set=hash_of_test_set(rows["sha256"]),
+        data=trained_data(root, params.data.dataset),
+        champion_data=read_trained_data(download(version) / ORIGIN) if version else None,
     )
 
 

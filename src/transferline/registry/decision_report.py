@@ -13,8 +13,10 @@ from transferline.metrics.headline import METRIC
 from transferline.params import Params
 from transferline.paths import RAW
 from transferline.registry.comparison import Change, Scored
+from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
 from transferline.registry.gates import Gate
+from transferline.registry.trained_data import TrainedData
 
 REPORT = Path("reports/decision")
 LISTED = 1000
@@ -39,6 +41,7 @@ img { max-width: 100%; display: block; }
 </head>
 <body>
 <h1>{{ model }}: {{ verdict }}</h1>
+{% if warning %}<p class="failed">Warning: {{ warning }}</p>{% endif %}
 <p>{{ reason }}</p>
 <table>
 <tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th>
@@ -55,6 +58,14 @@ img { max-width: 100%; display: block; }
 {% for gate in gates %}
 <tr><td>{{ gate.name }}</td><td class="{{ gate.state.split()[0] }}">{{ gate.state }}</td>
 <td>{{ gate.sentence }}</td></tr>
+{% endfor %}
+</table>
+<h2>Data</h2>
+{% for sentence in data_sentences %}<p>{{ sentence }}</p>{% endfor %}
+<table>
+<tr><th>class</th>{% for split in splits %}<th>{{ split }}</th>{% endfor %}</tr>
+{% for name, cells in data_rows %}
+<tr><td>{{ name }}</td>{% for cell in cells %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
 {% for title, text, picture in pictures %}
@@ -77,6 +88,9 @@ class Case:
         reason: why, in a sentence.
         version: of the champion, None while there is none.
         test_set: the sha256 of the test set's list of images.
+        data: what the challenger was trained on.
+        champion_data: what the champion was trained on; None where that is not known.
+        warning: what else to think of before it is believed; empty if nothing.
     """
 
     accepted: bool
@@ -88,6 +102,9 @@ class Case:
     change: Change | None
     version: str | None
     test_set: str
+    data: TrainedData
+    champion_data: TrainedData | None = None
+    warning: str = ""
 
     def failed(self, gate: str) -> bool:
         """Whether the gate of that name failed."""
@@ -110,8 +127,12 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             model=params.promote.model_name,
             verdict=case.verdict,
             reason=case.reason,
+            warning=case.warning,
             metric=params.select.metric,
             models=models,
+            data_sentences=data_sentences(case.data, case.champion_data),
+            data_rows=data_rows(case.data, case.champion_data),
+            splits=SPLITS,
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
             robust_metric=METRIC[case.challenger.card.problem].replace("_", " "),
             gates=case.gates,
@@ -137,9 +158,14 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         "model": params.promote.model_name,
         "verdict": case.verdict,
         "reason": case.reason,
+        "warning": case.warning,
         "metric": params.select.metric,
         "images": len(case.challenger.predictions),
         "test_set": case.test_set,
+        "data": {
+            "challenger": case.data.model_dump(),
+            "champion": case.champion_data and case.champion_data.model_dump(),
+        },
         "challenger": _row(case.challenger, params.select.metric),
         "gates": [asdict(gate) for gate in case.gates],
     }

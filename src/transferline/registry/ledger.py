@@ -4,11 +4,12 @@ It is only ever appended to, and lies in the project's `mlruns` also where MLflo
 """
 
 import getpass
+import json
 import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +23,8 @@ LEDGER = Path("mlruns/ledger.jsonl")
 COPIED_TAGS = (
     "dataset",
     "data_revision",
+    "corrections_revision",
+    "images",
     "git_commit",
     "git_changed",
     "dvc_lock_sha256",
@@ -45,7 +48,8 @@ class Move(BaseModel):
         former, version: the versions that it moved from (None for the first champion) and to.
         forced: whether failed gates were overridden.
         figure: the test figure of `version` when it was promoted, such as `accuracy 0.9432`.
-        test_set: sha256 of the list of test images in `mlruns/test_sets` that the decision was made on.
+        test_set: sha256 of the list of test images that the decision was made on; `data/tested_images.txt` names it.
+        data_revision, corrections_revision, images, images_by_class: see `TrainedData`; older lines lack some.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +67,9 @@ class Move(BaseModel):
     test_set: str
     dataset: str = ""
     data_revision: str = ""
+    corrections_revision: str = ""
+    images: int = 0
+    images_by_class: dict[str, int] = Field(default_factory=dict)
     git_commit: str = ""
     git_changed: str = ""
     dvc_lock_sha256: str = ""
@@ -70,9 +77,10 @@ class Move(BaseModel):
     model_sha256: str = ""
 
 
-def provenance_of(version: "ModelVersion") -> dict[str, str]:
+def provenance_of(version: "ModelVersion") -> dict[str, Any]:
     """What a move repeats of a version's tags."""
-    return {name: version.tags[name] for name in COPIED_TAGS if name in version.tags}
+    copied = {name: version.tags[name] for name in COPIED_TAGS if name in version.tags}
+    return {**copied, "images_by_class": json.loads(version.tags.get("images_by_class", "{}"))}
 
 
 def append(root: Path, move: Move) -> None:
@@ -117,7 +125,7 @@ def history(root: Path, model: str) -> str:
     moves = [move for move in reversed(read(root)) if move.model == model]
     if not moves:
         return f"{model} has had no champion yet"
-    rows = [("when (UTC)", "what", "from", "to", "test", "data", "commit", "who", "why")]
+    rows = [("when (UTC)", "what", "from", "to", "test", "data", "images", "commit", "who", "why")]
     rows += [
         (
             move.time[:16].replace("T", " "),
@@ -126,6 +134,7 @@ def history(root: Path, model: str) -> str:
             move.version,
             move.figure,
             move.data_revision[:8] or "-",
+            f"{move.images:,}" if move.images else "-",
             (move.git_commit[:8] or "-") + ("+" if move.git_changed else ""),
             move.who,
             move.reason,

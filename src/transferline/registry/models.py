@@ -16,6 +16,7 @@ from transferline.params import Params
 from transferline.paths import VALIDATION_REPORT
 from transferline.registry.lineage import provenance
 from transferline.registry.runs import find_or_replay
+from transferline.registry.trained_data import TrainedData, trained_data
 from transferline.registry.version_files import ORIGIN, keep
 
 if TYPE_CHECKING:
@@ -78,13 +79,15 @@ def register(
     if found is not None:
         return found
     run, (_, card) = find_or_replay(client, params, folder), loaded
+    data = trained_data(root, params.data.dataset)
     ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, loaded, evaluation)
+        logged = _log(client, root, folder, loaded, evaluation, data)
     client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     tags = {
-        **provenance(root, params.data.dataset),
+        **provenance(root, data),
+        **data.class_tag(),
         **{tag: file_sha256(stored / file) for file, tag in HASHED.items()},
         "candidate": card.candidate,
         "phase": card.phase,
@@ -95,7 +98,9 @@ def register(
     return client.get_model_version(name, registered.version)
 
 
-def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", evaluation: Path) -> str:
+def _log(
+    client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", evaluation: Path, data: TrainedData
+) -> str:
     """Logs a model to the active run; returns its URI.
 
     MLflow asks the model to save itself, and a Keras file holds the time of its saving: it gets the trained file.
@@ -118,7 +123,7 @@ def _log(client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", eva
         ],  # else it searches
     )
     with tempfile.TemporaryDirectory() as scratch:
-        keep(root, folder, evaluation, Path(scratch) / ORIGIN)
+        keep(root, folder, evaluation, data, Path(scratch) / ORIGIN)
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
 

@@ -1,12 +1,13 @@
 """Promotion: the selected model becomes the champion if it passes every gate on today's test set."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.datasets.tables import read_table
-from transferline.datasets.tested_images import keep_test_set
+from transferline.datasets.lock_file import require_trained_on
+from transferline.datasets.tables import ImageTable, read_table
+from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
@@ -21,6 +22,7 @@ from transferline.registry.tracking import connect
 from transferline.registry.transaction import JOURNAL, move_champion, recover
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
     from transferline.registry.decision_report import Case
@@ -60,8 +62,8 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         force: the reason to promote in spite of failed gates; None to obey them.
 
     Raises:
-        TransferlineError: nothing is selected yet, a limit has no figure, the smoke test failed, or MLflow does not
-            answer.
+        TransferlineError: nothing is selected yet, what is selected was trained on other data than that of the
+            manifest, a limit has no figure, the smoke test failed, or MLflow does not answer.
     """
     folder, evaluation = selected_model(root)
     name = params.promote.model_name
@@ -70,6 +72,8 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     former = champion_of(params.record, root, name)
     if former and former[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
         return Decision(False, f"version {former[0]} is the champion already", former[0])
+    _require_manifest(root)
+    require_trained_on(root, folder.parent.name, params.data.dataset)
     files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
     basis = decided.basis(params, files, former)
     if not dry_run and force is None and (last := decided.decided(root, basis)):
@@ -87,14 +91,17 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
     loaded = load(folder)
     case = decide(params, root, table, folder, loaded, evaluation, champion, force)
+    case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
         version = register(client, params, root, folder, loaded, evaluation)
         number = str(version.version)
         client.log_artifacts(str(version.run_id), str(report), "decision")
         if case.accepted:
-            keep_test_set(root, table.of_split("test")["sha256"])
+            grown = keep_test_set(root, table.of_split("test")["sha256"])
             move_champion(client, root, _move(params, version, champion, case))
+            if grown:
+                say(f"promote: commit {TESTED_IMAGES}, so that every clone keeps these test images out of training")
         else:
             client.set_registered_model_alias(name, CHALLENGER, number)
             if not case.failed(LATENCY):  # the machine may have been busy
@@ -111,6 +118,36 @@ def selected_model(root: Path) -> tuple[Path, Path]:
     chosen = json.loads(metrics.read_text(encoding="utf-8"))["selected"]
     place = Path(chosen["candidate"]) / chosen["phase"]
     return root / MODELS / place, root / EVALUATIONS / place
+
+
+def _require_manifest(root: Path) -> None:
+    if not (root / MANIFEST).exists():
+        raise TransferlineError(
+            f"{MANIFEST} is missing: `validate` has not accepted the data; `transferline run` shows why"
+        )
+
+
+def _warned(case: "Case", warning: str) -> "Case":
+    if not warning:
+        return case
+    say(f"promote: warning: {warning}")
+    return replace(case, warning=warning, reason=f"{case.reason}; warning: {warning}")
+
+
+def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: ImageTable) -> str:
+    """What to think of where champions were tested on these images, but the registry has no version of the model."""
+    name = params.promote.model_name
+    if client.search_model_versions(f"name = '{name}'", max_results=1):
+        return ""
+    tested = len(former_test_images(root).keys() & set(table.rows["sha256"]))
+    if not tested:
+        return ""
+    return (
+        "this clone has no registry; the first model here is not the first champion: earlier ones were tested on "
+        f"{tested} of these images ({TESTED_IMAGES}), and no version of {name} is registered at record.tracking_uri = "
+        f"{params.record.tracking_uri}. Copy mlruns/ from the machine that has it, or set record.tracking_uri to a "
+        "server that both use"
+    )
 
 
 def _move(params: Params, version: "ModelVersion", champion: "ModelVersion | None", case: "Case") -> ledger.Move:

@@ -21,6 +21,7 @@ from transferline.progress import say
 from transferline.registry.file_comparison import compare_lines
 from transferline.registry.models import download, version_named
 from transferline.registry.tracking import connect
+from transferline.registry.version_data import bring_data, check_corrections
 from transferline.registry.version_files import LOCK, ORIGIN, PATCH
 
 if TYPE_CHECKING:
@@ -46,16 +47,19 @@ def reproduce(params: Params, root: Path, number: str) -> Reproduction:
         number: of the version.
 
     Raises:
-        TransferlineError: code or data are no longer to be had, or a stage failed.
+        TransferlineError: code, data or corrections are no longer to be had, which is said before anything is
+            trained, or a stage failed.
     """
     client = connect(params.record, root)
     version = version_named(client, params.promote.model_name, number)
     stored = download(version)
     with _worktree(root, version, stored / ORIGIN / PATCH) as project:
-        shutil.copyfile(stored / ORIGIN / LOCK, project / LOCK)
+        _take_lock(stored / ORIGIN / LOCK, project, version)
         _use_own_mlflow(project)
         cache = root / dvc(root, "cache", "dir").strip()
-        _bring_data(root, project, version, cache)
+        _share_cache(root, project, cache)
+        bring_data(project, version)
+        check_corrections(project, version)
         (project / LOCK).unlink()  # nothing counts as done already
         say(f"reproduce: running all stages of version {number}, commit {version.tags['git_commit'][:8]}")
         _run_all(project)
@@ -85,6 +89,16 @@ def _worktree(root: Path, version: "ModelVersion", patch: Path) -> Iterator[Path
             git(root, "worktree", "remove", "--force", str(tree))
 
 
+def _take_lock(lock: Path, project: Path, version: "ModelVersion") -> None:
+    """Puts the version's `dvc.lock` in place, which says what it was trained on."""
+    if not lock.exists():
+        raise TransferlineError(
+            f"version {version.version} cannot be reproduced: it was registered without {LOCK}, so that nobody knows "
+            "what it was trained on; train with `transferline run` or `dvc repro`"
+        )
+    shutil.copyfile(lock, project / LOCK)
+
+
 def _use_own_mlflow(project: Path) -> None:
     """The runs of a reproduction are nobody's business; `record` has no influence on what is trained."""
     yaml, path = YAML(), project / "params.yaml"
@@ -95,26 +109,12 @@ def _use_own_mlflow(project: Path) -> None:
     yaml.dump(tree, path)
 
 
-def _bring_data(root: Path, project: Path, version: "ModelVersion", cache: Path) -> None:
-    """Checks the raw images out of the project's DVC cache, or pulls them from its remote."""
+def _share_cache(root: Path, project: Path, cache: Path) -> None:
+    """Has the worktree use the project's DVC cache, and its remotes with their passwords."""
     local = root / ".dvc" / "config.local"
     if local.exists():
         shutil.copyfile(local, project / ".dvc" / "config.local")
     dvc(project, "cache", "dir", "--local", str(cache.resolve()))
-    dataset = version.tags["dataset"]
-    own = project / "data" / "raw" / f"{dataset}.dvc"
-    target = str(own.relative_to(project)) if own.exists() else f"data/dvc.yaml:fetch@{dataset}"
-    try:
-        dvc(project, "checkout", target)
-    except TransferlineError:
-        say(f"reproduce: {dataset} is not in the DVC cache, pulling it")
-        try:
-            dvc(project, "pull", target)
-        except TransferlineError as error:
-            raise TransferlineError(
-                f"version {version.version} cannot be reproduced: its data, {dataset} at revision "
-                f"{version.tags.get('data_revision', 'unknown')}, is neither in the DVC cache nor in a remote: {error}"
-            ) from error
 
 
 def _run_all(project: Path) -> None:

@@ -16,6 +16,7 @@ from transferline.processes import own_identity
 from transferline.progress import say
 from transferline.registry.lineage import provenance
 from transferline.registry.tracking import connect, experiment_id
+from transferline.registry.trained_data import DATA_FILE, trained_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,7 +78,8 @@ def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[
     from mlflow.entities import Param
 
     root = Path.cwd()
-    described = {"candidate": card.candidate, "phase": card.phase, **provenance(root, params.data.dataset), **tags}
+    data = trained_data(root, params.data.dataset)
+    described = {"candidate": card.candidate, "phase": card.phase, **provenance(root, data), **tags}
     described |= own_identity().tags()
     run = client.create_run(
         experiment_id(client, params.record, root), tags=described, run_name=f"{card.candidate} {card.phase}"
@@ -89,6 +91,7 @@ def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[
     pairs = [Param(key, str(value)) for key, value in _flatten(settings).items()]
     client.log_batch(run.info.run_id, params=pairs)
     client.log_dict(run.info.run_id, params.model_dump(mode="json", by_alias=True), "params.json")
+    client.log_dict(run.info.run_id, data.model_dump(), DATA_FILE)
     return str(run.info.run_id)
 
 

@@ -5,19 +5,28 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from transferline.datasets.tables import read_table
 from transferline.git_and_dvc import git_or_nothing
 from transferline.models.exported import PARITY_FILE
-from transferline.paths import METRICS
+from transferline.paths import MANIFEST, METRICS
+from transferline.registry.trained_data import DATA_FILE, TrainedData
 
 ORIGIN = "origin"
-LOCK, PATCH, EVALUATION = "dvc.lock", "changes.patch", "evaluation.json"
+LOCK, PATCH, EVALUATION, LISTED = "dvc.lock", "changes.patch", "evaluation.json", "manifest.csv"
+LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
 # what the pipeline reads, apart from the raw images, which DVC keeps
-SOURCES = ("src", "networks", "dvc.yaml", "dvc.lock", "params.yaml", "data/*.yaml", "data/dvc.lock", "data/raw/*.dvc")
+SOURCES = (
+    *("src", "networks", "dvc.yaml", "dvc.lock", "params.yaml"),
+    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*"),
+)
 
 
-def keep(root: Path, folder: Path, evaluation: Path, target: Path) -> None:
+def keep(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
     """Copies the answers for the smoke test, `dvc.lock` with all stages, the figures of all candidates and of this
-    one, and as a patch what differs from the Git commit."""
+    one, what it was trained on, and as a patch what differs from the Git commit.
+
+    The manifest is kept as CSV, which MLflow's page shows as a table; of Parquet it shows nothing.
+    """
     target.mkdir(parents=True)
     shutil.copyfile(folder / PARITY_FILE, target / PARITY_FILE)
     for source, name in (
@@ -28,6 +37,9 @@ def keep(root: Path, folder: Path, evaluation: Path, target: Path) -> None:
         if source.exists():
             shutil.copyfile(source, target / name)
     (target / PATCH).write_bytes(changes(root))
+    (target / DATA_FILE).write_text(data.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    rows = read_table(root / MANIFEST).rows
+    rows[[name for name in LISTED_COLUMNS if name in rows]].to_csv(target / LISTED, index=False)
 
 
 def changes(root: Path) -> bytes:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from transferline.datasets.cached import not_in_cache
 from transferline.datasets.sources import fetch, source_of
+from transferline.datasets.versions import md5_of, open_cache
 from transferline.errors import TransferlineError
 from transferline.params import Params
+from transferline.text import first_of
 
-NAMED = 5
+SHOWN = 5
 
 
 def run(params: Params, *, name: str, sources: Path, raw: Path, downloads: Path) -> None:
@@ -16,11 +17,12 @@ def run(params: Params, *, name: str, sources: Path, raw: Path, downloads: Path)
     Raises:
         TransferlineError: the dataset cannot be had, or `raw` holds files of somebody's own, which would be lost.
     """
-    source = source_of(name, sources)
-    if own := not_in_cache(Path.cwd(), raw):
-        named = ", ".join(map(str, own[:NAMED])) + (f" and {len(own) - NAMED} more" if len(own) > NAMED else "")
+    source, cache = source_of(name, sources), open_cache(Path.cwd())
+    files = sorted(path for path in raw.rglob("*") if path.is_file())
+    if own := [path for path in files if cache.find(md5_of(path)) is None]:
         raise TransferlineError(
-            f"{raw} is fetched as a whole, and these files would be lost: {named}. A public dataset cannot be changed: "
-            f"move them elsewhere, or make the folder a dataset of yours with `transferline data add {raw} --name NAME`"
+            f"{raw} is fetched as a whole, and these files would be lost: {first_of(own, SHOWN)}. A public dataset "
+            "cannot be changed: move them elsewhere, or make the folder a dataset of yours with `transferline data add "
+            f"{raw} --name NAME`"
         )
     fetch(source, raw, downloads)

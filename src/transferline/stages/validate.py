@@ -11,11 +11,15 @@ from transferline.params import Params
 from transferline.progress import say
 
 
-def run(params: Params, *, raw: Path, manifest: Path, report: Path, docs: Path, quarantined: Path) -> None:
-    """Validates the dataset in `raw`; writes the manifest only if it may be trained on."""
+def run(
+    params: Params, *, raw: Path, corrections: Path, manifest: Path, report: Path, docs: Path, quarantined: Path
+) -> None:
+    """Validates the dataset in `raw` with its file in the folder `corrections`; writes the manifest only if it may be
+    trained on."""
     manifest.unlink(missing_ok=True)
     former = former_test_images(Path.cwd())
-    validation = validate_dataset(raw, params.data, params.validate_, former, params.compute)
+    file = corrections / f"{params.data.dataset}.csv"
+    validation = validate_dataset(raw, params.data, params.validate_, former, params.compute, file)
     write_report(validation, report)
     write_data_docs(validation.results, docs)
     draw_quarantined(validation, raw, quarantined)

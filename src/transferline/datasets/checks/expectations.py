@@ -15,6 +15,7 @@ import pandas as pd
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column
 
+from transferline.datasets.checks.corrections import LEFT_OUT
 from transferline.params import Severity, Validate
 
 GX_SEVERITY = {"quarantine": "critical", "fail": "critical", "warn": "warning"}
@@ -44,6 +45,16 @@ def _expect(
     wanted = ", ".join(f"{key} {value!r}" for key, value in arguments.items())
     text = f"{rule} ({severity}): {kind.expectation_type}, {wanted}"
     return kind(severity=GX_SEVERITY[severity], meta=meta, description=text, **arguments)
+
+
+def correction_expectations(validate: Validate) -> list[Any]:
+    """What is expected of the corrections; the table is that of `correction_table`."""
+    outside, between = gxe.ExpectColumnValuesToNotBeInSet, gxe.ExpectColumnValuesToBeBetween
+    rule = partial(_expect, validate, detail="{reason}")
+    return [
+        rule("excluded", kind=outside, column="correction", value_set=[LEFT_OUT], severity="quarantine"),
+        rule("unmatched_correction", kind=between, column="images", min_value=1),
+    ]
 
 
 def file_expectations(validate: Validate) -> list[Any]:

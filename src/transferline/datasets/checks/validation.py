@@ -3,16 +3,28 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
+from transferline.datasets.checks.class_counts import class_table, count_classes, labelled_images
+from transferline.datasets.checks.correction_file import read_corrections
+from transferline.datasets.checks.corrections import (
+    Change,
+    correct_labels,
+    correction_table,
+    count_changes,
+    keep_out_of_test,
+    list_changes,
+    match,
+)
 from transferline.datasets.checks.duplicates import exact_duplicates, near_duplicates
 from transferline.datasets.checks.expectations import (
     NO_TEST_SET,
     Finding,
     Judge,
     class_expectations,
+    correction_expectations,
     duplicate_expectations,
     file_expectations,
     history_expectations,
@@ -22,11 +34,14 @@ from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
 from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
 from transferline.datasets.masks import count_pixels, scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
-from transferline.datasets.tables import ImageTable, natural, split_labels
-from transferline.params import Compute, Data, Split, Validate
+from transferline.datasets.tables import ImageTable, natural
+from transferline.params import Compute, Data, Validate
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
+INNER = (
+    *("given", "suffix", "kind", "mask_error", "pixels"),
+    *("entry", "label_before", "excluded", "kept_out_by"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,7 @@ class Validation:
         findings: in natural order of the paths.
         counts: of files, of images and of what became of them.
         reasons: why the dataset must not be trained on; none if it may.
+        corrections: what they changed, in natural order of the paths.
         results: what Great Expectations returned, one for each of its suites.
     """
 
@@ -47,6 +63,7 @@ class Validation:
     findings: tuple[Finding, ...]
     counts: dict[str, Any]
     reasons: tuple[str, ...]
+    corrections: tuple[Change, ...]
     results: list[Any]
 
 
@@ -56,6 +73,7 @@ def validate_dataset(
     validate: Validate,
     former_test_images: dict[str, str] | None = None,
     compute: Compute | None = None,
+    corrections: Path | None = None,
 ) -> Validation:
     """Looks at all files in the folder `raw`, and changes none.
 
@@ -65,22 +83,25 @@ def validate_dataset(
         validate: the rules.
         former_test_images: see the function of that name.
         compute: where the files are read; here if left out.
+        corrections: the file with the dataset's corrections, which need not exist.
 
     Raises:
-        TransferlineError: there is no such folder, or it does not fit the layout. Any other fault is a finding.
+        TransferlineError: there is no such folder, it does not fit the layout, or the corrections are wrong. Any other
+            fault is a finding.
     """
     listing, judge = list_dataset(raw, data.layout), Judge()
-    rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
-    rows["suffix"] = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
-    rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
-    if data.masks:
-        rows["mask"] = rows["mask"].where(rows["kind"] == "image")
-        rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
+    entries = read_corrections(corrections, listing, data.layout) if corrections else []
+    rows = _read_files(raw, listing, data, compute)
+    matching, unmatched = match(entries, rows[_can_be_corrected(rows)])
+    rows = correct_labels(rows, matching)
     rows["group"], rows["split"] = _groups_and_splits(rows, data)
+    rows = keep_out_of_test(rows)
 
-    findings = judge.judge("files", _facts(rows), file_expectations(validate))
+    findings = judge.judge("corrections", correction_table(rows, unmatched), correction_expectations(validate))
+    findings += judge.judge("files", _facts(rows[~rows["excluded"]]), file_expectations(validate))
     if data.masks:
-        findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]), mask_expectations(validate))
+        masks = rows[rows["mask"].notna() & ~rows["excluded"]]
+        findings += judge.judge("masks", _facts(masks), mask_expectations(validate))
     usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(_quarantined(findings))
     relations = _relations(rows[usable], validate)
     findings += judge.judge("duplicates", relations, duplicate_expectations(validate))
@@ -88,20 +109,30 @@ def validate_dataset(
     history = _history(rows[rows["kept"] & (rows["split"] == "train")], former_test_images or {})
     findings += judge.judge("history", history, history_expectations(validate))
     rows["kept"] &= ~rows["path"].isin(_quarantined(findings))
-    labelled = _labelled(rows[rows["kind"] == "image"], data)
+    labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
     classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
-    per_class = _count_classes(labelled, classes)
-    table = _class_table(rows, labelled, per_class, listing, data)
-    findings += judge.judge("classes", table, class_expectations(validate))
+    per_class = count_classes(labelled, classes)
+    findings += judge.judge("classes", class_table(labelled, per_class, listing, data), class_expectations(validate))
 
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)
     )
-    counts = _count(rows, findings, per_class, data)
+    changes = list_changes(rows)
+    counts = {**_count(rows, findings, per_class, data), "corrections": count_changes(changes, len(unmatched))}
     reasons = _reasons(rows, findings, per_class, data, validate)
-    inner = ["given", "suffix", "kind", "mask_error", "pixels"]
-    manifest = ImageTable(rows.drop(columns=inner, errors="ignore"), classes)
-    return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, judge.results)
+    manifest = ImageTable(rows.drop(columns=list(INNER), errors="ignore"), classes)
+    return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, changes, judge.results)
+
+
+def _read_files(raw: Path, listing: Listing, data: Data, compute: Compute | None) -> pd.DataFrame:
+    """A row per file with what it is and, where there are masks, what its mask holds."""
+    rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
+    rows["suffix"] = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
+    rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
+    if data.masks:
+        rows["mask"] = rows["mask"].where(rows["kind"] == "image")
+        rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
+    return rows
 
 
 def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
@@ -110,6 +141,12 @@ def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
         return "hidden"
     is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith("unreadable:")
     return "image" if is_image else "other"
+
+
+def _can_be_corrected(rows: pd.DataFrame) -> pd.Series:
+    """Images, but where the dataset brings splits those alone that have one: no label makes the others usable."""
+    is_image = rows["kind"] == "image"
+    return is_image if rows["given"].isna().all() else is_image & rows["given"].notna()
 
 
 def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Series]:
@@ -146,45 +183,9 @@ def _quarantined(findings: list[Finding]) -> set[str]:
     return {finding.path for finding in findings if finding.severity == "quarantine"}
 
 
-def _labelled(images: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """The images that have a label; one with several labels, or classes in its mask, has a row for each."""
-    if data.problem in ("multilabel", "segmentation"):
-        images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
-    return images.dropna(subset="label")
-
-
-def _count_classes(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Kept images: a row per class, a column per split."""
-    kept = labelled[labelled["kept"]]
-    counts = pd.crosstab(kept["label"], kept["split"])
-    return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
-
-
-def _class_table(
-    rows: pd.DataFrame, labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data
-) -> pd.DataFrame:
-    unused = ["test"] if rows["given"].isna().all() and data.split.test == 0 else []
-    used = per_class.drop(columns=unused)
-    largest = used["train"].max()
-    table = [
-        {
-            "path": name,
-            "split": split,
-            "images": images,
-            "ratio": largest / images if split == "train" and images else None,
-        }
-        for name, counts in used.iterrows()
-        for split, images in counts.items()
-    ]
-    images = rows.loc[rows["kind"] == "image", "path"]
-    folders = [
-        {"path": folder, "split": "", "files": int(images.str.startswith(f"{folder}/").sum())}
-        for folder in listing.folders
-    ]
-    declared = [
-        {"path": name, "split": "", "files": int((labelled["label"] == name).sum())} for name in listing.classes
-    ]
-    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "ratio", "files"])
+def _faulty(findings: list[Finding]) -> set[str]:
+    """The images that the rules leave out, without those that a correction does."""
+    return _quarantined([finding for finding in findings if finding.rule != "excluded"])
 
 
 def _merge_hidden(findings: list[Finding]) -> list[Finding]:
@@ -210,7 +211,7 @@ def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame,
         "not_images": int(kinds.get("other", 0)),
         "images": int(kinds.get("image", 0)),
         "kept": int(rows["kept"].sum()),
-        "quarantined": len(_quarantined(findings)),
+        "quarantined": len(_faulty(findings)),
         "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
         "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
         "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
@@ -226,8 +227,8 @@ def _reasons(
         return ("there are no images that could be used",)
     reasons = []
     classes = list(map(str, per_class.index))
-    images = (rows["kind"] == "image").sum()
-    faulty = len(_quarantined([finding for finding in findings if finding.rule not in (*REDUNDANT, "not_an_image")]))
+    images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
+    faulty = len(_faulty([finding for finding in findings if finding.rule not in (*REDUNDANT, "not_an_image")]))
     if any(finding.severity == "fail" for finding in findings):
         reasons.append("rules with severity fail are broken")
     if faulty > validate.max_quarantined * images:

@@ -1,19 +1,21 @@
 """Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
 
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from transferline.datasets.checks.corrections import LEFT_OUT, Change
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.validation import Validation
-from transferline.datasets.contact_sheet import Tile, contact_sheet
+from transferline.datasets.contact_sheet import LETTERS, Tile, contact_sheet
 from transferline.errors import TransferlineError
 
 NAMED = 10
-TILES, COLUMNS = 120, 8
+TILES, COLUMNS, REASON_LINES = 120, 8, 3
 
 
 def write_report(validation: Validation, path: Path) -> None:
@@ -26,6 +28,7 @@ def write_report(validation: Validation, path: Path) -> None:
         "reasons": validation.reasons,
         "counts": validation.counts,
         "findings": findings,
+        "corrections": [_as_json(change) for change in validation.corrections],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
@@ -33,20 +36,31 @@ def write_report(validation: Validation, path: Path) -> None:
     partial.replace(path)
 
 
+def _as_json(change: Change) -> dict[str, str | None]:
+    names = {"before": "from", "after": "to"}
+    return {names.get(key, key): value for key, value in asdict(change).items()}
+
+
 def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
-    """Draws the files that were left out, with the rules that they broke."""
+    """Draws the files that were left out, with the rules that they broke or the reason of their correction."""
     rules: dict[str, list[str]] = {}
     for finding in validation.findings:
         if finding.severity == "quarantine":
             rules.setdefault(finding.path, []).append(finding.rule)
     rows = validation.table.rows
     decoded = set(rows.loc[rows["luminance_mean"].notna(), "path"])
+    why = {change.path: _wrapped(change.why) for change in validation.corrections if change.change == LEFT_OUT}
     tiles = [
-        Tile(raw / file if file in decoded else None, f"{', '.join(broken)}\n{Path(file).name}")
+        Tile(raw / file if file in decoded else None, f"{', '.join(broken)}{why.get(file, '')}\n{Path(file).name}")
         for file, broken in list(rules.items())[:TILES]
     ]
     rest = [Tile(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
     contact_sheet([*tiles, *rest] or [Tile(None, "nothing was\nquarantined")], path, COLUMNS)
+
+
+def _wrapped(reason: str) -> str:
+    """A reason as lines of a caption, with a line break before it."""
+    return "".join(f"\n{line}" for line in textwrap.wrap(reason, LETTERS, max_lines=REASON_LINES, placeholder="…"))
 
 
 def summarize(validation: Validation) -> str:
@@ -57,12 +71,20 @@ def summarize(validation: Validation) -> str:
     lines = [
         f"{counts['files']} files: {counts['images']} images, {counts['not_images']} others, {counts['hidden']} hidden",
         f"{counts['kept']} images kept, {counts['quarantined']} quarantined",
+        *([_corrected(counts["corrections"])] if any(counts["corrections"].values()) else []),
         *([alone] if counts["without_group"] else []),
         *([bare] if counts["without_label"] is not None else []),
         *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
         _per_class(counts).to_string(),
     ]
     return "\n".join(lines)
+
+
+def _corrected(counts: dict[str, int]) -> str:
+    return (
+        f"corrections: {counts['relabelled']} relabelled, {counts['left_out']} left out, "
+        f"{counts['kept_out_of_test']} kept out of test, {counts['unmatched']} match no image"
+    )
 
 
 def _per_class(counts: dict[str, Any]) -> pd.DataFrame:

@@ -1,0 +1,95 @@
+"""What a person changed in a dataset by hand: copied in, edited or deleted photographs, and versioning them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transferline.datasets.dvc_add import files_below, record, refuse_left_out, refuse_repositories
+from transferline.datasets.revisions import dvc_file
+from transferline.datasets.versions import is_import, open_cache, recorded_files, status_of, workspace_files
+from transferline.errors import TransferlineError
+from transferline.paths import RAW
+
+if TYPE_CHECKING:
+    from transferline.datasets.difference import Difference
+
+
+def changes_by_hand(root: Path, name: str) -> "Difference | None":
+    """How the files of a dataset differ from the version that its `.dvc` file names; None if they do not, or if it is a
+    public set, which has no `.dvc` file.
+
+    Raises:
+        TransferlineError: the dataset is missing or empty, holds what DVC cannot version, or the version of the `.dvc`
+            file cannot be read.
+    """
+    if not (root / dvc_file(name)).exists():
+        return None
+    require_files(root, name)
+    if not status_of(root, name):
+        return None
+    from transferline.datasets.contents import read_both  # pandas takes half a second to import
+    from transferline.datasets.difference import compare
+
+    cache = open_cache(root)
+    before = recorded_files(cache, name)
+    after = workspace_files(root, name)
+    return compare(*read_both(cache, name, (before, after), root / RAW / name))
+
+
+def require_files(root: Path, name: str) -> None:
+    """Whether the dataset's folder is there and holds files, all of which DVC can version.
+
+    Raises:
+        TransferlineError: it does not; the message says what brings the files back.
+    """
+    folder = RAW / name
+    paths = files_below(root / folder)
+    if not paths:
+        state = "is empty" if (root / folder).is_dir() else "is missing"
+        raise TransferlineError(
+            f"{folder} {state}; `dvc checkout {folder}.dvc` brings it back from DVC's cache, `dvc pull {folder}.dvc` "
+            "from the remote"
+        )
+    refuse_repositories(paths, folder)
+
+
+def version_by_hand(root: Path, name: str) -> str:
+    """Makes what a person changed in a dataset a version (`dvc add`), so that nothing is trained on that has none.
+
+    Returns:
+        What was changed, for people; "" if nothing was.
+
+    Raises:
+        TransferlineError: the dataset is missing, holds what DVC cannot version, or is an import, which must not be
+            edited.
+    """
+    if not (root / dvc_file(name)).exists():
+        return ""
+    require_files(root, name)
+    refuse_left_out(root, name)
+    if not status_of(root, name):
+        return ""
+    refuse_edited_import(root, name)
+    changes = describe_by_hand(root, name)
+    record(root, name)
+    return f"{RAW / name} was changed by hand: {changes}; versioned with `dvc add`: commit {dvc_file(name)}"
+
+
+def refuse_edited_import(root: Path, name: str) -> None:
+    """Raises a TransferlineError where a person has edited an import, whose next update would undo that."""
+    there = (root / dvc_file(name)).exists() and (root / RAW / name).exists()
+    if there and is_import(root, name) and status_of(root, name):
+        raise TransferlineError(f"{RAW / name} {describe_by_hand(root, name)}")
+
+
+def describe_by_hand(root: Path, name: str) -> str:
+    """How the files of a dataset differ from those of its `.dvc` file, or why that is not known; "" if they do not."""
+    try:
+        changes = str(changes_by_hand(root, name) or "")
+    except TransferlineError as error:
+        changes = str(error)
+    if changes and (root / RAW / name).exists() and is_import(root, name):
+        return (
+            f"is an import and was edited by hand ({changes}), which cannot be versioned here: `dvc checkout --force "
+            f"{dvc_file(name)}` restores it. Change it at its source, then `transferline run --update`"
+        )
+    return changes

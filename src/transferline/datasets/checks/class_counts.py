@@ -1,0 +1,55 @@
+"""How many images each class has, in each split."""
+
+from typing import get_args
+
+import pandas as pd
+
+from transferline.datasets.layouts.listing import Listing
+from transferline.datasets.tables import split_labels
+from transferline.params import Data, Split
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def labelled_images(images: pd.DataFrame, data: Data) -> pd.DataFrame:
+    """The images that have a label; one with several labels, or classes in its mask, has a row for each."""
+    if data.problem in ("multilabel", "segmentation"):
+        images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
+    return images.dropna(subset="label")
+
+
+def count_classes(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Kept images: a row per class, a column per split."""
+    kept = labelled[labelled["kept"]]
+    counts = pd.crosstab(kept["label"], kept["split"])
+    return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
+
+
+def class_table(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
+    """What is judged of the classes (see `class_expectations`)."""
+    unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
+    used = per_class.drop(columns=unused)
+    largest = used["train"].max()
+    table = [
+        {
+            "path": name,
+            "split": split,
+            "images": images,
+            "ratio": largest / images if split == "train" and images else None,
+        }
+        for name, counts in used.iterrows()
+        for split, images in counts.items()
+    ]
+    folders = [
+        {"path": folder, "split": "", "files": int(_is_in(labelled, folder).sum())} for folder in listing.folders
+    ]
+    declared = [
+        {"path": name, "split": "", "files": int((labelled["label"] == name).sum())} for name in listing.classes
+    ]
+    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "ratio", "files"])
+
+
+def _is_in(labelled: pd.DataFrame, folder: str) -> pd.Series:
+    """Which images have the label of a class folder and lie in its split's folder, be it in another class folder."""
+    root, slash, name = folder.rpartition("/")
+    return (labelled["label"] == name) & labelled["path"].str.startswith(root + slash)

@@ -1,0 +1,141 @@
+"""Applies what people corrected to the rows of a dataset; the files themselves are never changed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pandas as pd
+
+from transferline.datasets.checks.correction_file import SHA256, Correction
+
+Kind = Literal["relabelled", "left out", "kept out of test"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+RELABELLED, LEFT_OUT, KEPT_OUT = KINDS
+SHOWN = 3  # paths of files with the same name
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a correction changed of an image: its label or split before and after, null where there is none."""
+
+    path: str
+    change: Kind
+    before: str | None
+    after: str | None
+    who: str
+    when: str
+    why: str
+
+
+def match(entries: Sequence[Correction], images: pd.DataFrame) -> tuple[pd.Series, list[Correction]]:
+    """Which correction holds for which image: of several the last one.
+
+    Args:
+        entries: in the order of their file.
+        images: `path` and `sha256`.
+
+    Returns:
+        A correction or None for each of `images`, with their index; the entries that no image matches.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for column in ("path", "sha256"):
+        for place, text in enumerate(images[column]):
+            places[text].append(place)
+    holding: list[Correction | None] = [None] * len(images)
+    for entry in entries:
+        for place in places.get(entry.image, []):
+            holding[place] = entry
+    unmatched = [entry for entry in entries if entry.image not in places]
+    return pd.Series(holding, images.index, dtype=object), unmatched
+
+
+def correct_labels(rows: pd.DataFrame, entry: pd.Series) -> pd.DataFrame:
+    """`rows` with `entry`, the correction of each or null, `label` as corrected, `label_before` as the layout gives it,
+    and `excluded`, whether the image is left out."""
+    entry = entry.reindex(rows.index)
+    corrected = [each.label if isinstance(each, Correction) else None for each in entry]
+    label = pd.Series(corrected, rows.index, dtype=object).where(lambda text: text.notna(), rows["label"])
+    is_excluded = [isinstance(each, Correction) and each.label is None for each in entry]
+    excluded = pd.Series(is_excluded, rows.index, dtype=bool)
+    return rows.assign(entry=entry, label=label, label_before=rows["label"], excluded=excluded)
+
+
+def keep_out_of_test(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with `kept_out_by`, the correction that moved the image from test to validation or null, and `split` after
+    that.
+
+    With an image move those of the same content, and the groups of all of them: validation takes up the difference, so
+    that no image ever moves between train and test.
+    """
+    by_content = {
+        row["sha256"]: row["entry"]
+        for row in rows[rows["entry"].notna() & rows["sha256"].notna() & ~rows["excluded"]].to_dict("records")
+        if row["entry"].never_test
+    }
+    marked = rows[rows["sha256"].isin(by_content) & rows["group"].notna()]
+    by_group = {group: by_content[image] for group, image in zip(marked["group"], marked["sha256"], strict=True)}
+    kept_out = rows["group"].map(by_group).where(rows["split"] == "test")
+    return rows.assign(kept_out_by=kept_out, split=rows["split"].mask(kept_out.notna(), "validation"))
+
+
+def list_changes(rows: pd.DataFrame) -> tuple[Change, ...]:
+    """What the corrections changed, in the order of `rows`, which have the columns of both functions above."""
+    changes: list[Change] = []
+    for row in rows[rows["entry"].notna() | rows["kept_out_by"].notna()].to_dict("records"):
+        path, entry, by = row["path"], row["entry"], row["kept_out_by"]
+        before = row["label_before"] if pd.notna(row["label_before"]) else None
+        if row["excluded"]:
+            changes.append(Change(path, LEFT_OUT, before, None, entry.who, entry.when, entry.why))
+            continue
+        if isinstance(entry, Correction) and entry.label != before:
+            changes.append(Change(path, RELABELLED, before, entry.label, entry.who, entry.when, entry.why))
+        if isinstance(by, Correction):
+            changes.append(Change(path, KEPT_OUT, "test", "validation", by.who, by.when, by.why))
+    return tuple(changes)
+
+
+def count_changes(changes: Sequence[Change], unmatched: int) -> dict[str, int]:
+    """How many images the corrections changed in which way, and how many entries match none."""
+    counts = Counter(change.change for change in changes)
+    return {**{kind.replace(" ", "_"): counts[kind] for kind in KINDS}, "unmatched": unmatched}
+
+
+def correction_table(rows: pd.DataFrame, unmatched: Sequence[Correction]) -> pd.DataFrame:
+    """What is judged of the corrections: a row for each image with one (`correction`), and one for each entry that
+    matches none (`images`, 0); `reason` explains both."""
+    namesakes: dict[str, list[str]] = defaultdict(list)
+    for path in rows["path"] if unmatched else ():
+        namesakes[_name(path)].append(path)
+    images = [
+        {
+            "path": row["path"],
+            "correction": LEFT_OUT if row["excluded"] else "label",
+            "reason": f"left out by {row['entry'].source}: {row['entry'].reason}",
+        }
+        for row in rows[rows["entry"].notna()].to_dict("records")
+    ]
+    kinds = dict(zip(rows["path"], rows["kind"], strict=True))
+    entries = [
+        {"path": entry.source, "images": 0, "reason": _why_unmatched(entry.image, kinds, namesakes)}
+        for entry in unmatched
+    ]
+    table = pd.DataFrame([*images, *entries], columns=["path", "correction", "images", "reason"])
+    return table.assign(split="").astype({"images": float})
+
+
+def _why_unmatched(image: str, kinds: dict[str, str], namesakes: dict[str, list[str]]) -> str:
+    if SHA256.fullmatch(image):
+        return f"no image has the sha256 {image}"
+    if kinds.get(image) == "image":
+        return f"{image!r} is in none of the splits that the dataset brings, and left out anyway"
+    if image in kinds:
+        return f"{image!r} is not an image"
+    same = namesakes.get(_name(image), [])
+    more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
+    return f"there is no image {image!r}" + (f"; of the same name: {', '.join(same[:SHOWN])}{more}" if same else "")
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

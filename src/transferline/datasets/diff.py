@@ -1,0 +1,81 @@
+"""What differs between two versions of a dataset: `transferline data diff`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from transferline.datasets.changes_by_hand import require_files
+from transferline.datasets.contents import read_both
+from transferline.datasets.difference import Difference, compare
+from transferline.datasets.own_datasets import require_versioned
+from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.datasets.versions import (
+    Cache,
+    Files,
+    open_cache,
+    recorded_files,
+    require_revision,
+    workspace_files,
+)
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import git
+from transferline.paths import RAW
+
+WORKSPACE = "the workspace"
+
+
+class Compared(NamedTuple):
+    """Two versions: what they are called, what differs, and where the newer one's files lie (None: in the cache)."""
+
+    old: str
+    new: str
+    difference: Difference
+    cache: Cache
+    workspace: Path | None
+
+
+def diff(root: Path, name: str, revisions: str | None) -> Compared:
+    """Compares two versions of a dataset.
+
+    Args:
+        root: the project's folder.
+        name: of a dataset with a `.dvc` file.
+        revisions: None for the last commit and the workspace, a Git revision for that and the workspace, or `OLD..NEW`.
+
+    Raises:
+        TransferlineError: there is no such dataset or revision, or a version cannot be read.
+    """
+    old, new = _split(revisions)
+    if new == WORKSPACE:
+        require_versioned(root, name)
+        require_files(root, name)
+    cache = open_cache(root)
+    before = _last_commit(cache, name) if revisions is None else recorded_files(cache, name, old)
+    workspace = root / RAW / name if new == WORKSPACE else None
+    after = workspace_files(root, name) if workspace else recorded_files(cache, name, new)
+    difference = compare(*read_both(cache, name, (before, after), workspace))
+    return Compared(old, new, difference, cache, workspace)
+
+
+def _split(revisions: str | None) -> tuple[str, str]:
+    """The older and the newer revision; a side of `..` that is left out is the last commit, as in Git."""
+    old, dots, new = (revisions or "HEAD").partition("..")
+    if new.startswith("."):
+        raise TransferlineError(f"{revisions}: give one Git revision, or two as OLD..NEW")
+    return old or "HEAD", (new or "HEAD") if dots else WORKSPACE
+
+
+def _last_commit(cache: Cache, name: str) -> Files:
+    """The version of the last commit: without files where that has no such dataset, or there is no commit yet."""
+    if not git(cache.root, "rev-list", "--all", "--max-count=1"):
+        return {}
+    require_revision(cache.root, "HEAD")
+    there = recorded_hash(cache.root, name, "HEAD") is not None
+    return recorded_files(cache, name, "HEAD") if there else {}
+
+
+def describe(compared: Compared, name: str) -> str:
+    """The difference in words, and between what."""
+    hint = ""
+    if compared.old == "HEAD" and not compared.difference.before.files:
+        hint = f" (no commit has {dvc_file(name)} yet)"
+    return f"{RAW / name}, {compared.old} to {compared.new}{hint}: {compared.difference}"

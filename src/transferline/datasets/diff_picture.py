@@ -1,0 +1,90 @@
+"""The picture of what differs between two versions of a dataset: what came, went, was replaced or changed its label."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
+from transferline.datasets.contents import Contents
+from transferline.datasets.diff import Compared
+from transferline.datasets.difference import Difference, said
+
+GREEN, RED, ORANGE, BLUE = "#1b7f3b", "#b3261e", "#d95f02", "#1f6fb4"
+COLUMNS, SAMPLES = 8, 24  # pictures of a section
+TITLE_LETTERS = 150
+
+Picture = Callable[[str], Path | None]
+
+
+def draw(compared: Compared, name: str, path: Path) -> int:
+    """Draws samples of each kind of change as a PNG, each kind in rows and with a frame of its own.
+
+    Pictures of old versions come from DVC's cache; a grey box stands for what it lacks.
+
+    Args:
+        compared: the versions.
+        name: of the dataset.
+        path: the PNG.
+
+    Returns:
+        The number of grey boxes.
+    """
+    tiles = [tile for section in _sections(compared) for tile in _whole_rows(section)]
+    text = f"{name}, {compared.old} to {compared.new}\n{compared.difference}\n{_legend(compared.difference)}"
+    title = "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, TITLE_LETTERS))
+    contact_sheet(tiles, path, COLUMNS, title)
+    return sum(tile.picture is None for tile in tiles)
+
+
+def _sections(compared: Compared) -> Iterator[list[Tile]]:
+    found = compared.difference
+    old, new = _from_cache(compared, found.before), _from_cache(compared, found.after)
+    if workspace := compared.workspace:
+        new = lambda path: workspace / path  # noqa: E731
+    yield [Tile(new(path), f"+ {_label(found.after, path)}\n{path}", GREEN) for path in _spread(found.added, SAMPLES)]
+    yield [Tile(old(path), f"- {_label(found.before, path)}\n{path}", RED) for path in _spread(found.removed, SAMPLES)]
+    yield [
+        Tile(picture, f"{when}: {label}\n{path}", ORANGE)
+        for path in _spread(found.replaced, SAMPLES // 2)
+        for picture, when, label in (
+            (old(path), "before", _label(found.before, path)),
+            (new(path), "after", _label(found.after, path)),
+        )
+    ]
+    moves = {move.new: move for move in found.relabelled}
+    yield [
+        Tile(new(path), f"{said(moves[path].label_before)} to {said(moves[path].label_after)}\n{path}", BLUE)
+        for path in _spread(tuple(moves), SAMPLES)
+    ]
+
+
+def _from_cache(compared: Compared, contents: Contents) -> Picture:
+    return lambda path: compared.cache.find(contents.files[path])
+
+
+def _label(contents: Contents, path: str) -> str:
+    return said(contents.labels.get(path))
+
+
+def _spread(paths: tuple[str, ...], most: int) -> list[str]:
+    """At most `most` of `paths`, evenly spread, so that each class has its share."""
+    chosen = np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)
+    return [paths[index] for index in chosen]
+
+
+def _whole_rows(tiles: list[Tile]) -> list[Tile]:
+    """With white tiles at the end, so that the next section begins a row."""
+    white = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    return tiles + [Tile(white, "")] * (-len(tiles) % COLUMNS)
+
+
+def _legend(found: Difference) -> str:
+    counts = {
+        "green: came": len(found.added),
+        "red: went": len(found.removed),
+        "orange: replaced, before and after": len(found.replaced),
+        "blue: changed the label": len(found.relabelled),
+    }
+    return "; ".join(f"{kind} ({count:,})" for kind, count in counts.items() if count)

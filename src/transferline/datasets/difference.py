@@ -1,0 +1,177 @@
+"""What differs between two versions of a dataset, for people."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from transferline.datasets.contents import Contents
+from transferline.datasets.tables import natural, split_labels
+from transferline.datasets.versions import Files
+
+SHOWN = 12  # classes, or changes of a label, in a list
+NO_LABEL = "without a label"
+
+
+@dataclass(frozen=True)
+class Move:
+    """An image whose content stays: its path and its label before and after, of which at least one differs."""
+
+    old: str
+    new: str
+    label_before: str | None
+    label_after: str | None
+
+    @property
+    def changes_label(self) -> bool:
+        """Whether it has another label than before."""
+        return self.label_before != self.label_after
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between the versions `before` and `after`. Paths are those of images.
+
+    Attributes:
+        before: the older version.
+        after: the newer version.
+        added: images that came.
+        removed: images that went.
+        replaced: paths that hold other content than before.
+        moved: images with another path or another label than before.
+    """
+
+    before: Contents
+    after: Contents
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    replaced: tuple[str, ...]
+    moved: tuple[Move, ...]
+
+    @property
+    def relabelled(self) -> tuple[Move, ...]:
+        """Images with another label than before."""
+        return tuple(move for move in self.moved if move.changes_label)
+
+    def __bool__(self) -> bool:
+        """Whether anything differs, other files included."""
+        return self.before.files != self.after.files
+
+    def __str__(self) -> str:
+        """In one line, as `+70 images: metal +30, plastic +40 (new class); 2 replaced`."""
+        before, after = _classes(self.before), _classes(self.after)
+        came = _by_class(self.after, self.added, "+", dict.fromkeys(after.keys() - before.keys(), "new class"))
+        went = _by_class(self.before, self.removed, "-", dict.fromkeys(before.keys() - after.keys(), "class gone"))
+        parts = [came, went, f"{len(self.replaced)} replaced" if self.replaced else "", *self._moves()]
+        said = {name for group in (self.added, self.removed) for path in group for name in self._names(path)}
+        parts += [f"new class {name}" for name in _sorted(after.keys() - before.keys() - said)]
+        parts += [f"class {name} gone" for name in _sorted(before.keys() - after.keys() - said)]
+        parts += [_others(self.before.others, self.after.others)]
+        parts += [f"labels unknown: {fault}" for fault in dict.fromkeys((self.before.fault, self.after.fault)) if fault]
+        return "; ".join(filter(None, parts)) or "no difference"
+
+    def _names(self, path: str) -> list[str]:
+        return _names(self.before, path) + _names(self.after, path)
+
+    def _moves(self) -> list[str]:
+        changes = Counter((move.label_before, move.label_after) for move in self.relabelled)
+        shown = [f"{said(old)} to {said(new)} {count}" for (old, new), count in changes.most_common()]
+        renamed = len(self.moved) - len(self.relabelled)
+        return [
+            f"{changes.total()} changed the label: {_list(shown)}" if changes else "",
+            f"{renamed} renamed" if renamed else "",
+        ]
+
+
+def compare(before: Contents, after: Contents) -> Difference:
+    """What differs between two versions that were read by the same layout."""
+    old, new = before.labels, after.labels
+    gone = [path for path in old if path not in after.files]
+    fresh = [path for path in new if path not in before.files]
+    moves = _moves(before, after, gone, fresh)
+    both = [path for path in old if path in new]
+    same = [path for path in both if before.files[path] == after.files[path]]
+    relabelled = [Move(path, path, old[path], new[path]) for path in same if old[path] != new[path]]
+    moved_from, moved_to = {move.old for move in moves}, {move.new for move in moves}
+    return Difference(
+        before,
+        after,
+        added=_in_order(set(fresh) - moved_to),
+        removed=_in_order(set(gone) - moved_from),
+        replaced=_in_order(path for path in both if before.files[path] != after.files[path]),
+        moved=tuple(sorted([*moves, *relabelled], key=lambda move: natural(move.new))),
+    )
+
+
+def _moves(before: Contents, after: Contents, gone: list[str], fresh: list[str]) -> list[Move]:
+    """Pairs each fresh path with one that is gone and had the same content, and the same label if there is one."""
+    sources = defaultdict[str, list[str]](list)
+    for path in gone:
+        sources[before.files[path]].append(path)
+    moves = []
+    for path in fresh:
+        if candidates := sources[after.files[path]]:
+            label = after.labels[path]
+            old = next((each for each in candidates if before.labels[each] == label), candidates[0])
+            candidates.remove(old)
+            moves.append(Move(old, path, before.labels[old], label))
+    return moves
+
+
+def _in_order(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(paths, key=natural))
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=natural)
+
+
+def _names(contents: Contents, path: str) -> list[str]:
+    """The classes of an image; none where it has no label."""
+    label = contents.labels.get(path)
+    if label is None:
+        return []
+    return split_labels(label) if contents.several else [label]
+
+
+def count_classes(contents: Contents, paths: Iterable[str]) -> dict[str, int]:
+    """Images by class, in natural order; an image counts for each of its classes."""
+    counts = Counter(name for path in paths for name in _names(contents, path))
+    return {name: counts[name] for name in _sorted(counts)}
+
+
+def _classes(contents: Contents) -> dict[str, int]:
+    return count_classes(contents, contents.labels)
+
+
+def _by_class(contents: Contents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
+    """As `+70 images: metal +30, plastic +40 (new class)`; classes are left out where no image has a label."""
+    if not paths:
+        return ""
+    total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"
+    counts = count_classes(contents, paths)
+    shown = [f"{name} {sign}{count:,}{f' ({notes[name]})' if name in notes else ''}" for name, count in counts.items()]
+    unlabelled = sum(not _names(contents, path) for path in paths)
+    if shown and unlabelled:
+        shown.append(f"{NO_LABEL} {sign}{unlabelled:,}")
+    return f"{total}: {_list(shown)}" if shown else total
+
+
+def _others(before: Files, after: Files) -> str:
+    """As `other files: 2 added, 1 replaced`."""
+    counts = {
+        "added": len(after.keys() - before.keys()),
+        "removed": len(before.keys() - after.keys()),
+        "replaced": sum(before[path] != after[path] for path in before.keys() & after.keys()),
+    }
+    shown = [f"{count:,} {word}" for word, count in counts.items() if count]
+    return f"other files: {', '.join(shown)}" if shown else ""
+
+
+def said(label: str | None) -> str:
+    """A label as people read it, several with "|" between them."""
+    return NO_LABEL if label is None else label or "no class"
+
+
+def _list(shown: list[str]) -> str:
+    more = [f"{len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+    return ", ".join(shown[:SHOWN] + more)

@@ -1,0 +1,195 @@
+"""Corrects one image in `data/corrections/NAME.csv`: `transferline data relabel` and `transferline data exclude`."""
+
+import csv
+import difflib
+import getpass
+import io
+import os
+import platform
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from transferline.datasets.checks.correction_file import (
+    COLUMNS,
+    SHA256,
+    Correction,
+    classes_of,
+    read_corrections,
+    read_label,
+)
+from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
+from transferline.datasets.show import layout_of
+from transferline.datasets.tables import SEPARATOR
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import git
+from transferline.hashes import file_sha256
+from transferline.params import NAME, Layout, load_params
+from transferline.params.layouts import has_masks
+from transferline.paths import CORRECTIONS, RAW
+
+LOCK = Path(".transferline/corrections.lock")
+
+
+@dataclass(frozen=True)
+class Present:
+    """What holds for an image so far: its label, or null for none."""
+
+    label: str | None
+    is_left_out: bool
+    never_test: bool
+
+
+def correct(root: Path, name: str, path: tuple[Path, str], label: str | None, reason: str, never_test: bool) -> str:
+    """Adds a correction of an image to the file of its dataset; no image is changed.
+
+    Args:
+        root: the project's folder.
+        name: the dataset.
+        path: of the image, with the folder in which it was typed; it may be relative to that one or to the dataset's.
+        label: the right one; None leaves the image out.
+        reason: why.
+        never_test: keep the image out of the test split; a correction that says so already goes on to do so.
+
+    Returns:
+        What was written, and what to do next.
+
+    Raises:
+        TransferlineError: there is no such dataset, image or label, no reason, nothing to correct, or the file is
+            wrong. The file is as before.
+    """
+    if not re.fullmatch(NAME, name):
+        raise TransferlineError(f"{name!r} is no name of a dataset; `ls {RAW}` shows them")
+    raw, file = root / RAW / name, root / CORRECTIONS / f"{name}.csv"
+    layout = layout_of(raw, load_params(root / "params.yaml").data)
+    listing = list_dataset(raw, layout)
+    image, wanted = _read(raw, listing, layout, path, label, reason)
+    (root / LOCK).parent.mkdir(exist_ok=True)
+    with FileLock(root / LOCK):
+        now = _present(file, raw, listing, layout, image)
+        _require_change(now, image, wanted, never_test)
+        row = Correction("", image, wanted, _who(root), _now(), reason.strip(), never_test or now.never_test)
+        _append(file, row)
+    return _said(file.relative_to(root), row, now, has_masks(layout))
+
+
+def _read(
+    raw: Path, listing: Listing, layout: Layout, path: tuple[Path, str], label: str | None, reason: str
+) -> tuple[str, str | None]:
+    """The path of an image in its dataset and its label, from what was typed; all faults are raised at once."""
+    image, wanted, faults = "", None, list[str]()
+    try:
+        image = _image(raw, listing, path)
+    except ValueError as error:
+        faults.append(str(error))
+    try:
+        wanted = None if label is None else read_label(label, classes_of(listing, layout), layout)
+    except ValueError as error:
+        faults.append(f"label {error}")
+    if not reason.strip():
+        faults.append("the reason is empty; say why, for those who read the correction later")
+    if faults:
+        raise TransferlineError("\n  ".join(faults))
+    return image, wanted
+
+
+def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
+    visible = [each for each in listing.files["path"] if not HIDDEN.search(each)]
+    typed = Path(path[1]).expanduser()
+    seen_from_there = path[0] / typed
+    candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]
+    there = set(visible)
+    for candidate in candidates:
+        if candidate in there and (raw / candidate).exists():
+            return candidate
+    near = difflib.get_close_matches(candidates[0], visible, 3)
+    raise ValueError(
+        f"{RAW / raw.name} has no image {candidates[0]}" + (f"; near are {', '.join(near)}" if near else "")
+    )
+
+
+def _below(raw: Path, file: Path) -> Iterable[str]:
+    """The path of a file in the dataset's folder, also if links lead there; links of the file itself are not followed,
+    since DVC may make every image one."""
+    for folder, inner in ((raw, Path(os.path.normpath(file))), (raw.resolve(), file.parent.resolve() / file.name)):
+        if inner.is_relative_to(folder):
+            yield inner.relative_to(folder).as_posix()
+
+
+def _present(file: Path, raw: Path, listing: Listing, layout: Layout, image: str) -> Present:
+    entries = read_corrections(file, listing, layout)
+    by_content = any(SHA256.fullmatch(entry.image) for entry in entries)
+    names = {image, file_sha256(raw / image)} if by_content else {image}
+    holding = [entry for entry in entries if entry.image in names]
+    if holding:
+        return Present(holding[-1].label, holding[-1].label is None, holding[-1].never_test)
+    label = listing.files.set_index("path")["label"][image]
+    return Present(label if isinstance(label, str) else None, is_left_out=False, never_test=False)
+
+
+def _require_change(now: Present, image: str, wanted: str | None, never_test: bool) -> None:
+    if wanted is None and now.is_left_out:
+        raise TransferlineError(f"{image} is left out already")
+    if wanted is not None and wanted == now.label and (now.never_test or not never_test):
+        never = ", and stays out of the test split" if now.never_test else ""
+        raise TransferlineError(f"{image} has the label {_shown(wanted)} already{never}")
+
+
+def _append(file: Path, row: Correction) -> None:
+    """Adds a row; what the file holds stays as it is, byte by byte."""
+    text = file.read_bytes().decode("utf-8") if file.exists() else f"{','.join(COLUMNS)}\n"
+    end = "\r\n" if "\r\n" in text else "\n"
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
+    header = next(cells for cells in rows if any(cell.strip() for cell in cells))
+    values = {**asdict(row), "label": _written(row.label), "never_test": "yes" if row.never_test else ""}
+    cells = [str(values[column.strip()]) for column in header]
+    added = io.StringIO(newline="")
+    if any(cell != cell.strip() for cell in cells):  # blanks before a value without quotes are not read
+        csv.writer(added, lineterminator=end, quoting=csv.QUOTE_ALL).writerow(cells)
+    else:
+        csv.writer(added, lineterminator=end).writerow(cells)
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes((text + ("" if text.endswith("\n") else end) + added.getvalue()).encode("utf-8"))
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise TransferlineError(f"{file} cannot be written: {error.strerror}; it is as before") from error
+
+
+def _written(label: str | None) -> str:
+    return "" if label is None else label or SEPARATOR
+
+
+def _shown(label: str | None) -> str:
+    return "no label" if label is None else label or "none of the classes"
+
+
+def _who(root: Path) -> str:
+    """The name that Git knows, else user and host."""
+    name, email = (git(root, "config", "--default", "", f"user.{key}").strip() for key in ("name", "email"))
+    return " ".join([name, *([f"<{email}>"] if email else [])]).strip() or f"{getpass.getuser()}@{platform.node()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _said(file: Path, row: Correction, before: Present, is_masked: bool) -> str:
+    old = "left out" if before.is_left_out else _shown(before.label)
+    what = f"{old} -> {'left out' if row.label is None else _shown(row.label)}"
+    if is_masked:
+        what = "left out"
+    back = f"take its row out of {file}" if is_masked else "`transferline data relabel` with its label"
+    return "\n".join(
+        [
+            f"{file}: {row.image}: {what}" + (", never in the test split" if row.never_test else ""),
+            *([f"to take it in again: {back}"] if row.label is None else []),
+            f"validate runs again, as `transferline status` shows; commit {file} to Git",
+        ]
+    )

@@ -1,0 +1,182 @@
+"""Takes photographs out of a dataset, or removes a dataset: `transferline data remove`."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from transferline.datasets.changes_by_hand import require_files
+from transferline.datasets.contents import read_contents
+from transferline.datasets.difference import compare, count_classes
+from transferline.datasets.dvc_add import as_before_on_failure, listed
+from transferline.datasets.exchange import exchange
+from transferline.datasets.own_datasets import require_own, require_versioned
+from transferline.datasets.revisions import dvc_file
+from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import dvc, git
+from transferline.lock import held
+from transferline.params import load_params
+from transferline.paths import RAW
+
+
+def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
+    """Takes files out of a dataset and versions the result.
+
+    Args:
+        root: the project's folder.
+        name: of a dataset under `dvc add`.
+        paths: files and folders, relative to the dataset or to the project.
+
+    Returns:
+        The difference to the version before, and how to get it back.
+
+    Raises:
+        TransferlineError: the dataset cannot be changed, a path is not in it, nothing would be left, or DVC's cache
+            does not hold what would go; the dataset is as before.
+    """
+    with held(root, "transferline data remove"):
+        require_own(root, name)
+        require_files(root, name)
+        cache = open_cache(root)
+        recorded = recorded_files(cache, name)
+        before = workspace_files(root, name)
+        gone = _below(name, paths, before)
+        if len(gone) == len(before):
+            raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")
+        _require_stored(cache, name, {path: before[path] for path in gone}, recorded)
+        reader, present = read_contents(cache, name, before, root / RAW / name)
+        old = reader.read_beside(recorded, present)
+        earlier = commit_of(root, name)
+        exchange(root, name, {}, gone)
+        after = {path: md5 for path, md5 in before.items() if path not in gone}
+        new = reader.read(after, root / RAW / name)
+    lines = [str(compare(old, new)), _way_back(name, earlier)]
+    if dangling := [path for path in new.named if path in gone]:
+        lines.insert(1, f"a table or list still names {len(dangling):,} of them: {listed(dangling)}; edit it")
+    return "\n".join(lines)
+
+
+def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
+    """The files that `paths` name, folders with all that is in them."""
+    prefix = f"{(RAW / name).as_posix()}/"
+    wanted = {path: Path(path).as_posix().removeprefix(prefix) for path in paths}  # without a slash at the end
+    found = {
+        path: [file for file in files if file == inside or file.startswith(f"{inside}/")]
+        for path, inside in wanted.items()
+    }
+    if unknown := [path for path, below in found.items() if not below]:
+        raise TransferlineError(f"not in {RAW / name}: {listed(unknown)}; give paths from that folder on")
+    return sorted({file for below in found.values() for file in below})
+
+
+def _require_stored(cache: Cache, name: str, going: Files, recorded: Files) -> None:
+    kept = set(recorded.values()) - cache.missing(going.values())
+    if unsaved := [path for path, md5 in going.items() if md5 not in kept]:
+        raise TransferlineError(
+            f"{listed(unsaved)}: the last version of {name} in DVC's cache does not hold this content, so that it "
+            f"would be lost; version it first with `dvc add {RAW / name}` (and commit {dvc_file(name)}), then remove"
+        )
+
+
+def commit_of(root: Path, name: str) -> str | None:
+    """The latest commit whose `.dvc` file is that of the workspace; None if there is none."""
+    file = dvc_file(name).as_posix()
+    blob = git(root, "hash-object", file).strip()
+    for commit in git(root, "log", "--all", "--format=%h", f"--find-object={blob}", "--", file).split():
+        if blob in git(root, "ls-tree", commit, "--", file).split():
+            return commit
+    return None
+
+
+def _way_back(name: str, commit: str | None) -> str:
+    file = dvc_file(name)
+    if commit is None:
+        return f"no commit names the version before; DVC's cache holds it until `dvc gc`. Commit {file}"
+    return f"back: `git checkout {commit} -- {file} && dvc checkout {file}`; commit {file} to keep this version"
+
+
+def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
+    """Removes a dataset's folder and its `.dvc` file, if both can be had again.
+
+    Args:
+        root: the project's folder.
+        name: of a dataset with a `.dvc` file.
+        agree: is shown what would go, and says whether to go on.
+
+    Returns:
+        What was done, and how to get it back.
+
+    Raises:
+        TransferlineError: a file is neither in DVC's cache nor in the remote, no commit holds the `.dvc` file, or the
+            dataset was changed since its last version; nothing is removed.
+    """
+    with held(root, "transferline data remove"):
+        require_versioned(root, name)
+        cache = open_cache(root)
+        files = recorded_files(cache, name)
+        commit = _require_committed(root, name)
+        missing = cache.missing(files.values())
+        lost = cache.missing_in_remote(missing) if missing else set()
+        if lost:
+            raise TransferlineError(
+                f"{name} is not removed: neither DVC's cache nor the remote holds {_of(files, lost)}; `dvc add "
+                f"{RAW / name}` puts files of the workspace into the cache"
+            )
+        if not agree(_listing(cache, name, files, missing)):
+            return "nothing was removed"
+        _remove(root, name)
+    file = dvc_file(name)
+    brings = f"dvc {'pull' if missing else 'checkout'} {file}"
+    return f"removed {RAW / name} and {file}; back: `git checkout {commit} -- {file} && {brings}`"
+
+
+def _require_committed(root: Path, name: str) -> str:
+    if (root / RAW / name).exists() and status_of(root, name):
+        raise TransferlineError(
+            f"{RAW / name} was changed since its last version; `dvc add {RAW / name}` and commit {dvc_file(name)}, or "
+            f"`dvc checkout --force {dvc_file(name)}`, then remove it"
+        )
+    if (commit := commit_of(root, name)) is None:
+        raise TransferlineError(
+            f"no commit holds this {dvc_file(name)}, which alone brings {name} back; commit it first"
+        )
+    return commit
+
+
+def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
+    _, contents = read_contents(cache, name, files)
+    classes = ", ".join(f"{label} {count:,}" for label, count in count_classes(contents, contents.labels).items())
+    used = load_params(cache.root / "params.yaml").data.dataset == name
+    lacking = f"DVC's cache holds all but {_of(files, missing)}; the remote holds those"
+    stored = lacking if missing else "DVC's cache holds every file"
+    return "\n".join(
+        [
+            f"{RAW / name}: {len(contents.labels):,} images{f' ({classes})' if classes else ''}, "
+            f"{len(contents.others):,} other files",
+            f"params.yaml {'trains on it: data.dataset' if used else 'does not use it'}",
+            stored,
+        ]
+    )
+
+
+def _of(files: Files, hashes: set[str]) -> str:
+    paths = [path for path, md5 in files.items() if md5 in hashes]
+    return f"{len(paths):,} of {len(files):,} files: {listed(paths)}"
+
+
+def _remove(root: Path, name: str) -> None:
+    folder, aside, file = root / RAW / name, root / RAW / f".{name}.before", root / dvc_file(name)
+    with as_before_on_failure(file, file.with_name(".gitignore")):
+        shutil.rmtree(aside, ignore_errors=True)
+        there = folder.exists()
+        try:
+            if there:
+                folder.rename(aside)
+            dvc(root, "remove", dvc_file(name).as_posix())
+        except BaseException as error:
+            if there and aside.exists():
+                aside.rename(folder)
+            if isinstance(error, OSError):
+                raise TransferlineError(f"{RAW / name} cannot be removed: {error}") from error
+            raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,156 @@
+"""Versions of a dataset: its files, by path, with the hash of the content of each."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.hash_info import HashInfo
+
+from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import git
+from transferline.paths import RAW
+from transferline.pipeline import open_repo
+
+Files = Mapping[str, str]  # the MD5 of the content of each path, which is relative to the dataset and has slashes
+
+
+@dataclass(frozen=True)
+class Cache:
+    """DVC's cache of a project, with the default remote behind it.
+
+    Attributes:
+        root: the project's folder.
+        folders: where the files lie, by hash: that of DVC 3 and that of DVC 2.
+    """
+
+    root: Path
+    folders: tuple[Path, ...]
+
+    def find(self, md5: str) -> Path | None:
+        """The file with this content; None if the cache lacks it."""
+        files = (folder / md5[:2] / md5[2:] for folder in self.folders)
+        return next((file for file in files if file.is_file()), None)
+
+    def missing(self, hashes: Iterable[str]) -> set[str]:
+        """Those of `hashes` that the cache lacks."""
+        return {md5 for md5 in hashes if self.find(md5) is None}
+
+    def fetch(self, hashes: Iterable[str]) -> str:
+        """Brings what the cache lacks of `hashes` from the remote; returns why that failed, "" if it did not fail.
+
+        Look with `find` for what came: the remote may lack some, too.
+        """
+        if not (missing := self.missing(hashes)):
+            return ""
+        try:
+            with open_repo(self.root) as repo:
+                repo.cloud.pull([HashInfo("md5", md5) for md5 in missing])
+        except (TransferlineError, OSError) as error:
+            return str(error)
+        return "the remote does not have it" if self.missing(missing) else ""
+
+    def missing_in_remote(self, hashes: Iterable[str]) -> set[str]:
+        """Those of `hashes` that the remote lacks; all if there is no remote or it does not answer."""
+        try:
+            with open_repo(self.root) as repo:
+                status = repo.cloud.status([HashInfo("md5", md5) for md5 in hashes])
+        except (TransferlineError, OSError):
+            return set(hashes)
+        return {str(found.value) for found in (*status.missing, *status.new)}
+
+
+def open_cache(root: Path) -> Cache:
+    """The cache of the project in `root`.
+
+    Raises:
+        TransferlineError: DVC cannot read the project.
+    """
+    with open_repo(root) as repo:
+        return Cache(root, (Path(repo.cache.local.path), Path(repo.cache.legacy.path)))
+
+
+def recorded_files(cache: Cache, name: str, revision: str | None = None) -> Files:
+    """The files of the version that a `.dvc` file names, that of the workspace or of a Git revision.
+
+    Raises:
+        TransferlineError: there is no such revision, it has no such `.dvc` file, or neither DVC's cache nor the remote
+            holds the list of its files.
+    """
+    oid = _recorded_folder(cache.root, name, revision)
+    why = cache.fetch([oid])
+    if (listing := cache.find(oid)) is None:
+        where = f"{dvc_file(name)}{f' of {revision}' if revision else ''}"
+        raise TransferlineError(
+            f"{where} names the version {oid[:8]}, which DVC's cache does not hold and which cannot be fetched: {why}. "
+            "Push it with `dvc push` where it was made"
+        )
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
+
+
+def _recorded_folder(root: Path, name: str, revision: str | None) -> str:
+    file = dvc_file(name)
+    if revision is not None:
+        require_revision(root, revision)
+    oid = recorded_hash(root, name, revision)
+    if oid is None:
+        raise TransferlineError(f"the revision {revision} has no {file}; `git log -- {file}` lists those that have one")
+    if not oid.endswith(".dir"):
+        raise TransferlineError(f"{file} stands for a single file; a dataset is a folder under `dvc add`")
+    return oid
+
+
+def require_revision(root: Path, revision: str) -> None:
+    """Raises a TransferlineError where Git has no such revision."""
+    try:
+        git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except TransferlineError as error:
+        raise TransferlineError(
+            f"{revision} is no revision of this repository; `git log --oneline` lists them"
+        ) from error
+
+
+def workspace_files(root: Path, name: str) -> Files:
+    """The files as they are in the workspace. Those that look untouched since DVC saw them are not read again.
+
+    This is what `dvc add` would record. `dvc data status` says nothing of a dataset whose folder a `.gitignore` hides.
+
+    Raises:
+        TransferlineError: DVC cannot read the project, or a file cannot be read.
+    """
+    with _readable(name), open_repo(root) as repo:
+        folder = repo.fs.abspath((root / RAW / name).as_posix())
+        tree: Any = build(repo.cache.repo, folder, repo.fs, "md5", ignore=repo.dvcignore, dry_run=True)[2]
+    return {"/".join(key): str(found.value) for key, _, found in tree}
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # a broken link, or no permission
+        raise TransferlineError(f"{RAW / name}: a file in it cannot be read: {error}") from error
+
+
+def md5_of(file: Path) -> str:
+    """The hash by which DVC names the content of a file."""
+    with file.open("rb") as opened:
+        return file_digest(opened, "md5").hexdigest()
+
+
+def status_of(root: Path, name: str) -> str:
+    """What DVC finds of the dataset's folder: "" as recorded, "modified", or "deleted"."""
+    with _readable(name), open_repo(root) as repo:
+        stage = repo.stage.load_one(dvc_file(name).as_posix())
+        return str(next(iter(stage.outs[0].workspace_status().values()), ""))
+
+
+def is_import(root: Path, name: str) -> bool:
+    """Whether the dataset comes from elsewhere by `dvc import` or `dvc import-url`."""
+    with open_repo(root) as repo:
+        return bool(repo.stage.load_one(dvc_file(name).as_posix()).is_import)

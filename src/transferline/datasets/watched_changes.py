@@ -1,0 +1,64 @@
+"""Which changes of the raw data `watch` has started a retraining for, in `.transferline/watched.json`."""
+
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transferline.datasets.changes import Change, trained_on
+
+FILE = Path(".transferline/watched.json")
+
+
+class Started(BaseModel):
+    """A retraining that was started: when, why, and the flow run, where it is one of a deployment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str
+    reason: str
+    run: str | None = None
+
+
+class _Watched(BaseModel):
+    """Since the data `trained` of a dataset was trained on: the key of each change, and what was started for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    trained: str
+    started: dict[str, Started] = Field(default_factory=dict)
+
+
+def started_for(root: Path, dataset: str, change: Change) -> Started | None:
+    """The retraining that was started for this change, if one was since the last training that saw other data."""
+    return _read(root, dataset).started.get(change.key)
+
+
+def remember(root: Path, dataset: str, change: Change, run: str | None = None) -> None:
+    """Keeps that a retraining was started for a change now."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    _write(root, dataset, {change.key: Started(time=now, reason=change.reason, run=run)})
+
+
+def take_back(root: Path, dataset: str, change: Change) -> None:
+    """Forgets that one was started for a change: it was cancelled before it began."""
+    _write(root, dataset, {change.key: None})
+
+
+def _read(root: Path, dataset: str) -> _Watched:
+    file, fresh = root / FILE, _Watched(dataset=dataset, trained=trained_on(root, dataset))
+    try:
+        found = _Watched.model_validate_json(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):  # one that cannot be read costs one retraining at most
+        return fresh
+    return found if (found.dataset, found.trained) == (fresh.dataset, fresh.trained) else fresh
+
+
+def _write(root: Path, dataset: str, changed: dict[str, Started | None]) -> None:
+    before, file = _read(root, dataset), root / FILE
+    entries = {key: entry for key, entry in {**before.started, **changed}.items() if entry}
+    file.parent.mkdir(exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(before.model_copy(update={"started": entries}).model_dump_json(indent=2) + "\n", "utf-8")
+    partial.replace(file)

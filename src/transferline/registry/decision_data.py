@@ -1,0 +1,33 @@
+"""What a decision report says of the data that challenger and champion were trained on."""
+
+from typing import get_args
+
+from transferline.params import Split
+from transferline.registry.trained_data import TrainedData
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def data_sentences(new: TrainedData, old: TrainedData | None) -> list[str]:
+    """What each of the two was trained on, as far as it is known, and how to read the table of `data_rows`."""
+    sentences = []
+    for who, data in (("challenger", new), ("champion", old)):
+        if data:
+            revisions = f"revision {data.data_revision or 'unknown'}"
+            revisions += f", corrections {data.corrections_revision}" if data.corrections_revision else ""
+            sentences.append(f"The {who} was trained on {data.dataset}, {revisions}: {data.images:,} images.")
+    if old:
+        sentences.append("In brackets: how many more or fewer than in the champion's data.")
+    return sentences
+
+
+def data_rows(new: TrainedData, old: TrainedData | None) -> list[tuple[str, list[str]]]:
+    """Each class with its images in each split, and the difference to the champion's data."""
+    names = [*new.classes, *(name for name in (old.classes if old else {}) if name not in new.classes)]
+
+    def cell(name: str, split: str) -> str:
+        count = new.classes.get(name, {}).get(split, 0)
+        more = count - old.classes.get(name, {}).get(split, 0) if old else 0
+        return f"{count} ({more:+})" if more else str(count)
+
+    return [(name, [cell(name, split) for split in SPLITS]) for name in names]

@@ -1,0 +1,120 @@
+"""Brings the data that a registered version was trained on into a worktree, or says that it cannot be had."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from transferline.datasets.lock_file import CORRECTIONS, LOCK, dependency_hash, locked_stages
+from transferline.errors import TransferlineError
+from transferline.git_and_dvc import dvc
+from transferline.paths import RAW
+from transferline.pipeline import open_repo
+from transferline.progress import say
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+FETCHED = Path("data/dvc.yaml")
+
+
+def bring_data(project: Path, version: "ModelVersion") -> None:
+    """Checks the raw images that a version was trained on out of the DVC cache, or pulls them from the remote.
+
+    Args:
+        project: a worktree with the version's files, among them its `dvc.lock`.
+        version: names the dataset and, where its `dvc.lock` does not, the revision.
+
+    Raises:
+        TransferlineError: they cannot be had, or what came is something else.
+    """
+    dataset = version.tags["dataset"]
+    locked = dependency_hash(locked_stages(project / LOCK), RAW / dataset)
+    revision = locked or version.tags.get("data_revision", "")
+    if not revision:
+        raise TransferlineError(f"version {version.version} cannot be reproduced: no revision of its data was kept")
+    target = _name_data(project, dataset, revision)
+    named = f"version {version.version} cannot be reproduced: its data, {dataset} at revision {revision}"
+    try:
+        dvc(project, "checkout", "--force", target)
+    except TransferlineError:
+        say(f"reproduce: {dataset} is not in the DVC cache, pulling it")
+        _pull(project, target, named)
+    found = _hash_of(project, target)
+    if found != revision:
+        raise TransferlineError(
+            f"{named}, is damaged: what DVC brought has the hash {found}. `dvc push` it again from a machine that "
+            "has it"
+        )
+
+
+def check_corrections(project: Path, version: "ModelVersion") -> None:
+    """Makes sure that the corrections of a worktree are those that a version was trained with.
+
+    Raises:
+        TransferlineError: they are others.
+    """
+    wanted = dependency_hash(locked_stages(project / LOCK), CORRECTIONS)
+    if not wanted:
+        return
+    (project / CORRECTIONS).mkdir(parents=True, exist_ok=True)  # Git keeps no empty folder
+    with open_repo(project) as repo:
+        stage = repo.stage.load_one(str(project / "dvc.yaml"), "validate")
+        (folder,) = (dep for dep in stage.deps if dep.def_path == CORRECTIONS.as_posix())
+        found = str(folder.get_hash().value)
+    if found != wanted:
+        raise TransferlineError(
+            f"version {version.version} cannot be reproduced: it was trained with the corrections of {CORRECTIONS} at "
+            f"revision {wanted}, but commit {version.tags['git_commit'][:8]} and the changes that were kept with the "
+            f"version give {found}. The folder changed between training and promotion; commit it before training"
+        )
+
+
+def _name_data(project: Path, dataset: str, revision: str) -> str:
+    """Has the worktree's DVC file name a revision of a dataset; returns what DVC calls that output's stage."""
+    own, lock = project / RAW / f"{dataset}.dvc", project / FETCHED.with_suffix(".lock")
+    fetch, fetched = f"fetch@{dataset}", _read_yaml(lock)
+    if not own.exists() and fetch in fetched.get("stages", {}):
+        _name_revision(fetched["stages"][fetch]["outs"][0], revision)
+        _write_yaml(fetched, lock)
+        return f"{FETCHED.as_posix()}:{fetch}"
+    out = _read_yaml(own).get("outs", [{"path": dataset}])[0]
+    if out.get("md5") != revision:
+        _name_revision(out, revision)
+        _write_yaml({"outs": [out]}, own)  # no import any more: its source may have other data by now
+    return own.relative_to(project).as_posix()
+
+
+def _name_revision(out: dict[str, Any], revision: str) -> None:
+    for key in ("size", "nfiles", "files"):
+        out.pop(key, None)
+    out |= {"hash": "md5", "md5": revision}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    return (YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+
+
+def _write_yaml(tree: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    YAML(typ="safe", pure=True).dump(tree, path)
+
+
+def _pull(project: Path, target: str, named: str) -> None:
+    try:
+        dvc(project, "pull", "--force", target)
+    except TransferlineError as error:
+        cache = dvc(project, "cache", "dir").strip()
+        remotes = ", ".join(" ".join(line.split()) for line in dvc(project, "remote", "list").splitlines())
+        places = f"the remote ({remotes})" if remotes else "a remote (none is set: `dvc remote add -d NAME PLACE`)"
+        raise TransferlineError(
+            f"{named}, is neither in the DVC cache ({cache}) nor in {places}. `dvc push` it from a machine that has "
+            f"it, then try again. {error}"
+        ) from error
+
+
+def _hash_of(project: Path, target: str) -> str:
+    """DVC's hash of the files that are there now."""
+    file, _, name = target.partition(":")
+    with open_repo(project) as repo:
+        return str(repo.stage.load_one(str(project / file), name or None).outs[0].get_hash().value)
