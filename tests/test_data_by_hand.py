@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from transferline.status import status
+from transferline.cli.status import status
 
 from flows.retrain import retrain
 from tests.photographs import FILE, RAW, picture
