@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from transferline.cli.status import status
 
 from flows.retrain import retrain
 from tests.photographs import FILE, RAW, picture
 from tests.small_line import command, make_line, recorded
+from transferline.cli.status import status
 from transferline.datasets.changes_by_hand import changes_by_hand, describe_by_hand, version_by_hand
 from transferline.datasets.merge import merge
 from transferline.datasets.remove import remove_photographs
