@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from transferline.atomic_files import completed_folder
 from transferline.datasets.dvc_add import files_below, record, refuse_repositories
 from transferline.datasets.layout_proposal import Survey, survey
 from transferline.datasets.layouts.listing import HIDDEN
@@ -116,9 +117,9 @@ def _unwrap(target: Path, known: Collection[str]) -> None:
         and any(path.is_dir() for path in tops[0].iterdir())
     ):
         say(f"{tops[0].name} is the only folder of the archive: taking its content")
-        content = tops[0].rename(target.with_name(f".{target.name}.partial"))
-        shutil.rmtree(target)
-        content.rename(target)
+        with completed_folder(target) as folder:
+            for path in tops[0].iterdir():
+                path.rename(folder / path.name)
         _unwrap(target, known)
 
 

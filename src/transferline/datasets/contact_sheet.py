@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from transferline.atomic_files import completed
 from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
 
@@ -49,10 +50,8 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         _paste(sheet, draw, tile, (MARGIN + column * width, top + row * height), side)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    sheet.save(partial, "PNG")
-    partial.replace(path)
+    with completed(path) as partial:
+        sheet.save(partial, "PNG")
 
 
 @cache

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transferline.atomic_files import completed
 from transferline.params import Problem, Split
 
 SEPARATOR = "|"
@@ -86,10 +87,8 @@ def write_table(table: ImageTable, path: Path) -> None:
     arrow = pa.Table.from_pandas(table.rows, preserve_index=False).replace_schema_metadata(
         {"classes": json.dumps(table.classes)}
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(arrow, partial)
-    partial.replace(path)
+    with completed(path) as partial:
+        pq.write_table(arrow, partial)
 
 
 def read_table(path: Path) -> ImageTable:

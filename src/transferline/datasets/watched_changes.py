@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from transferline.atomic_files import write_text
 from transferline.datasets.changes import Change, trained_on
 
 FILE = Path(".transferline/watched.json")
@@ -58,7 +59,4 @@ def _read(root: Path, dataset: str) -> _Watched:
 def _write(root: Path, dataset: str, changed: dict[str, Started | None]) -> None:
     before, file = _read(root, dataset), root / FILE
     entries = {key: entry for key, entry in {**before.started, **changed}.items() if entry}
-    file.parent.mkdir(exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(before.model_copy(update={"started": entries}).model_dump_json(indent=2) + "\n", "utf-8")
-    partial.replace(file)
+    write_text(file, before.model_copy(update={"started": entries}).model_dump_json(indent=2) + "\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from transferline.atomic_files import completed_folder
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE, ModelCard, write_card
@@ -169,13 +170,10 @@ def fetch(version: "ModelVersion", root: Path) -> Path:
     """
     folder = root / CACHE / f"{version.name}-{version.version}-{version.tags['model_sha256'][:12]}"
     if not folder.exists():
-        partial = folder.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         downloaded = download(version)
-        for file in HASHED:
-            shutil.copyfile(downloaded / file, partial / Path(file).name)
-        partial.rename(folder)
+        with completed_folder(folder) as partial:
+            for file in HASHED:
+                shutil.copyfile(downloaded / file, partial / Path(file).name)
     files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
     _verify(files, version, f"Delete the folder {folder}, which is only a copy; it is then fetched again")
     write_card(card_of(folder), folder)

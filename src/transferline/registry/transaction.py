@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
@@ -133,11 +134,7 @@ def _lock(root: Path) -> FileLock:
 
 
 def _write(root: Path, journal: Journal) -> None:
-    path = root / JOURNAL
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(journal.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(root / JOURNAL, journal.model_dump_json(indent=2) + "\n")
 
 
 def _is_written(root: Path, move: ledger.Move) -> bool:

@@ -1,8 +1,8 @@
 """Stage `record`: MLflow knows every training and evaluation of a candidate, also after a restore from the cache."""
 
-import json
 from pathlib import Path
 
+from transferline.atomic_files import write_json
 from transferline.params import Params
 from transferline.registry.recording import record
 
@@ -13,5 +13,4 @@ def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> No
     `recorded` lies in `mlruns`, so it is gone when the store is, and DVC runs this stage again.
     """
     known = record(params, models, evaluation)
-    recorded.parent.mkdir(parents=True, exist_ok=True)
-    recorded.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    write_json(recorded, known)
