@@ -13,6 +13,7 @@ from transferline.datasets.versions import Cache, Files
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
 
@@ -153,8 +154,8 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
         lacking = cache.missing(describing.values())
         names = [path for path, md5 in describing.items() if md5 in lacking]
         raise TransferlineError(
-            f"{names[0]}{f' and {len(names) - 1:,} more files' * (len(names) > 1)}, which may hold labels of an "
-            f"earlier version, cannot be read: they are not in DVC's cache and cannot be fetched: {why}"
+            f"{first_of(names, 1)}, which may hold labels of an earlier version, cannot be read: they are not in DVC's "
+            f"cache and cannot be fetched: {why}"
         )
     contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
     with skeleton(files, contents) as folder:

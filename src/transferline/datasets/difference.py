@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from transferline.datasets.contents import Contents
 from transferline.datasets.tables import natural, split_labels
 from transferline.datasets.versions import Files
+from transferline.text import first_of
 
 SHOWN = 12  # classes, or changes of a label, in a list
 NO_LABEL = "without a label"
@@ -77,7 +78,7 @@ class Difference:
         shown = [f"{said(old)} to {said(new)} {count}" for (old, new), count in changes.most_common()]
         renamed = len(self.moved) - len(self.relabelled)
         return [
-            f"{changes.total()} changed the label: {_list(shown)}" if changes else "",
+            f"{changes.total()} changed the label: {first_of(shown, SHOWN)}" if changes else "",
             f"{renamed} renamed" if renamed else "",
         ]
 
@@ -153,7 +154,7 @@ def _by_class(contents: Contents, paths: tuple[str, ...], sign: str, notes: Mapp
     unlabelled = sum(not _names(contents, path) for path in paths)
     if shown and unlabelled:
         shown.append(f"{NO_LABEL} {sign}{unlabelled:,}")
-    return f"{total}: {_list(shown)}" if shown else total
+    return f"{total}: {first_of(shown, SHOWN)}" if shown else total
 
 
 def _others(before: Files, after: Files) -> str:
@@ -170,8 +171,3 @@ def _others(before: Files, after: Files) -> str:
 def said(label: str | None) -> str:
     """A label as people read it, several with "|" between them."""
     return NO_LABEL if label is None else label or "no class"
-
-
-def _list(shown: list[str]) -> str:
-    more = [f"{len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
-    return ", ".join(shown[:SHOWN] + more)

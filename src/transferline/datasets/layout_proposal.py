@@ -15,6 +15,7 @@ from transferline.datasets.layouts.listing import HIDDEN, list_dataset
 from transferline.datasets.layouts.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
 from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
 SPLIT_COLUMNS = ("split", "subset", "set")
@@ -155,6 +156,4 @@ def describe(name: str, found: Survey) -> str:
 
 
 def _list(counts: dict[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in counts.items()][:SHOWN]
-    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
-    return f" ({', '.join(shown + more)})" if counts else ""
+    return f" ({first_of([f'{name} {count:,}' for name, count in counts.items()], SHOWN)})" if counts else ""

@@ -21,6 +21,7 @@ from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.params import Masks
 from transferline.progress import progress
+from transferline.text import first_of
 
 VOID = 255
 BACKGROUND = "background"
@@ -130,10 +131,9 @@ def _look_at(file: Path, size: tuple[Any, Any], masks: Masks) -> tuple[str, str 
     fault = None
     if pd.notna(size[0]) and values.shape != size[::-1]:
         fault = f"mask_size: {size[0]} × {size[1]} pixels, its mask {values.shape[1]} × {values.shape[0]}"
-    elif (unknown := np.flatnonzero(counts)).size:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    elif unknown := np.flatnonzero(counts).tolist():
         fault = (
-            f"mask_values: its mask holds {', '.join(map(str, unknown[:SHOWN]))}{more}; the classes are 0 to "
+            f"mask_values: its mask holds {first_of(unknown, SHOWN)}; the classes are 0 to "
             f"{len(masks.classes) - 1}, void is {masks.void}"
         )
     elif label.lower() in ("", BACKGROUND):

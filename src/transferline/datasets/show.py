@@ -16,6 +16,7 @@ from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import Data, Layout, Masks
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 NAMED = 5
 
@@ -140,5 +141,4 @@ def sizes(images: pd.DataFrame) -> str:
 
 
 def _names(paths: Sequence[str]) -> str:
-    more = [f"{len(paths) - NAMED} more"] if len(paths) > NAMED else []
-    return f" ({', '.join([*paths[:NAMED], *more])})" if paths else ""
+    return f" ({first_of(paths, NAMED)})" if paths else ""

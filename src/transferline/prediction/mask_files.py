@@ -16,6 +16,7 @@ from transferline.datasets.masks import Mask, overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, class_probabilities
 from transferline.rle import encode
+from transferline.text import first_of
 
 OVERLAYS = "overlays"
 MOST_NAMED, TEXT_SHARE = 10, 0.005
@@ -73,8 +74,9 @@ def require_names(paths: Sequence[Path]) -> None:
     """
     twice = [name for name, count in Counter(path.stem for path in paths).items() if count > 1]
     if twice:
-        named = ", ".join(twice[:MOST_NAMED]) + (f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else "")
-        raise TransferlineError(f"masks and rows need names of their own, but several files are called {named}")
+        raise TransferlineError(
+            f"masks and rows need names of their own, but several files are called {first_of(twice, MOST_NAMED)}"
+        )
 
 
 def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:

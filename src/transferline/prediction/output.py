@@ -10,6 +10,9 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import MOST_CLASSES, Prediction
 from transferline.rle import encode
+from transferline.text import first_of
+
+NAMED = 10  # files in a message
 
 
 def as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
@@ -52,15 +55,15 @@ def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: P
     twice = [name for name, count in names.items() if count > 1]
     unread = [found.path for found in predictions if found.error]
     if twice:
-        raise TransferlineError(f"{path}: rows need names of their own, but several files are called {_some(twice)}")
+        raise TransferlineError(
+            f"{path}: rows need names of their own, but several files are called {first_of(twice, NAMED)}"
+        )
     if unread:
-        raise TransferlineError(f"{path}: there is no answer for what cannot be read as an image: {_some(unread)}")
+        raise TransferlineError(
+            f"{path}: there is no answer for what cannot be read as an image: {first_of(unread, NAMED)}"
+        )
     rows = [[Path(found.path).stem, encode([name in found.labels for name in card.classes])] for found in predictions]
     _write([["Id", "Predicted"], *rows], path)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _write(rows: Iterable[Iterable[object]], path: Path) -> None:

@@ -14,6 +14,7 @@ from transferline import params
 from transferline.arrays import Pixels
 from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
+from transferline.text import first_of
 
 COLUMN = "image"
 MOST_NAMED = 10  # of the bad images of a request
@@ -67,8 +68,7 @@ def _each(values: Iterable[Any], read: Callable[[Any, str], Pixels]) -> list[Pix
         except TransferlineError as error:
             faults.append(str(error))
     if faults:
-        more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
-        raise TransferlineError("; ".join(faults[:MOST_NAMED]) + more)
+        raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     if not images:
         raise TransferlineError("the request holds no image")
     return images

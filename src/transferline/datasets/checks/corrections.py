@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from transferline.datasets.checks.correction_file import SHA256, Correction
+from transferline.text import first_of
 
 Kind = Literal["relabelled", "left out", "kept out of test"]
 
@@ -133,8 +134,7 @@ def _why_unmatched(image: str, kinds: dict[str, str], namesakes: dict[str, list[
     if image in kinds:
         return f"{image!r} is not an image"
     same = namesakes.get(_name(image), [])
-    more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
-    return f"there is no image {image!r}" + (f"; of the same name: {', '.join(same[:SHOWN])}{more}" if same else "")
+    return f"there is no image {image!r}" + (f"; of the same name: {first_of(same, SHOWN)}" if same else "")
 
 
 def _name(path: str) -> str:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
+from transferline.text import first_of
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
 MASKS = "SegmentationClass"
@@ -47,8 +48,7 @@ def read_voc_layout(
         if SEPARATOR in name
     ]
     if faults:
-        more = [f"{len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        raise TransferlineError("\n  ".join([f"{raw} is not laid out like PASCAL VOC:", *faults[:SHOWN], *more]))
+        raise TransferlineError(f"{raw} is not laid out like PASCAL VOC:\n  " + first_of(faults, SHOWN, "\n  "))
     rows: dict[str, tuple[str | None, Split | None]] = {}
     for name in {*images, *(splits or labels)}:
         is_labelled = name in labels and (name in splits or not splits)
@@ -81,7 +81,7 @@ def _splits(raw: Path, layout: Voc, faults: list[str]) -> dict[str, Split]:
             continue
         file = raw / LISTS / f"{named}.txt"
         if not file.is_file():
-            there = ", ".join(split_lists(raw)[:SHOWN]) or "none"
+            there = first_of(split_lists(raw), SHOWN) or "none"
             faults.append(f"no list {LISTS}/{named}.txt for {split}; there are: {there}")
             continue
         names = _lines(file)
