@@ -15,8 +15,9 @@ from transferline.datasets.exchange import exchange
 from transferline.datasets.layout_proposal import survey
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.own_datasets import require_own
-from transferline.datasets.versions import Cache, Files, md5_of, open_cache, recorded_files, workspace_files
+from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
+from transferline.hashes import file_md5
 from transferline.lock import held
 from transferline.paths import RAW
 from transferline.progress import progress
@@ -139,7 +140,7 @@ def _incoming(source: str, name: str, root: Path, sha256: str | None, before: Fi
 
 def _hashes(folder: Path) -> Files:
     paths = files_below(folder)
-    return {path: md5_of(folder / path) for path in progress(paths, len(paths), "comparing files")}
+    return {path: file_md5(folder / path) for path in progress(paths, len(paths), "comparing files")}
 
 
 def _read(work: _Merge, raw: Path) -> tuple[Reader, Contents, Mapping[str, str | None]]:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Counts, Flags, Floats, Pixels, Positions
 from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.datasets.images import read_batch
 from transferline.evaluation.classification_pictures import GALLERY_COLUMNS, plot_confusion, plot_reliability, short
@@ -92,7 +91,7 @@ def plot_precision_recall(
         figure.legend(loc="outside right upper", title="points: at the thresholds", fontsize=8)
 
 
-def replacements(truth: Flags, predicted: Flags) -> npt.NDArray[np.int64]:
+def replacements(truth: Flags, predicted: Flags) -> Counts:
     """Which label is predicted in place of which: (classes + 1, classes + 1) counts, the last for none.
 
     Found labels stand on the diagonal. Every missing label of an image is paired with every wrong one; where there is
@@ -101,12 +100,12 @@ def replacements(truth: Flags, predicted: Flags) -> npt.NDArray[np.int64]:
     hit, missing, wrong = truth & predicted, truth & ~predicted, predicted & ~truth
     rows = np.column_stack([missing, wrong.any(axis=1) & ~missing.any(axis=1)]).astype(np.int64)
     columns = np.column_stack([wrong, missing.any(axis=1) & ~wrong.any(axis=1)]).astype(np.int64)
-    found: npt.NDArray[np.int64] = rows.T @ columns
+    found: Counts = rows.T @ columns
     found[np.diag_indices(truth.shape[1])] += hit.sum(axis=0)
     return found
 
 
-def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: int) -> npt.NDArray[np.intp]:
+def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: int) -> Positions:
     """The positions of the `most` images with a wrong or missing label that have the highest loss, the worst first."""
     losses = np.where((truth != predicted).any(axis=1), pair_losses(truth, probabilities).mean(axis=1), -1)
     order = np.argsort(-losses, kind="stable")[:most]
@@ -131,7 +130,7 @@ def label_lines(
     return lines if left_out <= 0 else [*lines[: MOST_LABELS - 1], (f"and {left_out + 1} more", GREY)]
 
 
-def plot_labelled(images: npt.NDArray[np.uint8], captions: list[list[tuple[str, str]]], title: str, path: Path) -> None:
+def plot_labelled(images: Pixels, captions: list[list[tuple[str, str]]], title: str, path: Path) -> None:
     """Draws images with coloured lines of text below each of them.
 
     Args:

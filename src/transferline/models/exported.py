@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from transferline.arrays import Float32s, Pixels
 from transferline.params import Image, Problem
 from transferline.quiet import quiet_imports
 
@@ -74,7 +74,7 @@ def load_model(folder: Path) -> Any:
     return model
 
 
-def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def class_probabilities(model: Any, images: Pixels) -> Float32s:
     """Probabilities of one batch.
 
     Args:
@@ -89,12 +89,12 @@ def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArra
     return both_columns(model.predict_on_batch(images))
 
 
-def both_columns(output: Any) -> npt.NDArray[np.float32]:
+def both_columns(output: Any) -> Float32s:
     """A model's output as probabilities of all classes, (n, classes) float32; see `class_probabilities`."""
     output = np.asarray(output, np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
-def probabilities(model: Any, batches: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+def probabilities(model: Any, batches: Iterable[Pixels]) -> Float32s:
     """Probabilities of at least one batch, one after the other: (n, classes) float32, see `class_probabilities`."""
     return np.concatenate([class_probabilities(model, images) for images in batches])

@@ -11,8 +11,9 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
+from transferline.arrays import Mask
 from transferline.datasets.images import open_upright, read_image
-from transferline.datasets.masks import Mask, overlay, to_original, write_mask
+from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, class_probabilities
 from transferline.rle import encode

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from transferline import params
-from transferline.arrays import Pixels
+from transferline.arrays import Float32s, Pixels
 from transferline.datasets.images import IMAGE_SUFFIXES, read_image
 from transferline.errors import TransferlineError
 from transferline.metrics.thresholds import decide
@@ -85,7 +84,7 @@ def predict(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Predicti
                     yield prediction_of(path, card, next(rows))
 
 
-def prediction_of(path: Path, card: ModelCard, row: npt.NDArray[np.float32]) -> Prediction:
+def prediction_of(path: Path, card: ModelCard, row: Float32s) -> Prediction:
     """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Flags, Floats, Positions
 from transferline.evaluation.exported_checks import one_image_times
 from transferline.evaluation.scoring import figures_of, label_flags, metrics_of, predict_rows
 from transferline.metrics.classification import LOSSES
@@ -84,8 +83,8 @@ class Change:
     high: float
     p_value: float | None
     classes: tuple[ClassChange, ...]
-    regressions: npt.NDArray[np.int64]
-    improvements: npt.NDArray[np.int64]
+    regressions: Positions
+    improvements: Positions
     measure: str = "recall"
 
 
@@ -206,12 +205,12 @@ def _iou_of(column: int, matrices: Floats) -> Floats:
     return ious(matrices)[:, column]
 
 
-def _falls(differences: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+def _falls(differences: Floats) -> Positions:
     """The positions of the negative ones, the lowest first."""
     order = np.argsort(differences, kind="stable")
     return order[differences[order] < 0]
 
 
-def _positions(flags: Flags, challenger: Scored) -> npt.NDArray[np.int64]:
+def _positions(flags: Flags, challenger: Scored) -> Positions:
     confidence = challenger.predictions["confidence"].to_numpy(float)
     return np.flatnonzero(flags)[np.argsort(-confidence[flags], kind="stable")]

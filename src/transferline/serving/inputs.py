@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transferline import params
-from transferline.arrays import Pixels
+from transferline.arrays import Array, Pixels
 from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
 from transferline.text import first_of
@@ -84,7 +83,7 @@ def _from_base64(value: Any, name: str, image: params.Image) -> Pixels:
     return read_image(_Upload(content, name), image)
 
 
-def _from_array(pixels: npt.NDArray[Any], name: str, image: params.Image) -> Pixels:
+def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:
     if pixels.shape != shape_of(image):
         raise TransferlineError(f"{name} has the shape {pixels.shape}; this model takes {shape_of(image)}")
     if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:

@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from transferline.arrays import Pixels
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
 from transferline.metrics.thresholds import choose
@@ -85,7 +85,7 @@ def run_job(
     exported: keras.Model,
     data: Batches,
     validation: Batches,
-    samples: npt.NDArray[np.uint8],
+    samples: Pixels,
     before: pd.DataFrame | None = None,
     encoder: keras.Model | None = None,
 ) -> Summary:

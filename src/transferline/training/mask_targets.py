@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from keras import ops
 
@@ -40,12 +39,12 @@ class MaskedImages(DecodedImages):
         of_path = rows.drop_duplicates("path")
         self.masks = read_masks(raw, of_path["mask"].tolist(), image, classes)
 
-    def read(self, positions: npt.NDArray[Any]) -> Any:
+    def read(self, positions: Array) -> Any:
         """Draws the views at `positions`, (n,): images as `DecodedImages` does, and masks (n, size, size, 1) uint8."""
         masks = apply_views_to_masks(self.masks[self._image_of_row[positions]], self._rows.iloc[positions])
         return super().read(positions), masks[..., None]
 
-    def counts(self, positions: npt.NDArray[Any]) -> Array:
+    def counts(self, positions: Array) -> Array:
         """How many pixels each value has in the masks of the images of some rows, (256,)."""
         return np.bincount(self.masks[np.unique(self._image_of_row[positions])].ravel(), minlength=256)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Pixels
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -49,7 +49,7 @@ def write_result(
     history: pd.DataFrame,
     curves: pd.DataFrame,
     summary: Summary,
-    samples: npt.NDArray[np.uint8],
+    samples: Pixels,
 ) -> None:
     """Writes a model's folder.
 
