@@ -19,7 +19,7 @@ from transferline.datasets.tested_images import (
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import ledger, transaction
-from transferline.registry.models import CHALLENGER, CHAMPION, download, version_by_alias
+from transferline.registry.models import CHALLENGER, CHAMPION, download_version, version_by_alias
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
 from transferline.registry.tracking import connect
@@ -72,7 +72,7 @@ def test_a_rollback_that_fails_its_smoke_test_changes_nothing(tmp_path, monkeypa
     select(params, train(params, "fine_tune", "good"))
     promote(params, tmp_path)
     client = connect(params.record, tmp_path)
-    stored = download(client.get_model_version("colors", "1"))
+    stored = download_version(client.get_model_version("colors", "1"))
     (stored / "data" / "model.keras").write_bytes(b"broken")
     with pytest.raises(TransferlineError, match="is refused"):
         rollback(params, tmp_path, "it mixes up blue")

@@ -16,8 +16,8 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE, ModelCard, write_card
 from transferline.prediction import grid
 from transferline.prediction.named_model import open_model
-from transferline.prediction.output import as_text, write_csv, write_submission
-from transferline.prediction.predict import find_images, predict
+from transferline.prediction.output import predictions_as_text, write_csv, write_submission
+from transferline.prediction.predict import find_images, predict_files
 from transferline.rle import decode
 
 CLASSES = ("red", "green", "blue")
@@ -45,7 +45,7 @@ def save(folder, problem, **card):
 
 def answers(model, *sources):
     card, network = open_model(model)
-    return list(predict(card, network, find_images([str(source) for source in sources]))), card
+    return list(predict_files(card, network, find_images([str(source) for source in sources]))), card
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, s
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error"]
     assert [row["labels"] for row in rows] == ["", "green", "red|blue"]
-    black, lime, magenta = as_text(found, card).splitlines()
+    black, lime, magenta = predictions_as_text(found, card).splitlines()
     assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")
     assert magenta.startswith("red 1.0000, blue 1.0000  ") and magenta.endswith("(then green 0.0003)")
 

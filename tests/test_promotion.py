@@ -76,7 +76,7 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         raise AssertionError("scored again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(decision, "decide", score_again)
+        patch.setattr(decision, "decide_promotion", score_again)
         again = promote(params, root)
         assert not again.promoted and again.version == last.version
         assert again.reason == f"nothing has changed since it was decided: {last.reason}"

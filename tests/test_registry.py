@@ -18,7 +18,7 @@ from transferline.params import Params
 from transferline.registry import glance
 from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
-from transferline.registry.recording import record
+from transferline.registry.recording import record_candidate
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
 
@@ -81,8 +81,8 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
         figures = {"test": {"accuracy": 0.5, "per_class": {"red!": {"f1": 0.25}}}, "validation": {"accuracy": 0.75}}
         write_json(folder / "metrics.json", figures)
         write_json(folder / "latency.json", {"one_image_ms": 3.0})
-    known = record(other, Path("models/small"), Path("evaluations/small"))
-    assert record(other, Path("models/small"), Path("evaluations/small")) == known
+    known = record_candidate(other, Path("models/small"), Path("evaluations/small"))
+    assert record_candidate(other, Path("models/small"), Path("evaluations/small")) == known
     store = connect(other.record, Path.cwd())
     runs = store.search_runs([store.get_experiment_by_name("colors").experiment_id])
     by_phase = {run.data.tags["phase"]: run for run in runs}

@@ -22,7 +22,7 @@ from transferline.errors import TransferlineError
 from transferline.evaluation.attacks import goals
 from transferline.evaluation.leaderboard import markdown, read_evaluations
 from transferline.evaluation.scoring import metrics_of, predict_rows
-from transferline.metrics.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
+from transferline.metrics.segmentation import boundary_f, ious, mean_iou, pixel_accuracy, pixel_confusion
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
 from transferline.registry import smoke, transaction
@@ -30,7 +30,7 @@ from transferline.registry.ledger import history
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
 from transferline.rle import decode
-from transferline.serving.served_model import load
+from transferline.serving.served_model import load_version
 from transferline.stages import evaluate, select
 
 
@@ -54,14 +54,14 @@ def test_figures_of_a_confusion_are_those_of_others() -> None:
     truth, said = random.integers(0, 4, (2, 50, 40)), random.integers(0, 4, (2, 50, 40))
     truth[0, :20] = VOID
     known = truth != VOID
-    matrix = confusion(truth, said, 4)
+    matrix = pixel_confusion(truth, said, 4)
     np.testing.assert_array_equal(matrix[:, :-1], confusion_matrix(truth[known], said[known]))
     np.testing.assert_allclose(ious(matrix), jaccard_score(truth[known], said[known], average=None))
     metric = keras.metrics.MeanIoU(4)
     metric.update_state(truth[known], said[known])
     assert mean_iou(matrix) == pytest.approx(float(metric.result()))
     assert pixel_accuracy(matrix) == pytest.approx((truth == said)[known].mean())
-    apart = confusion(np.array([0, 0, 1]), np.array([0, 3, 3]), 3)  # 3 is a class that the truth does not know
+    apart = pixel_confusion(np.array([0, 0, 1]), np.array([0, 3, 3]), 3)  # 3 is a class that the truth does not know
     assert apart.tolist() == [[1, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
     np.testing.assert_allclose(ious(apart), [0.5, 0, np.nan])
     assert mean_iou(apart) == 0.25
@@ -183,7 +183,7 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
 
     version = version_named(connect(case.record, tmp_path), "tiny", "champion")
     with pytest.raises(TransferlineError, match="answers with masks"):
-        load(version, tmp_path)
+        load_version(version, tmp_path)
 
 
 def call(*arguments: str | Path) -> int:

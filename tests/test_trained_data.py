@@ -15,7 +15,7 @@ from transferline.datasets.lock_file import locked_stages, trained_revision
 from transferline.datasets.revisions import recorded_hash
 from transferline.errors import TransferlineError
 from transferline.registry import ledger
-from transferline.registry.models import download
+from transferline.registry.models import download_version
 from transferline.registry.promotion import promote
 from transferline.registry.runs import find_or_replay
 from transferline.registry.tracking import connect
@@ -70,7 +70,7 @@ def test_a_version_keeps_its_data_revision_its_counts_and_its_manifest(tmp_path,
     assert expected.items() <= version.tags.items() and expected.items() <= live.data.tags.items()
     assert json.loads(version.tags["images_by_class"]) == {"blue": 12, "green": 12, "red": 12}
     assert "data.json" in {file.path for file in client.list_artifacts(live.info.run_id)}
-    with (download(version) / "origin" / "manifest.csv").open() as file:
+    with (download_version(version) / "origin" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36 and len(rows[0]["sha256"]) == 64 and rows[0]["split"] == "test" and rows[0]["kept"] == "True"
 

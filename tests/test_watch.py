@@ -18,7 +18,7 @@ from prefect.states import Cancelled
 from flows import watch
 from flows.retrain import retrain
 from tests.small_line import command, commit, edit, make_line, recorded, runs_of
-from transferline.datasets.changes import Change, find_changes
+from transferline.datasets.changes import NewData, find_new_data
 from transferline.datasets.lock_file import trained_revision
 from transferline.datasets.revisions import recorded_hash, take_revision, update_import
 from transferline.datasets.watched_changes import remember, started_for, take_back
@@ -44,8 +44,8 @@ def forget(root: Path) -> None:
     (root / DVC_FILE).unlink()
 
 
-def find_change(root: Path) -> Change | None:
-    return next(find_changes(root, "images"), None)
+def find_change(root: Path) -> NewData | None:
+    return next(find_new_data(root, "images"), None)
 
 
 def train(root: Path) -> None:
@@ -88,7 +88,7 @@ def test_files_that_come_change_and_go(line: Path) -> None:
     shutil.rmtree(line / "data/raw/images")
     with pytest.raises(TransferlineError, match="data/raw/images is missing; `dvc pull"):
         find_change(line)
-    assert list(find_changes(line, "digits")) == []
+    assert list(find_new_data(line, "digits")) == []
 
 
 def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> None:

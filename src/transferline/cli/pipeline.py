@@ -57,7 +57,7 @@ def add_commands(commands: Commands) -> None:
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
 
 
-def run_stage(name: str, arguments: list[str]) -> None:
+def run_stage_here(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
 
@@ -76,7 +76,7 @@ def _stage(options: argparse.Namespace) -> int:
     from transferline.lock import held
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
-        run_stage(options.name, options.arguments)
+        run_stage_here(options.name, options.arguments)
     return 0
 
 
@@ -156,8 +156,8 @@ def _status(options: argparse.Namespace) -> int:
 
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
-    from transferline.ui import serve
+    from transferline.ui import serve_pages
 
     root = environment.enter_project()
-    serve(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
+    serve_pages(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
     return 0

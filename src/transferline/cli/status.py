@@ -7,7 +7,7 @@ from transferline.datasets.dvc_add import files_below, refuse_repositories
 from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
 from transferline.paths import RAW
-from transferline.pipeline import survey
+from transferline.pipeline import reasons_by_stage
 from transferline.registry.glance import champion_of
 from transferline.registry.ledger import latest
 
@@ -21,7 +21,7 @@ def status(root: Path) -> str:
     params = load_params(root / "params.yaml")
     dataset = params.data.dataset
     refuse_repositories(files_below(root / RAW / dataset), RAW / dataset)  # DVC itself stops at some of them
-    stages = survey(root)
+    stages = reasons_by_stage(root)
     if stages.get(dvc_file(dataset).as_posix()) and (changes := describe_by_hand(root, dataset)):
         stages[dvc_file(dataset).as_posix()] = [changes]
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))

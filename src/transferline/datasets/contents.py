@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from transferline.datasets.images import IMAGE_SUFFIXES
-from transferline.datasets.layout_proposal import survey
+from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import HIDDEN, list_dataset
 from transferline.datasets.versions import Cache, Files
 from transferline.errors import TransferlineError
@@ -19,7 +19,7 @@ DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout rea
 
 
 @dataclass(frozen=True)
-class Contents:
+class VersionContents:
     """What a version holds.
 
     Attributes:
@@ -56,16 +56,16 @@ class Reader:
     name: str
     layout: Layout | None
 
-    def read(self, files: Files, folder: Path) -> Contents:
+    def read(self, files: Files, folder: Path) -> VersionContents:
         """The contents of a version whose files lie in `folder`; images there may be empty files."""
         images = [path for path in files if _is_image(path)]
         if self.layout is None or not files:
-            return Contents(files, dict.fromkeys(images))
+            return VersionContents(files, dict.fromkeys(images))
         try:
             listing = list_dataset(folder, self.layout).files
         except TransferlineError as error:
             reason = str(error).replace(str(folder), f"data/raw/{self.name}")
-            return Contents(files, dict.fromkeys(images), fault=reason)
+            return VersionContents(files, dict.fromkeys(images), fault=reason)
         masks = has_masks(self.layout)
         labels = {
             path: None if masks or not isinstance(label, str) else label
@@ -74,9 +74,9 @@ class Reader:
         }
         named = tuple(path for path in labels if path not in files)
         there = {path: label for path, label in labels.items() if path in files}
-        return Contents(files, there, named, gives_several_labels(self.layout))
+        return VersionContents(files, there, named, gives_several_labels(self.layout))
 
-    def read_beside(self, files: Files, other: Contents) -> Contents:
+    def read_beside(self, files: Files, other: VersionContents) -> VersionContents:
         """The contents of a version that is not in the workspace, with those of another one at hand.
 
         In class folders the label follows from the path, so that only paths which the other version lacks are read.
@@ -88,7 +88,7 @@ class Reader:
         with skeleton(fresh, {}, files) as folder:
             read = self.read(fresh, folder)
         known = {path: label for path, label in other.labels.items() if path in files}
-        return Contents(files, {**known, **read.labels}, fault=read.fault)
+        return VersionContents(files, {**known, **read.labels}, fault=read.fault)
 
     @property
     def labels_are_folders(self) -> bool:
@@ -96,7 +96,9 @@ class Reader:
         return isinstance(self.layout, ClassFolders | SplitClassFolders)
 
 
-def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None = None) -> tuple[Reader, Contents]:
+def read_contents(
+    cache: Cache, name: str, files: Files, workspace: Path | None = None
+) -> tuple[Reader, VersionContents]:
     """The contents of a version, by the layout of `params.yaml` if that is about this dataset, else by the one that the
     files suggest; and what reads other versions in the same way.
 
@@ -111,13 +113,13 @@ def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None 
     """
     named = layout_in_params(cache.root, name)
     with nullcontext(workspace) if workspace else version_folder(cache, files, named) as folder:
-        reader = Reader(cache, name, named or survey(folder).layout)
+        reader = Reader(cache, name, named or inspect_folder(folder).layout)
         return reader, reader.read(files, folder)
 
 
 def read_both(
     cache: Cache, name: str, versions: tuple[Files, Files], workspace: Path | None
-) -> tuple[Contents, Contents]:
+) -> tuple[VersionContents, VersionContents]:
     """The contents of an older and a newer version, read by the same layout (see `read_contents`); the files of the
     newer one are in `workspace` if that is given."""
     before, after = versions

@@ -69,7 +69,7 @@ def refuse_left_out(root: Path, name: str) -> None:
         )
 
 
-def record(root: Path, name: str) -> None:
+def add_version(root: Path, name: str) -> None:
     """Versions the files of `data/raw/<name>` as they are: `dvc add`.
 
     Raises:

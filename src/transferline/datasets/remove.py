@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.contents import read_contents
-from transferline.datasets.difference import compare, count_classes
+from transferline.datasets.difference import compare_versions, images_by_class
 from transferline.datasets.dvc_add import as_before_on_failure, listed
 from transferline.datasets.exchange import exchange
 from transferline.datasets.own_datasets import require_own, require_versioned
@@ -50,7 +50,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         exchange(root, name, {}, gone)
         after = {path: md5 for path, md5 in before.items() if path not in gone}
         new = reader.read(after, root / RAW / name)
-    lines = [str(compare(old, new)), _way_back(name, earlier)]
+    lines = [str(compare_versions(old, new)), _way_back(name, earlier)]
     if dangling := [path for path in new.named if path in gone]:
         lines.insert(1, f"a table or list still names {len(dangling):,} of them: {listed(dangling)}; edit it")
     return "\n".join(lines)
@@ -145,7 +145,7 @@ def _require_committed(root: Path, name: str) -> str:
 
 def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
     _, contents = read_contents(cache, name, files)
-    classes = ", ".join(f"{label} {count:,}" for label, count in count_classes(contents, contents.labels).items())
+    classes = ", ".join(f"{label} {count:,}" for label, count in images_by_class(contents, contents.labels).items())
     used = load_params(cache.root / "params.yaml").data.dataset == name
     lacking = f"DVC's cache holds all but {_of(files, missing)}; the remote holds those"
     stored = lacking if missing else "DVC's cache holds every file"

@@ -9,7 +9,7 @@ import pandas as pd
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.layout_proposal import survey
+from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import list_dataset
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
@@ -61,7 +61,7 @@ def layout_of(raw: Path, data: Data) -> Layout:
         raise TransferlineError(f"{raw}: no such folder; bring it with `transferline data add` (there are: {there})")
     if data.dataset == raw.name:
         return data.layout
-    layout = survey(raw).layout
+    layout = inspect_folder(raw).layout
     if layout is None or has_masks(layout):  # what the values of masks mean stands in params.yaml
         missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
         raise TransferlineError(

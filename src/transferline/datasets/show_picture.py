@@ -17,7 +17,7 @@ COLORS = {"train": BLUE, "validation": ORANGE, "test": GREY, "": BLUE}
 BARS, NAMES = 1.7, 1.4  # inches
 
 
-def draw(found: Look, raw: Path, samples: int, path: Path) -> None:
+def draw_dataset(found: Look, raw: Path, samples: int, path: Path) -> None:
     """Draws a dataset as a PNG: for each class `samples` images, evenly spread, and how many there are, by split.
 
     Args:

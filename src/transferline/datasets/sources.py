@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 from transferline.atomic_files import completed_folder
 from transferline.datasets.archives import unpack
 from transferline.datasets.digits import write_digits
-from transferline.datasets.downloads import download
+from transferline.datasets.downloads import download_file
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
@@ -120,7 +120,7 @@ def source_of(name: str, path: Path) -> Source:
     return sources[name]
 
 
-def fetch(source: Source, target: Path, downloads: Path) -> None:
+def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
     """Brings a dataset to `target`, which appears only complete and replaces what was there.
 
     Args:
@@ -147,7 +147,7 @@ def fetch(source: Source, target: Path, downloads: Path) -> None:
 
 def _checked(source: Packed, downloads: Path) -> Path:
     """The archive's file, with the sha256 that it must have."""
-    file = download(source.url, downloads) if source.url else Path(source.path or "")
+    file = download_file(source.url, downloads) if source.url else Path(source.path or "")
     if not file.is_file():
         raise TransferlineError(f"{file}: no such file")
     sha256 = file_sha256(file)

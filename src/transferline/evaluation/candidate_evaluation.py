@@ -52,7 +52,9 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
     return pd.concat([validation, test], ignore_index=True)
 
 
-def draw(predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
+def draw_pictures(
+    predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path
+) -> None:
     """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
     and gallery, or what `draw_multilabel` or `draw_segmentation` draws."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
@@ -97,7 +99,7 @@ def evaluate_model(
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
     write_json(folder / "latency.json", measure_latency(model, card) | sizes)
-    draw(predictions, model, card, raw, params, folder)
+    draw_pictures(predictions, model, card, raw, params, folder)
     of_splits = {
         split: metrics_of(part, card.classes, params, card.problem)
         for split, part in predictions.groupby("split", sort=False)

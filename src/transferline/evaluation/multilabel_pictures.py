@@ -10,7 +10,7 @@ from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.datasets.images import read_batch
 from transferline.evaluation.classification_pictures import GALLERY_COLUMNS, plot_confusion, plot_reliability, short
 from transferline.evaluation.scoring import class_columns, label_flags
-from transferline.metrics.multilabel import pair_losses, per_class
+from transferline.metrics.multilabel import metrics_by_label, pair_losses
 from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, GREY, ORANGE, picture
 
@@ -32,7 +32,7 @@ def draw_multilabel(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path,
     """
     truth, given = (label_flags(shown[name], card.classes, card.problem) for name in ("label", "predicted"))
     values = class_columns(shown, card.classes)
-    plot_classes(truth, given, values, card, title, folder / "classes.png")
+    plot_average_precisions(truth, given, values, card, title, folder / "classes.png")
     plot_precision_recall(truth, given, values, card.classes, title, folder / "precision_recall.png")
     named = (*card.classes, NONE)
     plot_confusion(replacements(truth, given), named, f"{title}\nlabels in place of others", folder / "confusion.png")
@@ -44,11 +44,11 @@ def draw_multilabel(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path,
     plot_labelled(images, captions, title, folder / "gallery.png")
 
 
-def plot_classes(
+def plot_average_precisions(
     truth: Flags, predicted: Flags, probabilities: Floats, card: ModelCard, title: str, path: Path
 ) -> None:
     """Draws the average precision of each class, the highest on top, against chance, with support and threshold."""
-    table = pd.DataFrame(per_class(truth, predicted, probabilities, card.classes)).T.astype(float)
+    table = pd.DataFrame(metrics_by_label(truth, predicted, probabilities, card.classes)).T.astype(float)
     table = table.assign(threshold=card.thresholds).sort_values("average_precision", na_position="first")
     places = range(len(table))
     with picture(path, 8, 1.8 + 0.3 * len(table)) as figure:

@@ -70,7 +70,7 @@ def log_losses(labels: ClassNames, probabilities: Floats, classes: tuple[str, ..
     return losses
 
 
-def per_class(
+def metrics_by_class(
     labels: ClassNames, predicted: ClassNames, probabilities: Floats, classes: tuple[str, ...]
 ) -> dict[str, dict[str, float | None]]:
     """Precision, recall, F1, support and one-vs-rest ROC AUC of each class.
@@ -137,5 +137,5 @@ def classification_metrics(
         **share("accuracy", correct, params),
         **with_intervals(figures, len(labels), params),
         "expected_calibration_error": expected_calibration_error(confidence, correct),
-        "per_class": per_class(labels, predicted, probabilities, classes),
+        "per_class": metrics_by_class(labels, predicted, probabilities, classes),
     }

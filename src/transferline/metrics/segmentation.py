@@ -22,7 +22,7 @@ BATCH_SIZE = 8
 TOLERANCE = 0.0075  # of the image's diagonal, for boundaries
 
 
-def confusion(truth: Array, said: Array, classes: int) -> Counts:
+def pixel_confusion(truth: Array, said: Array, classes: int) -> Counts:
     """Pixels by true class and by what is said of them, (classes, classes + 1); the last column is of other classes.
 
     Args:
@@ -36,8 +36,8 @@ def confusion(truth: Array, said: Array, classes: int) -> Counts:
 
 
 def ious(matrix: Array) -> Floats:
-    """Intersection over union of each class, (…, classes), from `confusion` (…, classes, classes + 1); NaN for a class
-    that neither the truth nor the answer holds."""
+    """Intersection over union of each class, (…, classes), from `pixel_confusion` (…, classes, classes + 1); NaN for a
+    class that neither the truth nor the answer holds."""
     square = matrix[..., :-1]
     hits = np.diagonal(square, axis1=-2, axis2=-1)
     union = matrix.sum(axis=-1) + square.sum(axis=-2) - hits
@@ -162,7 +162,7 @@ def _compare(truth: Mask, likely: Floats, names: tuple[str, ...], with_outlines:
     said = likely.argmax(axis=-1).astype(np.uint8)
     known = truth < len(names)
     of_truth = np.take_along_axis(likely[known], truth[known][:, None].astype(np.intp), axis=-1)
-    matrix = confusion(truth, said, len(names))
+    matrix = pixel_confusion(truth, said, len(names))
     return {
         "predicted": SEPARATOR.join(name for number, name in enumerate(names) if (said == number).any()),
         "confidence": float(likely.max(axis=-1).mean()),
@@ -176,7 +176,7 @@ def _compare(truth: Mask, likely: Floats, names: tuple[str, ...], with_outlines:
 
 
 def total_confusion(predictions: pd.DataFrame, classes: int) -> Counts:
-    """The pixels of all images of `rate`'s result, see `confusion`."""
+    """The pixels of all images of `rate`'s result, see `pixel_confusion`."""
     total: Counts = np.sum(predictions["confusion"].tolist(), axis=0, dtype=np.int64)
     return total.reshape(classes, classes + 1)
 

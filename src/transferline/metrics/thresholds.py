@@ -8,7 +8,7 @@ from transferline.params import Thresholds
 WITHOUT_POSITIVES = 0.5
 
 
-def choose(truth: Array, probabilities: Floats, params: Thresholds) -> tuple[float, ...]:
+def choose_thresholds(truth: Array, probabilities: Floats, params: Thresholds) -> tuple[float, ...]:
     """The threshold of each class.
 
     Args:
@@ -48,7 +48,7 @@ def best_f1(truth: Flags, probabilities: Floats) -> float:
     return float((lower[widest] + upper[widest]) / 2)
 
 
-def decide(probabilities: Floats, thresholds: tuple[float, ...], argmax_fallback: bool) -> Flags:
+def decide_labels(probabilities: Floats, thresholds: tuple[float, ...], argmax_fallback: bool) -> Flags:
     """Which labels count as present: (n, classes) bool.
 
     Args:

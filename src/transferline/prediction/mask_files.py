@@ -97,7 +97,7 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
         yield Segmented(str(path), dict(sorted(shares.items(), key=lambda pair: -pair[1])), None)
 
 
-def as_text(found: Sequence[Segmented]) -> str:
+def shares_as_text(found: Sequence[Segmented]) -> str:
     """A line for each file that could be read: the classes with half a percent of its pixels or more, and the path."""
     lines = []
     for one in found:
@@ -106,7 +106,7 @@ def as_text(found: Sequence[Segmented]) -> str:
     return "\n".join(lines)
 
 
-def as_json(found: Sequence[Segmented]) -> str:
+def shares_as_json(found: Sequence[Segmented]) -> str:
     """All of it."""
     return json.dumps([asdict(one) for one in found], indent=2)
 

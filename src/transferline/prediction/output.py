@@ -15,7 +15,7 @@ from transferline.text import first_of
 NAMED = 10  # files in a message
 
 
-def as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
+def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
     """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
     readable = [found for found in predictions if not found.error]
     given = [_shown(found, found.labels) or "no label" for found in readable]

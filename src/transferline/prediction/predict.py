@@ -12,7 +12,7 @@ from transferline import params
 from transferline.arrays import Float32s, Pixels
 from transferline.datasets.images import IMAGE_SUFFIXES, read_image
 from transferline.errors import TransferlineError
-from transferline.metrics.thresholds import decide
+from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard, class_probabilities
 
 BATCH = 32
@@ -63,7 +63,7 @@ def find_images(sources: list[str]) -> list[Path]:
     return list(found)
 
 
-def predict(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Prediction]:
+def predict_files(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Prediction]:
     """Yields a prediction for each file, in order; one that is not an image gets an error instead of a label.
 
     Args:
@@ -91,7 +91,7 @@ def prediction_of(path: Path, card: ModelCard, row: Float32s) -> Prediction:
     if card.thresholds is None:
         labels = order[:1]
     else:
-        labels = np.flatnonzero(decide(row[None], card.thresholds, card.argmax_fallback)[0])
+        labels = np.flatnonzero(decide_labels(row[None], card.thresholds, card.argmax_fallback)[0])
     return Prediction(
         str(path),
         card.classes[order[0]],

@@ -7,12 +7,12 @@ import numpy as np
 from transferline.arrays import Positions
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.plots import BLUE, GREY, ORANGE, picture
-from transferline.registry.comparison import Change, Scored
+from transferline.registry.comparison import Comparison, Scored
 
 COLUMNS = 8
 
 
-def plot_gain(change: Change, metric: str, least: float, path: Path) -> None:
+def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None:
     """Draws the gain with its interval, against none at all and the least that is asked for."""
     with picture(path, 8, 1.7) as figure:
         axes = figure.subplots()
@@ -27,7 +27,7 @@ def plot_gain(change: Change, metric: str, least: float, path: Path) -> None:
         axes.set_xlim(-1.15 * ends - 1e-3, 1.15 * ends + 1e-3)
 
 
-def plot_classes(change: Change, allowed: float, path: Path) -> None:
+def plot_class_changes(change: Comparison, allowed: float, path: Path) -> None:
     """Draws by how much the recall (or IoU) of each class changes, with its interval, the greatest loss on top."""
     classes = sorted(change.classes, key=lambda one: -one.drop)
     rows = np.arange(len(classes))

@@ -18,13 +18,13 @@ from transferline.paths import VALIDATION_REPORT
 from transferline.registry.lineage import provenance
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
-from transferline.registry.version_files import ORIGIN, keep
+from transferline.registry.version_files import ORIGIN, copy_version_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from transferline.registry.comparison import Loaded
+    from transferline.registry.comparison import LoadedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CACHE = Path(".transferline") / "models"
@@ -69,7 +69,7 @@ def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVe
 
 
 def register(
-    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "Loaded", evaluation: Path
+    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path
 ) -> "ModelVersion":
     """Registers the model in `folder`, `loaded` from there, with its signature, its very file and where it comes from
     (see `origin`); one that is registered already is returned as it is."""
@@ -100,7 +100,7 @@ def register(
 
 
 def _log(
-    client: "MlflowClient", root: Path, folder: Path, loaded: "Loaded", evaluation: Path, data: TrainedData
+    client: "MlflowClient", root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, data: TrainedData
 ) -> str:
     """Logs a model to the active run; returns its URI.
 
@@ -124,12 +124,12 @@ def _log(
         ],  # else it searches
     )
     with tempfile.TemporaryDirectory() as scratch:
-        keep(root, folder, evaluation, data, Path(scratch) / ORIGIN)
+        copy_version_files(root, folder, evaluation, data, Path(scratch) / ORIGIN)
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
 
 
-def download(version: "ModelVersion") -> Path:
+def download_version(version: "ModelVersion") -> Path:
     """The folder with a version as MLflow stores it, its files checked against the registry's tags.
 
     Raises:
@@ -162,7 +162,7 @@ def card_of(folder: Path) -> ModelCard:
     return ModelCard.model_validate(mlflow.models.Model.load(str(folder)).metadata)
 
 
-def fetch(version: "ModelVersion", root: Path) -> Path:
+def fetch_version(version: "ModelVersion", root: Path) -> Path:
     """A model folder with a registered version, from the local cache if it was fetched before.
 
     Raises:
@@ -170,7 +170,7 @@ def fetch(version: "ModelVersion", root: Path) -> Path:
     """
     folder = root / CACHE / f"{version.name}-{version.version}-{version.tags['model_sha256'][:12]}"
     if not folder.exists():
-        downloaded = download(version)
+        downloaded = download_version(version)
         with completed_folder(folder) as partial:
             for file in HASHED:
                 shutil.copyfile(downloaded / file, partial / Path(file).name)
@@ -198,4 +198,4 @@ def named_model(client: "MlflowClient", params: Params, root: Path, model: str) 
     """
     if (Path(model) / MODEL_FILE).exists():
         return Path(model)
-    return fetch(version_named(client, params.promote.model_name, model), root)
+    return fetch_version(version_named(client, params.promote.model_name, model), root)

@@ -76,10 +76,10 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     require_trained_on(root, folder.parent.name, params.data.dataset)
     files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
     basis = decided.basis(params, files, former)
-    if not dry_run and force is None and (last := decided.decided(root, basis)):
+    if not dry_run and force is None and (last := decided.kept_refusal(root, basis)):
         return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
-    from transferline.registry.comparison import load
-    from transferline.registry.decision import decide  # SciPy's statistics take two seconds to import
+    from transferline.registry.comparison import load_with_card
+    from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
 
@@ -89,8 +89,8 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
-    loaded = load(folder)
-    case = decide(params, root, table, folder, loaded, evaluation, champion, force)
+    loaded = load_with_card(folder)
+    case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
@@ -105,7 +105,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         else:
             client.set_registered_model_alias(name, CHALLENGER, number)
             if not case.failed(LATENCY):  # the machine may have been busy
-                decided.keep(root, basis, number, case.reason)
+                decided.keep_refusal(root, basis, number, case.reason)
     say(f"promote: every gate, and the images that changed sides: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 

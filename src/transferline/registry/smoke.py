@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
 from transferline.evaluation.exported_checks import check_parity
-from transferline.registry.models import card_of, download, version_named
+from transferline.registry.models import card_of, download_version, version_named
 from transferline.registry.version_files import ORIGIN
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def check(client: "MlflowClient", model: str, reference: str) -> None:
     """
     import mlflow
 
-    folder = download(version_named(client, model, reference))
+    folder = download_version(version_named(client, model, reference))
     served = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # they take a second to look for
     # the parts of a Keras model that the check uses
     check_parity(SimpleNamespace(predict_on_batch=served.predict), card_of(folder), folder / ORIGIN)

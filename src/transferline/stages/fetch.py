@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.datasets.sources import fetch, source_of
+from transferline.datasets.sources import fetch_dataset, source_of
 from transferline.datasets.versions import open_cache
 from transferline.errors import TransferlineError
 from transferline.hashes import file_md5
@@ -26,4 +26,4 @@ def run(params: Params, *, name: str, sources: Path, raw: Path, downloads: Path)
             "cannot be changed: move them elsewhere, or make the folder a dataset of yours with `transferline data add "
             f"{raw} --name NAME`"
         )
-    fetch(source, raw, downloads)
+    fetch_dataset(source, raw, downloads)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transferline.atomic_files import write_json
 from transferline.params import Params
-from transferline.registry.recording import record
+from transferline.registry.recording import record_candidate
 
 
 def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> None:
@@ -12,5 +12,5 @@ def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> No
 
     `recorded` lies in `mlruns`, so it is gone when the store is, and DVC runs this stage again.
     """
-    known = record(params, models, evaluation)
+    known = record_candidate(params, models, evaluation)
     write_json(recorded, known)

@@ -109,7 +109,7 @@ class Batches:
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 
-def predict(model: Any, batches: Batches) -> Float32s:
+def predict_batches(model: Any, batches: Batches) -> Float32s:
     """What a model says of the views of an epoch, one after the other: (n, …)."""
     answers: Float32s = model.predict(batches.dataset(), steps=len(batches), verbose=0)
     return answers

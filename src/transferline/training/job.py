@@ -12,11 +12,11 @@ import tensorflow as tf
 from transferline.arrays import Pixels
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
-from transferline.metrics.thresholds import choose
+from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
-from transferline.training.batches import Batches, Read, class_weight_vector, predict
+from transferline.training.batches import Batches, Read, class_weight_vector, predict_batches
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.devices import Replicated
@@ -120,8 +120,8 @@ def run_job(
         history = _fit(model, training, job, data, validation, first_epoch)
     card = job.card
     if job.thresholds:
-        likely = to_probabilities(predict(model, validation), problem)
-        chosen = choose(validation.targets.astype(bool), likely, job.thresholds)
+        likely = to_probabilities(predict_batches(model, validation), problem)
+        chosen = choose_thresholds(validation.targets.astype(bool), likely, job.thresholds)
         update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
         card = card.model_copy(update=update)
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
@@ -160,7 +160,7 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
         say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
         return found
     majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
-    likely = to_probabilities(predict(model, validation), card.problem)
+    likely = to_probabilities(predict_batches(model, validation), card.problem)
     untrained = figures(validation.targets, likely, card.problem)
     say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
     return {

@@ -12,7 +12,7 @@ from keras import ops
 from transferline.arrays import Array
 from transferline.datasets.masks import read_masks
 from transferline.datasets.transforms import apply_views_to_masks
-from transferline.metrics.segmentation import confusion, mean_iou, pixel_accuracy
+from transferline.metrics.segmentation import mean_iou, pixel_accuracy, pixel_confusion
 from transferline.params import Image
 from transferline.training.batches import Batches, Item, Read
 from transferline.training.decoded_images import DecodedImages
@@ -140,7 +140,7 @@ def floor_of_masks(model: keras.Model, data: MaskBatches, validation: MaskBatche
     majority[:, data.counts.argmax()] = validation.counts
     untrained = np.zeros_like(majority)
     for images, masks, _ in validation.items():
-        untrained += confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
+        untrained += pixel_confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
     figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
     return {
         f"{of}_{name}": float(figure(matrix))

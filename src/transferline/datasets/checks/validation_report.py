@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from transferline.atomic_files import write_json
-from transferline.datasets.checks.corrections import LEFT_OUT, Change
+from transferline.datasets.checks.corrections import LEFT_OUT, CorrectedImage
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.validation import Validation
 from transferline.datasets.contact_sheet import LETTERS, Tile, contact_sheet
@@ -33,7 +33,7 @@ def write_report(validation: Validation, path: Path) -> None:
     write_json(path, report)
 
 
-def _as_json(change: Change) -> dict[str, str | None]:
+def _as_json(change: CorrectedImage) -> dict[str, str | None]:
     names = {"before": "from", "after": "to"}
     return {names.get(key, key): value for key, value in asdict(change).items()}
 
