@@ -8,15 +8,15 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, State
 
+from flows.flow_run import sign, tell_of_failure
 from flows.retrain import retrain
-from flows.run import sign, tell_of_failure
 from tasks.log import quiet_failures
 from transferline import environment
-from transferline.datasets.changes import NewData, find_new_data
-from transferline.datasets.watched_changes import Started, remember, started_for, take_back
+from transferline.datasets.new_data import NewData, find_new_data
+from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
-from transferline.lock import LockHeldError, held
 from transferline.params import load_params
+from transferline.training_lock import LockHeldError, held
 
 DEPLOYMENT = "retrain/retrain"
 

@@ -12,7 +12,7 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone
 from transferline.models.exported import class_probabilities
 from transferline.training import fill_bank as extract_module
-from transferline.training.assemble import assemble
+from transferline.training.assemble_model import assemble
 from transferline.training.bank import read_bank, shard_file
 from transferline.training.fill_bank import extract
 

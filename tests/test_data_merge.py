@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import edit_yaml
 from tests.photographs import FILE, RAW, commit, nfiles, picture, snapshot
 from transferline.cli import main as cli
-from transferline.datasets import exchange
+from transferline.datasets import change_files
 from transferline.datasets.add import add
 from transferline.datasets.changes_by_hand import changes_by_hand
 from transferline.datasets.diff import describe_changes, diff
@@ -71,7 +71,7 @@ def test_a_merge_that_fails_leaves_the_dataset_as_it_was(project, tmp_path, monk
         assert (RAW / "new/deep/1.png").exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exchange, "add_version", fail)
+    monkeypatch.setattr(change_files, "add_version", fail)
     with pytest.raises(KeyboardInterrupt):
         merge(str(source), "colors", project, None, replace=True)
     assert snapshot(RAW) == before and FILE.read_text() == text and not (RAW / "new").exists()

@@ -10,11 +10,11 @@ from PIL import Image
 from tests.conftest import run
 from tests.photographs import FILE, RAW, commit, picture
 from transferline.cli import main as cli
-from transferline.datasets.contents import VersionContents
 from transferline.datasets.diff import describe_changes, diff
 from transferline.datasets.diff_picture import BLUE, GREEN, ORANGE, RED, draw_difference
-from transferline.datasets.difference import compare_versions
 from transferline.datasets.revisions import recorded_hash
+from transferline.datasets.version_contents import VersionContents
+from transferline.datasets.version_difference import compare_versions
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
 

@@ -10,7 +10,12 @@ import pytest
 from tests.conftest import ROOT
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
-from transferline.models.describe import Output, describe_candidate, describe_candidates, format_description
+from transferline.models.candidate_description import (
+    Output,
+    describe_candidate,
+    describe_candidates,
+    format_description,
+)
 from transferline.params import Candidate, Unfreeze, load_params
 from transferline.paths import MANIFEST
 

@@ -10,7 +10,7 @@ from transferline.metrics.resampling import mean_of
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
 from transferline.registry import gates
-from transferline.registry.comparison import Scored, compare_models
+from transferline.registry.model_comparison import Scored, compare_models
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
 CLASSES = ("cat", "dog", "owl")

@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from tests.tiny_training import HIDDEN, ROOT, candidate, job, make_data, network
 from transferline.errors import TransferlineError
-from transferline.models.describe import describe_candidate
+from transferline.models.candidate_description import describe_candidate
 from transferline.models.exported import load_model
 from transferline.models.networks import own_backbone, own_network
 from transferline.params import Backbone
 from transferline.training.bank import read_bank
-from transferline.training.end_to_end import train
+from transferline.training.end_to_end_training import train
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 
 START = "import keras\nfrom keras import layers\n"
 WITH_A_DETOUR = f"""{START}

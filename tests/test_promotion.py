@@ -14,8 +14,8 @@ from transferline.datasets.tested_images import TESTED_IMAGES, former_test_image
 from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
-from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.tracking import connect
 
 REPORT = Path("reports/decision")

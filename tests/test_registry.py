@@ -15,10 +15,10 @@ from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
 from transferline.params import Params
-from transferline.registry import glance
-from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry import champion_without_mlflow
 from transferline.registry.promotion import promote
 from transferline.registry.recording import record_candidate
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
 
@@ -124,16 +124,19 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
 
 def test_the_champion_is_the_same_with_and_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
-    assert glance.champion_of(params.record, root, name) is None
+    assert champion_without_mlflow.champion_of(params.record, root, name) is None
     select(params, train(params, "head", "good"))
     promote(params, root)
     of_mlflow = version_by_alias(connect(params.record, root), name, CHAMPION)
     with monkeypatch.context() as patch:
-        patch.setattr(glance, "_asked", None)  # a file of SQLite needs no MLflow
-        assert glance.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
-        assert glance.champion_of(params.record, root, "another") is None
-    monkeypatch.setattr(glance, "QUERY", "SELECT version FROM a_table_of_tomorrow WHERE name = ?")
-    assert glance.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
+        patch.setattr(champion_without_mlflow, "_asked", None)  # a file of SQLite needs no MLflow
+        assert champion_without_mlflow.champion_of(params.record, root, name) == (
+            str(of_mlflow.version),
+            of_mlflow.tags,
+        )
+        assert champion_without_mlflow.champion_of(params.record, root, "another") is None
+    monkeypatch.setattr(champion_without_mlflow, "QUERY", "SELECT version FROM a_table_of_tomorrow WHERE name = ?")
+    assert champion_without_mlflow.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
 
 
 def test_a_model_can_be_named_by_version_alias_or_folder(params):

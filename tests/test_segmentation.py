@@ -15,14 +15,14 @@ from tests.tiny_training import TRAINING
 from transferline.datasets.masks import VOID
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
+from transferline.models.candidate_description import describe_candidate, format_description
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
-from transferline.models.describe import describe_candidate, format_description
 from transferline.models.exported import ModelCard, class_probabilities, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
-from transferline.training.job import Job
 from transferline.training.losses import build_loss
 from transferline.training.mask_targets import MaskBatches, MaskedImages, MeanIoU, with_dice
 from transferline.training.segmentation_training import train_segmentation
+from transferline.training.training_job import Job
 
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")

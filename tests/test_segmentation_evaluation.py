@@ -25,11 +25,11 @@ from transferline.evaluation.scoring import metrics_of, predict_rows
 from transferline.metrics.segmentation import boundary_f, ious, mean_iou, pixel_accuracy, pixel_confusion
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
-from transferline.registry import smoke, transaction
+from transferline.registry import champion_move, smoke_test
 from transferline.registry.ledger import history
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
-from transferline.rle import decode
+from transferline.run_length_encoding import decode
 from transferline.serving.served_model import load_version
 from transferline.stages import evaluate, select
 
@@ -150,7 +150,7 @@ def test_a_model_of_other_classes_is_judged_by_names(case: Params, tmp_path: Pat
 
 @pytest.mark.slow
 def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction, "smoke_test", smoke.check)
+    monkeypatch.setattr(champion_move, "smoke_test", smoke_test.check)
     case = case.model_copy(update={"candidates": {"tiny": case.candidates["lite0"]}})
 
     def offer(blind: str | None) -> Any:
@@ -178,7 +178,7 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
     move = rollback(case, tmp_path, "test", None)
     assert (move.version, move.former) == ("1", "2") and "mean_iou" in history(tmp_path, "tiny")
 
-    from transferline.registry.models import version_named
+    from transferline.registry.registered_models import version_named
     from transferline.registry.tracking import connect
 
     version = version_named(connect(case.record, tmp_path), "tiny", "champion")

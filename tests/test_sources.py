@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.test_archive import contents, fetch_archive, make_tar, make_zip
-from transferline.datasets.public import CATALOGUE, check_at_hand
+from transferline.datasets.public_datasets import CATALOGUE, check_at_hand
 from transferline.datasets.sources import Archives, Digits, Folder, fetch_dataset, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params

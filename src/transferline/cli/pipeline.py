@@ -73,7 +73,7 @@ def run_stage_here(name: str, arguments: list[str]) -> None:
 def _stage(options: argparse.Namespace) -> int:
     if (status := run_in_child(options.name)) is not None:
         return status
-    from transferline.lock import held
+    from transferline.training_lock import held
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
         run_stage_here(options.name, options.arguments)
@@ -126,8 +126,8 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _use(options: argparse.Namespace) -> int:
-    from transferline.lock import held
     from transferline.recipes import use
+    from transferline.training_lock import held
 
     recipe, root = options.recipe.resolve(), environment.enter_project()
     with held(root, "transferline use"):
@@ -141,7 +141,7 @@ def _describe(options: argparse.Namespace) -> int:
 
     params = load_params(environment.enter_project() / "params.yaml")
     with quiet_imports():
-        from transferline.models.describe import describe_candidates as describe
+        from transferline.models.candidate_description import describe_candidates as describe
     print(describe(params, options.candidate, options.classes, options.json))
     return 0
 

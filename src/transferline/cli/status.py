@@ -8,7 +8,7 @@ from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
-from transferline.registry.glance import champion_of
+from transferline.registry.champion_without_mlflow import champion_of
 from transferline.registry.ledger import latest
 
 

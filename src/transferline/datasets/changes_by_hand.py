@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.paths import RAW
 
 if TYPE_CHECKING:
-    from transferline.datasets.difference import Difference
+    from transferline.datasets.version_difference import Difference
 
 
 def changes_by_hand(root: Path, name: str) -> "Difference | None":
@@ -26,8 +26,8 @@ def changes_by_hand(root: Path, name: str) -> "Difference | None":
     require_files(root, name)
     if not status_of(root, name):
         return None
-    from transferline.datasets.contents import read_both  # pandas takes half a second to import
-    from transferline.datasets.difference import compare_versions
+    from transferline.datasets.version_contents import read_both  # pandas takes half a second to import
+    from transferline.datasets.version_difference import compare_versions
 
     cache = open_cache(root)
     before = recorded_files(cache, name)

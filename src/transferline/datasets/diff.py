@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import read_both
-from transferline.datasets.difference import Difference, compare_versions
 from transferline.datasets.own_datasets import require_versioned
 from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.datasets.version_contents import read_both
+from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import (
     Cache,
     Files,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
-from transferline.datasets.contents import VersionContents
 from transferline.datasets.diff import Compared
-from transferline.datasets.difference import Difference, said
+from transferline.datasets.version_contents import VersionContents
+from transferline.datasets.version_difference import Difference, said
 
 GREEN, RED, ORANGE, BLUE = "#1b7f3b", "#b3261e", "#d95f02", "#1f6fb4"
 COLUMNS, SAMPLES = 8, 24  # pictures of a section

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from transferline.datasets.add import bring
+from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
-from transferline.datasets.difference import Difference, compare_versions
 from transferline.datasets.dvc_add import files_below, listed, refuse_repositories
-from transferline.datasets.exchange import exchange
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.own_datasets import require_own
+from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
+from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
 from transferline.hashes import file_md5
-from transferline.lock import held
 from transferline.paths import RAW
 from transferline.progress import progress
+from transferline.training_lock import held
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
     elsewhere = _elsewhere(work, labels)
     put = [path for path in work.different if path not in elsewhere]
     if put or unversioned:
-        exchange(root, work.name, {path: folder / path for path in put}, [path for path in put if path in work.before])
+        change_files(
+            root, work.name, {path: folder / path for path in put}, [path for path in put if path in work.before]
+        )
     after = reader.read({**work.before, **{path: work.fresh[path] for path in put}}, raw)
     contradictions = [
         f"{path} is there already as {there}, with another label ({labels[path]} in the source, {labels[there]} "

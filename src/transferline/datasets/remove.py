@@ -4,19 +4,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import read_contents
-from transferline.datasets.difference import compare_versions, images_by_class
 from transferline.datasets.dvc_add import as_before_on_failure, listed
-from transferline.datasets.exchange import exchange
 from transferline.datasets.own_datasets import require_own, require_versioned
 from transferline.datasets.revisions import dvc_file
+from transferline.datasets.version_contents import read_contents
+from transferline.datasets.version_difference import compare_versions, images_by_class
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
-from transferline.lock import held
 from transferline.params import load_params
 from transferline.paths import RAW
+from transferline.training_lock import held
 
 
 def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
@@ -47,7 +47,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         reader, present = read_contents(cache, name, before, root / RAW / name)
         old = reader.read_beside(recorded, present)
         earlier = commit_of(root, name)
-        exchange(root, name, {}, gone)
+        change_files(root, name, {}, gone)
         after = {path: md5 for path, md5 in before.items() if path not in gone}
         new = reader.read(after, root / RAW / name)
     lines = [str(compare_versions(old, new)), _way_back(name, earlier)]

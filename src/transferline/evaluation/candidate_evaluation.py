@@ -10,6 +10,7 @@ from transferline.atomic_files import completed_folder, write_json
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
+from transferline.evaluation.changed_images import Subject
 from transferline.evaluation.classification_pictures import (
     plot_confusion,
     plot_gallery,
@@ -21,7 +22,6 @@ from transferline.evaluation.multilabel_pictures import draw_multilabel
 from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.scoring import loaded, metrics_of, score
 from transferline.evaluation.segmentation_pictures import draw_segmentation
-from transferline.evaluation.trials import Subject
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,

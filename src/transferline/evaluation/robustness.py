@@ -12,9 +12,9 @@ from transferline.arrays import Floats, Pixels
 from transferline.datasets.tables import join_labels, targets
 from transferline.evaluation import robustness_pictures as pictures
 from transferline.evaluation.attacks import attack, goals, loss_gradient
+from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.evaluation.corruptions import SEVERITIES, corrupt
 from transferline.evaluation.scoring import class_columns, figures_of, label_flags
-from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.metrics.classification import share
 from transferline.metrics.headline import METRIC
 from transferline.metrics.resampling import Figure, average_precision, with_intervals

@@ -25,7 +25,7 @@ def draw_segmentation(
     """Draws IoU by class, the confusion of pixels, and the best, median and worst images.
 
     Args:
-        shown: see `evaluation.base.segmentation.rate`.
+        shown: see `metrics.segmentation.rate`.
         model: is asked about the images of the gallery again.
         card: of the model.
         title: what is shown.

@@ -16,7 +16,7 @@ from transferline.datasets.images import open_upright, read_image
 from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, class_probabilities
-from transferline.rle import encode
+from transferline.run_length_encoding import encode
 from transferline.text import first_of
 
 OVERLAYS = "overlays"
@@ -57,7 +57,7 @@ class Writer:
             self._rows.writerow(["Id", "Class", "Runs"])
 
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
-        """Writes one mask; of run-length encoding a row for each class that it holds (see `rle.py`)."""
+        """Writes one mask; of run-length encoding a row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
             write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
             drawn = overlay(pixels, mask, self._card.classes)

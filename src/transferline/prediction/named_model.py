@@ -39,7 +39,7 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
 
 def _registered(name: str) -> Path:
     from transferline.params import load_params
-    from transferline.registry.models import named_model
+    from transferline.registry.registered_models import named_model
     from transferline.registry.tracking import connect
 
     root = environment.enter_project()

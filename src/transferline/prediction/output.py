@@ -9,7 +9,7 @@ from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import MOST_CLASSES, Prediction
-from transferline.rle import encode
+from transferline.run_length_encoding import encode
 from transferline.text import first_of
 
 NAMED = 10  # files in a message
@@ -46,7 +46,7 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
 
 def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
     """Writes a table as Kaggle takes it: a row for each image, its `Id` the file's name without suffix, `Predicted` the
-    zeros and ones of the classes, in the card's order, run-length encoded (see `rle.py`).
+    zeros and ones of the classes, in the card's order, run-length encoded (see `run_length_encoding.py`).
 
     Raises:
         TransferlineError: two files have the same name, or one could not be read.

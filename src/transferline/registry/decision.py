@@ -10,9 +10,16 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.registry import gates
-from transferline.registry.comparison import LoadedModel, Scored, compare_models, latencies, load_with_card, score_model
 from transferline.registry.decision_report import Case
-from transferline.registry.models import download_version, fetch_version
+from transferline.registry.model_comparison import (
+    LoadedModel,
+    Scored,
+    compare_models,
+    latencies,
+    load_with_card,
+    score_model,
+)
+from transferline.registry.registered_models import download_version, fetch_version
 from transferline.registry.trained_data import read_trained_data, trained_data
 from transferline.registry.version_files import EVALUATION, ORIGIN
 

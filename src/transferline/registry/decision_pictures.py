@@ -7,7 +7,7 @@ import numpy as np
 from transferline.arrays import Positions
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.plots import BLUE, GREY, ORANGE, picture
-from transferline.registry.comparison import Comparison, Scored
+from transferline.registry.model_comparison import Comparison, Scored
 
 COLUMNS = 8
 

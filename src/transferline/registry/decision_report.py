@@ -12,10 +12,10 @@ from transferline.atomic_files import completed_folder, write_json
 from transferline.metrics.headline import METRIC
 from transferline.params import Params
 from transferline.paths import RAW
-from transferline.registry.comparison import Comparison, Scored
 from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gates import Gate
+from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
 
 REPORT = Path("reports/decision")

@@ -9,7 +9,7 @@ from transferline.evaluation.exported_checks import check_parity
 from transferline.metrics.classification import LOSSES
 from transferline.models.exported import ModelCard
 from transferline.params import Limit, Promote
-from transferline.registry.comparison import ClassComparison, Comparison, Scored
+from transferline.registry.model_comparison import ClassComparison, Comparison, Scored
 
 NAMED = 5
 RECALL = "{} of each class"

@@ -19,7 +19,7 @@ from transferline.git_and_dvc import dvc, git
 from transferline.params import Params
 from transferline.progress import say
 from transferline.registry.file_comparison import compare_lines
-from transferline.registry.models import download_version, version_named
+from transferline.registry.registered_models import download_version, version_named
 from transferline.registry.tracking import connect
 from transferline.registry.version_data import bring_data, check_corrections
 from transferline.registry.version_files import LOCK, ORIGIN, PATCH

@@ -16,7 +16,7 @@ from mlflow.pyfunc import scoring_server
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.progress import say
-from transferline.registry.models import version_named
+from transferline.registry.registered_models import version_named
 from transferline.registry.tracking import connect
 from transferline.serving.guard import Guard
 from transferline.serving.served_model import LoadedVersion, ServedModel, load_version

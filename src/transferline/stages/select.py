@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from transferline.atomic_files import write_json, write_text
-from transferline.evaluation.dvc_files import metrics_tree, write_plots
+from transferline.evaluation.dvc_metrics_and_plots import metrics_tree, write_plots
 from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
 from transferline.params import Params
 from transferline.progress import say

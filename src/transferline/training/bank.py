@@ -43,7 +43,7 @@ class Bank:
         boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
         dtype: of the values.
         stored: the kinds (`features`, `boundary-<k>`) that are on the disk.
-        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streaming`.
+        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streamed_bank`.
     """
 
     folder: Path
@@ -94,7 +94,7 @@ class Bank:
     def _gather(self, purpose: str, kinds: tuple[str, ...], positions: Positions) -> list[Float32s]:
         if set(kinds) <= set(self.stored):
             return [self._read(purpose, kind, positions).astype(np.float32) for kind in kinds]
-        assert self.computed is not None, "open a bank that is not stored by `streaming.open_bank`"
+        assert self.computed is not None, "open a bank that is not stored by `streamed_bank.open_bank`"
         order = np.argsort(positions, kind="stable")  # the views of an image stand side by side
         arrays = self.computed(purpose, self._fed[purpose].iloc[positions[order]])
         place = np.argsort(order)

@@ -22,7 +22,7 @@ from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
 from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_part
-from transferline.training.view_rows import KINDS, sample_paths
+from transferline.training.training_rows import KINDS, sample_paths
 
 COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
 
@@ -56,7 +56,7 @@ def extract(
 ) -> None:
     """Writes the bank of a candidate; what an interrupted call left whole is kept.
 
-    Where it would not fit, the boundary, and if need be the features too, are left out: `streaming.open_bank` then
+    Where it would not fit, the boundary, and if need be the features too, are left out: `streamed_bank.open_bank` then
     computes them.
 
     Args:

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from transferline.datasets.contents import VersionContents
 from transferline.datasets.tables import natural, split_labels
+from transferline.datasets.version_contents import VersionContents
 from transferline.datasets.versions import Files
 from transferline.text import first_of
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from transferline.registry.comparison import LoadedModel
+    from transferline.registry.model_comparison import LoadedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CACHE = Path(".transferline") / "models"

@@ -36,7 +36,7 @@ def champion_of(record: Record, root: Path, name: str) -> tuple[str, dict[str, s
 
 
 def _asked(record: Record, root: Path, name: str) -> tuple[str, dict[str, str]] | None:
-    from transferline.registry.models import CHAMPION, version_by_alias
+    from transferline.registry.registered_models import CHAMPION, version_by_alias
 
     found = version_by_alias(connect(record, root), name, CHAMPION)
     return (str(found.version), dict(found.tags)) if found else None

@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.paths import RAW
 
 
-def exchange(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
+def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
     """Changes the files of `data/raw/<name>` and versions the result.
 
     A file is moved and never written into, because it may be a link into DVC's cache.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
 from transferline.evaluation.exported_checks import check_parity
-from transferline.registry.models import card_of, download_version, version_named
+from transferline.registry.registered_models import card_of, download_version, version_named
 from transferline.registry.version_files import ORIGIN
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from transferline.atomic_files import write_text
-from transferline.datasets.changes import NewData, trained_on
+from transferline.datasets.new_data import NewData, trained_on
 
 FILE = Path(".transferline/watched.json")
 

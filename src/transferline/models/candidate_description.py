@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
+from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, image_shape
-from transferline.models.cut import cut
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
