@@ -35,7 +35,7 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(
     params = load_params(project / "params.yaml")
     version = promote(params, project).version
     edit_yaml(project / "params.yaml", lambda tree: tree.update(seed=12))
-    (project / "src" / "transferline" / "training" / "fit" / "batches.py").unlink()
+    (project / "src" / "transferline" / "training" / "batches.py").unlink()
     before = run("git", "status", "--porcelain", cwd=project).stdout
 
     found = reproduce(params, project, version)
