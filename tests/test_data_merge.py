@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import edit_yaml
 from tests.photographs import FILE, RAW, commit, nfiles, picture, snapshot
-from transferline import cli
+from transferline.cli import main as cli
 from transferline.datasets import exchange
 from transferline.datasets.add import add
 from transferline.datasets.changes_by_hand import changes_by_hand

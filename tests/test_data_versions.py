@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import run
 from tests.photographs import FILE, RAW, commit, picture
-from transferline import cli
+from transferline.cli import main as cli
 from transferline.datasets.contents import Contents
 from transferline.datasets.diff import describe, diff
 from transferline.datasets.diff_picture import BLUE, GREEN, ORANGE, RED, draw
