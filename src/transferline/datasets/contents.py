@@ -23,7 +23,7 @@ class Contents:
 
     Attributes:
         files: all of its files.
-        labels: of each image, as in `data/base/tables.py`; None where the layout gives it none.
+        labels: of each image, as in `datasets/tables.py`; None where the layout gives it none.
         named: paths that a table or list names and that are not in the version.
         several: whether an image may have several labels.
         fault: why no labels could be read; "" if they could.

@@ -24,7 +24,7 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
 
     Returns:
-        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `data.base.tables.targets`
+        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `datasets.tables.targets`
         gives them, or masks (n, side, side, 1), whose void pixels do not count: float32, in the shape of the images.
     """
     import keras
@@ -103,7 +103,7 @@ def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> n
     for a multilabel problem the opposite of each label.
 
     Args:
-        truth: see `data.base.tables.targets`; or masks (n, side, side, 1).
+        truth: see `datasets.tables.targets`; or masks (n, side, side, 1).
         probabilities: (n, classes) of the untouched images; or (n, side, side, classes).
         problem: the kind of problem.
 

@@ -41,7 +41,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images, what they show, and what a targeted attack shall make of them: see `data.base.tables.targets`."""
+    """Images, what they show, and what a targeted attack shall make of them: see `datasets.tables.targets`."""
 
     images: Pixels
     truth: npt.NDArray[Any]

@@ -79,7 +79,7 @@ def class_probabilities(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArra
 
     Args:
         model: an exported model.
-        images: (n, size, size, channels) uint8, as `data/base/images.py` reads them for the card's `image`.
+        images: (n, size, size, channels) uint8, as `datasets/images.py` reads them for the card's `image`.
 
     Returns:
         (n, classes) float32; rows sum to 1, but for multilabel problems. The single output of a binary model is spread

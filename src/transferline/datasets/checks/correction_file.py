@@ -30,7 +30,7 @@ class Correction:
     Attributes:
         source: the file and the row, of which row 1 holds the names of the columns.
         image: the path in the dataset's folder, or the sha256, in small letters, of one or more files.
-        label: as in `data/base/tables.py`; None leaves the image out.
+        label: as in `datasets/tables.py`; None leaves the image out.
         who: made the correction, as they wrote it.
         when: an ISO date, with or without a time, or empty.
         why: the reason, as they wrote it.

@@ -22,7 +22,7 @@ def read_voc_layout(
 
     An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
     them. A name without an image is given the path that its image should have. With masks every image in the lists, or
-    without lists every image, should have one, and the labels are empty: `data/base/masks.py` reads them from the
+    without lists every image, should have one, and the labels are empty: `datasets/masks.py` reads them from the
     masks.
 
     Raises:
