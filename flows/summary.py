@@ -25,7 +25,7 @@ def outcome(summary: dict[str, Any]) -> str:
     """What a run did, or why it had nothing to do, and what promotion decided, in one line."""
     stages, decision = summary["stages"], _decision(summary)
     done = (
-        f"{len(stages)} stages run"
+        f"{len(stages)} {'stage' if len(stages) == 1 else 'stages'} run"
         if stages
         else "nothing to do, because data, params and code are those of the last run"
     )

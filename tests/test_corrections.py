@@ -159,10 +159,11 @@ def test_a_file_that_is_no_such_table_is_an_error(raw: Path, content: bytes, mes
         run(raw)
 
 
-def test_an_entry_that_matches_nothing_is_named(raw: Path) -> None:
+def test_an_entry_that_matches_nothing_is_named(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (raw / "cat/notes.txt").write_text("x")
     write(raw, "cat/1.png,dog,,,,", f"{'0' * 64},,,,,", "cat/notes.txt,,,,,", "cat/gone.png,,,,,")
     report, table = run(raw)
+    assert "digits.csv, row 5: there is no image 'cat/gone.png'" in capsys.readouterr().out
     entries = [finding for finding in report["findings"] if finding["rule"] == "unmatched_correction"]
     assert [finding["path"].rpartition("/")[2] for finding in entries] == [
         f"digits.csv, row {row}" for row in range(2, 6)

@@ -125,6 +125,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
 def test_the_champion_is_the_same_with_and_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
     assert champion_without_mlflow.champion_of(params.record, root, name) is None
+    assert not (root / "mlruns" / "mlflow.db").exists(), "to look makes no registry"
     select(params, train(params, "head", "good"))
     promote(params, root)
     of_mlflow = version_by_alias(connect(params.record, root), name, CHAMPION)

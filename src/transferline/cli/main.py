@@ -1,6 +1,7 @@
 """The command line: `transferline …`."""
 
 import argparse
+import os
 import sys
 
 from transferline.cli import data, pipeline, prediction, registry, serving
@@ -15,7 +16,12 @@ def main() -> None:
         group.add_commands(commands)
     options = parser.parse_args()
     try:
-        sys.exit(options.action(options))
+        status = options.action(options)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:  # as with `transferline status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at the end
+        sys.exit(141)  # what a shell says of a program that SIGPIPE has ended
     except TransferlineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -82,9 +82,10 @@ def _whole_rows(tiles: list[Tile]) -> list[Tile]:
 
 def _legend(found: Difference) -> str:
     counts = {
-        "green: came": len(found.added),
-        "red: went": len(found.removed),
-        "orange: replaced, before and after": len(found.replaced),
-        "blue: changed the label": len(found.relabelled),
+        "green: came": (len(found.added), SAMPLES),
+        "red: went": (len(found.removed), SAMPLES),
+        "orange: replaced, before and after": (len(found.replaced), SAMPLES // 2),
+        "blue: changed the label": (len(found.relabelled), SAMPLES),
     }
-    return "; ".join(f"{kind} ({count:,})" for kind, count in counts.items() if count)
+    parts = {kind: f"{most} of {count:,}" if count > most else f"{count}" for kind, (count, most) in counts.items()}
+    return "; ".join(f"{kind} ({part})" for kind, part in parts.items() if part != "0")

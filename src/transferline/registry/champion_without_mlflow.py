@@ -18,15 +18,18 @@ WHERE aliases.workspace = 'default' AND aliases.name = ? AND aliases.alias = 'ch
 def champion_of(record: Record, root: Path, name: str) -> tuple[str, dict[str, str]] | None:
     """Version and tags of a model's champion, if it has one.
 
-    MLflow itself is asked where its store is no SQLite file, or one with other tables than those of today.
+    MLflow itself is asked where its store is no SQLite file, or one with other tables than those of today. A file that
+    is missing has no champion, and stays missing.
 
     Raises:
         TransferlineError: it does not answer.
     """
     uri = tracking_uri(record, root)
     path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or not path.exists():
+    if not uri.startswith("sqlite:///"):
         return _asked(record, root, name)
+    if not path.exists():
+        return None
     try:
         with closing(sqlite3.connect(path)) as connection:
             rows = connection.execute(QUERY, (name,)).fetchall()

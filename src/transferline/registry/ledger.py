@@ -124,7 +124,7 @@ def history(root: Path, model: str) -> str:
     """The moves of a model as a table, the latest first."""
     moves = [move for move in reversed(read(root)) if move.model == model]
     if not moves:
-        return f"{model} has had no champion yet"
+        return f"{LEDGER} names no champion of {model} (each clone has a ledger of its own)"
     rows = [("when (UTC)", "what", "from", "to", "test", "data", "images", "commit", "who", "why")]
     rows += [
         (

@@ -151,8 +151,8 @@ def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: Im
     return (
         "this clone has no registry; the first model here is not the first champion: earlier ones were tested on "
         f"{tested} of these images ({TESTED_IMAGES}), and no version of {name} is registered at record.tracking_uri = "
-        f"{params.record.tracking_uri}. Copy mlruns/ from the machine that has it, or set record.tracking_uri to a "
-        "server that both use"
+        f"{params.record.tracking_uri}. Set record.tracking_uri to a server that both use, or copy mlruns/ from the "
+        "machine that has it into a project at the same path (MLflow keeps whole paths)"
     )
 
 

@@ -142,9 +142,9 @@ def download_version(version: "ModelVersion") -> Path:
     except mlflow.MlflowException as error:
         place = mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location
         raise TransferlineError(
-            f"the files of version {version.version} of {version.name} are not to be had from {place}: {error}. MLflow "
-            "keeps the whole path: where the project's folder was moved or renamed, move it back, or link the former "
-            "path to it"
+            f"the model files of version {version.version} of {version.name} are missing: {place} cannot be read: "
+            f"{error}. MLflow keeps whole paths: if the project was moved or renamed, or mlruns/ was copied to another "
+            "path, link that path to it with `ln -s`, or move it back"
         ) from error
     _verify(
         {tag: folder / file for file, tag in HASHED.items()},

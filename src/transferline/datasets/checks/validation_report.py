@@ -1,6 +1,7 @@
 """Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def summarize(validation: Validation) -> str:
         *([alone] if counts["without_group"] else []),
         *([bare] if counts["without_label"] is not None else []),
         *(f"  {rule}: {count}" for rule, count in counts["rules"].items()),
+        *_unmatched(validation.findings),
         _per_class(counts).to_string(),
     ]
     return "\n".join(lines)
@@ -82,6 +84,13 @@ def _corrected(counts: dict[str, int]) -> str:
         f"corrections: {counts['relabelled']} relabelled, {counts['left_out']} left out, "
         f"{counts['kept_out_of_test']} kept out of test, {counts['unmatched']} match no image"
     )
+
+
+def _unmatched(findings: Sequence[Finding]) -> list[str]:
+    """The corrections that match no image, by name; where they are an error, the error names them."""
+    found = [finding for finding in findings if (finding.rule, finding.severity) == ("unmatched_correction", "warn")]
+    more = [f"  and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    return [f"  warning: {finding.path}: {finding.detail}" for finding in found[:NAMED]] + more
 
 
 def _per_class(counts: dict[str, Any]) -> pd.DataFrame:
