@@ -17,7 +17,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
 from transferline.models.describe import describe, format_description
-from transferline.models.exported import ModelCard, class_probabilities, load_model
+from transferline.models.exported import ModelCard, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
 from transferline.training.job import Job
 from transferline.training.losses import build_loss
@@ -173,7 +173,7 @@ def test_a_network_learns_squares_first_with_a_frozen_encoder(data: tuple[Path, 
     assert str(model.inputs[0].dtype) == "uint8"
     with np.load(tmp_path / "parity.npz") as parity:
         assert len(parity["images"]) == 2
-        np.testing.assert_allclose(class_probabilities(model, parity["images"]), parity["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(model.probabilities(parity["images"]), parity["probabilities"], atol=1e-5)
     encoder = next(layer for layer in model.layers if layer.name.endswith("encoder"))
     norm = encoder.get_layer("conv1_bn")
     untouched = build_encoder(section).get_layer("conv1_bn")

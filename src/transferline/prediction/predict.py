@@ -14,7 +14,7 @@ from transferline.arrays import Pixels
 from transferline.datasets.images import IMAGE_SUFFIXES, read_image
 from transferline.errors import TransferlineError
 from transferline.metrics.thresholds import decide
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
 
 BATCH = 32
 MOST_CLASSES, KEPT = 200, 5
@@ -77,7 +77,7 @@ def predict(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Predicti
             chunk = paths[start : start + BATCH]
             images = list(pool.map(lambda path: _read(path, card.image), chunk))
             readable = [image for image in images if not isinstance(image, str)]
-            rows = iter(class_probabilities(model, np.stack(readable))) if readable else iter(())
+            rows = iter(model.probabilities(np.stack(readable))) if readable else iter(())
             for path, image in zip(chunk, images, strict=True):
                 if isinstance(image, str):
                     yield Prediction(str(path), None, None, (), {}, image)

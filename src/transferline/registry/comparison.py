@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transferline.arrays import Flags, Floats
-from transferline.evaluation.exported_checks import one_image_times
+from transferline.evaluation.latency import one_image_times
 from transferline.evaluation.scoring import figures_of, label_flags, metrics_of, predict_rows
 from transferline.metrics.classification import LOSSES
 from transferline.metrics.headline import METRIC

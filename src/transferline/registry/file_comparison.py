@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ruamel.yaml import YAML
 
-from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.paths import METRICS, MODELS
 from transferline.registry.version_files import LOCK, ORIGIN
 
@@ -55,7 +55,7 @@ def weight_difference(one: Path, other: Path) -> float:
 def _weights(file: Path) -> list[npt.NDArray[Any]]:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copyfile(file, Path(scratch) / MODEL_FILE)  # in DVC's cache it has no suffix
-        arrays: list[npt.NDArray[Any]] = load_model(Path(scratch)).get_weights()
+        arrays: list[npt.NDArray[Any]] = load_keras_model(Path(scratch)).get_weights()
     return arrays
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.exported_checks import check_parity
 from transferline.metrics.classification import LOSSES
-from transferline.models.exported import ModelCard
+from transferline.models.exported import ModelCard, check_parity
 from transferline.params import Limit, Promote
 from transferline.registry.comparison import Change, ClassChange, Scored
 

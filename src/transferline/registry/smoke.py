@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.exported_checks import check_parity
+from transferline.models.exported import check_parity
 from transferline.registry.models import card_of, download, version_named
 from transferline.registry.version_files import ORIGIN
 

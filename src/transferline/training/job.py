@@ -13,9 +13,11 @@ import tensorflow as tf
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
 from transferline.metrics.thresholds import choose
+from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
+from transferline.training.assemble import Exported
 from transferline.training.batches import Batches, Read, class_weight_vector, predict
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
@@ -82,7 +84,7 @@ def make_batches(
 def run_job(
     job: Job,
     model: keras.Model,
-    exported: keras.Model,
+    exported: Exported,
     data: Batches,
     validation: Batches,
     samples: npt.NDArray[np.uint8],
@@ -102,6 +104,7 @@ def run_job(
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
     """
     problem, training = job.card.problem, job.training
+    convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now rather than after the last epoch
     # a model of its own: how it is compiled is no part of the exported one
     if tf.distribute.has_strategy():
         model = Replicated(model.input, model.output)
@@ -126,7 +129,7 @@ def run_job(
         card = card.model_copy(update=update)
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
-    summary = Summary(best_epoch(history, training.monitor), seconds, exported.count_params(), trainable, floor)
+    summary = Summary(best_epoch(history, training.monitor), seconds, exported.model.count_params(), trainable, floor)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
     return summary
 
