@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from transferline.training.compiled_inference import ROWS, compile_for_inference
+from transferline.models.lite import ROWS
+from transferline.training.compiled_inference import compile_for_inference
 
 
 def rows(count: int, *shape: int) -> np.ndarray:
