@@ -103,14 +103,10 @@ def test_a_bank_that_another_candidate_has_is_copied(data, tmp_path, monkeypatch
 
 def test_other_code_uses_no_shard_again(data, tmp_path, monkeypatch):
     raw, views = data
-    code = tmp_path / "code"
-    code.mkdir()
-    (code / "module.py").write_text("1")
-    monkeypatch.setattr(extract_module, "CODE", code)
     extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
     monkeypatch.setattr(extract_module, "frozen_arrays", None)
     extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
-    (code / "module.py").write_text("2")
+    monkeypatch.setattr(extract_module, "stage_code", lambda *_: {"source": "another"})
     with pytest.raises(TypeError, match="not callable"):
         extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from transferline.datasets import add as adding
 from transferline.datasets.add import add
-from transferline.datasets.contents import describe, survey
+from transferline.datasets.layout_proposal import describe, survey
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
 

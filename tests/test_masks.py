@@ -14,8 +14,8 @@ from tests.test_views import view_rows
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, VOC, make_pair, make_segmented
 from transferline import params
 from transferline.datasets.checks.validation import Validation, validate_dataset
-from transferline.datasets.contents import describe, survey
 from transferline.datasets.images import read_image
+from transferline.datasets.layout_proposal import describe, survey
 from transferline.datasets.masks import VOID, colors, overlay, read_mask, read_values, read_whole_mask, to_original
 from transferline.datasets.show import layout_of, look
 from transferline.datasets.transforms import apply_views, apply_views_to_masks

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import edit_yaml, make_multilabel, run
 from tests.tiny_masks import FOLDERS, MASKS, make_segmented
-from transferline import cli
+from transferline.cli import main as cli
 from transferline.registry.version_files import changes
 
 FILE = Path("data/corrections/colors.csv")

@@ -21,7 +21,7 @@ from transferline.models.exported import ModelCard, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
 from transferline.training.job import Job
 from transferline.training.losses import build_loss
-from transferline.training.mask_targets import MaskBatches, MaskedPixels, MeanIoU, with_dice
+from transferline.training.mask_targets import MaskBatches, MaskedImages, MeanIoU, with_dice
 from transferline.training.segmentation_training import train_segmentation
 
 ROOT = Path(__file__).parents[1]
@@ -145,7 +145,7 @@ def test_dice_is_nothing_for_a_perfect_answer() -> None:
 def test_batches_hold_masks_and_weights_with_the_mean_of_one(data: tuple[Path, ImageTable], tmp_path: Path) -> None:
     raw, table = data
     rows = table.of_split("train")
-    pixels = MaskedPixels(raw, rows, deeplab().image, tmp_path, 4)
+    pixels = MaskedImages(raw, rows, deeplab().image, tmp_path, 4)
     counts = pixels.counts(rows.index.to_numpy())
     assert counts.sum() == counts[[0, 1, 2, 3, VOID]].sum() == rows["path"].nunique() * 64 * 64
     batches = MaskBatches(rows, pixels.read, counts[:4], np.array([1, 2, 2, 2], np.float32), 4, 7)

@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
 from transferline.atomic_files import write_json
-from transferline.cli.main import _parser
+from transferline.cli.main import parser
 from transferline.datasets.masks import VOID
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
@@ -186,7 +186,7 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
 
 
 def call(*arguments: str | Path) -> int:
-    options = _parser().parse_args(["predict", *map(str, arguments)])
+    options = parser().parse_args(["predict", *map(str, arguments)])
     status: int = options.action(options)
     return status
 
