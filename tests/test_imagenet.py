@@ -58,7 +58,7 @@ def test_a_backbone_takes_raw_images_of_the_size_that_it_was_trained_with(monkey
     card, model = imagenet_model("mobilenet_v2")
     assert (card.image.size, card.image.resize, len(card.classes)) == (48, "crop", 1000)
     images = np.stack([np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8)])
-    np.testing.assert_allclose(model.predict_on_batch(images)[:, 0], [-1, 1], atol=1e-6)
+    np.testing.assert_allclose(model.probabilities(images)[:, 0], [-1, 1], atol=1e-6)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs in ../shared/data")

@@ -20,7 +20,7 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, targets
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_files import CURVES
-from transferline.models.exported import load_model, read_card
+from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Pretrained, load_params
 from transferline.training import linear_head as linear
 from transferline.training.bank import Bank, read_bank
@@ -140,7 +140,7 @@ def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank,
 def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
     for name in ("first", "second"):
         fit(bank, lbfgs(100.0, 1.0), tmp_path / name)
-    first, second = (load_model(tmp_path / name).get_weights() for name in ("first", "second"))
+    first, second = (load_keras_model(tmp_path / name).get_weights() for name in ("first", "second"))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 

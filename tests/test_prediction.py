@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import COLORS, make_images
+from tests.exported_folder import write_folder
 from transferline import params
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
-from transferline.models.exported import MODEL_FILE, ModelCard, write_card
+from transferline.models.exported import ModelCard
 from transferline.prediction import grid
 from transferline.prediction.named_model import open_model
 from transferline.prediction.output import as_text, write_csv, write_submission
@@ -36,11 +37,9 @@ def save(folder, problem, **card):
     activation, slope = ("sigmoid", 20) if problem == "multilabel" else ("softmax", 5)
     model = keras.Model(image, keras.layers.Dense(3, activation, name="answer")(mean))
     model.get_layer("answer").set_weights([slope * np.eye(3, dtype="float32"), np.full(3, -8, "float32")])
-    folder.mkdir()
-    model.save(folder / MODEL_FILE)
     size = params.Image(size=32, color="rgb", resize="stretch")
-    write_card(ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card), folder)
-    return str(folder)
+    card = ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card)
+    return str(write_folder(folder, model, card))
 
 
 def answers(model, *sources):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
 from transferline.datasets.tables import ImageTable, targets
-from transferline.models.exported import load_model, read_card
+from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.training.bank import read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
 
 
 def weights_of(folder: Path) -> dict[str, np.ndarray]:
-    return {weight.path: weight.numpy() for weight in load_model(folder).weights}
+    return {weight.path: weight.numpy() for weight in load_keras_model(folder).weights}
 
 
 def changed(before: Path, after: Path) -> set[str]:

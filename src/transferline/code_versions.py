@@ -84,11 +84,22 @@ def code_versions(project: Path) -> dict[str, dict[str, str]]:
 def stage_code(stage: str, project: Path) -> dict[str, str]:
     """The entry of one stage."""
     left_out = (*NOT_FOLLOWED, *(NOT_FOLLOWED_BY_TRAININGS if stage in TRAININGS else ()))
-    modules = followed(f"transferline.stages.{stage}", left_out)
-    files = [*modules.values(), *(sorted((project / "networks").glob("*.py")) if NETWORKS in modules else [])]
+    return code_of(f"transferline.stages.{stage}", project, left_out)
+
+
+def code_of(module: str, project: Path | None, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, str]:
+    """What a module and those that it imports do: `source`, a sha256, and the version of each library.
+
+    Args:
+        module: its name.
+        project: where the user's `networks` are, which count where models are built; None leaves them out.
+        left_out: see `followed`.
+    """
+    modules = followed(module, left_out)
+    own = sorted((project / "networks").glob("*.py")) if project and NETWORKS in modules else []
     imported = {name.partition(".")[0] for file in modules.values() for name in imported_names(file)}
     versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
-    return {"source": source_sha256(files), **versions}
+    return {"source": source_sha256([*modules.values(), *own]), **versions}
 
 
 def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Path]:

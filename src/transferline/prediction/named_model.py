@@ -8,7 +8,6 @@ from typing import Any
 from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, MODEL_FILE, ModelCard, load_model, read_card
-from transferline.quiet import quiet_imports
 
 IMAGENET = "imagenet:"
 
@@ -22,8 +21,7 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
         TransferlineError: there is none, a folder holds no model, or outside of a project the name is no folder.
     """
     if name.startswith(IMAGENET):
-        with quiet_imports():
-            from transferline.models.imagenet import imagenet_model
+        from transferline.models.imagenet import imagenet_model
 
         with redirect_stdout(sys.stderr):  # where Keras shows the progress of a download
             return imagenet_model(name.removeprefix(IMAGENET))

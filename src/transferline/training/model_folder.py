@@ -72,12 +72,18 @@ def write_result(
         TransferlineError: the exported model predicts otherwise than the trained one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    exported.model.save(folder / MODEL_FILE)
-    (folder / LITE_FILE).write_bytes(convert(exported.outputs, f"{card.candidate} {card.phase}"))
-    write_card(card, folder)
     history.to_csv(folder / HISTORY_FILE, index=False)
     (folder / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
     plot_curves(curves, folder / CURVES_FILE)
+    write_model(folder, exported, card, samples)
+
+
+def write_model(folder: Path, exported: Exported, card: ModelCard, samples: Pixels) -> None:
+    """The part of `write_result` without which there is no prediction: both files, the card, the answers to samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    exported.model.save(folder / MODEL_FILE)
+    (folder / LITE_FILE).write_bytes(convert(exported.outputs, f"{card.candidate} {card.phase}"))
+    write_card(card, folder)
     with tf.device("CPU:0"):  # layer by layer: for a few images a graph takes longer to build than it saves
         answers = both_columns(exported.model(samples, training=False))
     np.savez(folder / PARITY_FILE, images=samples, probabilities=answers)
