@@ -84,7 +84,7 @@ def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path
     head = build_layers((wanted.shape[-1],), candidate(name, size).layers, "multiclass", 3)
     exported = assemble(model, head, candidate(name, size), "multiclass")
     exported.model.save(tmp_path / MODEL_FILE)
-    answers = exported.model(images)
+    answers = exported.model(images, training=False)
     np.testing.assert_array_equal(load_keras_model(tmp_path)(images), answers)
     lite = LiteModel(convert(exported.outputs, name))
     np.testing.assert_allclose(lite.probabilities(images), answers, rtol=0, atol=1e-5)

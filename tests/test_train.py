@@ -40,7 +40,7 @@ def test_a_network_learns_colours_and_exports_a_model_that_reloads(data, tmp_pat
     }
     with np.load(tmp_path / "parity.npz") as parity:
         model, lite = load_keras_model(tmp_path), load_model(tmp_path)
-        np.testing.assert_allclose(model(parity["images"]), parity["probabilities"], atol=1e-6)
+        np.testing.assert_allclose(model(parity["images"], training=False), parity["probabilities"], atol=1e-6)
         np.testing.assert_allclose(lite.probabilities(parity["images"]), parity["probabilities"], atol=1e-5)
     assert [layer.name for layer in model.get_layer("layers").layers][1:3] == ["layers_0_rescale", "layers_1_conv"]
     moving = model.get_layer("layers").get_layer("layers_2_batch_normalization").moving_mean.numpy()

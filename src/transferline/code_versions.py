@@ -84,16 +84,16 @@ def code_versions(project: Path) -> dict[str, dict[str, str]]:
 def stage_code(stage: str, project: Path) -> dict[str, str]:
     """The entry of one stage."""
     left_out = (*NOT_FOLLOWED, *(NOT_FOLLOWED_BY_TRAININGS if stage in TRAININGS else ()))
-    return code_of(f"transferline.stages.{stage}", project, left_out)
+    return code_of(f"transferline.stages.{stage}", left_out, project)
 
 
-def code_of(module: str, project: Path | None, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, str]:
+def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path | None = None) -> dict[str, str]:
     """What a module and those that it imports do: `source`, a sha256, and the version of each library.
 
     Args:
         module: its name.
-        project: where the user's `networks` are, which count where models are built; None leaves them out.
         left_out: see `followed`.
+        project: where the user's `networks` are, which count where models are built; None leaves them out.
     """
     modules = followed(module, left_out)
     own = sorted((project / "networks").glob("*.py")) if project and NETWORKS in modules else []
@@ -107,14 +107,14 @@ def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Pa
 
     Args:
         start: the module's name.
-        left_out: modules and packages that are not followed.
+        left_out: modules and packages that are not followed; nor is the package itself, which only holds `load`.
     """
     found: dict[str, Path] = {}
     waiting = [start]
     while waiting:
         name = waiting.pop()
         file = _file_of(name)
-        if name not in found and file and not _is_in(name, left_out):
+        if name not in (*found, PACKAGE.name) and file and not _is_in(name, left_out):
             found[name] = file
             waiting += [*imported_names(file), *([name.rpartition(".")[0]] if "." in name else [])]
     return dict(sorted(found.items()))

@@ -32,7 +32,7 @@ def imagenet_model(name: str) -> tuple[ModelCard, LiteModel]:
         near = difflib.get_close_matches(name, BACKBONES, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise TransferlineError(f"imagenet:{name}: no such backbone; {hint}there are {', '.join(BACKBONES)}")
-    key = {"what": "imagenet", "name": name, "code": code_of(__name__, None)}
+    key = {"what": "imagenet", "name": name, "code": code_of(__name__)}
     files = read_converted(key)
     if files is None:
         files = {LITE_FILE: _convert(name)}

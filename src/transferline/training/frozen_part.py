@@ -18,10 +18,11 @@ from transferline.code_versions import code_of
 from transferline.datasets.images import read_batch, read_batches
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
 from transferline.models.converted import Files, Key, read_converted, write_converted
 from transferline.models.lite import LiteGraph
+from transferline.models.networks import file_of, is_own
 from transferline.params import Image, Pretrained
-from transferline.params.backbone_names import BACKBONES
 from transferline.quiet import quiet_imports
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ def _key(candidate: Pretrained) -> Key:
     backbone = candidate.backbone.model_dump(mode="json")
     if isinstance(backbone["weights"], dict):
         del backbone["weights"]["path"]  # the sha256 says what is in it
-    networks = None if candidate.backbone.name in BACKBONES else Path.cwd()
-    code = code_of("transferline.training.frozen_layers", networks)
+    if is_own(name := candidate.backbone.name) and file_of(name).is_file():
+        backbone["file"] = file_sha256(file_of(name))
     image = {"size": candidate.image.size, "color": candidate.image.color}
+    code = code_of("transferline.training.frozen_layers")
     return {"what": "frozen part", "backbone": backbone, "image": image, "code": code}
 
 
