@@ -14,8 +14,8 @@ from transferline.datasets.tested_images import TESTED_IMAGES, former_test_image
 from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
-from transferline.registry.models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.promotion import promote
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.tracking import connect
 
 REPORT = Path("reports/decision")
@@ -76,7 +76,7 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         raise AssertionError("scored again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(decision, "decide", score_again)
+        patch.setattr(decision, "decide_promotion", score_again)
         again = promote(params, root)
         assert not again.promoted and again.version == last.version
         assert again.reason == f"nothing has changed since it was decided: {last.reason}"

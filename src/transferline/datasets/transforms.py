@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from transferline.datasets.masks import VOID, Mask
+from transferline.arrays import Array, Flags, Float32s, Floats, Mask, Positions
+from transferline.datasets.masks import VOID
 from transferline.datasets.views import FLIPS, NEUTRAL
 
 
-def apply_views(images: NDArray[Any], rows: pd.DataFrame) -> NDArray[np.float32]:
+def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     """Draws one view of each image.
 
     About the centre of the image, in this order: flips; rotation, counter-clockwise where positive (90 is
@@ -36,7 +36,7 @@ def apply_views(images: NDArray[Any], rows: pd.DataFrame) -> NDArray[np.float32]
     (fill,) = rows["fill"].unique()
     sources = source_matrices(rows, images.shape[1], images.shape[2])
     gain, offset = (rows[key].to_numpy(np.float32) for key in ("contrast", "brightness"))
-    drawn: NDArray[np.float32] = _draw(images, sources, gain, 255 * offset, fill=fill).numpy()
+    drawn: Float32s = _draw(images, sources, gain, 255 * offset, fill=fill).numpy()
     return drawn
 
 
@@ -62,7 +62,7 @@ def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
     return np.where(in_x & in_y, drawn, VOID).astype(np.uint8)
 
 
-def _nearest(place: NDArray[np.float64], size: int, fill: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
     """The pixel at a place along one axis, and whether there is one."""
     number = np.floor(place + 0.5).astype(np.intp)
     inside = (number >= 0) & (number < size) if fill == "constant" else np.ones_like(number, bool)
@@ -76,7 +76,7 @@ def _are_untouched(rows: pd.DataFrame) -> bool:
     return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any())
 
 
-def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.float32]:
+def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
     """For each row the 2×3 matrix that takes a pixel (x, y, 1) of the view to its place in the image, in pixels.
 
     It is rounded to 1e-9 before it becomes float32, so that a quarter turn and a shift by whole pixels hit pixels.
@@ -95,7 +95,7 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.f
     return np.concatenate([backward, offset], axis=2).round(9).astype(np.float32)
 
 
-def _stack(matrix: list[list[NDArray[np.float64]]]) -> NDArray[np.float64]:
+def _stack(matrix: list[list[Floats]]) -> Floats:
     return np.moveaxis(np.array(matrix), 2, 0)
 
 

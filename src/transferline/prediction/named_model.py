@@ -7,10 +7,10 @@ from typing import Any
 
 from transferline import environment
 from transferline.errors import TransferlineError
-from transferline.models.exported import CARD_FILE, MODEL_FILE, ModelCard, load_model, read_card
+from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.quiet import quiet_imports
 
-IMAGENET = "imagenet:"
+IMAGENET, CHAMPION = "imagenet:", "champion"
 
 
 def open_model(name: str) -> tuple[ModelCard, Any]:
@@ -30,7 +30,7 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
     folder = Path(name).resolve()
     if not folder.is_dir():
         folder = _registered(name)
-    if missing := [file for file in (CARD_FILE, MODEL_FILE) if not (folder / file).is_file()]:
+    if missing := [file for file in (CARD_FILE, LITE_FILE) if not (folder / file).is_file()]:
         raise TransferlineError(
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
@@ -39,9 +39,13 @@ def open_model(name: str) -> tuple[ModelCard, Any]:
 
 def _registered(name: str) -> Path:
     from transferline.params import load_params
-    from transferline.registry.models import named_model
-    from transferline.registry.tracking import connect
+    from transferline.registry.champion import cached_champion
 
     root = environment.enter_project()
     params = load_params(root / "params.yaml")
+    if name == CHAMPION and (folder := cached_champion(params.record, root, params.promote.model_name)):
+        return folder
+    from transferline.registry.registered_models import named_model  # MLflow takes seconds to import
+    from transferline.registry.tracking import connect
+
     return named_model(connect(params.record, root), params, root, name)

@@ -10,9 +10,16 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.registry import gates
-from transferline.registry.comparison import Loaded, Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
-from transferline.registry.models import download, fetch
+from transferline.registry.model_comparison import (
+    LoadedModel,
+    Scored,
+    compare_models,
+    latencies,
+    load_with_card,
+    score_model,
+)
+from transferline.registry.registered_models import download_version, fetch_version
 from transferline.registry.trained_data import read_trained_data, trained_data
 from transferline.registry.version_files import EVALUATION, ORIGIN
 
@@ -20,12 +27,12 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-def decide(
+def decide_promotion(
     params: Params,
     root: Path,
     table: ImageTable,
     folder: Path,
-    loaded: Loaded,
+    loaded: LoadedModel,
     evaluation: Path,
     version: "ModelVersion | None",
     force: str | None,
@@ -49,16 +56,16 @@ def decide(
 
     folders, models, scored = {folder: evaluation / "metrics.json"}, [loaded], []
     if version:
-        fetched = fetch(version, root)
-        folders[fetched] = download(version) / ORIGIN / EVALUATION
-        models.append(load(fetched))
+        fetched = fetch_version(version, root)
+        folders[fetched] = download_version(version) / ORIGIN / EVALUATION
+        models.append(load_with_card(fetched))
     for (place, own), loaded, latency in zip(folders.items(), models, latencies(models), strict=True):
         raw = root / RAW / params.data.dataset
         scored.append(score_model(place, loaded, raw, rows, table.classes, params.evaluate, own, latency))
         _require(scored[-1], metric)
     challenger, champion = scored[0], scored[1] if version else None
     if champion:
-        change = compare(champion, challenger, table.classes, metric, limits.test, params.evaluate)
+        change = compare_models(champion, challenger, table.classes, metric, limits.test, params.evaluate)
         first = [
             gates.improvement(change, champion, challenger, metric, limits),
             gates.class_recall(change.classes, limits.max_class_drop, change.measure),
@@ -91,7 +98,7 @@ def decide(
         version=str(version.version) if version else None,
         test_set=hash_of_test_set(rows["sha256"]),
         data=trained_data(root, params.data.dataset),
-        champion_data=read_trained_data(download(version) / ORIGIN) if version else None,
+        champion_data=read_trained_data(download_version(version) / ORIGIN) if version else None,
     )
 
 

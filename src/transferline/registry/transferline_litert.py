@@ -1,4 +1,4 @@
-"""Predicts with a `model.tflite`. A copy lies in the `code/` of each registered version, where `mlflow.pyfunc` loads it.
+"""Predicts with a `model.tflite`. A copy lies in `code/` of each registered version, where `mlflow.pyfunc` loads it.
 
 It needs numpy and ai-edge-litert, and nothing else of transferline.
 """

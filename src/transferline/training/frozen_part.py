@@ -13,8 +13,8 @@ from transferline.arrays import Array
 from transferline.datasets.images import read_batches
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
+from transferline.models.backbone_cut import Cut, cut
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
-from transferline.models.cut import Cut, cut
 from transferline.models.layers import pool
 from transferline.params import Image, Pretrained
 from transferline.training.compiled_inference import Compiled, compile_for_inference

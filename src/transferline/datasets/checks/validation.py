@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.datasets.checks.class_counts import class_table, count_classes, labelled_images
+from transferline.datasets.checks.class_counts import images_by_class_and_split, labelled_images, rows_to_judge
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import (
-    Change,
+    CorrectedImage,
     correct_labels,
     correction_table,
     count_changes,
@@ -63,7 +63,7 @@ class Validation:
     findings: tuple[Finding, ...]
     counts: dict[str, Any]
     reasons: tuple[str, ...]
-    corrections: tuple[Change, ...]
+    corrections: tuple[CorrectedImage, ...]
     results: list[Any]
 
 
@@ -111,8 +111,8 @@ def validate_dataset(
     rows["kept"] &= ~rows["path"].isin(_quarantined(findings))
     labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
     classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
-    per_class = count_classes(labelled, classes)
-    findings += judge.judge("classes", class_table(labelled, per_class, listing, data), class_expectations(validate))
+    per_class = images_by_class_and_split(labelled, classes)
+    findings += judge.judge("classes", rows_to_judge(labelled, per_class, listing, data), class_expectations(validate))
 
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)

@@ -6,19 +6,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from transferline.arrays import Pixels
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
-from transferline.metrics.thresholds import choose
+from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
-from transferline.training.assemble import Exported
-from transferline.training.batches import Batches, Read, class_weight_vector, predict
+from transferline.training.assemble_model import Exported
+from transferline.training.batches import Batches, Read, class_weight_vector, predict_batches
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.devices import Replicated
@@ -87,7 +87,7 @@ def run_job(
     exported: Exported,
     data: Batches,
     validation: Batches,
-    samples: npt.NDArray[np.uint8],
+    samples: Pixels,
     before: pd.DataFrame | None = None,
     encoder: keras.Model | None = None,
 ) -> Summary:
@@ -123,8 +123,8 @@ def run_job(
         history = _fit(model, training, job, data, validation, first_epoch)
     card = job.card
     if job.thresholds:
-        likely = to_probabilities(predict(model, validation), problem)
-        chosen = choose(validation.targets.astype(bool), likely, job.thresholds)
+        likely = to_probabilities(predict_batches(model, validation), problem)
+        chosen = choose_thresholds(validation.targets.astype(bool), likely, job.thresholds)
         update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
         card = card.model_copy(update=update)
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
@@ -163,7 +163,7 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
         say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
         return found
     majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
-    likely = to_probabilities(predict(model, validation), card.problem)
+    likely = to_probabilities(predict_batches(model, validation), card.problem)
     untrained = figures(validation.targets, likely, card.problem)
     say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
     return {
