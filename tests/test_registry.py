@@ -18,7 +18,13 @@ from transferline.params import Params
 from transferline.registry import champion
 from transferline.registry.promotion import promote
 from transferline.registry.recording import record_candidate
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry.registered_models import (
+    CHALLENGER,
+    CHAMPION,
+    fetch_version,
+    named_model,
+    version_by_alias,
+)
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
 
