@@ -77,12 +77,20 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     basis = last_refusal.basis(params, files, former)
     if not dry_run and force is None and (last := last_refusal.kept_refusal(root, basis)):
         return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
+    return _decide(params, root, folder, evaluation, basis, dry_run, force)
+
+
+def _decide(
+    params: Params, root: Path, folder: Path, evaluation: Path, basis: str, dry_run: bool, force: str | None
+) -> Decision:
+    """Judges the model by the gates, and does what follows unless it is a dry run."""
     from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
     from transferline.registry.model_comparison import load_with_card
 
-    known = find_version(client, name, folder)
+    client, name = connect(params.record, root), params.promote.model_name
+    known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
     number = str(known.version) if known else None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:

@@ -105,14 +105,7 @@ def run_job(
     """
     problem, training = job.card.problem, job.training
     convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now rather than after the last epoch
-    # a model of its own: how it is compiled is no part of the exported one
-    if tf.distribute.has_strategy():
-        model = Replicated(model.input, model.output)
-    elif data.views_per_item > data.batch_size:
-        model = SeveralBatches(model.input, model.output)
-        model.batch_size = data.batch_size
-    else:
-        model = keras.Model(model.input, model.output)
+    model = _to_compile(model, data)
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, problem, data, validation, job.listener)
@@ -121,17 +114,29 @@ def run_job(
     else:
         first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
         history = _fit(model, training, job, data, validation, first_epoch)
-    card = job.card
-    if job.thresholds:
-        likely = to_probabilities(predict_batches(model, validation), problem)
-        chosen = choose_thresholds(validation.targets.astype(bool), likely, job.thresholds)
-        update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
-        card = card.model_copy(update=update)
+    card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
     summary = Summary(best_epoch(history, training.monitor), seconds, exported.model.count_params(), trainable, floor)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
     return summary
+
+
+def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
+    """A model of its own, with the same layers: how it is compiled is no part of the exported one."""
+    if tf.distribute.has_strategy():
+        return Replicated(model.input, model.output)
+    if data.views_per_item > data.batch_size:
+        several = SeveralBatches(model.input, model.output)
+        several.batch_size = data.batch_size
+        return several
+    return keras.Model(model.input, model.output)
+
+
+def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
+    likely = to_probabilities(predict_batches(model, validation), card.problem)
+    chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
+    return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
