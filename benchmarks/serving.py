@@ -41,7 +41,7 @@ from transferline.models.backbones import construct, preprocessing  # noqa: E402
 from transferline.models.exported import ModelCard  # noqa: E402
 from transferline.params import Image, load_params  # noqa: E402
 from transferline.registry.lineage import file_sha256  # noqa: E402
-from transferline.registry.models import CHAMPION, HASHED  # noqa: E402
+from transferline.registry.registered_models import CHAMPION, HASHED  # noqa: E402
 from transferline.registry.tracking import connect  # noqa: E402
 
 PROJECT = Path(__file__).parents[1]

@@ -18,8 +18,8 @@ from transferline.params import Augment, Pretrained, Problem
 from transferline.training.bank import read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
-from transferline.training.job import Job
+from transferline.training.head_training import train_head
+from transferline.training.training_job import Job
 
 WAYS = ("head", "bank", "recipe", "notebook")
 ROWS = (

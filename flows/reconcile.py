@@ -16,14 +16,14 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
-from flows.run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
+from flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
 from tasks.log import quiet_failures
 from transferline import environment
-from transferline.dvc_locks import free_dvc_locks
 from transferline.errors import TransferlineError
-from transferline.lock import LockHeldError, clear
+from transferline.locks_of_killed_dvc import free_dvc_locks
 from transferline.params import load_params
 from transferline.processes import Identity
+from transferline.training_lock import LockHeldError, clear
 
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]

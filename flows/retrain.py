@@ -11,19 +11,19 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
-from flows.run import connected, sign, tell_of_failure
+from flows.flow_run import connected, sign, tell_of_failure
 from flows.summary import closing, outcome
 from tasks.jobs import run_steps
 from tasks.log import quiet_failures
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.datasets.changes_by_hand import refuse_edited_import, version_by_hand
-from transferline.datasets.public import check_at_hand, list_source
+from transferline.datasets.public_datasets import check_at_hand, list_source
 from transferline.datasets.revisions import take_revision, update_import
 from transferline.errors import TransferlineError
-from transferline.lock import LockHeldError, held
 from transferline.params import load_params
 from transferline.recipes import remove_other_candidates, use
+from transferline.training_lock import LockHeldError, held
 from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 

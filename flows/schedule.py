@@ -15,8 +15,8 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
+from flows.flow_run import drained
 from flows.reconcile import reconcile
-from flows.run import drained
 from transferline.ui import prefect_server
 
 

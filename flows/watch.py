@@ -8,15 +8,15 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, State
 
+from flows.flow_run import sign, tell_of_failure
 from flows.retrain import retrain
-from flows.run import sign, tell_of_failure
 from tasks.log import quiet_failures
 from transferline import environment
-from transferline.datasets.changes import Change, find_changes
-from transferline.datasets.watched_changes import Started, remember, started_for, take_back
+from transferline.datasets.new_data import NewData, find_new_data
+from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
-from transferline.lock import LockHeldError, held
 from transferline.params import load_params
+from transferline.training_lock import LockHeldError, held
 
 DEPLOYMENT = "retrain/retrain"
 
@@ -37,7 +37,7 @@ def watch() -> State:
         root = environment.enter_project()
         dataset = load_params(root / "params.yaml").data.dataset
         known = []
-        for change in find_changes(root, dataset):
+        for change in find_new_data(root, dataset):
             started = started_for(root, dataset, change)
             if started is None or _never_ran(started):
                 return Completed(message=_start(root, dataset, change))
@@ -49,7 +49,7 @@ def watch() -> State:
     return Completed(message="; ".join(known) or f"no change of {dataset}")
 
 
-def _start(root: Path, dataset: str, change: Change) -> str:
+def _start(root: Path, dataset: str, change: NewData) -> str:
     """Starts the deployed flow, or runs it here where none is deployed; says what was done."""
     try:
         with held(root, "the flow watch"):  # only asked for: a retraining that finds it taken is cancelled

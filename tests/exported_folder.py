@@ -7,7 +7,7 @@ import numpy as np
 
 from transferline.arrays import Pixels
 from transferline.models.exported import ModelCard
-from transferline.training.assemble import Exported
+from transferline.training.assemble_model import Exported
 from transferline.training.model_folder import write_model
 
 

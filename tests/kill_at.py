@@ -10,17 +10,17 @@ from pathlib import Path
 import mlflow
 
 from transferline.params import load_params
-from transferline.registry import ledger, promotion, transaction
+from transferline.registry import champion_move, ledger, promotion
 
 STEPS = {
     "log": (mlflow.MlflowClient, "log_model_artifacts"),
     "register": (mlflow, "register_model"),
-    "journal": (transaction, "_write"),
+    "journal": (champion_move, "_write"),
     "alias": (mlflow.MlflowClient, "set_registered_model_alias"),
-    "smoke": (transaction, "smoke_test"),
+    "smoke": (champion_move, "smoke_test"),
     "ledger": (ledger, "append"),
     "tag": (mlflow.MlflowClient, "set_model_version_tag"),
-    "finish": (transaction, "_finish"),
+    "finish": (champion_move, "_finish"),
 }
 
 
@@ -49,10 +49,10 @@ def example_move(former: str | None = "1", version: str = "2") -> ledger.Move:
 
 if __name__ == "__main__":
     what, step, when, nth = sys.argv[1:]
-    transaction.smoke_test = lambda *_: None
+    champion_move.smoke_test = lambda *_: None
     die_at(step, when, int(nth))
     if what == "promote":
         promotion.promote(load_params(Path("params.yaml")), Path.cwd())
     else:
         uri = f"sqlite:///{Path.cwd()}/mlruns/mlflow.db"
-        transaction.move_champion(mlflow.MlflowClient(uri), Path.cwd(), example_move())
+        champion_move.move_champion(mlflow.MlflowClient(uri), Path.cwd(), example_move())

@@ -14,8 +14,9 @@ from transferline.evaluation.scoring import metrics_of, score
 from transferline.hashes import file_sha256
 from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
-from transferline.registry import smoke, transaction
+from transferline.registry import champion_move, smoke_test
 from transferline.registry.runs import training_run
+from transferline.training.assemble_model import Exported
 from transferline.training.model_folder import Summary, write_result
 
 CLASSES = tuple(COLORS)
@@ -32,7 +33,7 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Images, manifest and report, with 8 test images of each colour. The folder becomes the current one, and the smoke
     test runs in this process, which saves its start."""
     monkeypatch.chdir(root)
-    monkeypatch.setattr(transaction, "smoke_test", smoke.check)
+    monkeypatch.setattr(champion_move, "smoke_test", smoke_test.check)
     for name in ("dvc.yaml", "params.yaml"):
         (root / name).write_bytes((ROOT / name).read_bytes())
     edit_yaml(root / "params.yaml", make_tiny)
@@ -91,7 +92,7 @@ def train(params: Params, phase: str, kernel: str) -> Path:
     with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
         listener(ROW | {"phase": phase})
         samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
-        write_result(folder, model, card, history, history, summary, samples)
+        write_result(folder, Exported(model, model), card, history, history, summary, samples)
     return folder
 
 

@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.run import connected
+from flows.flow_run import connected
 from transferline import pipeline, prefect_database
 from transferline.ui import embedded_server
 

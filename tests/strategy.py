@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from tests.tiny_training import TRAINING, candidate, job, make_data, network
 from transferline.training.bank import read_bank
-from transferline.training.end_to_end import train
+from transferline.training.end_to_end_training import train
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 
 SMALL = {"optimizer": {"name": "sgd", "learning_rate": 1e-3}}
 WAYS: dict[str, Any] = {"bfloat16": {"mixed_precision": "bfloat16", **SMALL}, "float32": SMALL}

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from transferline.datasets import archives as archive
-from transferline.datasets.sources import Archive, fetch
+from transferline.datasets.sources import Archive, fetch_dataset
 from transferline.errors import TransferlineError
 
 FILES = {"pets/cats/1.jpg": b"cat", "pets/dogs/2.jpg": b"dog" * 50_000, "pets/.hidden": b"h"}
@@ -40,7 +40,9 @@ def contents(folder):
 
 def fetch_archive(path, target, subfolder=None):
     digest = sha256(path.read_bytes()).hexdigest()
-    fetch(Archive(kind="archive", path=str(path), sha256=digest, subfolder=subfolder), target, target.parent / "cache")
+    fetch_dataset(
+        Archive(kind="archive", path=str(path), sha256=digest, subfolder=subfolder), target, target.parent / "cache"
+    )
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
@@ -175,7 +177,7 @@ def test_a_wrong_sha256_is_refused_and_an_unknown_one_is_shown(tmp_path):
     path = make_zip(tmp_path / "a.zip", FILES)
     digest = sha256(path.read_bytes()).hexdigest()
     with pytest.raises(TransferlineError, match=f"has the sha256 {digest}, expected {'0' * 64}"):
-        fetch(Archive(kind="archive", path=str(path), sha256="0" * 64), tmp_path / "raw", tmp_path)
+        fetch_dataset(Archive(kind="archive", path=str(path), sha256="0" * 64), tmp_path / "raw", tmp_path)
     with pytest.raises(TransferlineError, match=f"give its sha256.*{digest}.*compare it"):
-        fetch(Archive(kind="archive", path=str(path), sha256=None), tmp_path / "raw", tmp_path)
+        fetch_dataset(Archive(kind="archive", path=str(path), sha256=None), tmp_path / "raw", tmp_path)
     assert contents(tmp_path) == {"a.zip": path.read_bytes()}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transferline.evaluation.attacks import attack, goals, loss_gradient
 from transferline.models.exported import both_columns
 from transferline.params import Problem
-from transferline.training.job import make_deterministic
+from transferline.training.training_job import make_deterministic
 
 SIDE, CLASSES = 12, 3
 

@@ -11,7 +11,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone
 from transferline.training import fill_bank as extract_module
-from transferline.training.assemble import assemble
+from transferline.training.assemble_model import assemble
 from transferline.training.bank import read_bank, shard_file
 from transferline.training.fill_bank import extract
 
@@ -102,10 +102,11 @@ def test_a_bank_that_another_candidate_has_is_copied(data, tmp_path, monkeypatch
 
 def test_other_code_uses_no_shard_again(data, tmp_path, monkeypatch):
     raw, views = data
+    monkeypatch.setattr(extract_module, "stage_code", lambda stage, project: {"source": "1"})
     extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
     monkeypatch.setattr(extract_module, "frozen_arrays", None)
     extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
-    monkeypatch.setattr(extract_module, "stage_code", lambda *_: {"source": "another"})
+    monkeypatch.setattr(extract_module, "stage_code", lambda stage, project: {"source": "2"})
     with pytest.raises(TypeError, match="not callable"):
         extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
 

@@ -55,7 +55,7 @@ EDITS = {
     "training/bank.py:read_bank": {"extract", "train_head", "fine_tune"},
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
-    "metrics/thresholds.py:choose": {*TRAININGS, "evaluate"},
+    "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate"},
     "metrics/classification.py:share": {"evaluate", "select"},
     "evaluation/corruptions.py:corrupt": {"evaluate"},
     "evaluation/leaderboard.py:ranking": {"select"},

@@ -1,6 +1,7 @@
 """Converted networks in the user's cache folder."""
 
 import os
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from transferline.prediction.named_model import open_model
 from transferline.training import fill_bank, frozen_layers
 
 KEY = {"what": "a test"}
+
+
+pytestmark = pytest.mark.skipif(find_library("cuda") is not None, reason="on a GPU TensorFlow runs the frozen layers")
 
 
 def own_backbone(unfreeze=None):

@@ -4,8 +4,8 @@ import pytest
 from keras import layers
 
 from transferline.errors import TransferlineError
+from transferline.models.backbone_cut import InferenceMode, cut
 from transferline.models.backbones import build_backbone
-from transferline.models.cut import InferenceMode, cut
 from transferline.params import Backbone, Image, Unfreeze
 
 

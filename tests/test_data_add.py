@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from transferline.datasets import add as adding
 from transferline.datasets.add import add
-from transferline.datasets.layout_proposal import describe, survey
+from transferline.datasets.layout_proposal import describe_folder, inspect_folder
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc
 
@@ -167,14 +167,14 @@ def test_sources_that_cannot_be(tmp_path, without_dvc):
 
 def test_class_folders_are_listed_in_natural_order(tmp_path):
     make(tmp_path, "10/a.ppm", "2/b.ppm", "2/c.ppm", "2/notes.txt", "2/.d.ppm")
-    found = survey(tmp_path)
+    found = inspect_folder(tmp_path)
     assert found.layout == ClassFolders(kind="class_folders")
     assert list(found.classes[""].items()) == [("2", 2), ("10", 1)]
 
 
 def test_a_validation_folder_without_a_test_folder_becomes_the_test_set(tmp_path):
     make(tmp_path, "train/a/1.jpg", "validation/a/2.jpg")
-    layout = survey(tmp_path).layout
+    layout = inspect_folder(tmp_path).layout
     assert layout == SplitClassFolders(kind="split_class_folders", train="train", validation=None, test="validation")
 
 
@@ -182,7 +182,7 @@ def test_a_table_that_names_files_is_found(tmp_path):
     make(tmp_path, "images/1.jpg")
     (tmp_path / "meta.csv").write_text("id,Label,file,split\n7,cat,images/1.jpg,train\n")
     (tmp_path / "empty.csv").write_text("")
-    assert survey(tmp_path).layout == Csv(
+    assert inspect_folder(tmp_path).layout == Csv(
         kind="csv", file="meta.csv", path_column="file", label_column="Label", split_column="split"
     )
 
@@ -191,7 +191,7 @@ def test_a_table_of_0_and_1_is_found(tmp_path):
     make(tmp_path, "images/1.jpg")
     (tmp_path / "tags.csv").write_text("file,year,car,tree\nimages/1.jpg,1999,1,0\nimages/2.jpg,0,0,0\n")
     layout = Csv(kind="csv", file="tags.csv", path_column="file", label_columns=("car", "tree"), split_column=None)
-    assert survey(tmp_path).layout == layout
+    assert inspect_folder(tmp_path).layout == layout
 
 
 def test_an_archive_of_voc_is_unwrapped_and_recognised(tmp_path, without_dvc):
@@ -202,18 +202,18 @@ def test_an_archive_of_voc_is_unwrapped_and_recognised(tmp_path, without_dvc):
     found = add(str(zipped(devkit, tmp_path / "voc.zip")), "voc", tmp_path, None)
     layout = {"kind": "voc", "labels": "annotations", "train": "Main/train", "validation": None, "test": "Main/val"}
     assert found.layout == Voc.model_validate(layout)
-    block = YAML(typ="safe").load(describe("voc", found).split("params.yaml:")[1])["data"]
+    block = YAML(typ="safe").load(describe_folder("voc", found).split("params.yaml:")[1])["data"]
     assert block == {"dataset": "voc", "problem": "multilabel", "layout": layout}
     raw = tmp_path / "data" / "raw" / "voc"
     (raw / "Annotations/1.xml").unlink()
-    assert survey(raw).layout == Voc.model_validate({**layout, "labels": "image_sets"})
+    assert inspect_folder(raw).layout == Voc.model_validate({**layout, "labels": "image_sets"})
 
 
 def test_no_layout_is_suggested_where_none_fits(tmp_path):
     make(tmp_path, "1.jpg", "2.jpg")
-    found = survey(tmp_path)
+    found = inspect_folder(tmp_path)
     assert found.layout is None
-    assert "No layout fits" in describe("flat", found)
+    assert "No layout fits" in describe_folder("flat", found)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_no_layout_is_suggested_where_none_fits(tmp_path):
     [("yes/1.jpg", "no/2.jpg"), ("train/a: b/1.jpg", "test/1/2.jpg"), ("train/a/1.jpg", "val/a/1.jpg", "test/a/2.jpg")],
 )
 def test_the_suggested_block_is_what_params_take(tmp_path, files):
-    found = survey(make(tmp_path, *files))
-    block = YAML(typ="safe").load(describe("some", found).split("params.yaml:")[1])["data"]
+    found = inspect_folder(make(tmp_path, *files))
+    block = YAML(typ="safe").load(describe_folder("some", found).split("params.yaml:")[1])["data"]
     assert TypeAdapter(Layout).validate_python(block["layout"]) == found.layout
     assert block["dataset"] == "some"
     assert block["problem"] == ("binary" if len({name.split("/")[-2] for name in files}) == 2 else "multiclass")
@@ -230,7 +230,7 @@ def test_the_suggested_block_is_what_params_take(tmp_path, files):
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs in ../shared/data")
 def test_real_sets_are_recognised():
-    layouts = {name: survey(PHOTOS / name).layout for name in ("trashnet", "cats_dogs", "gtsrb", "neu_surface")}
+    layouts = {name: inspect_folder(PHOTOS / name).layout for name in ("trashnet", "cats_dogs", "gtsrb", "neu_surface")}
     assert layouts == {
         "trashnet": ClassFolders(kind="class_folders"),
         "cats_dogs": SplitClassFolders(kind="split_class_folders", train="train", validation=None, test="validation"),

@@ -7,11 +7,11 @@ import pytest
 
 from tests.conftest import edit_yaml
 from tests.photographs import FILE, RAW, commit, nfiles, picture, snapshot
-from transferline import cli
-from transferline.datasets import exchange
+from transferline.cli import main as cli
+from transferline.datasets import change_files
 from transferline.datasets.add import add
 from transferline.datasets.changes_by_hand import changes_by_hand
-from transferline.datasets.diff import describe, diff
+from transferline.datasets.diff import describe_changes, diff
 from transferline.datasets.merge import merge
 from transferline.datasets.remove import remove_photographs
 from transferline.datasets.versions import open_cache, recorded_files
@@ -71,7 +71,7 @@ def test_a_merge_that_fails_leaves_the_dataset_as_it_was(project, tmp_path, monk
         assert (RAW / "new/deep/1.png").exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exchange, "record", fail)
+    monkeypatch.setattr(change_files, "add_version", fail)
     with pytest.raises(KeyboardInterrupt):
         merge(str(source), "colors", project, None, replace=True)
     assert snapshot(RAW) == before and FILE.read_text() == text and not (RAW / "new").exists()
@@ -121,7 +121,7 @@ def test_a_table_that_changes_labels(project, tmp_path):
     )
     commit(project)
     edit_yaml(project / "params.yaml", lambda params: params["data"].update(dataset="other"))
-    assert describe(diff(project, "pets", "HEAD~1..HEAD"), "pets").endswith("other files: 1 replaced")
+    assert describe_changes(diff(project, "pets", "HEAD~1..HEAD"), "pets").endswith("other files: 1 replaced")
     said = remove_photographs(project, "pets", ["4.png"])
     assert "-1 image: cow -1 (class gone)" in said and "still names 1 of them: 4.png" in said
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import run
 from tests.photographs import FILE, RAW, nfiles, picture, snapshot
-from transferline import cli
+from transferline.cli import main as cli
 from transferline.datasets.remove import remove_dataset, remove_photographs
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError

@@ -9,12 +9,12 @@ from PIL import Image
 
 from tests.conftest import run
 from tests.photographs import FILE, RAW, commit, picture
-from transferline import cli
-from transferline.datasets.contents import Contents
-from transferline.datasets.diff import describe, diff
-from transferline.datasets.diff_picture import BLUE, GREEN, ORANGE, RED, draw
-from transferline.datasets.difference import compare
+from transferline.cli import main as cli
+from transferline.datasets.diff import describe_changes, diff
+from transferline.datasets.diff_picture import BLUE, GREEN, ORANGE, RED, draw_difference
 from transferline.datasets.revisions import recorded_hash
+from transferline.datasets.version_contents import VersionContents
+from transferline.datasets.version_difference import compare_versions
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
 
@@ -24,9 +24,9 @@ def test_a_difference_in_words():
     after = {"a/1.jpg": "x", "b/2.jpg": "2", "b/33.jpg": "3", "d/6.jpg": "6", "d/7.jpg": "4", "notes.txt": "u"}
 
     def contents(files):
-        return Contents(files, {path: path[0] for path in files if path.endswith("jpg")})
+        return VersionContents(files, {path: path[0] for path in files if path.endswith("jpg")})
 
-    found = compare(contents(before), contents(after))
+    found = compare_versions(contents(before), contents(after))
     assert found.added == ("d/6.jpg",) and found.removed == ("c/5.jpg",) and found.replaced == ("a/1.jpg",)
     assert [(move.old, move.new) for move in found.moved] == [
         ("a/2.jpg", "b/2.jpg"),
@@ -37,8 +37,8 @@ def test_a_difference_in_words():
         "+1 image: d +1 (new class); -1 image: c -1 (class gone); 1 replaced; "
         "2 changed the label: a to b 1, c to d 1; 1 renamed; other files: 1 replaced"
     )
-    assert not compare(contents(before), contents(before))
-    assert str(compare(contents(before), contents(before))) == "no difference"
+    assert not compare_versions(contents(before), contents(before))
+    assert str(compare_versions(contents(before), contents(before))) == "no difference"
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_versions_are_compared_in_words_and_as_a_picture(project, tmp_path, caps
     assert frames(out) == {GREEN, RED, ORANGE, BLUE}
     run("dvc", "add", "-q", RAW, cwd=project)
     commit(project)
-    assert describe(diff(project, "colors", "HEAD~1..HEAD"), "colors").endswith(f"HEAD~1 to HEAD: {words}")
+    assert describe_changes(diff(project, "colors", "HEAD~1..HEAD"), "colors").endswith(f"HEAD~1 to HEAD: {words}")
     assert str(diff(project, "colors", None).difference) == "no difference"
     shutil.rmtree(RAW)
     assert str(diff(project, "colors", "HEAD~1..").difference) == words
@@ -69,7 +69,7 @@ def test_versions_are_compared_in_words_and_as_a_picture(project, tmp_path, caps
     cache = open_cache(project)
     gone = recorded_files(cache, "colors", "HEAD~1")["red/0.png"]
     cache.find(gone).unlink()
-    assert draw(diff(project, "colors", "HEAD~1..HEAD"), "colors", out) == 1
+    assert draw_difference(diff(project, "colors", "HEAD~1..HEAD"), "colors", out) == 1
     cache.find(recorded_hash(project, "colors", "HEAD~1")).unlink()
     with pytest.raises(
         TransferlineError, match=r"colors\.dvc of HEAD~1 names the version .*cannot be fetched: .*remote"

@@ -1,4 +1,4 @@
-"""What `describe` counts, against figures worked out by hand."""
+"""What `describe_candidate` counts, against figures worked out by hand."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,12 @@ import pytest
 from tests.conftest import ROOT
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
-from transferline.models.describe import Output, describe, describe_candidates, format_description
+from transferline.models.candidate_description import (
+    Output,
+    describe_candidate,
+    describe_candidates,
+    format_description,
+)
 from transferline.params import Candidate, Unfreeze, load_params
 from transferline.paths import MANIFEST
 
@@ -54,7 +59,7 @@ def test_the_parameters_of_the_recipes(
 
 
 def test_a_fine_tuned_candidate_in_words_and_shapes():
-    found = describe(candidate("waste", "mobilenet_v2"), "binary", 2)
+    found = describe_candidate(candidate("waste", "mobilenet_v2"), "binary", 2)
     assert (found.layers, found.image, found.features) == (154, (160, 160, 3), (1280,))
     assert found.boundary == (Output(layer="block_10_project_BN", shape=(10, 10, 96)),)
     assert (found.boundary_values, found.boundary_bytes) == (9_600, 19_200)
@@ -66,7 +71,7 @@ def test_a_fine_tuned_candidate_in_words_and_shapes():
 
 
 def test_a_network_from_scratch_is_listed_layer_by_layer():
-    found = describe(candidate("cats_vs_dogs", "cnn"), "multiclass", 2)
+    found = describe_candidate(candidate("cats_vs_dogs", "cnn"), "multiclass", 2)
     assert (found.kind, found.backbone, found.layers, found.boundary) == ("end_to_end", None, 9, ())
     assert [layer.shape for layer in found.own_layers][:3] == [(158, 158, 32), (79, 79, 32), (77, 77, 32)]
     assert [layer.parameters for layer in found.own_layers] == [896, 0, 9_248, 0, 0, 0, 2_957_376, 130]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.test_archive import contents, make_zip
 from transferline.datasets import downloads as download
-from transferline.datasets.sources import Archive, fetch
+from transferline.datasets.sources import Archive, fetch_dataset
 from transferline.errors import TransferlineError
 
 
@@ -65,10 +65,10 @@ def photos(tmp_path):
 def test_a_broken_download_goes_on_where_it_broke(tmp_path, photos, capsys):
     content, keys = photos
     with server(content, breaks=[250_000, 350_000]) as (url, asked):
-        fetch(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
+        fetch_dataset(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
         assert asked == [None, "bytes=200000-", "bytes=500000-"]
         shutil.rmtree(tmp_path / "raw")
-        fetch(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
+        fetch_dataset(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
         assert len(asked) == 3
     assert set(contents(tmp_path / "raw")) == {"cats/1.jpg"}
     assert "attempt 2 of 5" in capsys.readouterr().out
@@ -79,9 +79,9 @@ def test_after_too_many_breaks_the_next_call_goes_on(tmp_path, photos):
     with server(content, breaks=[100_000] * download.ATTEMPTS) as (url, asked):
         source = Archive(**keys, url=f"{url}/photos.zip")
         with pytest.raises(TransferlineError, match=r"photos\.zip cannot be downloaded.*goes on where it stopped"):
-            fetch(source, tmp_path / "raw", tmp_path / "cache")
+            fetch_dataset(source, tmp_path / "raw", tmp_path / "cache")
         assert not (tmp_path / "raw").exists()
-        fetch(source, tmp_path / "raw", tmp_path / "cache")
+        fetch_dataset(source, tmp_path / "raw", tmp_path / "cache")
         assert asked[-1] == f"bytes={100_000 * download.ATTEMPTS}-"
     assert (tmp_path / "raw" / "cats" / "1.jpg").is_file()
 
@@ -89,7 +89,7 @@ def test_after_too_many_breaks_the_next_call_goes_on(tmp_path, photos):
 def test_a_server_without_ranges_starts_over(tmp_path, photos):
     content, keys = photos
     with server(content, breaks=[300_000], ranges=False) as (url, _):
-        fetch(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
+        fetch_dataset(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
     assert (tmp_path / "raw" / "cats" / "1.jpg").stat().st_size == 1_000_000
 
 
@@ -97,16 +97,16 @@ def test_a_partial_file_that_is_too_long_is_dropped(tmp_path, photos):
     content, keys = photos
     with server(content, breaks=[1] * download.ATTEMPTS) as (url, asked):
         with pytest.raises(TransferlineError):
-            download.download(f"{url}/photos.zip", tmp_path / "cache")
+            download.download_file(f"{url}/photos.zip", tmp_path / "cache")
         next((tmp_path / "cache").iterdir()).write_bytes(bytes(2_000_000))
-        fetch(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
+        fetch_dataset(Archive(**keys, url=f"{url}/photos.zip"), tmp_path / "raw", tmp_path / "cache")
         assert asked[-2:] == ["bytes=2000000-", None]
     assert (tmp_path / "raw" / "cats" / "1.jpg").is_file()
 
 
 def test_a_missing_file_is_not_asked_for_again(tmp_path):
     with server(b"") as (url, asked), pytest.raises(TransferlineError, match=r"gone\.zip cannot be downloaded: 404"):
-        download.download(f"{url}/gone.zip", tmp_path)
+        download.download_file(f"{url}/gone.zip", tmp_path)
     assert asked == [None]
 
 
@@ -114,5 +114,5 @@ def test_a_download_with_a_wrong_sha256_is_named(tmp_path, photos):
     with server(photos[0]) as (url, _):
         source = Archive(kind="archive", url=f"{url}/photos.zip", sha256="0" * 64)
         with pytest.raises(TransferlineError, match=r"photos\.zip has the sha256 .*delete it to download it again"):
-            fetch(source, tmp_path / "raw", tmp_path / "cache")
+            fetch_dataset(source, tmp_path / "raw", tmp_path / "cache")
         assert not (tmp_path / "raw").exists()

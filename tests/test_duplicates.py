@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from transferline.datasets.checks.duplicates import Hashes, _unpack, exact_duplicates, first_within, near_duplicates
+from transferline.arrays import Hashes
+from transferline.datasets.checks.duplicates import _unpack, exact_duplicates, first_within, near_duplicates
 from transferline.datasets.checks.scan import ORIENTATION, scan
 
 

@@ -6,9 +6,9 @@ from transferline.params import Training
 from transferline.training.batches import Batches
 from transferline.training.callbacks import build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
-from transferline.training.job import make_deterministic
 from transferline.training.losses import build_loss
 from transferline.training.optimizers import build_optimizer
+from transferline.training.training_job import make_deterministic
 
 SETTINGS = {
     "epochs": 12,

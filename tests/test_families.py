@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from tests.test_backbones import ROOT, backbone, square
+from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, preprocessing
 from transferline.models.convert import convert
-from transferline.models.cut import cut
 from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.models.layers import build_layers
 from transferline.models.lite import LiteModel
 from transferline.params import Pretrained, Unfreeze, load_params
 from transferline.params.backbone_names import BACKBONES
-from transferline.training.assemble import assemble
+from transferline.training.assemble_model import assemble
 from transferline.training.folded_normalization import fold_batch_normalization
 
 FAMILIES = ["mobilenet_v2", "mobilenet", "mobilenet_v3_small", "vgg16", "resnet50", "resnet50_v2", "inception_v3"]

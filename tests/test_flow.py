@@ -64,7 +64,7 @@ def reproduce(name: str) -> None:
 
 
 def test_stages_are_those_that_the_params_need_in_order(repo: Path) -> None:
-    assert list(pipeline.survey(repo)) == ORDER
+    assert list(pipeline.reasons_by_stage(repo)) == ORDER
 
 
 def test_changed_says_why(repo: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from transferline.models.cut import InferenceMode
+from transferline.models.backbone_cut import InferenceMode
 from transferline.training.folded_normalization import fold_in_step
 
 

@@ -10,7 +10,7 @@ from transferline.metrics.resampling import mean_of
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
 from transferline.registry import gates
-from transferline.registry.comparison import Scored, compare
+from transferline.registry.model_comparison import Scored, compare_models
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
 CLASSES = ("cat", "dog", "owl")
@@ -46,10 +46,10 @@ def answers(cats: int, dogs: int, owls: int, of: int = 100) -> tuple[list[str], 
 def test_a_clear_improvement_passes_in_every_metric_and_its_reverse_does_not(metric):
     labels, good = answers(90, 90, 90)
     old, new = scored(*answers(60, 60, 60)), scored(labels, good)
-    change = compare(old, new, CLASSES, metric, TEST, EVALUATE)
+    change = compare_models(old, new, CLASSES, metric, TEST, EVALUATE)
     assert change.low > 0 and change.low < change.gain < change.high
     assert gates.improvement(change, old, new, metric, promotion()).state == "passed"
-    back = compare(new, old, CLASSES, metric, TEST, EVALUATE)
+    back = compare_models(new, old, CLASSES, metric, TEST, EVALUATE)
     assert back.gain == -change.gain
     gate = gates.improvement(back, new, old, metric, promotion())
     assert gate.state == "failed" and gate.sentence.startswith("no improvement")
@@ -59,10 +59,10 @@ def test_a_clear_improvement_passes_in_every_metric_and_its_reverse_does_not(met
 def test_noise_and_too_small_a_gain_do_not_pass(kind):
     test = SignificanceTest(kind=kind)
     old, slightly, clearly = (scored(*answers(n, 80, 80)) for n in (80, 82, 95))
-    noise = compare(old, slightly, CLASSES, "accuracy", test, EVALUATE)
+    noise = compare_models(old, slightly, CLASSES, "accuracy", test, EVALUATE)
     gate = gates.improvement(noise, old, slightly, "accuracy", promotion(test=test))
     assert gate.state == "failed" and gate.sentence.startswith("not better beyond noise")
-    change = compare(old, clearly, CLASSES, "accuracy", test, EVALUATE)
+    change = compare_models(old, clearly, CLASSES, "accuracy", test, EVALUATE)
     assert gates.improvement(change, old, clearly, "accuracy", promotion(test=test)).state == "passed"
     strict = promotion(test=test).model_copy(update={"min_improvement": 0.2})
     gate = gates.improvement(change, old, clearly, "accuracy", strict)
@@ -79,17 +79,19 @@ def test_the_first_champion_needs_a_value():
 
 def test_a_class_that_loses_fails_but_a_few_images_do_not_veto():
     old, new = scored(*answers(90, 90, 90)), scored(*answers(99, 99, 60))
-    change = compare(old, new, CLASSES, "accuracy", TEST, EVALUATE)
+    change = compare_models(old, new, CLASSES, "accuracy", TEST, EVALUATE)
     gate = gates.class_recall(change.classes, 0.1)
     assert gate.state == "failed" and "owl 0.900 → 0.600" in gate.sentence and "dog" not in gate.sentence
-    few = compare(scored(*answers(2, 2, 2, of=2)), scored(*answers(2, 2, 0, of=2)), CLASSES, "accuracy", TEST, EVALUATE)
+    few = compare_models(
+        scored(*answers(2, 2, 2, of=2)), scored(*answers(2, 2, 0, of=2)), CLASSES, "accuracy", TEST, EVALUATE
+    )
     assert gates.class_recall(few.classes, 0.1).state == "passed"
     assert [one.images for one in few.classes] == [2, 2, 2] and few.classes[2].drop == 1
 
 
 def test_regressions_and_improvements_are_the_images_that_changed_sides():
     labels, old = ["cat", "cat", "dog", "owl"], ["cat", "dog", "dog", "cat"]
-    change = compare(
+    change = compare_models(
         scored(labels, old), scored(labels, ["dog", "cat", "owl", "cat"]), CLASSES, "accuracy", TEST, EVALUATE
     )
     assert list(change.regressions) == [2, 0] and list(change.improvements) == [1]

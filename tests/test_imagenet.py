@@ -9,7 +9,7 @@ import pytest
 from transferline.errors import TransferlineError
 from transferline.models.imagenet import class_names, imagenet_model
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import KEPT, predict
+from transferline.prediction.predict import KEPT, predict_images
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "cats_dogs" / "validation"
 CATS, DOGS = range(281, 286), range(151, 269)
@@ -66,7 +66,7 @@ def test_the_installed_weights_know_cats_and_dogs():
     card, model = open_model("imagenet:efficientnet_lite0")
     for animal, family in {"cats": CATS, "dogs": DOGS}.items():
         names = {card.classes[index] for index in family}
-        found = list(predict(card, model, sorted((PHOTOS / animal).glob("*.jpg"))[:60]))
+        found = list(predict_images(card, model, sorted((PHOTOS / animal).glob("*.jpg"))[:60]))
         assert all(len(prediction.probabilities) == KEPT for prediction in found)
         assert np.mean([prediction.label in names for prediction in found]) > 0.75
         assert np.mean([bool(names & set(prediction.probabilities)) for prediction in found]) > 0.9

@@ -27,6 +27,13 @@ def package_of(name: str) -> str:
     return name.split(".")[1] if name.startswith("transferline.") else ""
 
 
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Without the docstring."""
+    first = function.body[0]
+    docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(function) else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
 def test_imports_flow_one_way() -> None:
     assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(ORDER)
     for number, package in enumerate(ORDER):
@@ -60,3 +67,6 @@ def test_modules_and_functions_are_short() -> None:
     for file in sorted(PACKAGE.rglob("*.py")):
         text = file.read_text(encoding="utf-8")
         assert text.count("\n") <= 250, file.relative_to(PACKAGE)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert lines_of(node) <= 40, f"{file.relative_to(PACKAGE)}: {node.name}"

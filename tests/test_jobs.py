@@ -19,7 +19,7 @@ from tasks.jobs import StagesFailedError, run_steps
 from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
-from transferline.lock import clear
+from transferline.training_lock import clear
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.models.layers import build_layers
 from transferline.params import Image, Layers
-from transferline.training.assemble import assemble_network
+from transferline.training.assemble_model import assemble_network
 from transferline.training.fill_bank import extract
 
 FLATTEN, DENSE, MEAN = {"kind": "flatten"}, {"kind": "dense", "units": 4}, {"kind": "global_average_pool"}

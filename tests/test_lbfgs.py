@@ -19,14 +19,14 @@ from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_da
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, targets
 from transferline.errors import TransferlineError
-from transferline.evaluation.dvc_files import CURVES
+from transferline.evaluation.dvc_metrics_and_plots import CURVES
 from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Pretrained, load_params
 from transferline.training import linear_head as linear
 from transferline.training.bank import Bank, read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 from transferline.training.validation_metrics import to_probabilities
 
 

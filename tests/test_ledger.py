@@ -18,9 +18,9 @@ from transferline.datasets.tested_images import (
 )
 from transferline.errors import TransferlineError
 from transferline.params import load_params
-from transferline.registry import ledger, transaction
-from transferline.registry.models import CHALLENGER, CHAMPION, download, version_by_alias
+from transferline.registry import champion_move, ledger
 from transferline.registry.promotion import promote
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, download_version, version_by_alias
 from transferline.registry.rollback import rollback
 from transferline.registry.tracking import connect
 
@@ -72,11 +72,11 @@ def test_a_rollback_that_fails_its_smoke_test_changes_nothing(tmp_path, monkeypa
     select(params, train(params, "fine_tune", "good"))
     promote(params, tmp_path)
     client = connect(params.record, tmp_path)
-    stored = download(client.get_model_version("colors", "1"))
+    stored = download_version(client.get_model_version("colors", "1"))
     (stored / "data" / "model.keras").write_bytes(b"broken")
     with pytest.raises(TransferlineError, match="is refused"):
         rollback(params, tmp_path, "it mixes up blue")
-    assert champion(params) == "2" and len(ledger.read(tmp_path)) == 2 and not transaction.JOURNAL.exists()
+    assert champion(params) == "2" and len(ledger.read(tmp_path)) == 2 and not champion_move.JOURNAL.exists()
 
 
 def test_a_line_that_is_no_entry_is_named(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import edit_yaml, run
 from tests.small_line import changed
 from transferline.cli.status import status
-from transferline.datasets.lock_file import trained_revision
+from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.params import load_params
 from transferline.registry.promotion import promote
 from transferline.warm import shared_by_stages

@@ -21,8 +21,8 @@ from transferline.models.layers import build_layers
 from transferline.models.lite import ROWS, LiteModel
 from transferline.params import DeepLab, Image, Problem, load_params
 from transferline.training import model_folder
-from transferline.training.assemble import Exported, assemble, assemble_network, assemble_segmentation
-from transferline.training.end_to_end import train
+from transferline.training.assemble_model import Exported, assemble, assemble_network, assemble_segmentation
+from transferline.training.end_to_end_training import train
 
 SEEN = Image.model_validate(IMAGE)
 CLASSES = {"binary": 2, "multiclass": 3, "multilabel": 3}

@@ -1,5 +1,7 @@
 """`transferline.load`: predictions from Python."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from tests.segmentation_case import save_colour_model
 from tests.test_prediction import save
 from transferline.cli.main import parser
 from transferline.errors import TransferlineError
-from transferline.registry import models, tracking
+from transferline.registry import registered_models, tracking
 
 
 @pytest.fixture
@@ -41,9 +43,6 @@ def test_arrays_are_predicted_as_files_with_these_pixels_are(folder, tmp_path, c
 
 
 def test_the_fields_are_those_of_predict_json(folder, tmp_path, capsys):
-    import json
-    from dataclasses import asdict
-
     Picture.fromarray(pixels(40, 61, 3)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
     options = parser().parse_args(["predict", "a.png", "b.png", "--json", "--model", folder])
@@ -68,7 +67,9 @@ def test_a_model_of_the_registry_is_asked_of_the_project_and_nobody_moves(folder
     monkeypatch.chdir(outside)
     asked = []
     monkeypatch.setattr(tracking, "connect", lambda record, root: root)
-    monkeypatch.setattr(models, "named_model", lambda *arguments: asked.append(arguments[2:]) or Path(folder))
+    monkeypatch.setattr(
+        registered_models, "named_model", lambda *arguments: asked.append(arguments[2:]) or Path(folder)
+    )
     assert transferline.load(project=project / "data").card.candidate == "mean"
     assert asked == [(project, "champion")] and Path.cwd() == outside
     with pytest.raises(TransferlineError, match="neither here nor above is a project"):

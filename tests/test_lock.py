@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from transferline.errors import TransferlineError
-from transferline.lock import FILE, VARIABLE, LockHeldError, clear, held
 from transferline.processes import Identity, own_identity
+from transferline.training_lock import FILE, VARIABLE, LockHeldError, clear, held
 
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
-from transferline.lock import held
+from transferline.training_lock import held
 
 with held(Path.cwd(), "the flow retrain (weekly)"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -52,7 +52,9 @@ def test_the_holder_is_named(tmp_path: Path) -> None:
 
 
 def test_what_the_holder_starts_is_let_in(tmp_path: Path) -> None:
-    again = "from pathlib import Path; from transferline.lock import held\nwith held(Path.cwd(), 'x'): print('in')"
+    again = (
+        "from pathlib import Path; from transferline.training_lock import held\nwith held(Path.cwd(), 'x'): print('in')"
+    )
     with held(tmp_path, "outer"):
         assert subprocess.check_output([sys.executable, "-c", again], cwd=tmp_path, text=True) == "in\n"
         others = {name: value for name, value in os.environ.items() if name != VARIABLE}

@@ -15,7 +15,7 @@ from tests.tiny_masks import CLASSES, FOLDERS, MASKS, VOC, make_pair, make_segme
 from transferline import params
 from transferline.datasets.checks.validation import Validation, validate_dataset
 from transferline.datasets.images import read_image
-from transferline.datasets.layout_proposal import describe, survey
+from transferline.datasets.layout_proposal import describe_folder, inspect_folder
 from transferline.datasets.masks import VOID, colors, overlay, read_mask, read_values, read_whole_mask, to_original
 from transferline.datasets.show import layout_of, look
 from transferline.datasets.transforms import apply_views, apply_views_to_masks
@@ -122,9 +122,9 @@ def test_data_show_counts_the_classes_of_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", [VOC, FOLDERS], ids=["voc", "folders"])
 def test_a_survey_finds_the_layout(layout: dict[str, Any], tmp_path: Path) -> None:
     make_segmented(tmp_path, layout, 6)
-    found = survey(tmp_path)
+    found = inspect_folder(tmp_path)
     assert found.layout is not None and found.layout.model_dump() == layout
-    text = describe("tiny", found)
+    text = describe_folder("tiny", found)
     assert "problem: segmentation" in text and "void: 255" in text
 
 

@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from tests.tiny_training import HIDDEN, ROOT, candidate, job, make_data, network
 from transferline.errors import TransferlineError
-from transferline.models.describe import describe
+from transferline.models.candidate_description import describe_candidate
 from transferline.models.exported import load_model
 from transferline.models.networks import own_backbone, own_network
 from transferline.params import Backbone
 from transferline.training.bank import read_bank
-from transferline.training.end_to_end import train
+from transferline.training.end_to_end_training import train
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 
 START = "import keras\nfrom keras import layers\n"
 WITH_A_DETOUR = f"""{START}
@@ -70,7 +70,7 @@ def test_the_example_network_is_trained_from_scratch_or_on_a_feature_map(home):
     assert summary.trainable == summary.parameters == 3 * 9 * 16 + 16 + 16 * 9 * 32 + 32 + 32 * 3 + 3
     assert load_model(home / "model").output_shapes[0] == (None, 3)
     on_a_map = own("networks.example:tiny_backbone", pooling="none")
-    described = describe(candidate(backbone=on_a_map, layers=section.layers, fine_tune=None), "multiclass", 3)
+    described = describe_candidate(candidate(backbone=on_a_map, layers=section.layers, fine_tune=None), "multiclass", 3)
     assert described.features == (4, 4, 32) and described.own_layers[-1].shape == (3,)
 
 

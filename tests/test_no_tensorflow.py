@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 import keras
@@ -52,7 +53,7 @@ IN_A_PROJECT = (
     ),
     (f"stage augment {RAW} {MANIFEST} {VIEWS} --preview reports/views.png", False),
     (f"stage extract --candidate small {RAW} {VIEWS} --bank bank/small", True),
-    (f"stage extract --candidate small {RAW} {VIEWS} --bank another/small", False),
+    (f"stage extract --candidate small {RAW} {VIEWS} --bank another/small", find_library("cuda") is not None),
     (f"stage evaluate {RAW} {MANIFEST} --models models/small --evaluation evaluations/small", False),
     (f"stage evaluate {RAW} {MANIFEST} --models models/smaller --evaluation evaluations/smaller", False),
     (

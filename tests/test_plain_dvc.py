@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
 from tests.small_line import command, commit, make_line
-from transferline.datasets.public import CATALOGUE, list_source
+from transferline.datasets.public_datasets import CATALOGUE, list_source
 from transferline.datasets.sources import load_sources
 from transferline.errors import TransferlineError
 from transferline.params import load_params

@@ -15,11 +15,11 @@ from transferline import params
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.prediction import grid
+from transferline.prediction import prediction_picture
 from transferline.prediction.named_model import open_model
-from transferline.prediction.output import as_text, write_csv, write_submission
-from transferline.prediction.predict import find_images, predict
-from transferline.rle import decode
+from transferline.prediction.output import predictions_as_text, write_csv, write_submission
+from transferline.prediction.predict import find_images, predict_images
+from transferline.run_length_encoding import decode
 
 CLASSES = ("red", "green", "blue")
 
@@ -44,7 +44,7 @@ def save(folder, problem, **card):
 
 def answers(model, *sources):
     card, network = open_model(model)
-    return list(predict(card, network, find_images([str(source) for source in sources]))), card
+    return list(predict_images(card, network, find_images([str(source) for source in sources]))), card
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, s
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error"]
     assert [row["labels"] for row in rows] == ["", "green", "red|blue"]
-    black, lime, magenta = as_text(found, card).splitlines()
+    black, lime, magenta = predictions_as_text(found, card).splitlines()
     assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")
     assert magenta.startswith("red 1.0000, blue 1.0000  ") and magenta.endswith("(then green 0.0003)")
 
@@ -109,7 +109,7 @@ def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, 
 
 
 def test_the_grid_of_one_image_is_as_wide_as_a_title(tmp_path, one_label, photos):
-    grid.draw_grid(*answers(one_label, photos / "red" / "0.png"), tmp_path / "grid.png")
+    prediction_picture.draw_grid(*answers(one_label, photos / "red" / "0.png"), tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as sheet:
         assert sheet.width == MARGIN + 5 * (SIDE + MARGIN)
 
@@ -117,8 +117,10 @@ def test_the_grid_of_one_image_is_as_wide_as_a_title(tmp_path, one_label, photos
 def drawn(monkeypatch, found, card):
     """The tiles and the title that `draw_grid` would draw."""
     sheets = []
-    monkeypatch.setattr(grid, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, title)))
-    grid.draw_grid(found, card, Path("unused.png"))
+    monkeypatch.setattr(
+        prediction_picture, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, title))
+    )
+    prediction_picture.draw_grid(found, card, Path("unused.png"))
     return sheets[0]
 
 
@@ -133,7 +135,7 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
         "mean: 16 images, 14 of 15 whose folder names the class right (accuracy 93.3%), 1 more could not be read",
         "wrong ones first, then the least sure",
     ]
-    assert [tile.frame for tile in tiles] == [grid.WRONG] + [None] * 15
+    assert [tile.frame for tile in tiles] == [prediction_picture.WRONG] + [None] * 15
     assert tiles[0].caption.split("\n")[1:] == ["true: green", "wrong.png"] and tiles[0].caption.startswith("red ")
     sure = [float(tile.caption.split()[1].rstrip("%")) for tile in tiles[1:]]
     assert sure == sorted(sure)
@@ -141,7 +143,7 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
 
 def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth(monkeypatch, one_label, photos):
     flat = [shutil.move(path, photos / f"{path.parent.name}{path.name}") for path in sorted(photos.glob("*/*.png"))]
-    monkeypatch.setattr(grid, "MOST", 12)
+    monkeypatch.setattr(prediction_picture, "MOST", 12)
     found, card = answers(one_label, *flat)
     tiles, title = drawn(monkeypatch, found, card)
     assert title == "mean: 15 images\nby predicted label, the least sure first; shown are 12, 3 surer ones are left out"
@@ -158,7 +160,7 @@ def test_the_picture_shows_upright_whole_images_and_a_red_frame(tmp_path, one_la
     turned.paste((0, 0, 255), (0, 0, 15, 30))
     turned.save(tmp_path / "green" / "turned.png", exif=exif_turned_right())
     found, card = answers(one_label, tmp_path / "green")
-    grid.draw_grid(found, card, tmp_path / "grid.png")
+    prediction_picture.draw_grid(found, card, tmp_path / "grid.png")
     sheet = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
     frames = (sheet == (0xC0, 0, 0)).all(axis=2)
     top = int(np.flatnonzero(frames.sum(axis=1) > SIDE // 2)[0])
@@ -181,5 +183,5 @@ def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
     with pytest.raises(TransferlineError, match=r"\*\.jpg: no image there; looked for \.jpg"):
         find_images([str(tmp_path / "*.jpg")])
     (tmp_path / "model").mkdir()
-    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.keras; --model takes a folder such as"):
+    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.tflite; --model takes a folder such as"):
         open_model(str(tmp_path / "model"))

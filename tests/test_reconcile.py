@@ -15,11 +15,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.deployments import run_deployment
 
 from tests.small_line import command, make_line, prefect_server, receiver, runs_of, started, wait_for
-from transferline.dvc_locks import free_dvc_locks
-from transferline.lock import FILE
+from transferline.locks_of_killed_dvc import free_dvc_locks
 from transferline.params import load_params
 from transferline.processes import own_identity
 from transferline.registry.killed_runs import fail_dead_runs
+from transferline.training_lock import FILE
 
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 TRANSFERLINE = str(Path(sys.executable).parent / "transferline")

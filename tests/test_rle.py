@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transferline.errors import TransferlineError
-from transferline.rle import decode, encode
+from transferline.run_length_encoding import decode, encode
 
 
 @pytest.mark.parametrize(

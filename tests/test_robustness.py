@@ -11,10 +11,10 @@ from PIL import Image as Picture
 
 from tests.test_evaluate import PARAMS, make_case, save_model
 from transferline.datasets.tables import read_table
+from transferline.evaluation.changed_images import drawn_evenly
 from transferline.evaluation.leaderboard import markdown, read_evaluations
-from transferline.evaluation.trials import drawn_evenly
 from transferline.params import Adversarial, Robustness
-from transferline.registry.comparison import load, score_model
+from transferline.registry.model_comparison import load_with_card, score_model
 from transferline.stages import evaluate
 
 ATTACKS = Adversarial(attacks=("fgsm", "targeted_pgd"), epsilons=(0, 140), steps=2)
@@ -69,7 +69,7 @@ def test_the_leaderboard_and_the_gates_see_the_figures(tmp_path: Path) -> None:
     assert f"| {metrics['test']['corruption_accuracy']:.4f} | 0.0000 |" in page
     rows = read_table(tmp_path / "manifest.parquet").of_split("test")
     model, raw, own = tmp_path / "models" / "head", tmp_path / "raw", folder / "metrics.json"
-    scored = score_model(model, load(model), raw, rows, ("dark", "light"), PARAMS.evaluate, own, 1.0)
+    scored = score_model(model, load_with_card(model), raw, rows, ("dark", "light"), PARAMS.evaluate, own, 1.0)
     assert scored.corruption_accuracy == metrics["test"]["corruption_accuracy"]
     assert scored.adversarial_accuracy == 0
 

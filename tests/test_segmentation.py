@@ -15,14 +15,14 @@ from tests.tiny_training import TRAINING
 from transferline.datasets.masks import VOID
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
+from transferline.models.candidate_description import describe_candidate, format_description
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
-from transferline.models.describe import describe, format_description
 from transferline.models.exported import ModelCard, load_keras_model, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
-from transferline.training.job import Job
 from transferline.training.losses import build_loss
 from transferline.training.mask_targets import MaskBatches, MaskedImages, MeanIoU, with_dice
 from transferline.training.segmentation_training import train_segmentation
+from transferline.training.training_job import Job
 
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")
@@ -102,9 +102,11 @@ def test_the_decoder_is_that_of_the_paper() -> None:
 
 def test_describe_counts_what_is_trained() -> None:
     section = deeplab(backbone={"name": "mobilenet_v2", "alpha": 0.35, "weights": "none"})
-    found = describe(section, "segmentation", 4)
+    found = describe_candidate(section, "segmentation", 4)
     assert found.kind == "deeplab_v3_plus" and found.features == (4, 4, 192)
-    frozen = describe(deeplab({"frozen_epochs": 3}, backbone=section.backbone.model_dump()), "segmentation", 4)
+    frozen = describe_candidate(
+        deeplab({"frozen_epochs": 3}, backbone=section.backbone.model_dump()), "segmentation", 4
+    )
     assert frozen.train_parameters < found.train_parameters < found.parameters == frozen.parameters
     assert "class_logits" in format_description("mine", found)
 

@@ -1,5 +1,6 @@
 """Segmentation after training: figures, evaluation, leaderboard, robustness, promotion, predictions, on tiny models."""
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -14,22 +15,22 @@ from PIL import Image as Picture
 from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
 from transferline.atomic_files import write_json
-from transferline.cli.main import parser
+from transferline.cli.prediction import add_commands
 from transferline.datasets.masks import VOID
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
 from transferline.evaluation.attacks import goals
 from transferline.evaluation.leaderboard import markdown, read_evaluations
 from transferline.evaluation.scoring import metrics_of, predict_rows
-from transferline.metrics.segmentation import boundary_f, confusion, ious, mean_iou, pixel_accuracy
+from transferline.metrics.segmentation import boundary_f, ious, mean_iou, pixel_accuracy, pixel_confusion
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
-from transferline.registry import smoke, transaction
+from transferline.registry import champion_move, smoke_test
 from transferline.registry.ledger import history
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
-from transferline.rle import decode
-from transferline.serving.served_model import load
+from transferline.run_length_encoding import decode
+from transferline.serving.served_model import load_version
 from transferline.stages import evaluate, select
 
 
@@ -53,14 +54,14 @@ def test_figures_of_a_confusion_are_those_of_others() -> None:
     truth, said = random.integers(0, 4, (2, 50, 40)), random.integers(0, 4, (2, 50, 40))
     truth[0, :20] = VOID
     known = truth != VOID
-    matrix = confusion(truth, said, 4)
+    matrix = pixel_confusion(truth, said, 4)
     np.testing.assert_array_equal(matrix[:, :-1], confusion_matrix(truth[known], said[known]))
     np.testing.assert_allclose(ious(matrix), jaccard_score(truth[known], said[known], average=None))
     metric = keras.metrics.MeanIoU(4)
     metric.update_state(truth[known], said[known])
     assert mean_iou(matrix) == pytest.approx(float(metric.result()))
     assert pixel_accuracy(matrix) == pytest.approx((truth == said)[known].mean())
-    apart = confusion(np.array([0, 0, 1]), np.array([0, 3, 3]), 3)  # 3 is a class that the truth does not know
+    apart = pixel_confusion(np.array([0, 0, 1]), np.array([0, 3, 3]), 3)  # 3 is a class that the truth does not know
     assert apart.tolist() == [[1, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
     np.testing.assert_allclose(ious(apart), [0.5, 0, np.nan])
     assert mean_iou(apart) == 0.25
@@ -149,7 +150,7 @@ def test_a_model_of_other_classes_is_judged_by_names(case: Params, tmp_path: Pat
 
 @pytest.mark.slow
 def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction, "smoke_test", smoke.check)
+    monkeypatch.setattr(champion_move, "smoke_test", smoke_test.check)
     case = case.model_copy(update={"candidates": {"tiny": case.candidates["lite0"]}})
 
     def offer(blind: str | None) -> Any:
@@ -177,16 +178,18 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
     move = rollback(case, tmp_path, "test", None)
     assert (move.version, move.former) == ("1", "2") and "mean_iou" in history(tmp_path, "tiny")
 
-    from transferline.registry.models import version_named
+    from transferline.registry.registered_models import version_named
     from transferline.registry.tracking import connect
 
     version = version_named(connect(case.record, tmp_path), "tiny", "champion")
     with pytest.raises(TransferlineError, match="answers with masks"):
-        load(version, tmp_path)
+        load_version(version, tmp_path)
 
 
 def call(*arguments: str | Path) -> int:
-    options = parser().parse_args(["predict", *map(str, arguments)])
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    options = parser.parse_args(["predict", *map(str, arguments)])
     status: int = options.action(options)
     return status
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT, edit_yaml
 from tests.conftest import run as run_command
 from transferline.errors import TransferlineError
-from transferline.evaluation.leaderboard import Entry, ranking
+from transferline.evaluation.leaderboard import EvaluatedModel, ranking
 from transferline.params import Params, Select, load_params
 from transferline.stages import select
 
@@ -31,10 +31,12 @@ def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[st
     }
 
 
-def entry(name: str, accuracy: float, log_loss: float = 0.5, test: float = 0.5, **others: float | None) -> Entry:
+def entry(
+    name: str, accuracy: float, log_loss: float = 0.5, test: float = 0.5, **others: float | None
+) -> EvaluatedModel:
     candidate, phase = name.split()
     metrics = {"validation": figures(accuracy, log_loss, **others), "test": figures(test, 1 - test)}
-    return Entry(Path(), candidate, phase, metrics, {})
+    return EvaluatedModel(Path(), candidate, phase, metrics, {})
 
 
 def write(folder: Path, candidate: str, phase: str, accuracy: float, test: float | None) -> None:
@@ -120,7 +122,7 @@ def run(root: Path, params: Params = PARAMS) -> dict[str, Any]:
         "lowest share of wrong labels",
     ],
 )
-def test_ranking(entries: list[Entry], metric: str, best: str) -> None:
+def test_ranking(entries: list[EvaluatedModel], metric: str, best: str) -> None:
     assert ranking(entries, metric)[0].name == best
     assert ranking(entries[::-1], metric)[0].name == best
 

@@ -27,11 +27,11 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import predict
+from transferline.prediction.predict import predict_images
 from transferline.registry.tracking import connect
 from transferline.serving.batcher import Batcher
-from transferline.serving.served_model import Loaded, Refusal, ServedModel
-from transferline.serving.server import serve
+from transferline.serving.served_model import LoadedVersion, Refusal, ServedModel
+from transferline.serving.server import serve_model
 
 CLASSES = tuple(COLORS)  # blue, green, red
 RIGHT, WRONG = np.eye(3)[:, ::-1] * 20, np.eye(3) * 20
@@ -88,7 +88,7 @@ def test_files_get_the_answers_that_predict_gives(address, root, tmp_path, monke
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(root)
-    expected = list(predict(*open_model("1"), [tmp_path / name for name in files]))
+    expected = list(predict_images(*open_model("1"), [tmp_path / name for name in files]))
     texts = [base64.b64encode(content).decode() for content in files.values()]
     for body in (
         records(texts),
@@ -207,7 +207,7 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     kernel = np.eye(3)[:, ::-1] * 12
     thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
     card = CARD.model_copy(update={"problem": "multilabel", **thresholds})
-    model = ServedModel(Loaded("7", "0" * 64, card, Batcher(mean_colour(kernel, "sigmoid"))))
+    model = ServedModel(LoadedVersion("7", "0" * 64, card, Batcher(mean_colour(kernel, "sigmoid"))))
     purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
@@ -215,7 +215,7 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
 
 def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
     broken = SimpleNamespace(predict_on_batch=lambda images: images[99])
-    model = ServedModel(Loaded("1", "0" * 64, CARD, Batcher(broken)))
+    model = ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(broken)))
     with pytest.raises(Refusal) as refusal:
         model.predict([np.zeros((32, 32, 3), int)])
     assert refusal.value.get_http_status_code() == 500 and "IndexError" in capsys.readouterr().err
@@ -228,6 +228,6 @@ def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(TransferlineError, match=f"port {port} of 127.0.0.1 cannot be used: .*--port"):
-            serve(tmp_path, params, "champion", port, 32)
+            serve_model(tmp_path, params, "champion", port, 32)
     with pytest.raises(TransferlineError, match="no champion of the model digits yet"):
-        serve(tmp_path, params, "champion", 0, 32)
+        serve_model(tmp_path, params, "champion", 0, 32)

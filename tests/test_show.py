@@ -11,7 +11,7 @@ from PIL import Image
 from tests.conftest import COLORS, make_images
 from transferline.cli import main as cli
 from transferline.datasets.show import layout_of, look, summary
-from transferline.datasets.show_picture import _spread, draw
+from transferline.datasets.show_picture import _spread, draw_dataset
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Data, SplitClassFolders
 
@@ -85,7 +85,7 @@ def test_the_picture_holds_samples_of_every_class(tmp_path):
     make_images(tmp_path / "raw", count=7)
     found = look(tmp_path / "raw", FOLDERS)
     assert _spread(found, "red", 3) == ["red/0.png", "red/3.png", "red/6.png"]
-    draw(found, tmp_path / "raw", 3, tmp_path / "out.png")
+    draw_dataset(found, tmp_path / "raw", 3, tmp_path / "out.png")
     pixels = np.asarray(Image.open(tmp_path / "out.png").convert("RGB")).reshape(-1, 3).astype(int)
     near = {name: (abs(pixels - color).max(axis=1) < 40).mean() for name, color in COLORS.items()}
     assert min(near.values()) > 0.005, near
@@ -108,6 +108,6 @@ def test_many_classes_stand_in_columns(tmp_path):
     found = look(PHOTOS / "gtsrb", layout)
     assert len(found.classes) == 43 and len(found.unreadable) == 2 and found.classes[:3] == ("0", "1", "2")
     assert (found.counts()["test"] == 7).all()
-    draw(found, PHOTOS / "gtsrb", 4, tmp_path / "gtsrb.png")
+    draw_dataset(found, PHOTOS / "gtsrb", 4, tmp_path / "gtsrb.png")
     width, height = Image.open(tmp_path / "gtsrb.png").size
     assert width > 900 and height < 2000

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from tests.test_archive import contents, fetch_archive, make_tar, make_zip
-from transferline.datasets.public import CATALOGUE, check_at_hand
-from transferline.datasets.sources import Archives, Digits, Folder, fetch, load_sources, source_of
+from transferline.datasets.public_datasets import CATALOGUE, check_at_hand
+from transferline.datasets.sources import Archives, Digits, Folder, fetch_dataset, load_sources, source_of
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_digits_are_the_same_bytes_every_time(tmp_path):
-    fetch(Digits(kind="digits"), tmp_path / "raw", tmp_path)
+    fetch_dataset(Digits(kind="digits"), tmp_path / "raw", tmp_path)
     files = contents(tmp_path / "raw")
     assert len(files) == 1797
     whole = sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()
@@ -40,7 +40,7 @@ def test_a_folder_is_copied_with_hidden_files_and_links_to_files_as_files(tmp_pa
     (source / "cats" / ".hidden").write_bytes(b"h")
     (tmp_path / "far.jpg").write_bytes(b"far")
     (source / "cats" / "link.jpg").symlink_to(tmp_path / "far.jpg")
-    fetch(Folder(kind="folder", path=str(source)), tmp_path / "raw", tmp_path)
+    fetch_dataset(Folder(kind="folder", path=str(source)), tmp_path / "raw", tmp_path)
     assert contents(tmp_path / "raw") == {"cats/.hidden": b"h", "cats/link.jpg": b"far"}
     assert not (tmp_path / "raw" / "cats" / "link.jpg").is_symlink()
     assert (tmp_path / "raw" / "empty").is_dir()
@@ -56,7 +56,7 @@ def test_what_cannot_be_copied_is_named_and_nothing_stays(tmp_path, special):
     else:
         odd.symlink_to(tmp_path if special == "folder link" else tmp_path / "nowhere")
     with pytest.raises(TransferlineError, match="odd is a link to a folder, a broken link or a device"):
-        fetch(Folder(kind="folder", path=str(tmp_path / "source")), tmp_path / "raw", tmp_path)
+        fetch_dataset(Folder(kind="folder", path=str(tmp_path / "source")), tmp_path / "raw", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
@@ -79,12 +79,12 @@ def archives(*paths):
 def test_several_archives_are_unpacked_side_by_side_or_not_at_all(tmp_path):
     train = make_zip(tmp_path / "train.zip", {"Training/0/a.ppm": b"1", "Training/1/b.ppm": b"2"})
     test = make_tar(tmp_path / "test.tar", {"Testing/0/c.ppm": b"3"})
-    fetch(archives(train, test), tmp_path / "raw", tmp_path)
+    fetch_dataset(archives(train, test), tmp_path / "raw", tmp_path)
     both = {"Training/0/a.ppm": b"1", "Training/1/b.ppm": b"2", "Testing/0/c.ppm": b"3"}
     assert contents(tmp_path / "raw") == both
     again = make_zip(tmp_path / "again.zip", {"Training/0/a.ppm": b"4"})
     with pytest.raises(TransferlineError, match=r"again\.zip cannot be unpacked: .*File exists"):
-        fetch(archives(train, again), tmp_path / "raw", tmp_path)
+        fetch_dataset(archives(train, again), tmp_path / "raw", tmp_path)
     assert contents(tmp_path / "raw") == both
 
 

@@ -19,7 +19,7 @@ from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Image
 from transferline.training.batches import Batches
 from transferline.training.decoded_images import DecodedImages
-from transferline.training.end_to_end import train
+from transferline.training.end_to_end_training import train
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ TWICE = """
 import sys
 from pathlib import Path
 from tests.tiny_training import job, make_data, network
-from transferline.training.end_to_end import train
+from transferline.training.end_to_end_training import train
 folder, section = Path(sys.argv[1]), network()
 train(*make_data(folder / "raw"), section, job(section.train, folder / "model", "train"))
 """

@@ -11,17 +11,18 @@ from tests.conftest import run
 from tests.registry_project import registry_project, select, train, validation_report, write_lock
 from tests.small_line import command, edit, make_line
 from transferline.atomic_files import write_json
-from transferline.datasets.lock_file import locked_stages, trained_revision
+from transferline.datasets.dvc_lock_file import locked_stages, trained_revision
 from transferline.datasets.revisions import recorded_hash
 from transferline.errors import TransferlineError
 from transferline.registry import ledger
-from transferline.registry.models import download
 from transferline.registry.promotion import promote
+from transferline.registry.registered_models import download_version
 from transferline.registry.runs import find_or_replay
 from transferline.registry.tracking import connect
 
 SHOW = (
-    "from pathlib import Path; from transferline.datasets.lock_file import *; print(trained_revision(Path(), 'images'))"
+    "from pathlib import Path; from transferline.datasets.dvc_lock_file import trained_revision; "
+    "print(trained_revision(Path(), 'images'))"
 )
 
 
@@ -52,7 +53,7 @@ def test_a_lock_that_dvc_is_writing_is_read_again_and_a_broken_one_is_named(tmp_
     monkeypatch.setattr("time.sleep", lambda _: lock.write_text(whole))
     assert trained_revision(tmp_path, "colors") == "abc.dir"
     lock.write_text("stages: {validate: [")
-    monkeypatch.setattr("transferline.datasets.lock_file.SECONDS_TO_WRITE", -1)
+    monkeypatch.setattr("transferline.datasets.dvc_lock_file.SECONDS_TO_WRITE", -1)
     with pytest.raises(TransferlineError, match=r"dvc\.lock cannot be read: .*`git checkout dvc\.lock`"):
         locked_stages(lock)
 
@@ -70,7 +71,7 @@ def test_a_version_keeps_its_data_revision_its_counts_and_its_manifest(tmp_path,
     assert expected.items() <= version.tags.items() and expected.items() <= live.data.tags.items()
     assert json.loads(version.tags["images_by_class"]) == {"blue": 12, "green": 12, "red": 12}
     assert "data.json" in {file.path for file in client.list_artifacts(live.info.run_id)}
-    with (download(version) / "origin" / "manifest.csv").open() as file:
+    with (download_version(version) / "origin" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36 and len(rows[0]["sha256"]) == 64 and rows[0]["split"] == "test" and rows[0]["kept"] == "True"
 

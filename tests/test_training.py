@@ -16,7 +16,7 @@ from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.training.bank import read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ from pathlib import Path
 from tests.tiny_training import candidate, job
 from transferline.training.bank import read_bank
 from transferline.training.fine_tuning import fine_tune
-from transferline.training.head import train_head
+from transferline.training.head_training import train_head
 folder, section = Path(sys.argv[1]), candidate()
 bank = read_bank(folder.parent / "bank")
 train_head(bank, section, job(section.train_head, folder / "head", "head"))

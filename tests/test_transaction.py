@@ -9,11 +9,11 @@ from tests.conftest import ROOT, run
 from tests.kill_at import example_move
 from tests.registry_project import registry_project, select, train
 from transferline.errors import TransferlineError
-from transferline.registry import ledger, transaction
-from transferline.registry.models import CHALLENGER, CHAMPION, version_by_alias
+from transferline.registry import champion_move, ledger
+from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.promotion import promote
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, version_by_alias
 from transferline.registry.tracking import connect
-from transferline.registry.transaction import JOURNAL, move_champion, recover
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -33,7 +33,7 @@ def client(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(transaction, "smoke_test", lambda *_: None)
+    monkeypatch.setattr(champion_move, "smoke_test", lambda *_: None)
     (tmp_path / "mlruns").mkdir()
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     client.create_registered_model("colors")
@@ -92,7 +92,7 @@ def test_a_failure_puts_both_aliases_back(step, client, monkeypatch):
     def fail(*_: object) -> None:
         raise TransferlineError("no")
 
-    monkeypatch.setattr(ledger if step == "append" else transaction, step, fail)
+    monkeypatch.setattr(ledger if step == "append" else champion_move, step, fail)
     with pytest.raises(TransferlineError, match="no"):
         move_champion(client, Path.cwd(), example_move())
     assert aliases(client) == ("1", "3") and not ledger.read(Path.cwd()) and not JOURNAL.exists()
@@ -109,13 +109,13 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
 
 @pytest.mark.slow
 def test_the_smoke_test_is_a_fresh_process_that_refuses_a_changed_file(tmp_path, monkeypatch):
-    real = transaction.smoke_test
+    real = champion_move.smoke_test
     params = registry_project(tmp_path, monkeypatch)
-    monkeypatch.setattr(transaction, "smoke_test", real)
+    monkeypatch.setattr(champion_move, "smoke_test", real)
     select(params, train(params, "head", "good"))
     assert promote(params, tmp_path).promoted
     client = connect(params.record, tmp_path)
     (stored,) = (tmp_path / "mlruns").rglob("data/model.keras")
     stored.write_bytes(stored.read_bytes() + b" ")
     with pytest.raises(TransferlineError, match=r"smoke test of colors 1 failed.*is refused: it is not the file"):
-        transaction.smoke_test(client, "colors", "1")
+        champion_move.smoke_test(client, "colors", "1")

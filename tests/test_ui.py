@@ -13,7 +13,7 @@ import requests
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry.tracking import connect, experiment_id
-from transferline.ui import serve
+from transferline.ui import serve_pages
 
 PROJECT = Path(__file__).parents[1]
 SERVE = """
@@ -40,7 +40,7 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(TransferlineError, match=f"Prefect's page cannot use port {port} .*--prefect-port"):
-            serve(tmp_path, params, free_ports(1)[0], port)
+            serve_pages(tmp_path, params, free_ports(1)[0], port)
 
 
 @pytest.mark.slow

@@ -18,10 +18,10 @@ from prefect.states import Cancelled
 from flows import watch
 from flows.retrain import retrain
 from tests.small_line import command, commit, edit, make_line, recorded, runs_of
-from transferline.datasets.changes import Change, find_changes
-from transferline.datasets.lock_file import trained_revision
+from transferline.datasets.dvc_lock_file import trained_revision
+from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.revisions import recorded_hash, take_revision, update_import
-from transferline.datasets.watched_changes import remember, started_for, take_back
+from transferline.datasets.started_retrainings import remember, started_for, take_back
 from transferline.errors import TransferlineError
 
 DVC_FILE = "data/raw/images.dvc"
@@ -44,8 +44,8 @@ def forget(root: Path) -> None:
     (root / DVC_FILE).unlink()
 
 
-def find_change(root: Path) -> Change | None:
-    return next(find_changes(root, "images"), None)
+def find_change(root: Path) -> NewData | None:
+    return next(find_new_data(root, "images"), None)
 
 
 def train(root: Path) -> None:
@@ -88,7 +88,7 @@ def test_files_that_come_change_and_go(line: Path) -> None:
     shutil.rmtree(line / "data/raw/images")
     with pytest.raises(TransferlineError, match="data/raw/images is missing; `dvc pull"):
         find_change(line)
-    assert list(find_changes(line, "digits")) == []
+    assert list(find_new_data(line, "digits")) == []
 
 
 def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, tmp
 @contextmanager
 def held_by_another(root: Path) -> Iterator[None]:
     """The project while another process trains in it."""
-    lines = "import pathlib, sys; from transferline.lock import held\nwith held(pathlib.Path(), 'a training'):"
+    lines = "import pathlib, sys; from transferline.training_lock import held\nwith held(pathlib.Path(), 'a training'):"
     words = [sys.executable, "-c", f"{lines}\n print('holds it', flush=True)\n sys.stdin.read()"]
     with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline()

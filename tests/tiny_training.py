@@ -10,7 +10,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.exported import ModelCard, Phase
 from transferline.params import Augment, EndToEnd, Pretrained, Problem, Thresholds, load_params
-from transferline.training.job import Job
+from transferline.training.training_job import Job
 
 ROOT = Path(__file__).parents[1]
 DIGITS = load_params(ROOT / "recipes" / "digits.yaml")

@@ -38,7 +38,7 @@ class Step:
     needs: set[str]
 
 
-def survey(root: Path) -> dict[str, list[str]]:
+def reasons_by_stage(root: Path) -> dict[str, list[str]]:
     """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them, with
     the reasons in words why it would run: none where it is up to date.
 
@@ -52,7 +52,7 @@ def survey(root: Path) -> dict[str, list[str]]:
 
 
 def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
-    """What is to run, in the order of `survey`.
+    """What is to run, in the order of `reasons_by_stage`.
 
     Args:
         root: the project's folder.

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from transferline.datasets.public import list_source
+from transferline.datasets.public_datasets import list_source
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
 from transferline.params import Params, load_params

@@ -62,7 +62,7 @@ class Running:
     log: IO[bytes]
 
 
-def serve(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
+def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
     """Serves both pages until Ctrl-C or SIGTERM, and stops both. A server that is configured elsewhere is only named.
 
     Args:

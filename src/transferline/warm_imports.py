@@ -16,7 +16,7 @@ LATER = {
         "sklearn.metrics",
         *(f"transferline.stages.{name}" for name in (*STAGES, "record", "select")),
         "transferline.registry.promotion",
-        "transferline.lock",
+        "transferline.training_lock",
     ),
     DVC: (
         "dvc.cli.parser:get_main_parser",
@@ -28,6 +28,6 @@ LATER = {
         "great_expectations",
         "pyarrow.parquet",
         *(f"transferline.stages.{name}" for name in COME_BEFORE),
-        "transferline.lock",
+        "transferline.training_lock",
     ),
 }

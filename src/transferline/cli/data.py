@@ -64,7 +64,7 @@ def _add_remove(group: Commands) -> None:
 def _add(options: argparse.Namespace) -> int:
     """`transferline data add`: prints what was found and the block of params.yaml that reads it, or what was merged."""
     from transferline.datasets.add import add
-    from transferline.datasets.layout_proposal import describe
+    from transferline.datasets.layout_proposal import describe_folder
 
     source = options.source if "://" in options.source else str(Path(options.source).resolve())
     root = environment.enter_project()
@@ -78,7 +78,7 @@ def _add(options: argparse.Namespace) -> int:
     if options.replace:
         raise TransferlineError("--replace goes with --into: a new dataset has nothing to replace")
     found = add(source, options.name, root, options.sha256)
-    print(describe(options.name, found))
+    print(describe_folder(options.name, found))
     return 0
 
 
@@ -104,7 +104,7 @@ def _correct(options: argparse.Namespace, label: str | None, never_test: bool) -
 def _show(options: argparse.Namespace) -> int:
     """`transferline data show`: draws a dataset and prints what is in it."""
     from transferline.datasets.show import layout_of, look, summary
-    from transferline.datasets.show_picture import draw
+    from transferline.datasets.show_picture import draw_dataset
     from transferline.params import load_params
     from transferline.params.layouts import has_masks
 
@@ -115,7 +115,7 @@ def _show(options: argparse.Namespace) -> int:
     masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
     found = look(raw, layout, masks, corrections)
     try:
-        draw(found, raw, options.samples, out)
+        draw_dataset(found, raw, options.samples, out)
     except OSError as error:
         raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
     print(f"{raw}: {summary(found, layout)}\nwritten: {out}")
@@ -124,16 +124,16 @@ def _show(options: argparse.Namespace) -> int:
 
 def _diff(options: argparse.Namespace) -> int:
     """`transferline data diff`: prints what differs between two versions, and draws it if asked to."""
-    from transferline.datasets.diff import describe, diff
+    from transferline.datasets.diff import describe_changes, diff
 
     out = options.out.resolve() if options.out else None
     compared = diff(environment.enter_project(), options.name, options.revisions)
-    print(describe(compared, options.name))
+    print(describe_changes(compared, options.name))
     if out:
-        from transferline.datasets.diff_picture import draw
+        from transferline.datasets.diff_picture import draw_difference
 
         try:
-            grey = draw(compared, options.name, out)
+            grey = draw_difference(compared, options.name, out)
         except OSError as error:
             raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
         lacking = f" ({grey} pictures are grey: DVC's cache lacks them, `dvc fetch` brings them)" if grey else ""

@@ -57,7 +57,7 @@ def add_commands(commands: Commands) -> None:
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
 
 
-def run_stage(name: str, arguments: list[str]) -> None:
+def run_stage_here(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
 
@@ -73,10 +73,10 @@ def run_stage(name: str, arguments: list[str]) -> None:
 def _stage(options: argparse.Namespace) -> int:
     if (status := run_in_child(options.name)) is not None:
         return status
-    from transferline.lock import held
+    from transferline.training_lock import held
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
-        run_stage(options.name, options.arguments)
+        run_stage_here(options.name, options.arguments)
     return 0
 
 
@@ -126,8 +126,8 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _use(options: argparse.Namespace) -> int:
-    from transferline.lock import held
     from transferline.recipes import use
+    from transferline.training_lock import held
 
     recipe, root = options.recipe.resolve(), environment.enter_project()
     with held(root, "transferline use"):
@@ -141,7 +141,7 @@ def _describe(options: argparse.Namespace) -> int:
 
     params = load_params(environment.enter_project() / "params.yaml")
     with quiet_imports():
-        from transferline.models.describe import describe_candidates as describe
+        from transferline.models.candidate_description import describe_candidates as describe
     print(describe(params, options.candidate, options.classes, options.json))
     return 0
 
@@ -156,8 +156,8 @@ def _status(options: argparse.Namespace) -> int:
 
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
-    from transferline.ui import serve
+    from transferline.ui import serve_pages
 
     root = environment.enter_project()
-    serve(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
+    serve_pages(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
     return 0

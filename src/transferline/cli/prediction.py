@@ -56,21 +56,32 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _classify(card: "ModelCard", model: Any, paths: list[Path], targets: dict[str, Path], is_json: bool) -> list[str]:
-    from transferline.prediction.grid import draw_grid
-    from transferline.prediction.output import as_text, write_csv, write_submission
-    from transferline.prediction.predict import predict
+    from transferline.prediction.output import predictions_as_text, write_csv, write_submission
+    from transferline.prediction.predict import predict_images
+    from transferline.prediction.prediction_picture import draw_grid
 
-    found = list(predict(card, model, paths))
+    found = list(predict_images(card, model, paths))
     for name, write in (("csv", write_csv), ("submission", write_submission), ("grid", draw_grid)):
         if name in targets:
             with _writing(targets[name]):
                 write(found, card, targets[name])
-    _print(json.dumps([asdict(one) for one in found], indent=2) if is_json else as_text(found, card), targets, is_json)
+    _print(
+        json.dumps([asdict(one) for one in found], indent=2) if is_json else predictions_as_text(found, card),
+        targets,
+        is_json,
+    )
     return [one.error for one in found if one.error]
 
 
 def _segment(card: "ModelCard", model: Any, paths: list[Path], targets: dict[str, Path], is_json: bool) -> list[str]:
-    from transferline.prediction.mask_files import Writer, as_json, as_text, require_names, segment, write_shares
+    from transferline.prediction.mask_files import (
+        Writer,
+        require_names,
+        segment,
+        shares_as_json,
+        shares_as_text,
+        write_shares,
+    )
 
     folder, rle, table = (targets.get(name) for name in ("masks", "rle", "csv"))
     if folder or rle:
@@ -85,7 +96,7 @@ def _segment(card: "ModelCard", model: Any, paths: list[Path], targets: dict[str
     if table:
         with _writing(table):
             write_shares(found, card, table)
-    _print(as_json(found) if is_json else as_text(found), targets, is_json)
+    _print(shares_as_json(found) if is_json else shares_as_text(found), targets, is_json)
     return [one.error for one in found if one.error]
 
 

@@ -60,7 +60,7 @@ def _smoke(options: argparse.Namespace) -> int:
     environment.prepare(Path.cwd())
     status = run_in_child("smoke")
     if status is None:
-        from transferline.registry.smoke import smoke
+        from transferline.registry.smoke_test import smoke
 
         smoke(options.uri, options.model, options.reference)
     return status or 0

@@ -23,5 +23,5 @@ def _serve(options: argparse.Namespace) -> int:
     params = load_params(root / "params.yaml")
     with quiet_imports():
         from transferline.serving import server
-    server.serve(root, params, options.alias, options.port, options.max_body)
+    server.serve_model(root, params, options.alias, options.port, options.max_body)
     return 0

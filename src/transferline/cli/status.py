@@ -7,9 +7,8 @@ from transferline.datasets.dvc_add import files_below, refuse_repositories
 from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
 from transferline.paths import RAW
-from transferline.pipeline import survey
-from transferline.registry.glance import champion_of
-from transferline.registry.ledger import latest
+from transferline.pipeline import reasons_by_stage
+from transferline.registry.champion import champion_of
 
 
 def status(root: Path) -> str:
@@ -21,7 +20,7 @@ def status(root: Path) -> str:
     params = load_params(root / "params.yaml")
     dataset = params.data.dataset
     refuse_repositories(files_below(root / RAW / dataset), RAW / dataset)  # DVC itself stops at some of them
-    stages = survey(root)
+    stages = reasons_by_stage(root)
     if stages.get(dvc_file(dataset).as_posix()) and (changes := describe_by_hand(root, dataset)):
         stages[dvc_file(dataset).as_posix()] = [changes]
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
@@ -35,7 +34,6 @@ def _champion(params: Params, root: Path) -> str:
     found = champion_of(params.record, root, name)
     if found is None:
         return f"champion of {name}: none yet"
-    version, tags = found
-    named = f"champion of {name}: version {version} ({tags['candidate']}, {tags['phase']})"
-    move = latest(root, name, version)
+    named = f"champion of {name}: version {found.version} ({found.tags['candidate']}, {found.tags['phase']})"
+    move = found.move
     return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from transferline.datasets.dvc_add import files_below, record, refuse_repositories
-from transferline.datasets.layout_proposal import Survey, survey
+from transferline.atomic_files import completed_folder
+from transferline.datasets.dvc_add import add_version, files_below, refuse_repositories
+from transferline.datasets.layout_proposal import FolderContents, inspect_folder
 from transferline.datasets.layouts.listing import HIDDEN
-from transferline.datasets.sources import Archive, Folder, fetch, load_sources
+from transferline.datasets.sources import Archive, Folder, fetch_dataset, load_sources
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import NAME
 from transferline.progress import say
 
 
-def add(source: str, name: str, root: Path, sha256: str | None) -> Survey:
+def add(source: str, name: str, root: Path, sha256: str | None) -> FolderContents:
     """Copies images into `data/raw/<name>` below `root` and puts them under DVC (`data/raw/<name>.dvc`).
 
     Everything is copied as it is, hidden files too; a link to a file becomes the file. If all that an archive holds is
@@ -37,7 +38,7 @@ def add(source: str, name: str, root: Path, sha256: str | None) -> Survey:
     _check_name(name, root, target)
     try:
         bring(source, target, root, sha256, apart_from=target)
-        found = survey(target)
+        found = inspect_folder(target)
         _dvc_add(target, root)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -65,7 +66,7 @@ def bring(
     if isinstance(typed, Folder):
         _refuse_nested(Path(typed.path), apart_from)
         refuse_repositories(files_below(Path(typed.path)), source)
-    fetch(typed, target, root / "data" / "downloads")
+    fetch_dataset(typed, target, root / "data" / "downloads")
     if isinstance(typed, Archive):
         refuse_repositories(files_below(target), source)
         _unwrap(target, known)
@@ -116,9 +117,9 @@ def _unwrap(target: Path, known: Collection[str]) -> None:
         and any(path.is_dir() for path in tops[0].iterdir())
     ):
         say(f"{tops[0].name} is the only folder of the archive: taking its content")
-        content = tops[0].rename(target.with_name(f".{target.name}.partial"))
-        shutil.rmtree(target)
-        content.rename(target)
+        with completed_folder(target) as folder:
+            for path in tops[0].iterdir():
+                path.rename(folder / path.name)
         _unwrap(target, known)
 
 
@@ -126,6 +127,6 @@ def _dvc_add(target: Path, root: Path) -> None:
     path = target.relative_to(root).as_posix()
     say(f"dvc add {path}, which writes {path}.dvc: commit that file")
     try:
-        record(root, target.name)
+        add_version(root, target.name)
     except TransferlineError as error:
         raise TransferlineError(f"dvc add {path} failed, the copy was removed: {error}") from error

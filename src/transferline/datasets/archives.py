@@ -26,7 +26,7 @@ UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFEr
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """A file of an archive, or a folder where `open` is None; `size` in bytes is the most that `open` yields."""
 
     path: PurePosixPath
@@ -62,18 +62,18 @@ def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
     raise ValueError("it is neither a zip nor a tar (plain, gz, bz2 or xz)")
 
 
-def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[Entry]:
+def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[ArchiveEntry]:
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             _refuse_special(info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             opener = None if info.is_dir() else partial(opened.open, info)
-            yield Entry(_safe_path(info.filename), info.file_size, opener)
+            yield ArchiveEntry(_safe_path(info.filename), info.file_size, opener)
         return
     for member in opened:
         _refuse_special(member.name, member.isfile() or member.isdir())
         extract = None if member.isdir() else partial(opened.extractfile, member)
-        yield Entry(_safe_path(member.name), member.size, extract)
+        yield ArchiveEntry(_safe_path(member.name), member.size, extract)
     _refuse_early_end(opened)
 
 
@@ -98,7 +98,7 @@ def _safe_path(name: str) -> PurePosixPath:
     return path
 
 
-def _within_limits(entries: Iterator[Entry], archive: Path) -> Iterator[Entry]:
+def _within_limits(entries: Iterator[ArchiveEntry], archive: Path) -> Iterator[ArchiveEntry]:
     packed, unpacked = archive.stat().st_size, 0
     for count, entry in enumerate(entries, 1):
         unpacked += entry.size
@@ -111,9 +111,9 @@ def _within_limits(entries: Iterator[Entry], archive: Path) -> Iterator[Entry]:
         yield entry
 
 
-def _inside(entries: list[Entry], top: PurePosixPath) -> list[Entry]:
+def _inside(entries: list[ArchiveEntry], top: PurePosixPath) -> list[ArchiveEntry]:
     inside = [
-        Entry(entry.path.relative_to(top), entry.size, entry.open)
+        ArchiveEntry(entry.path.relative_to(top), entry.size, entry.open)
         for entry in entries
         if entry.path.is_relative_to(top)
     ]
@@ -123,7 +123,7 @@ def _inside(entries: list[Entry], top: PurePosixPath) -> list[Entry]:
     return inside
 
 
-def _write(entry: Entry, target: Path) -> None:
+def _write(entry: ArchiveEntry, target: Path) -> None:
     file = target / entry.path
     if entry.open is None:
         file.mkdir(parents=True, exist_ok=True)

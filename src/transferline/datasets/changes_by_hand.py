@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.datasets.dvc_add import files_below, record, refuse_left_out, refuse_repositories
+from transferline.datasets.dvc_add import add_version, files_below, refuse_left_out, refuse_repositories
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.versions import is_import, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
 
 if TYPE_CHECKING:
-    from transferline.datasets.difference import Difference
+    from transferline.datasets.version_difference import Difference
 
 
 def changes_by_hand(root: Path, name: str) -> "Difference | None":
@@ -26,13 +26,13 @@ def changes_by_hand(root: Path, name: str) -> "Difference | None":
     require_files(root, name)
     if not status_of(root, name):
         return None
-    from transferline.datasets.contents import read_both  # pandas takes half a second to import
-    from transferline.datasets.difference import compare
+    from transferline.datasets.version_contents import read_both  # pandas takes half a second to import
+    from transferline.datasets.version_difference import compare_versions
 
     cache = open_cache(root)
     before = recorded_files(cache, name)
     after = workspace_files(root, name)
-    return compare(*read_both(cache, name, (before, after), root / RAW / name))
+    return compare_versions(*read_both(cache, name, (before, after), root / RAW / name))
 
 
 def require_files(root: Path, name: str) -> None:
@@ -70,7 +70,7 @@ def version_by_hand(root: Path, name: str) -> str:
         return ""
     refuse_edited_import(root, name)
     changes = describe_by_hand(root, name)
-    record(root, name)
+    add_version(root, name)
     return f"{RAW / name} was changed by hand: {changes}; versioned with `dvc add`: commit {dvc_file(name)}"
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from transferline.arrays import Pixels
+from transferline.atomic_files import completed
 from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
 
@@ -30,7 +31,7 @@ class Tile(NamedTuple):
         colors: of the lines of the caption, where they differ.
     """
 
-    picture: npt.NDArray[np.uint8] | Path | None
+    picture: Pixels | Path | None
     caption: str
     frame: str | None = None
     colors: Sequence[str] = ()
@@ -49,10 +50,8 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         _paste(sheet, draw, tile, (MARGIN + column * width, top + row * height), side)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    sheet.save(partial, "PNG")
-    partial.replace(path)
+    with completed(path) as partial:
+        sheet.save(partial, "PNG")
 
 
 @cache
@@ -73,7 +72,7 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tu
         draw.text((left, top + side + 1 + LINE * number), _shorten(line, letters), color, _font(9))
 
 
-def thumbnail(picture: npt.NDArray[np.uint8] | Path | None, side: int) -> Image.Image:
+def thumbnail(picture: Pixels | Path | None, side: int) -> Image.Image:
     """A picture (see `Tile`) on a light grey square of `side` pixels, whole, upright and with its aspect ratio kept."""
     try:
         if picture is None:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import read_both
-from transferline.datasets.difference import Difference, compare
 from transferline.datasets.own_datasets import require_versioned
 from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.datasets.version_contents import read_both
+from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import (
     Cache,
     Files,
@@ -52,7 +52,7 @@ def diff(root: Path, name: str, revisions: str | None) -> Compared:
     before = _last_commit(cache, name) if revisions is None else recorded_files(cache, name, old)
     workspace = root / RAW / name if new == WORKSPACE else None
     after = workspace_files(root, name) if workspace else recorded_files(cache, name, new)
-    difference = compare(*read_both(cache, name, (before, after), workspace))
+    difference = compare_versions(*read_both(cache, name, (before, after), workspace))
     return Compared(old, new, difference, cache, workspace)
 
 
@@ -73,7 +73,7 @@ def _last_commit(cache: Cache, name: str) -> Files:
     return recorded_files(cache, name, "HEAD") if there else {}
 
 
-def describe(compared: Compared, name: str) -> str:
+def describe_changes(compared: Compared, name: str) -> str:
     """The difference in words, and between what."""
     hint = ""
     if compared.old == "HEAD" and not compared.difference.before.files:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
-from transferline.datasets.contents import Contents
 from transferline.datasets.diff import Compared
-from transferline.datasets.difference import Difference, said
+from transferline.datasets.version_contents import VersionContents
+from transferline.datasets.version_difference import Difference, said
 
 GREEN, RED, ORANGE, BLUE = "#1b7f3b", "#b3261e", "#d95f02", "#1f6fb4"
 COLUMNS, SAMPLES = 8, 24  # pictures of a section
@@ -18,7 +18,7 @@ TITLE_LETTERS = 150
 Picture = Callable[[str], Path | None]
 
 
-def draw(compared: Compared, name: str, path: Path) -> int:
+def draw_difference(compared: Compared, name: str, path: Path) -> int:
     """Draws samples of each kind of change as a PNG, each kind in rows and with a frame of its own.
 
     Pictures of old versions come from DVC's cache; a grey box stands for what it lacks.
@@ -60,11 +60,11 @@ def _sections(compared: Compared) -> Iterator[list[Tile]]:
     ]
 
 
-def _from_cache(compared: Compared, contents: Contents) -> Picture:
+def _from_cache(compared: Compared, contents: VersionContents) -> Picture:
     return lambda path: compared.cache.find(contents.files[path])
 
 
-def _label(contents: Contents, path: str) -> str:
+def _label(contents: VersionContents, path: str) -> str:
     return said(contents.labels.get(path))
 
 

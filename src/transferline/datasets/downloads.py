@@ -15,7 +15,7 @@ TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 PIECE = 100_000  # bytes that are written at once
 
 
-def download(url: str, folder: Path) -> Path:
+def download_file(url: str, folder: Path) -> Path:
     """Downloads `url` into `folder`, unless it is there already, and returns the file.
 
     What an interrupted download got so far stays as `<file>.partial`, and the next one goes on from there.

@@ -11,6 +11,7 @@ from transferline.datasets.revisions import dvc_file
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.paths import RAW
+from transferline.text import first_of
 
 SHOWN = 10  # paths in a message
 REPOSITORIES = {".git": "Git", ".dvc": "DVC", ".hg": "Mercurial"}
@@ -25,9 +26,7 @@ def files_below(folder: Path) -> list[str]:
 
 def listed(paths: Iterable[str]) -> str:
     """The first of `paths`, and how many more there are."""
-    names = list(paths)
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return first_of(list(paths), SHOWN)
 
 
 def refuse_repositories(paths: Iterable[str], where: object) -> None:
@@ -70,7 +69,7 @@ def refuse_left_out(root: Path, name: str) -> None:
         )
 
 
-def record(root: Path, name: str) -> None:
+def add_version(root: Path, name: str) -> None:
     """Versions the files of `data/raw/<name>` as they are: `dvc add`.
 
     Raises:

@@ -15,6 +15,7 @@ from transferline.datasets.layouts.listing import HIDDEN, list_dataset
 from transferline.datasets.layouts.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
 from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
 SPLIT_COLUMNS = ("split", "subset", "set")
@@ -22,7 +23,7 @@ SHOWN = 12  # names in a list
 
 
 @dataclass(frozen=True)
-class Survey:
+class FolderContents:
     """What a folder holds.
 
     Attributes:
@@ -40,13 +41,13 @@ class Survey:
     classes: dict[str, dict[str, int]]
 
 
-def survey(folder: Path) -> Survey:
+def inspect_folder(folder: Path) -> FolderContents:
     """Looks at the names of all files below `folder`."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     visible = [path for path in files if not HIDDEN.search(path.relative_to(folder).as_posix())]
     suffixes = Counter(path.suffix.lower() or "(none)" for path in visible)
     layout = _layout(folder)
-    return Survey(
+    return FolderContents(
         images={suffix: count for suffix, count in suffixes.most_common() if suffix in IMAGE_SUFFIXES},
         others={suffix: count for suffix, count in suffixes.most_common() if suffix not in IMAGE_SUFFIXES},
         hidden=len(files) - len(visible),
@@ -129,7 +130,7 @@ def _csv(table: Path) -> Csv | None:
     return None
 
 
-def describe(name: str, found: Survey) -> str:
+def describe_folder(name: str, found: FolderContents) -> str:
     """What was found in the dataset `name`, and the block of `params.yaml` that reads it."""
     counts = [("images", found.images), ("other files", found.others)]
     parts = [f"{sum(of.values()):,} {what}{_list(of)}" for what, of in counts] + [f"{found.hidden:,} hidden files"]
@@ -155,6 +156,4 @@ def describe(name: str, found: Survey) -> str:
 
 
 def _list(counts: dict[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in counts.items()][:SHOWN]
-    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
-    return f" ({', '.join(shown + more)})" if counts else ""
+    return f" ({first_of([f'{name} {count:,}' for name, count in counts.items()], SHOWN)})" if counts else ""

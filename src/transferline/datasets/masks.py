@@ -11,23 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageOps
 
 from transferline import params
-from transferline.arrays import Floats
+from transferline.arrays import Floats, Mask, Pixels
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.params import Masks
 from transferline.progress import progress
+from transferline.text import first_of
 
 VOID = 255
 BACKGROUND = "background"
 VOID_PIXELS = "(void)"
 SHOWN = 10  # unknown values
-
-Mask = npt.NDArray[np.uint8]
 
 
 def read_values(file: Path) -> Mask:
@@ -130,10 +128,9 @@ def _look_at(file: Path, size: tuple[Any, Any], masks: Masks) -> tuple[str, str 
     fault = None
     if pd.notna(size[0]) and values.shape != size[::-1]:
         fault = f"mask_size: {size[0]} × {size[1]} pixels, its mask {values.shape[1]} × {values.shape[0]}"
-    elif (unknown := np.flatnonzero(counts)).size:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    elif unknown := np.flatnonzero(counts).tolist():
         fault = (
-            f"mask_values: its mask holds {', '.join(map(str, unknown[:SHOWN]))}{more}; the classes are 0 to "
+            f"mask_values: its mask holds {first_of(unknown, SHOWN)}; the classes are 0 to "
             f"{len(masks.classes) - 1}, void is {masks.void}"
         )
     elif label.lower() in ("", BACKGROUND):
@@ -147,13 +144,13 @@ def count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
     return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
 
 
-def colors(classes: Sequence[str]) -> npt.NDArray[np.uint8]:
+def colors(classes: Sequence[str]) -> Pixels:
     """The colour of each class, (classes, 3): PASCAL VOC's, of which black is for a class called background alone."""
     first = 0 if classes[0].lower() == BACKGROUND else 1
     return _voc_palette()[first : first + len(classes)]
 
 
-def _voc_palette() -> npt.NDArray[np.uint8]:
+def _voc_palette() -> Pixels:
     """PASCAL VOC's colours, (256, 3): bit 0, 3 and 6 of a number are the highest bits of red, and so on."""
     numbers = np.arange(256)
     levels = [sum((numbers >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)]
@@ -169,7 +166,7 @@ def write_mask(mask: Mask, classes: Sequence[str], file: Path) -> None:
     picture.save(file, "PNG")
 
 
-def overlay(pixels: npt.NDArray[np.uint8], mask: Mask, classes: Sequence[str]) -> npt.NDArray[np.uint8]:
+def overlay(pixels: Pixels, mask: Mask, classes: Sequence[str]) -> Pixels:
     """An image with the colours of its classes over it: uint8, (height, width, 3).
 
     Args:

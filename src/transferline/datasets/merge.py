@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from transferline.datasets.add import bring
+from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import DESCRIBING_SUFFIXES, Contents, Reader, read_contents, skeleton
-from transferline.datasets.difference import Difference, compare
 from transferline.datasets.dvc_add import files_below, listed, refuse_repositories
-from transferline.datasets.exchange import exchange
-from transferline.datasets.layout_proposal import survey
+from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.own_datasets import require_own
-from transferline.datasets.versions import Cache, Files, md5_of, open_cache, recorded_files, workspace_files
+from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
+from transferline.datasets.version_difference import Difference, compare_versions
+from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
-from transferline.lock import held
+from transferline.hashes import file_md5
 from transferline.paths import RAW
 from transferline.progress import progress
+from transferline.training_lock import held
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,13 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
     _require_fit(work, labels)
     _require_free(work, replace)
     recorded = reader.read_beside(work.recorded, present)
-    unversioned = compare(recorded, present)
+    unversioned = compare_versions(recorded, present)
     elsewhere = _elsewhere(work, labels)
     put = [path for path in work.different if path not in elsewhere]
     if put or unversioned:
-        exchange(root, work.name, {path: folder / path for path in put}, [path for path in put if path in work.before])
+        change_files(
+            root, work.name, {path: folder / path for path in put}, [path for path in put if path in work.before]
+        )
     after = reader.read({**work.before, **{path: work.fresh[path] for path in put}}, raw)
     contradictions = [
         f"{path} is there already as {there}, with another label ({labels[path]} in the source, {labels[there]} "
@@ -120,7 +123,7 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
         if labels[path] != labels[there]
     ]
     same = len(work.fresh) - len(put) - len(elsewhere)
-    return Merged(compare(recorded, after), unversioned, same, elsewhere, tuple(contradictions))
+    return Merged(compare_versions(recorded, after), unversioned, same, elsewhere, tuple(contradictions))
 
 
 @contextmanager
@@ -139,16 +142,16 @@ def _incoming(source: str, name: str, root: Path, sha256: str | None, before: Fi
 
 def _hashes(folder: Path) -> Files:
     paths = files_below(folder)
-    return {path: md5_of(folder / path) for path in progress(paths, len(paths), "comparing files")}
+    return {path: file_md5(folder / path) for path in progress(paths, len(paths), "comparing files")}
 
 
-def _read(work: _Merge, raw: Path) -> tuple[Reader, Contents, Mapping[str, str | None]]:
+def _read(work: _Merge, raw: Path) -> tuple[Reader, VersionContents, Mapping[str, str | None]]:
     """What reads the dataset, what it holds now, and, where folders say it, the label of each image of the dataset and
     the source: nothing where a table, list or mask says it."""
     reader, present = read_contents(work.cache, work.name, work.before, raw)
     with skeleton(work.fresh, {}, work.before) as names:
         if reader.layout is None:  # it may have one class folder so far, and be about to get more
-            reader = Reader(work.cache, work.name, survey(names).layout)
+            reader = Reader(work.cache, work.name, inspect_folder(names).layout)
             present = reader.read(work.before, raw)
         if not reader.labels_are_folders:
             return reader, present, {}

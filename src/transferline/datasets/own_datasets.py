@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.datasets.public import CATALOGUE, SOURCES
+from transferline.datasets.public_datasets import CATALOGUE, SOURCES
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.sources import load_sources
 from transferline.errors import TransferlineError

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from transferline.atomic_files import completed
 from transferline.datasets.checks.correction_file import (
     COLUMNS,
     SHA256,
@@ -152,13 +153,10 @@ def _append(file: Path, row: Correction) -> None:
         csv.writer(added, lineterminator=end, quoting=csv.QUOTE_ALL).writerow(cells)
     else:
         csv.writer(added, lineterminator=end).writerow(cells)
-    partial = file.with_name(f"{file.name}.partial")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes((text + ("" if text.endswith("\n") else end) + added.getvalue()).encode("utf-8"))
-        partial.replace(file)
+        with completed(file) as partial:
+            partial.write_bytes((text + ("" if text.endswith("\n") else end) + added.getvalue()).encode("utf-8"))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise TransferlineError(f"{file} cannot be written: {error.strerror}; it is as before") from error
 
 

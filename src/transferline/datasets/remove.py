@@ -4,19 +4,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.contents import read_contents
-from transferline.datasets.difference import compare, count_classes
 from transferline.datasets.dvc_add import as_before_on_failure, listed
-from transferline.datasets.exchange import exchange
 from transferline.datasets.own_datasets import require_own, require_versioned
 from transferline.datasets.revisions import dvc_file
+from transferline.datasets.version_contents import read_contents
+from transferline.datasets.version_difference import compare_versions, images_by_class
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
-from transferline.lock import held
 from transferline.params import load_params
 from transferline.paths import RAW
+from transferline.training_lock import held
 
 
 def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
@@ -47,10 +47,10 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         reader, present = read_contents(cache, name, before, root / RAW / name)
         old = reader.read_beside(recorded, present)
         earlier = commit_of(root, name)
-        exchange(root, name, {}, gone)
+        change_files(root, name, {}, gone)
         after = {path: md5 for path, md5 in before.items() if path not in gone}
         new = reader.read(after, root / RAW / name)
-    lines = [str(compare(old, new)), _way_back(name, earlier)]
+    lines = [str(compare_versions(old, new)), _way_back(name, earlier)]
     if dangling := [path for path in new.named if path in gone]:
         lines.insert(1, f"a table or list still names {len(dangling):,} of them: {listed(dangling)}; edit it")
     return "\n".join(lines)
@@ -145,7 +145,7 @@ def _require_committed(root: Path, name: str) -> str:
 
 def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
     _, contents = read_contents(cache, name, files)
-    classes = ", ".join(f"{label} {count:,}" for label, count in count_classes(contents, contents.labels).items())
+    classes = ", ".join(f"{label} {count:,}" for label, count in images_by_class(contents, contents.labels).items())
     used = load_params(cache.root / "params.yaml").data.dataset == name
     lacking = f"DVC's cache holds all but {_of(files, missing)}; the remote holds those"
     stored = lacking if missing else "DVC's cache holds every file"

@@ -2,15 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from transferline.arrays import Array, Positions
 
 
-def read_rows(
-    file: Path | int, rows: npt.NDArray[np.intp], into: npt.NDArray[Any], places: npt.NDArray[np.intp]
-) -> None:
+def read_rows(file: Path | int, rows: Positions, into: Array, places: Positions) -> None:
     """Reads rows of a file that ends with rows of the shape and dtype of `into[0]`.
 
     Args:

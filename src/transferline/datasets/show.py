@@ -9,13 +9,14 @@ import pandas as pd
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.layout_proposal import survey
+from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import list_dataset
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import Data, Layout, Masks
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 NAMED = 5
 
@@ -60,7 +61,7 @@ def layout_of(raw: Path, data: Data) -> Layout:
         raise TransferlineError(f"{raw}: no such folder; bring it with `transferline data add` (there are: {there})")
     if data.dataset == raw.name:
         return data.layout
-    layout = survey(raw).layout
+    layout = inspect_folder(raw).layout
     if layout is None or has_masks(layout):  # what the values of masks mean stands in params.yaml
         missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
         raise TransferlineError(
@@ -140,5 +141,4 @@ def sizes(images: pd.DataFrame) -> str:
 
 
 def _names(paths: Sequence[str]) -> str:
-    more = [f"{len(paths) - NAMED} more"] if len(paths) > NAMED else []
-    return f" ({', '.join([*paths[:NAMED], *more])})" if paths else ""
+    return f" ({first_of(paths, NAMED)})" if paths else ""

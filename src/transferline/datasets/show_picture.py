@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Pixels
 from transferline.datasets.contact_sheet import thumbnail
 from transferline.datasets.show import Look, sizes
 from transferline.plots import BLUE, GREY, ORANGE, picture
@@ -17,7 +17,7 @@ COLORS = {"train": BLUE, "validation": ORANGE, "test": GREY, "": BLUE}
 BARS, NAMES = 1.7, 1.4  # inches
 
 
-def draw(found: Look, raw: Path, samples: int, path: Path) -> None:
+def draw_dataset(found: Look, raw: Path, samples: int, path: Path) -> None:
     """Draws a dataset as a PNG: for each class `samples` images, evenly spread, and how many there are, by split.
 
     Args:
@@ -55,7 +55,7 @@ def _spread(found: Look, name: str, samples: int) -> list[str]:
 
 def _samples(axes: Any, paths: list[list[str]], raw: Path, shape: tuple[int, int]) -> None:
     rows, columns = shape
-    mosaic: npt.NDArray[np.uint8] = np.full((rows * PIXELS, columns * PIXELS, 3), 255, np.uint8)
+    mosaic: Pixels = np.full((rows * PIXELS, columns * PIXELS, 3), 255, np.uint8)
     inner = PIXELS - GAP
     for row, of_class in enumerate(paths):
         for column, path in enumerate(of_class):

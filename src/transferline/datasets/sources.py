@@ -4,8 +4,6 @@ import difflib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,9 +12,10 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from transferline.atomic_files import completed_folder
 from transferline.datasets.archives import unpack
 from transferline.datasets.digits import write_digits
-from transferline.datasets.downloads import download
+from transferline.datasets.downloads import download_file
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
@@ -121,7 +120,7 @@ def source_of(name: str, path: Path) -> Source:
     return sources[name]
 
 
-def fetch(source: Source, target: Path, downloads: Path) -> None:
+def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
     """Brings a dataset to `target`, which appears only complete and replaces what was there.
 
     Args:
@@ -134,18 +133,21 @@ def fetch(source: Source, target: Path, downloads: Path) -> None:
     """
     packed = source.archives if isinstance(source, Archives) else (source,) if isinstance(source, Archive) else ()
     files = [_checked(one, downloads) for one in packed]
-    with _whole_or_not_at_all(target) as folder:
-        for one, file in zip(packed, files, strict=True):
-            unpack(file, folder, one.subfolder)
-        if isinstance(source, Folder):
-            copy_folder(Path(source.path), folder)
-        elif isinstance(source, Digits):
-            write_digits(folder)
+    try:
+        with completed_folder(target) as folder:
+            for one, file in zip(packed, files, strict=True):
+                unpack(file, folder, one.subfolder)
+            if isinstance(source, Folder):
+                copy_folder(Path(source.path), folder)
+            elif isinstance(source, Digits):
+                write_digits(folder)
+    except OSError as error:
+        raise TransferlineError(f"{target} cannot be completed: {error}") from error
 
 
 def _checked(source: Packed, downloads: Path) -> Path:
     """The archive's file, with the sha256 that it must have."""
-    file = download(source.url, downloads) if source.url else Path(source.path or "")
+    file = download_file(source.url, downloads) if source.url else Path(source.path or "")
     if not file.is_file():
         raise TransferlineError(f"{file}: no such file")
     sha256 = file_sha256(file)
@@ -160,22 +162,6 @@ def _checked(source: Packed, downloads: Path) -> Path:
             + (": delete it to download it again" if source.url else "")
         )
     return file
-
-
-@contextmanager
-def _whole_or_not_at_all(target: Path) -> Iterator[Path]:
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    except OSError as error:
-        raise TransferlineError(f"{target} cannot be completed: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def copy_folder(source: Path, target: Path) -> None:

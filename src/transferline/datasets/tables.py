@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transferline.arrays import Array, Float32s
+from transferline.atomic_files import completed
 from transferline.params import Problem, Split
 
 SEPARATOR = "|"
@@ -40,9 +41,7 @@ class ImageTable:
         return rows[rows["split"] == split].reset_index(drop=True)
 
 
-def targets(
-    labels: pd.Series, classes: Sequence[str], problem: Problem
-) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+def targets(labels: pd.Series, classes: Sequence[str], problem: Problem) -> npt.NDArray[np.int32] | Float32s:
     """What a model is trained on, from the column `label` of a table.
 
     Returns:
@@ -75,7 +74,7 @@ def join_names(names: Iterable[str]) -> str:
     return SEPARATOR.join(sorted(names, key=natural))
 
 
-def join_labels(present: npt.NDArray[Any], classes: Sequence[str]) -> pd.Series:
+def join_labels(present: Array, classes: Sequence[str]) -> pd.Series:
     """The column `label` of a multilabel table from `present` (n, classes), true or 1 where an image has the label."""
     named = np.array(classes, object)
     return pd.Series([SEPARATOR.join(named[row]) for row in present.astype(bool)], dtype=object)
@@ -86,10 +85,8 @@ def write_table(table: ImageTable, path: Path) -> None:
     arrow = pa.Table.from_pandas(table.rows, preserve_index=False).replace_schema_metadata(
         {"classes": json.dumps(table.classes)}
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(arrow, partial)
-    partial.replace(path)
+    with completed(path) as partial:
+        pq.write_table(arrow, partial)
 
 
 def read_table(path: Path) -> ImageTable:

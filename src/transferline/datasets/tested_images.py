@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 
 TESTED_IMAGES = Path("data/tested_images.txt")
@@ -40,10 +41,7 @@ def keep_test_set(root: Path, images: Iterable[str]) -> bool:
     before = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     if before and not before[-1].endswith("\n"):
         before[-1] += "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join([*before, *lines]), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, "".join([*before, *lines]))
     return True
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from transferline.arrays import Array, Floats
-from transferline.datasets.masks import VOID, Mask
+from transferline.arrays import Array, Flags, Float32s, Floats, Mask, Positions
+from transferline.datasets.masks import VOID
 from transferline.datasets.views import FLIPS, NEUTRAL
 
 
-def apply_views(images: NDArray[Any], rows: pd.DataFrame) -> NDArray[np.float32]:
+def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     """Draws one view of each image.
 
     About the centre of the image, in this order: flips; rotation, counter-clockwise where positive (90 is
@@ -65,7 +64,7 @@ def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
     return np.where(in_x & in_y, drawn, VOID).astype(np.uint8)
 
 
-def _nearest(place: NDArray[np.float64], size: int, fill: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
     """The pixel at a place along one axis, and whether there is one."""
     number = np.floor(place + 0.5).astype(np.intp)
     inside = (number >= 0) & (number < size) if fill == "constant" else np.ones_like(number, bool)
@@ -79,7 +78,7 @@ def _are_untouched(rows: pd.DataFrame) -> bool:
     return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any())
 
 
-def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.float32]:
+def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
     """For each row the 2×3 matrix that takes a pixel (x, y, 1) of the view to its place in the image, in pixels.
 
     It is rounded to 1e-9 before it becomes float32, so that a quarter turn and a shift by whole pixels hit pixels.
@@ -98,11 +97,11 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> NDArray[np.f
     return np.concatenate([backward, offset], axis=2).round(9).astype(np.float32)
 
 
-def _stack(matrix: list[list[NDArray[np.float64]]]) -> NDArray[np.float64]:
+def _stack(matrix: list[list[Floats]]) -> Floats:
     return np.moveaxis(np.array(matrix), 2, 0)
 
 
-def _draw(image: Array, source: Floats, gain: np.float32, offset: np.float32, fill: str) -> NDArray[np.float32]:
+def _draw(image: Array, source: Floats, gain: np.float32, offset: np.float32, fill: str) -> Float32s:
     """One view, (height, width, channels). Channel by channel: so each step is one loop over what lies side by side."""
     height, width, channels = image.shape
     corners, weights = _corners(source, height, width, fill)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +134,6 @@ def _readable(name: str) -> Iterator[None]:
         yield
     except OSError as error:  # a broken link, or no permission
         raise TransferlineError(f"{RAW / name}: a file in it cannot be read: {error}") from error
-
-
-def md5_of(file: Path) -> str:
-    """The hash by which DVC names the content of a file."""
-    with file.open("rb") as opened:
-        return file_digest(opened, "md5").hexdigest()
 
 
 def status_of(root: Path, name: str) -> str:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from transferline.arrays import Array, Floats
 from transferline.datasets.tables import ImageTable
 from transferline.params import Augment
 
@@ -54,7 +54,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     return ImageTable(table.assign(fill=augment.fill).reset_index(drop=True), manifest.classes)
 
 
-def _uniform(keys: NDArray[np.object_], parameter: str) -> NDArray[np.float64]:
+def _uniform(keys: Array, parameter: str) -> Floats:
     """A number in [0, 1) for each key, by SipHash: the same in every process and at every place of the table."""
     bits = pd.util.hash_array(keys, hash_key=f"{parameter:<16}", categorize=False)
     return np.asarray((bits >> np.uint64(11)) * 2.0**-53, dtype=np.float64)

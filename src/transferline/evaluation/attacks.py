@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from transferline.arrays import Floats, Pixels
+from transferline.arrays import Array, Floats, Pixels
 from transferline.evaluation.corruptions import random_of
 from transferline.params import Attack, CrossEntropy, Problem
 
-Gradient = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Floats]
+Gradient = Callable[[Array, Array], Floats]
 
 
 def loss_gradient(model: Any, problem: Problem) -> Gradient:
@@ -24,7 +23,7 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
 
     Returns:
-        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `data.base.tables.targets`
+        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `datasets.tables.targets`
         gives them, or masks (n, side, side, 1), whose void pixels do not count: float32, in the shape of the images.
     """
     import keras
@@ -50,12 +49,12 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     return lambda images, targets: gradient(images.astype(np.float32), targets.astype(np.float32)).numpy()
 
 
-def fgsm(images: Pixels, gradient: Callable[[npt.NDArray[Any]], Floats], epsilon: int) -> Pixels:
+def fgsm(images: Pixels, gradient: Callable[[Array], Floats], epsilon: int) -> Pixels:
     """One step of ε along the sign of the gradient; see `attack`."""
     return _to_pixels(images + epsilon * np.sign(gradient(images)))
 
 
-def pgd(images: Pixels, gradient: Callable[[npt.NDArray[Any]], Floats], epsilon: int, steps: int, seed: int) -> Pixels:
+def pgd(images: Pixels, gradient: Callable[[Array], Floats], epsilon: int, steps: int, seed: int) -> Pixels:
     """Steps of 2.5 ε / `steps` along the sign of the gradient, from a random start within ε; see `attack`."""
     low, high = np.maximum(images - float(epsilon), 0), np.minimum(images + float(epsilon), 255)
     start = [random_of(image, seed).uniform(-epsilon, epsilon, image.shape) for image in images]
@@ -66,7 +65,7 @@ def pgd(images: Pixels, gradient: Callable[[npt.NDArray[Any]], Floats], epsilon:
 
 
 def attack(
-    images: Pixels, targets: npt.NDArray[Any], gradient: Gradient, name: Attack, epsilon: int, steps: int, seed: int
+    images: Pixels, targets: Array, gradient: Gradient, name: Attack, epsilon: int, steps: int, seed: int
 ) -> Pixels:
     """Attacks images.
 
@@ -86,7 +85,7 @@ def attack(
         return images
     direction = -1 if name.startswith("targeted") else 1
 
-    def uphill(pixels: npt.NDArray[Any]) -> Floats:
+    def uphill(pixels: Array) -> Floats:
         return direction * gradient(pixels, targets)
 
     if name.endswith("fgsm"):
@@ -98,12 +97,12 @@ def _to_pixels(values: Floats) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> npt.NDArray[Any]:
+def goals(truth: Array, probabilities: Floats, problem: Problem) -> Array:
     """What a targeted attack aims at: the least likely wrong class of each image, of segmentation of each pixel, or
     for a multilabel problem the opposite of each label.
 
     Args:
-        truth: see `data.base.tables.targets`; or masks (n, side, side, 1).
+        truth: see `datasets.tables.targets`; or masks (n, side, side, 1).
         probabilities: (n, classes) of the untouched images; or (n, side, side, classes).
         problem: the kind of problem.
 
@@ -114,5 +113,5 @@ def goals(truth: npt.NDArray[Any], probabilities: Floats, problem: Problem) -> n
         return 1 - truth
     wrong, is_void = probabilities.astype(float), truth >= probabilities.shape[-1]
     np.put_along_axis(wrong, np.where(is_void, 0, truth).astype(np.intp), np.inf, axis=-1)
-    least: npt.NDArray[Any] = np.where(is_void, truth, wrong.argmin(axis=-1, keepdims=True)).astype(truth.dtype)
+    least: Array = np.where(is_void, truth, wrong.argmin(axis=-1, keepdims=True)).astype(truth.dtype)
     return least

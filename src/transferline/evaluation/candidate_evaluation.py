@@ -10,6 +10,7 @@ from transferline.atomic_files import completed_folder, write_json
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
+from transferline.evaluation.changed_images import Subject
 from transferline.evaluation.classification_pictures import (
     plot_confusion,
     plot_gallery,
@@ -21,7 +22,6 @@ from transferline.evaluation.multilabel_pictures import draw_multilabel
 from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.scoring import loaded, metrics_of, score
 from transferline.evaluation.segmentation_pictures import draw_segmentation
-from transferline.evaluation.trials import Subject
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -53,7 +53,9 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
     return pd.concat([validation, test], ignore_index=True)
 
 
-def draw(predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path) -> None:
+def draw_pictures(
+    predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path
+) -> None:
     """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
     and gallery, or what `draw_multilabel` or `draw_segmentation` draws."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
@@ -93,12 +95,12 @@ def evaluate_model(
     """
     card, model = read_card(model_folder), loaded(model_folder, (model_folder / LITE_FILE).stat().st_mtime_ns)
     summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    check_parity(model, card, model_folder)
+    check_parity(model.probabilities, card, model_folder)
     predictions = score(model_folder, raw, rows, compute)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     sizes = {"size_bytes": (model_folder / LITE_FILE).stat().st_size, "training_seconds": summary["seconds"]}
     write_json(folder / "latency.json", measure_latency(model, card) | sizes)
-    draw(predictions, model, card, raw, params, folder)
+    draw_pictures(predictions, model, card, raw, params, folder)
     of_splits = {
         split: metrics_of(part, card.classes, params, card.problem)
         for split, part in predictions.groupby("split", sort=False)

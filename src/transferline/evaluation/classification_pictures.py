@@ -1,12 +1,11 @@
 """Pictures of predictions: confusion matrix, reliability diagram, gallery of mistakes."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Array, Flags, Floats, Pixels
 from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.metrics.classification import BINS, calibration_bins, expected_calibration_error
 from transferline.plots import BLUE, GREY, ORANGE, picture
@@ -20,7 +19,7 @@ def short(name: str) -> str:
     return name if len(name) <= 22 else name[:21] + "…"
 
 
-def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...], title: str, path: Path) -> None:
+def plot_confusion(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -> None:
     """Draws a confusion matrix: colour is the share of the true class (row), the number is the count of images.
 
     Args:
@@ -49,8 +48,8 @@ def plot_confusion(matrix: npt.NDArray[np.integer[Any]], classes: tuple[str, ...
 
 
 def plot_reliability(
-    confidence: npt.NDArray[np.floating[Any]],
-    correct: npt.NDArray[np.bool_],
+    confidence: Floats,
+    correct: Flags,
     title: str,
     path: Path,
     names: tuple[str, str, str] = ("confidence", "accuracy", "images"),
@@ -81,7 +80,7 @@ def worst_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
     return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)
 
 
-def plot_gallery(images: npt.NDArray[np.uint8], mistakes: pd.DataFrame, title: str, path: Path) -> None:
+def plot_gallery(images: Pixels, mistakes: pd.DataFrame, title: str, path: Path) -> None:
     """Draws wrongly classified images with the true class, the predicted class and its probability.
 
     Args:

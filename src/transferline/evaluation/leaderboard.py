@@ -17,7 +17,7 @@ PHASES = get_args(Phase)
 
 
 @dataclass(frozen=True)
-class Entry:
+class EvaluatedModel:
     """One evaluated model.
 
     Attributes:
@@ -49,7 +49,7 @@ class Entry:
         return value
 
 
-def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[Entry]:
+def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedModel]:
     """Reads `<folder>/<candidate>/<phase>/` for the candidates named; others that lie there are ignored.
 
     Raises:
@@ -67,11 +67,11 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[Entry]:
             metrics, latency = (
                 json.loads((own / name).read_text("utf-8")) for name in ("metrics.json", "latency.json")
             )
-            entries.append(Entry(own, candidate, phase, metrics, latency))
+            entries.append(EvaluatedModel(own, candidate, phase, metrics, latency))
     return entries
 
 
-def ranking(entries: list[Entry], metric: str) -> list[Entry]:
+def ranking(entries: list[EvaluatedModel], metric: str) -> list[EvaluatedModel]:
     """Sorts entries, the best first: by the validation metric, then by the lower validation log loss, the simpler
     phase and the name.
 
@@ -83,7 +83,7 @@ def ranking(entries: list[Entry], metric: str) -> list[Entry]:
             f"select.metric is {metric}, but no candidate has it, because validation lacks a class; choose another one"
         )
 
-    def place(entry: Entry) -> tuple[float, float, int, str]:
+    def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
         value, loss = entry.figure("validation", metric), entry.metrics["validation"]["log_loss"]
         penalty = math.inf if value is None else value if metric in LOSSES else -value
         return penalty, loss, PHASES.index(entry.phase), entry.candidate
@@ -95,14 +95,14 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _with_interval(entry: Entry, split: str, metric: str) -> str:
+def _with_interval(entry: EvaluatedModel, split: str, metric: str) -> str:
     if split not in entry.metrics:
         return "no such split"
     value, low, high = (entry.figure(split, metric + end) for end in ("", "_low", "_high"))
     return "" if value is None else f"{_number(value)} [{_number(low)}, {_number(high)}]"
 
 
-def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
+def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
     split = "test" if "test" in entry.metrics else "validation"
     shown = dict.fromkeys((metric, entry.headline))
     others = [name for name in ("log_loss", "expected_calibration_error") if name not in shown]
@@ -123,12 +123,12 @@ def _row(entry: Entry, metric: str, chosen: bool) -> dict[str, str]:
     }
 
 
-def _change(before: Entry, after: Entry, split: str, metric: str) -> str:
+def _change(before: EvaluatedModel, after: EvaluatedModel, split: str, metric: str) -> str:
     figures = [_number(entry.figure(split, metric)) for entry in (before, after)]
     return f"{split} {metric} {' → '.join(figures)}"
 
 
-def _fine_tuning(head: Entry, tuned: Entry, metric: str) -> str:
+def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, metric: str) -> str:
     verdict = "helped" if ranking([head, tuned], metric)[0] is tuned else "did not help"
     is_even = head.figure("validation", metric) == tuned.figure("validation", metric)
     told = "log_loss" if is_even else metric  # what decided between the two
@@ -136,7 +136,7 @@ def _fine_tuning(head: Entry, tuned: Entry, metric: str) -> str:
     return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
 
 
-def _even(ranked: list[Entry], metric: str) -> list[str]:
+def _even(ranked: list[EvaluatedModel], metric: str) -> list[str]:
     """What decided where the best entry has equals."""
     even = [entry for entry in ranked if entry.figure("validation", metric) == ranked[0].figure("validation", metric)]
     losses = ", ".join(f"{entry.name} {_number(entry.figure('validation', 'log_loss'))}" for entry in even)
@@ -144,7 +144,7 @@ def _even(ranked: list[Entry], metric: str) -> list[str]:
     return [told] if len(even) > 1 else []
 
 
-def _floor(ranked: list[Entry], metric: str) -> str:
+def _floor(ranked: list[EvaluatedModel], metric: str) -> str:
     floors = {entry.candidate: entry.metrics["floor"] for entry in ranked}
     majority = next(iter(floors.values()))[f"majority_{metric}"]
     untrained = ", ".join(f"{name} {floor[f'untrained_{metric}']:.4f}" for name, floor in floors.items())
@@ -152,7 +152,7 @@ def _floor(ranked: list[Entry], metric: str) -> str:
     return f"- Floor, as validation {metric}: {always} {majority:.4f}; untrained {untrained}."
 
 
-def markdown(ranked: list[Entry], metric: str) -> str:
+def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     """The leaderboard as a Markdown page, from `ranking`'s result."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
@@ -172,7 +172,7 @@ def markdown(ranked: list[Entry], metric: str) -> str:
     return "\n".join(page) + "\n"
 
 
-def plot_leaderboard(ranked: list[Entry], metric: str, path: Path) -> None:
+def plot_leaderboard(ranked: list[EvaluatedModel], metric: str, path: Path) -> None:
     """Draws the metric of validation and test with its intervals, the selected model on top."""
     with picture(path, 8, 1.6 + 0.55 * len(ranked)) as figure:
         axes = figure.subplots()

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Counts, Flags, Floats, Pixels, Positions
 from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.datasets.images import read_batch
 from transferline.evaluation.classification_pictures import GALLERY_COLUMNS, plot_confusion, plot_reliability, short
 from transferline.evaluation.scoring import class_columns, label_flags
-from transferline.metrics.multilabel import pair_losses, per_class
+from transferline.metrics.multilabel import metrics_by_label, pair_losses
 from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, GREY, ORANGE, picture
 
@@ -33,7 +32,7 @@ def draw_multilabel(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path,
     """
     truth, given = (label_flags(shown[name], card.classes, card.problem) for name in ("label", "predicted"))
     values = class_columns(shown, card.classes)
-    plot_classes(truth, given, values, card, title, folder / "classes.png")
+    plot_average_precisions(truth, given, values, card, title, folder / "classes.png")
     plot_precision_recall(truth, given, values, card.classes, title, folder / "precision_recall.png")
     named = (*card.classes, NONE)
     plot_confusion(replacements(truth, given), named, f"{title}\nlabels in place of others", folder / "confusion.png")
@@ -45,11 +44,11 @@ def draw_multilabel(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path,
     plot_labelled(images, captions, title, folder / "gallery.png")
 
 
-def plot_classes(
+def plot_average_precisions(
     truth: Flags, predicted: Flags, probabilities: Floats, card: ModelCard, title: str, path: Path
 ) -> None:
     """Draws the average precision of each class, the highest on top, against chance, with support and threshold."""
-    table = pd.DataFrame(per_class(truth, predicted, probabilities, card.classes)).T.astype(float)
+    table = pd.DataFrame(metrics_by_label(truth, predicted, probabilities, card.classes)).T.astype(float)
     table = table.assign(threshold=card.thresholds).sort_values("average_precision", na_position="first")
     places = range(len(table))
     with picture(path, 8, 1.8 + 0.3 * len(table)) as figure:
@@ -92,7 +91,7 @@ def plot_precision_recall(
         figure.legend(loc="outside right upper", title="points: at the thresholds", fontsize=8)
 
 
-def replacements(truth: Flags, predicted: Flags) -> npt.NDArray[np.int64]:
+def replacements(truth: Flags, predicted: Flags) -> Counts:
     """Which label is predicted in place of which: (classes + 1, classes + 1) counts, the last for none.
 
     Found labels stand on the diagonal. Every missing label of an image is paired with every wrong one; where there is
@@ -101,12 +100,12 @@ def replacements(truth: Flags, predicted: Flags) -> npt.NDArray[np.int64]:
     hit, missing, wrong = truth & predicted, truth & ~predicted, predicted & ~truth
     rows = np.column_stack([missing, wrong.any(axis=1) & ~missing.any(axis=1)]).astype(np.int64)
     columns = np.column_stack([wrong, missing.any(axis=1) & ~wrong.any(axis=1)]).astype(np.int64)
-    found: npt.NDArray[np.int64] = rows.T @ columns
+    found: Counts = rows.T @ columns
     found[np.diag_indices(truth.shape[1])] += hit.sum(axis=0)
     return found
 
 
-def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: int) -> npt.NDArray[np.intp]:
+def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: int) -> Positions:
     """The positions of the `most` images with a wrong or missing label that have the highest loss, the worst first."""
     losses = np.where((truth != predicted).any(axis=1), pair_losses(truth, probabilities).mean(axis=1), -1)
     order = np.argsort(-losses, kind="stable")[:most]
@@ -131,7 +130,7 @@ def label_lines(
     return lines if left_out <= 0 else [*lines[: MOST_LABELS - 1], (f"and {left_out + 1} more", GREY)]
 
 
-def plot_labelled(images: npt.NDArray[np.uint8], captions: list[list[tuple[str, str]]], title: str, path: Path) -> None:
+def plot_labelled(images: Pixels, captions: list[list[tuple[str, str]]], title: str, path: Path) -> None:
     """Draws images with coloured lines of text below each of them.
 
     Args:

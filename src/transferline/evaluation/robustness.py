@@ -12,9 +12,9 @@ from transferline.arrays import Floats, Pixels
 from transferline.datasets.tables import join_labels, targets
 from transferline.evaluation import robustness_pictures as pictures
 from transferline.evaluation.attacks import attack, goals, loss_gradient
+from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.evaluation.corruptions import SEVERITIES, corrupt
 from transferline.evaluation.scoring import class_columns, figures_of, label_flags
-from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.metrics.classification import share
 from transferline.metrics.headline import METRIC
 from transferline.metrics.resampling import Figure, average_precision, with_intervals
@@ -37,7 +37,7 @@ def evaluate_robustness(subject: Subject, wanted: Robustness, params: Evaluate, 
 def corruption_figures(
     subject: Subject, names: tuple[Corruption, ...], params: Evaluate, folder: Path
 ) -> dict[str, Any]:
-    """Tries corruptions at all severities; draws them into `folder` and writes `corruptions.csv`, see `class_table`.
+    """Tries corruptions at all severities; draws them into `folder`, writes `corruptions.csv` (`corruption_by_class`).
 
     Returns:
         `corruption_<metric>`, the mean of the problem's main metric (see `METRIC`) over corruptions and severities,
@@ -55,7 +55,7 @@ def corruption_figures(
     found = ask(subject, changes)
     figures = {trial: _figure(one, subject.card) for trial, one in found.items()}
     points = {trial: float(figure(np.ones((1, len(subject.rows))))[0]) for trial, figure in figures.items()}
-    by_class = class_table(found, subject.card)
+    by_class = corruption_by_class(found, subject.card)
     by_class.to_csv(folder / "corruptions.csv", index_label="class")
     pictures.plot_corruptions(points, by_class, subject, folder / "corruptions.png")
     pictures.draw_corrupted(subject, found[UNTOUCHED], changes, folder / "corruption_examples.png")
@@ -76,7 +76,7 @@ def _figure(found: pd.DataFrame, card: ModelCard) -> Figure:
     return figures_of(found, card.classes, card.problem)[METRIC[card.problem]]
 
 
-def class_table(found: dict[Trial, pd.DataFrame], card: ModelCard) -> pd.DataFrame:
+def corruption_by_class(found: dict[Trial, pd.DataFrame], card: ModelCard) -> pd.DataFrame:
     """Each class's recall, for a multilabel problem its average precision, for segmentation its IoU: a row per class, a
     column per corruption, mean over the severities, after one for the untouched images. NaN where no image has it."""
     columns: dict[str, list[Floats]] = {}

@@ -9,9 +9,9 @@ import pandas as pd
 
 from transferline.arrays import Pixels
 from transferline.datasets.contact_sheet import Tile, contact_sheet
+from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, examples, shown
 from transferline.evaluation.classification_pictures import short
 from transferline.evaluation.corruptions import GREY, SEVERITIES
-from transferline.evaluation.trials import UNTOUCHED, Batch, Subject, Trial, examples, shown
 from transferline.metrics.headline import METRIC
 from transferline.params import Adversarial
 from transferline.plots import BLUE, ORANGE, picture

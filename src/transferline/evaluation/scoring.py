@@ -15,7 +15,7 @@ from transferline.metrics.classification import classification_metrics, single_l
 from transferline.metrics.multilabel import multilabel_figures, multilabel_metrics
 from transferline.metrics.resampling import Figure
 from transferline.metrics.segmentation import predict_masks, rate, segmentation_figures, segmentation_metrics
-from transferline.metrics.thresholds import decide
+from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import LITE_FILE, ModelCard, load_model, probabilities, read_card
 from transferline.params import Compute, Evaluate, Problem
 from transferline.progress import progress
@@ -59,7 +59,7 @@ def answers(values: Floats, card: ModelCard, rows: pd.DataFrame, raw: Path) -> p
     if card.thresholds is None:
         found["predicted"] = np.array(card.classes)[values.argmax(axis=1)]
     else:
-        found["predicted"] = join_labels(decide(values, card.thresholds, card.argmax_fallback), card.classes)
+        found["predicted"] = join_labels(decide_labels(values, card.thresholds, card.argmax_fallback), card.classes)
     found["confidence"] = values.max(axis=1)
     named = pd.DataFrame(values, columns=[PROBABILITY + name for name in card.classes])
     return pd.concat([found, named], axis=1)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Array, Float32s, Mask, Pixels
 from transferline.datasets.images import open_upright, read_batch
-from transferline.datasets.masks import VOID, Mask, colors, overlay, read_whole_mask, to_original
+from transferline.datasets.masks import VOID, colors, overlay, read_whole_mask, to_original
 from transferline.evaluation.classification_pictures import plot_confusion, short
 from transferline.metrics.segmentation import ious, mean_iou, pixel_accuracy, total_confusion
 from transferline.models.exported import ModelCard
@@ -25,7 +25,7 @@ def draw_segmentation(
     """Draws IoU by class, the confusion of pixels, and the best, median and worst images.
 
     Args:
-        shown: see `evaluation.base.segmentation.rate`.
+        shown: see `metrics.segmentation.rate`.
         model: is asked about the images of the gallery again.
         card: of the model.
         title: what is shown.
@@ -40,7 +40,7 @@ def draw_segmentation(
     plot_masks(chosen(shown, gallery), model, card, title, raw, folder / "gallery.png")
 
 
-def plot_ious(matrix: npt.NDArray[Any], classes: tuple[str, ...], title: str, path: Path) -> None:
+def plot_ious(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -> None:
     """Draws the IoU of each class, the highest on top, against its share of the pixels."""
     table = pd.DataFrame({"iou": ious(matrix), "share": matrix.sum(axis=1) / max(matrix.sum(), 1)}, index=list(classes))
     table = table.sort_values("iou", na_position="first")
@@ -83,7 +83,7 @@ def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw:
         legend(figure, card.classes)
 
 
-def _draw_row(axes: Any, row: Any, likely: npt.NDArray[np.float32], card: ModelCard, raw: Path) -> None:
+def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path) -> None:
     picture_of_file = open_upright(raw / row["path"], SHOWN_SIDE, "rgb")
     truth = read_whole_mask(raw / row["mask"], len(card.classes))
     said = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
@@ -95,9 +95,7 @@ def _draw_row(axes: Any, row: Any, likely: npt.NDArray[np.float32], card: ModelC
     axes[0].set_xlabel(Path(row["path"]).name[-40:], fontsize=6)
 
 
-def _overlays(
-    pixels: npt.NDArray[np.uint8], truth: Mask, said: Mask, classes: tuple[str, ...]
-) -> list[npt.NDArray[np.uint8]]:
+def _overlays(pixels: Pixels, truth: Mask, said: Mask, classes: tuple[str, ...]) -> list[Pixels]:
     errors = np.broadcast_to(pixels.mean(axis=-1, keepdims=True) * 0.5 + 110, pixels.shape).astype(np.uint8).copy()
     errors[(truth != said) & (truth != VOID)] = RED
     errors[truth == VOID] = 90

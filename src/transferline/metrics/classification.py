@@ -3,18 +3,15 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import ClassNames, Flags, Floats
 from transferline.metrics import resampling
 from transferline.metrics.resampling import Figure, mean_of, mean_over_classes, with_intervals
 from transferline.params import Evaluate
 
 BINS = 15
 LOSSES = ("log_loss", "hamming_loss")
-
-Labels = npt.NDArray[np.str_]
 
 
 def share(name: str, flags: Flags, params: Evaluate) -> dict[str, float]:
@@ -63,7 +60,7 @@ def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
     return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))
 
 
-def log_losses(labels: Labels, probabilities: Floats, classes: tuple[str, ...]) -> Floats:
+def log_losses(labels: ClassNames, probabilities: Floats, classes: tuple[str, ...]) -> Floats:
     """-ln(probability of the true class) of each image, (n,); a class that `classes` lacks has the probability 0.
 
     Probabilities are clipped at float32's epsilon, as in scikit-learn, whose own function takes no unknown label.
@@ -73,8 +70,8 @@ def log_losses(labels: Labels, probabilities: Floats, classes: tuple[str, ...]) 
     return losses
 
 
-def per_class(
-    labels: Labels, predicted: Labels, probabilities: Floats, classes: tuple[str, ...]
+def metrics_by_class(
+    labels: ClassNames, predicted: ClassNames, probabilities: Floats, classes: tuple[str, ...]
 ) -> dict[str, dict[str, float | None]]:
     """Precision, recall, F1, support and one-vs-rest ROC AUC of each class.
 
@@ -91,7 +88,7 @@ def per_class(
 
 
 def single_label_figures(
-    labels: Labels, predicted: Labels, probabilities: Floats, classes: tuple[str, ...]
+    labels: ClassNames, predicted: ClassNames, probabilities: Floats, classes: tuple[str, ...]
 ) -> dict[str, Figure]:
     """Accuracy, balanced accuracy, macro F1, log loss and ROC AUC as functions of the images' weights.
 
@@ -111,8 +108,8 @@ def single_label_figures(
 
 
 def classification_metrics(
-    labels: Labels,
-    predicted: Labels,
+    labels: ClassNames,
+    predicted: ClassNames,
     confidence: Floats,
     probabilities: Floats,
     classes: tuple[str, ...],
@@ -140,5 +137,5 @@ def classification_metrics(
         **share("accuracy", correct, params),
         **with_intervals(figures, len(labels), params),
         "expected_calibration_error": expected_calibration_error(confidence, correct),
-        "per_class": per_class(labels, predicted, probabilities, classes),
+        "per_class": metrics_by_class(labels, predicted, probabilities, classes),
     }

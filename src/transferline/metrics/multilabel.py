@@ -42,7 +42,7 @@ def multilabel_figures(truth: Flags, predicted: Flags, probabilities: Floats) ->
     }
 
 
-def per_class(
+def metrics_by_label(
     truth: Flags, predicted: Flags, probabilities: Floats, classes: tuple[str, ...]
 ) -> dict[str, dict[str, float | None]]:
     """Average precision, precision, recall, F1, support and ROC AUC of each class.
@@ -90,5 +90,5 @@ def multilabel_metrics(
         **with_intervals(figures, len(truth), params),
         **share("subset_accuracy", (truth == predicted).all(axis=1), params),
         "expected_calibration_error": expected_calibration_error(probabilities.ravel(), truth.ravel()),
-        "per_class": per_class(truth, predicted, probabilities, classes),
+        "per_class": metrics_by_label(truth, predicted, probabilities, classes),
     }

@@ -6,12 +6,10 @@ NaN where it is not defined.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Array, Flags, Floats
 from transferline.params import Evaluate
 
 MOST_WEIGHTS = 500_000
@@ -19,7 +17,7 @@ MOST_WEIGHTS = 500_000
 Figure = Callable[[Floats], Floats]
 
 
-def mean_of(values: npt.NDArray[Any]) -> Figure:
+def mean_of(values: Array) -> Figure:
     """The mean of one value per image, (n,)."""
     return lambda weights: weights @ values / weights.sum(axis=1)
 

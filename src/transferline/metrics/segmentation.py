@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Counts, Floats
+from transferline.arrays import Array, Counts, Flags, Floats, Mask
 from transferline.datasets.images import read_batches
-from transferline.datasets.masks import VOID, Mask, read_whole_mask, to_original
+from transferline.datasets.masks import VOID, read_whole_mask, to_original
 from transferline.datasets.tables import SEPARATOR
 from transferline.metrics.resampling import Figure, with_intervals
 from transferline.models.exported import ModelCard
@@ -23,7 +22,7 @@ BATCH_SIZE = 8
 TOLERANCE = 0.0075  # of the image's diagonal, for boundaries
 
 
-def confusion(truth: npt.NDArray[Any], said: npt.NDArray[Any], classes: int) -> Counts:
+def pixel_confusion(truth: Array, said: Array, classes: int) -> Counts:
     """Pixels by true class and by what is said of them, (classes, classes + 1); the last column is of other classes.
 
     Args:
@@ -36,16 +35,16 @@ def confusion(truth: npt.NDArray[Any], said: npt.NDArray[Any], classes: int) -> 
     return np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
-def ious(matrix: npt.NDArray[Any]) -> Floats:
-    """Intersection over union of each class, (…, classes), from `confusion` (…, classes, classes + 1); NaN for a class
-    that neither the truth nor the answer holds."""
+def ious(matrix: Array) -> Floats:
+    """Intersection over union of each class, (…, classes), from `pixel_confusion` (…, classes, classes + 1); NaN for a
+    class that neither the truth nor the answer holds."""
     square = matrix[..., :-1]
     hits = np.diagonal(square, axis1=-2, axis2=-1)
     union = matrix.sum(axis=-1) + square.sum(axis=-2) - hits
     return np.where(union > 0, hits / np.maximum(union, 1), np.nan)
 
 
-def mean_iou(matrix: npt.NDArray[Any]) -> Floats:
+def mean_iou(matrix: Array) -> Floats:
     """The mean of `ious` over the classes that have one, (…)."""
     values = ious(matrix)
     known = ~np.isnan(values)
@@ -53,7 +52,7 @@ def mean_iou(matrix: npt.NDArray[Any]) -> Floats:
     return mean
 
 
-def pixel_accuracy(matrix: npt.NDArray[Any]) -> Floats:
+def pixel_accuracy(matrix: Array) -> Floats:
     """The share of the pixels that are right, (…)."""
     hits: Floats = np.trace(matrix[..., :-1], axis1=-2, axis2=-1) / np.maximum(matrix.sum(axis=(-2, -1)), 1)
     return hits
@@ -81,21 +80,21 @@ def boundary_f(truth: Mask, said: Mask, classes: int) -> float:
     return float(np.mean(values)) if values else 1.0
 
 
-def _outline(region: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _outline(region: Flags) -> Flags:
     """The pixels of a region that have another one beside them; the image's border is no outline."""
     padded = np.pad(region, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return region & ~inner
 
 
-def _agreement(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_], reach: int) -> float:
+def _agreement(one: Flags, other: Flags, reach: int) -> float:
     if not (one.any() and other.any()):
         return 0.0
     recall, precision = (_share_near(*pair, reach) for pair in ((one, other), (other, one)))
     return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
 
 
-def _share_near(outline: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_], reach: int) -> float:
+def _share_near(outline: Flags, other: Flags, reach: int) -> float:
     from scipy.ndimage import distance_transform_edt
 
     return float((distance_transform_edt(~other)[outline] <= reach).mean())
@@ -163,7 +162,7 @@ def _compare(truth: Mask, likely: Floats, names: tuple[str, ...], with_outlines:
     said = likely.argmax(axis=-1).astype(np.uint8)
     known = truth < len(names)
     of_truth = np.take_along_axis(likely[known], truth[known][:, None].astype(np.intp), axis=-1)
-    matrix = confusion(truth, said, len(names))
+    matrix = pixel_confusion(truth, said, len(names))
     return {
         "predicted": SEPARATOR.join(name for number, name in enumerate(names) if (said == number).any()),
         "confidence": float(likely.max(axis=-1).mean()),
@@ -177,7 +176,7 @@ def _compare(truth: Mask, likely: Floats, names: tuple[str, ...], with_outlines:
 
 
 def total_confusion(predictions: pd.DataFrame, classes: int) -> Counts:
-    """The pixels of all images of `rate`'s result, see `confusion`."""
+    """The pixels of all images of `rate`'s result, see `pixel_confusion`."""
     total: Counts = np.sum(predictions["confusion"].tolist(), axis=0, dtype=np.int64)
     return total.reshape(classes, classes + 1)
 

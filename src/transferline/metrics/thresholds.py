@@ -1,17 +1,14 @@
 """From which probability on a label of a multilabel problem counts as present. Needs no TensorFlow."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Array, Flags, Floats
 from transferline.params import Thresholds
 
 WITHOUT_POSITIVES = 0.5
 
 
-def choose(truth: npt.NDArray[Any], probabilities: Floats, params: Thresholds) -> tuple[float, ...]:
+def choose_thresholds(truth: Array, probabilities: Floats, params: Thresholds) -> tuple[float, ...]:
     """The threshold of each class.
 
     Args:
@@ -51,7 +48,7 @@ def best_f1(truth: Flags, probabilities: Floats) -> float:
     return float((lower[widest] + upper[widest]) / 2)
 
 
-def decide(probabilities: Floats, thresholds: tuple[float, ...], argmax_fallback: bool) -> Flags:
+def decide_labels(probabilities: Floats, thresholds: tuple[float, ...], argmax_fallback: bool) -> Flags:
     """Which labels count as present: (n, classes) bool.
 
     Args:

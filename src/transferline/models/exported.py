@@ -4,14 +4,14 @@ Both of its files take raw uint8 images: `model.keras`, to go on training, and `
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from transferline.arrays import Floats, Pixels
+from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
 from transferline.params import Image, Problem
@@ -79,23 +79,23 @@ def load_keras_model(folder: Path) -> Any:
     return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
 
 
-def both_columns(output: Any) -> Floats:
+def both_columns(output: Any) -> Float32s:
     """A Keras model's output as probabilities of all classes, (n, classes) float32: the single one of a binary model is
     spread over two columns."""
     output = np.asarray(output, np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
-def probabilities(model: LiteModel, batches: Iterable[Pixels]) -> Floats:
+def probabilities(model: LiteModel, batches: Iterable[Pixels]) -> Float32s:
     """Those of at least one batch, one after the other: (n, classes) float32, see `LiteModel`."""
     return np.concatenate([model.probabilities(images) for images in batches])
 
 
-def check_parity(model: LiteModel, card: ModelCard, folder: Path) -> None:
+def check_parity(predict: Callable[[Pixels], Any], card: ModelCard, folder: Path) -> None:
     """Compares an exported model with what the trained Keras model predicted for some images.
 
     Args:
-        model: the exported model.
+        predict: gives the exported model's probabilities for images.
         card: its card.
         folder: holds `parity.npz` with images (n, size, size, channels) uint8 and probabilities (n, classes) float32.
 
@@ -104,7 +104,7 @@ def check_parity(model: LiteModel, card: ModelCard, folder: Path) -> None:
     """
     with np.load(folder / PARITY_FILE) as stored:
         images, trained = stored["images"], stored["probabilities"]
-    difference = float(np.abs(model.probabilities(images) - trained).max())
+    difference = float(np.abs(predict(images) - trained).max())
     if np.isnan(difference) or difference > PARITY:
         raise TransferlineError(
             f"{folder / LITE_FILE}: the exported {card.phase} model of {card.candidate} differs from the trained one "

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class BackboneEntry(NamedTuple):
     """Where a backbone comes from and the smallest image side in pixels that it takes."""
 
     module: str
@@ -11,11 +11,11 @@ class Entry(NamedTuple):
     min_side: int = 32
 
 
-def _family(module: str, constructors: dict[str, str], min_side: int = 32) -> dict[str, Entry]:
-    return {name: Entry(module, constructor, min_side) for name, constructor in constructors.items()}
+def _family(module: str, constructors: dict[str, str], min_side: int = 32) -> dict[str, BackboneEntry]:
+    return {name: BackboneEntry(module, constructor, min_side) for name, constructor in constructors.items()}
 
 
-BACKBONES: dict[str, Entry] = {
+BACKBONES: dict[str, BackboneEntry] = {
     **_family("transferline.models.efficientnet_lite0", {"efficientnet_lite0": "EfficientNetLite0"}),
     **_family("keras.applications.mobilenet", {"mobilenet": "MobileNet"}),
     **_family("keras.applications.mobilenet_v2", {"mobilenet_v2": "MobileNetV2"}),

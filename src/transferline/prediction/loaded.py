@@ -11,7 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import Prediction, predict
+from transferline.prediction.predict import Prediction, predict_images
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LoadedModel:
         if faults := [f"[{place}]: {fault}" for place, image in enumerate(images) if (fault := _fault(image))]:
             raise TransferlineError("these are no images: " + "; ".join(faults))
         named = [image if isinstance(image, np.ndarray) else Path(image) for image in images]
-        return list(predict(self.card, self.model, named))
+        return list(predict_images(self.card, self.model, named))
 
 
 def load_named(model: str | Path, project: Path | None) -> LoadedModel:

@@ -11,11 +11,13 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
+from transferline.arrays import Mask
 from transferline.datasets.images import open_upright, read_image
-from transferline.datasets.masks import Mask, overlay, to_original, write_mask
+from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.rle import encode
+from transferline.run_length_encoding import encode
+from transferline.text import first_of
 
 OVERLAYS = "overlays"
 MOST_NAMED, TEXT_SHARE = 10, 0.005
@@ -55,7 +57,7 @@ class Writer:
             self._rows.writerow(["Id", "Class", "Runs"])
 
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
-        """Writes one mask; of run-length encoding a row for each class that it holds (see `rle.py`)."""
+        """Writes one mask; of run-length encoding a row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
             write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
             drawn = overlay(pixels, mask, self._card.classes)
@@ -73,8 +75,9 @@ def require_names(paths: Sequence[Path]) -> None:
     """
     twice = [name for name, count in Counter(path.stem for path in paths).items() if count > 1]
     if twice:
-        named = ", ".join(twice[:MOST_NAMED]) + (f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else "")
-        raise TransferlineError(f"masks and rows need names of their own, but several files are called {named}")
+        raise TransferlineError(
+            f"masks and rows need names of their own, but several files are called {first_of(twice, MOST_NAMED)}"
+        )
 
 
 def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:
@@ -94,7 +97,7 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
         yield Segmented(str(path), dict(sorted(shares.items(), key=lambda pair: -pair[1])), None)
 
 
-def as_text(found: Sequence[Segmented]) -> str:
+def shares_as_text(found: Sequence[Segmented]) -> str:
     """A line for each file that could be read: the classes with half a percent of its pixels or more, and the path."""
     lines = []
     for one in found:
@@ -103,7 +106,7 @@ def as_text(found: Sequence[Segmented]) -> str:
     return "\n".join(lines)
 
 
-def as_json(found: Sequence[Segmented]) -> str:
+def shares_as_json(found: Sequence[Segmented]) -> str:
     """All of it."""
     return json.dumps([asdict(one) for one in found], indent=2)
 

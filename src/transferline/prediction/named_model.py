@@ -9,7 +9,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
 
-IMAGENET = "imagenet:"
+IMAGENET, CHAMPION = "imagenet:", "champion"
 
 
 def open_model(name: str, project: Path | None = None) -> tuple[ModelCard, LiteModel]:
@@ -39,10 +39,14 @@ def open_model(name: str, project: Path | None = None) -> tuple[ModelCard, LiteM
 
 def _registered(name: str, start: Path) -> Path:
     from transferline.params import load_params
-    from transferline.registry.models import named_model
-    from transferline.registry.tracking import connect
+    from transferline.registry.champion import cached_champion
 
     root = environment.project_root(start.resolve())
     environment.prepare(root)
     params = load_params(root / "params.yaml")
+    if name == CHAMPION and (folder := cached_champion(params.record, root, params.promote.model_name)):
+        return folder
+    from transferline.registry.registered_models import named_model  # MLflow takes seconds to import
+    from transferline.registry.tracking import connect
+
     return named_model(connect(params.record, root), params, root, name)

@@ -9,10 +9,13 @@ from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import MOST_CLASSES, Prediction
-from transferline.rle import encode
+from transferline.run_length_encoding import encode
+from transferline.text import first_of
+
+NAMED = 10  # files in a message
 
 
-def as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
+def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
     """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
     readable = [found for found in predictions if not found.error]
     given = [_shown(found, found.labels) or "no label" for found in readable]
@@ -43,7 +46,7 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
 
 def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
     """Writes a table as Kaggle takes it: a row for each image, its `Id` the file's name without suffix, `Predicted` the
-    zeros and ones of the classes, in the card's order, run-length encoded (see `rle.py`).
+    zeros and ones of the classes, in the card's order, run-length encoded (see `run_length_encoding.py`).
 
     Raises:
         TransferlineError: two files have the same name, or one could not be read.
@@ -52,15 +55,15 @@ def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: P
     twice = [name for name, count in names.items() if count > 1]
     unread = [found.path for found in predictions if found.error]
     if twice:
-        raise TransferlineError(f"{path}: rows need names of their own, but several files are called {_some(twice)}")
+        raise TransferlineError(
+            f"{path}: rows need names of their own, but several files are called {first_of(twice, NAMED)}"
+        )
     if unread:
-        raise TransferlineError(f"{path}: there is no answer for what cannot be read as an image: {_some(unread)}")
+        raise TransferlineError(
+            f"{path}: there is no answer for what cannot be read as an image: {first_of(unread, NAMED)}"
+        )
     rows = [[Path(found.path).stem, encode([name in found.labels for name in card.classes])] for found in predictions]
     _write([["Id", "Predicted"], *rows], path)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _write(rows: Iterable[Iterable[object]], path: Path) -> None:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from transferline import params
-from transferline.arrays import Pixels
+from transferline.arrays import Float32s, Pixels
 from transferline.datasets.images import IMAGE_SUFFIXES, read_image, read_pixels
 from transferline.errors import TransferlineError
-from transferline.metrics.thresholds import decide
+from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 
@@ -64,7 +63,7 @@ def find_images(sources: list[str]) -> list[Path]:
     return list(found)
 
 
-def predict(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) -> Iterator[Prediction]:
+def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) -> Iterator[Prediction]:
     """Yields a prediction for each image, in order; a file that is not an image gets an error instead of a label.
 
     Args:
@@ -86,14 +85,14 @@ def predict(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) 
                     yield prediction_of(name, card, next(rows))
 
 
-def prediction_of(path: str | Path, card: ModelCard, row: npt.NDArray[np.float32]) -> Prediction:
+def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
     """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
     if card.thresholds is None:
         labels = order[:1]
     else:
-        labels = np.flatnonzero(decide(row[None], card.thresholds, card.argmax_fallback)[0])
+        labels = np.flatnonzero(decide_labels(row[None], card.thresholds, card.argmax_fallback)[0])
     return Prediction(
         str(path),
         card.classes[order[0]],

@@ -10,22 +10,32 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.registry import gates
-from transferline.registry.comparison import Loaded, Scored, compare, latencies, load, score_model
 from transferline.registry.decision_report import Case
-from transferline.registry.models import download, fetch
+from transferline.registry.model_comparison import (
+    Comparison,
+    LoadedModel,
+    Scored,
+    compare_models,
+    latencies,
+    load_with_card,
+    score_model,
+)
+from transferline.registry.registered_models import download_version, fetch_version
 from transferline.registry.trained_data import read_trained_data, trained_data
 from transferline.registry.version_files import EVALUATION, ORIGIN
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+Contender = tuple[Path, LoadedModel, Path]  # a model's folder, what is in it, the figures of its own evaluation
 
-def decide(
+
+def decide_promotion(
     params: Params,
     root: Path,
     table: ImageTable,
     folder: Path,
-    loaded: Loaded,
+    loaded: LoadedModel,
     evaluation: Path,
     version: "ModelVersion | None",
     force: str | None,
@@ -45,36 +55,18 @@ def decide(
     Raises:
         TransferlineError: `select.metric` or a limit has no figure.
     """
-    rows, metric, limits = table.of_split("test"), params.select.metric, params.promote
-
-    folders, models, scored = {folder: evaluation / "metrics.json"}, [loaded], []
+    contenders: list[Contender] = [(folder, loaded, evaluation / "metrics.json")]
     if version:
-        fetched = fetch(version, root)
-        folders[fetched] = download(version) / ORIGIN / EVALUATION
-        models.append(load(fetched))
-    for (place, own), loaded, latency in zip(folders.items(), models, latencies(models), strict=True):
-        raw = root / RAW / params.data.dataset
-        scored.append(score_model(place, loaded, raw, rows, table.classes, params.evaluate, own, latency))
-        _require(scored[-1], metric)
-    challenger, champion = scored[0], scored[1] if version else None
-    if champion:
-        change = compare(champion, challenger, table.classes, metric, limits.test, params.evaluate)
-        first = [
-            gates.improvement(change, champion, challenger, metric, limits),
-            gates.class_recall(change.classes, limits.max_class_drop, change.measure),
-        ]
-    else:
-        change, measure = None, "IoU" if params.data.problem == "segmentation" else "recall"
-        first = [
-            gates.first_value(challenger, metric, limits.min_value),
-            gates.Gate(gates.RECALL.format(measure), "not applicable", gates.NO_CHAMPION),
-        ]
-    clean = json.loads((root / VALIDATION_REPORT).read_text(encoding="utf-8"))["success"]
+        fetched, origin = fetch_version(version, root), download_version(version) / ORIGIN
+        contenders.append((fetched, load_with_card(fetched), origin / EVALUATION))
+    challenger, *others = _score(params, root, table, contenders)
+    champion = others[0] if others else None
+    change = _compare(params, table, champion, challenger) if champion else None
     judged = [
-        *first,
-        *gates.limits(limits, challenger, champion),
-        *gates.soundness(folder, *models[0]),
-        gates.clean_data(clean),
+        *_against_champion(params, challenger, champion, change),
+        *gates.limits(params.promote, challenger, champion),
+        *gates.soundness(folder, *loaded),
+        gates.clean_data(_is_accepted(root)),
         gates.all_classes(challenger, champion),
     ]
     failed = "; ".join(gate.sentence for gate in judged if gate.state == "failed")
@@ -89,10 +81,48 @@ def decide(
         champion=champion,
         change=change,
         version=str(version.version) if version else None,
-        test_set=hash_of_test_set(rows["sha256"]),
+        test_set=hash_of_test_set(table.of_split("test")["sha256"]),
         data=trained_data(root, params.data.dataset),
-        champion_data=read_trained_data(download(version) / ORIGIN) if version else None,
+        champion_data=read_trained_data(download_version(version) / ORIGIN) if version else None,
     )
+
+
+def _is_accepted(root: Path) -> bool:
+    """Whether `validate` accepted the data."""
+    return bool(json.loads((root / VALIDATION_REPORT).read_text(encoding="utf-8"))["success"])
+
+
+def _score(params: Params, root: Path, table: ImageTable, contenders: list[Contender]) -> list[Scored]:
+    """The contenders on the test set."""
+    rows, raw, scored = table.of_split("test"), root / RAW / params.data.dataset, []
+    speeds = latencies([loaded for _, loaded, _ in contenders])
+    for (folder, loaded, evaluation), latency in zip(contenders, speeds, strict=True):
+        one = score_model(folder, loaded, raw, rows, table.classes, params.evaluate, evaluation, latency)
+        _require(one, params.select.metric)
+        scored.append(one)
+    return scored
+
+
+def _compare(params: Params, table: ImageTable, champion: Scored, challenger: Scored) -> Comparison:
+    metric, test = params.select.metric, params.promote.test
+    return compare_models(champion, challenger, table.classes, metric, test, params.evaluate)
+
+
+def _against_champion(
+    params: Params, challenger: Scored, champion: Scored | None, change: Comparison | None
+) -> list[gates.Gate]:
+    """The gates that compare with the champion, or what stands for them where there is none."""
+    metric, limits = params.select.metric, params.promote
+    if champion and change:
+        return [
+            gates.improvement(change, champion, challenger, metric, limits),
+            gates.class_recall(change.classes, limits.max_class_drop, change.measure),
+        ]
+    measure = "IoU" if params.data.problem == "segmentation" else "recall"
+    return [
+        gates.first_value(challenger, metric, limits.min_value),
+        gates.Gate(gates.RECALL.format(measure), "not applicable", gates.NO_CHAMPION),
+    ]
 
 
 def _require(found: Scored, metric: str) -> None:

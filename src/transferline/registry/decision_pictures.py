@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from transferline.arrays import Positions
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.plots import BLUE, GREY, ORANGE, picture
-from transferline.registry.comparison import Change, Scored
+from transferline.registry.model_comparison import Comparison, Scored
 
 COLUMNS = 8
 
 
-def plot_gain(change: Change, metric: str, least: float, path: Path) -> None:
+def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None:
     """Draws the gain with its interval, against none at all and the least that is asked for."""
     with picture(path, 8, 1.7) as figure:
         axes = figure.subplots()
@@ -27,7 +27,7 @@ def plot_gain(change: Change, metric: str, least: float, path: Path) -> None:
         axes.set_xlim(-1.15 * ends - 1e-3, 1.15 * ends + 1e-3)
 
 
-def plot_classes(change: Change, allowed: float, path: Path) -> None:
+def plot_class_changes(change: Comparison, allowed: float, path: Path) -> None:
     """Draws by how much the recall (or IoU) of each class changes, with its interval, the greatest loss on top."""
     classes = sorted(change.classes, key=lambda one: -one.drop)
     rows = np.arange(len(classes))
@@ -48,9 +48,7 @@ def plot_classes(change: Change, allowed: float, path: Path) -> None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25 - 1.2 / (len(classes) + 3)), ncols=3, frameon=False)
 
 
-def draw_changed(
-    positions: npt.NDArray[np.int64], champion: Scored, challenger: Scored, raw: Path, most: int, path: Path
-) -> None:
+def draw_changed(positions: Positions, champion: Scored, challenger: Scored, raw: Path, most: int, path: Path) -> None:
     """Draws the images at the first `most` positions with their class and what both models say of them, of segmentation
     with the mean IoU of both."""
     old, new = (scored.predictions.iloc[positions[:most]].to_dict("records") for scored in (champion, challenger))

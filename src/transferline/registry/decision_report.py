@@ -12,10 +12,10 @@ from transferline.atomic_files import completed_folder, write_json
 from transferline.metrics.headline import METRIC
 from transferline.params import Params
 from transferline.paths import RAW
-from transferline.registry.comparison import Change, Scored
 from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
-from transferline.registry.decision_pictures import draw_changed, plot_classes, plot_gain
+from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gates import Gate
+from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
 
 REPORT = Path("reports/decision")
@@ -99,7 +99,7 @@ class Case:
     gates: list[Gate]
     challenger: Scored
     champion: Scored | None
-    change: Change | None
+    change: Comparison | None
     version: str | None
     test_set: str
     data: TrainedData
@@ -193,7 +193,7 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             return base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
 
         plot_gain(change, params.select.metric, params.promote.min_improvement, Path(scratch) / "gain.png")
-        plot_classes(change, allowed, Path(scratch) / "classes.png")
+        plot_class_changes(change, allowed, Path(scratch) / "classes.png")
         for name in ("regressions", "improvements"):
             positions = getattr(change, name)
             if len(positions):
@@ -219,7 +219,7 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
         ]
 
 
-def _changed_sides(change: Change, most: int) -> tuple[str, str]:
+def _changed_sides(change: Comparison, most: int) -> tuple[str, str]:
     """What the pictures of regressions and of improvements show."""
     if change.measure == "IoU":
         order = f"at most the {most} with the greatest change are shown."

@@ -1,6 +1,5 @@
 """Compares what a pipeline wrote with what an earlier run of it wrote, file by file."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -8,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from ruamel.yaml import YAML
 
+from transferline.arrays import Array
+from transferline.hashes import file_md5
 from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.paths import METRICS, MODELS
 from transferline.registry.version_files import LOCK, ORIGIN
@@ -52,10 +52,10 @@ def weight_difference(one: Path, other: Path) -> float:
     return max((float(np.abs(a - b).max(initial=0)) for a, b in zip(first, second, strict=True)), default=0.0)
 
 
-def _weights(file: Path) -> list[npt.NDArray[Any]]:
+def _weights(file: Path) -> list[Array]:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copyfile(file, Path(scratch) / MODEL_FILE)  # in DVC's cache it has no suffix
-        arrays: list[npt.NDArray[Any]] = load_keras_model(Path(scratch)).get_weights()
+        arrays: list[Array] = load_keras_model(Path(scratch)).get_weights()
     return arrays
 
 
@@ -105,7 +105,7 @@ def _files(path: str, md5: str, cache: Path) -> dict[str, str] | None:
 
 
 def _is_same(made: Path, md5: str, cache: Path) -> bool:
-    if hashlib.md5(made.read_bytes()).hexdigest() == md5:
+    if file_md5(made) == md5:
         return True
     original = _cached(md5, cache)
     return made.suffix == ".keras" and original.exists() and weight_difference(made, original) == 0

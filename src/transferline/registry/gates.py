@@ -9,7 +9,7 @@ from transferline.metrics.classification import LOSSES
 from transferline.models.exported import ModelCard, check_parity
 from transferline.models.lite import LiteModel
 from transferline.params import Limit, Promote
-from transferline.registry.comparison import Change, ClassChange, Scored
+from transferline.registry.model_comparison import ClassComparison, Comparison, Scored
 
 NAMED = 5
 RECALL = "{} of each class"
@@ -48,7 +48,7 @@ def first_value(challenger: Scored, metric: str, least: float) -> Gate:
     return Gate(metric, "passed" if passed else "failed", sentence, {"challenger": value}, limit)
 
 
-def improvement(change: Change, champion: Scored, challenger: Scored, metric: str, promote: Promote) -> Gate:
+def improvement(change: Comparison, champion: Scored, challenger: Scored, metric: str, promote: Promote) -> Gate:
     """The metric must be better beyond noise, and by at least `min_improvement`."""
     old, new, test = champion.metrics[metric], challenger.metrics[metric], promote.test
     interval = f"[{change.low:+.4f}, {change.high:+.4f}]"
@@ -72,7 +72,7 @@ def improvement(change: Change, champion: Scored, challenger: Scored, metric: st
     return Gate(metric, state, f"{verdict}: {figures}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
 
 
-def class_recall(classes: tuple[ClassChange, ...], allowed: float, measure: str = "recall") -> Gate:
+def class_recall(classes: tuple[ClassComparison, ...], allowed: float, measure: str = "recall") -> Gate:
     """No class may lose more of its recall, or other `measure`, than `allowed`; a loss counts if its whole interval is
     beyond."""
     lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
@@ -89,7 +89,7 @@ def class_recall(classes: tuple[ClassChange, ...], allowed: float, measure: str 
     )
 
 
-def _drop(one: ClassChange) -> str:
+def _drop(one: ClassComparison) -> str:
     interval = f"[{-one.high:+.3f}, {-one.low:+.3f}]"
     return f"{one.name} {one.champion:.3f} → {one.challenger:.3f}, {-one.drop:+.3f} {interval} on {one.images} image(s)"
 
@@ -153,8 +153,8 @@ def limits(promote: Promote, challenger: Scored, champion: Scored | None) -> lis
 def soundness(folder: Path, model: LiteModel, card: ModelCard) -> list[Gate]:
     """The reloaded model must answer as the trained one did, and take and give what its card says."""
     try:
-        check_parity(model, card, folder)
-        reload = Gate("reload", "passed", "loaded again, it answers as the trained model did")
+        check_parity(model.probabilities, card, folder)
+        reload = Gate("reload", "passed", "loaded again, it predicts as the trained model did")
     except TransferlineError as error:
         reload = Gate("reload", "failed", str(error))
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1

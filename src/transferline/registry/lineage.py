@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.datasets.lock_file import LOCK
+from transferline.datasets.dvc_lock_file import LOCK
 from transferline.git_and_dvc import git_or_nothing
 from transferline.hashes import file_sha256
 from transferline.registry.trained_data import TrainedData

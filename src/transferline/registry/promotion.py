@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.datasets.lock_file import require_trained_on
+from transferline.datasets.dvc_lock_file import require_trained_on
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
@@ -14,12 +14,10 @@ from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
-from transferline.registry import ledger
-from transferline.registry import refusals as decided
-from transferline.registry.glance import champion_of
-from transferline.registry.models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
+from transferline.registry import last_refusal, ledger
+from transferline.registry.champion_move import move_champion, recover
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
 from transferline.registry.tracking import connect
-from transferline.registry.transaction import JOURNAL, move_champion, recover
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,30 +65,38 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     """
     folder, evaluation = selected_model(root)
     name = params.promote.model_name
-    if (root / JOURNAL).exists():
-        recover(connect(params.record, root), root)
-    former = champion_of(params.record, root, name)
-    if former and former[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
-        return Decision(False, f"version {former[0]} is the champion already", former[0])
+    client = connect(params.record, root)
+    recover(client, root)
+    champion = version_by_alias(client, name, CHAMPION)
+    if champion and champion.tags.get("model_sha256") == file_sha256(folder / MODEL_FILE):
+        return Decision(False, f"version {champion.version} is the champion already", str(champion.version))
     _require_manifest(root)
     require_trained_on(root, folder.parent.name, params.data.dataset)
     files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
-    basis = decided.basis(params, files, former)
-    if not dry_run and force is None and (last := decided.decided(root, basis)):
+    former = (str(champion.version), champion.tags) if champion else None
+    basis = last_refusal.basis(params, files, former)
+    if not dry_run and force is None and (last := last_refusal.kept_refusal(root, basis)):
         return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
-    from transferline.registry.comparison import load
-    from transferline.registry.decision import decide  # SciPy's statistics take two seconds to import
+    return _decide(params, root, folder, evaluation, basis, dry_run, force)
+
+
+def _decide(
+    params: Params, root: Path, folder: Path, evaluation: Path, basis: str, dry_run: bool, force: str | None
+) -> Decision:
+    """Judges the model by the gates, and does what follows unless it is a dry run."""
+    from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
+    from transferline.registry.model_comparison import load_with_card
 
-    client = connect(params.record, root)
+    client, name = connect(params.record, root), params.promote.model_name
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
     number = str(known.version) if known else None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
         return Decision(False, "there is no test set to decide on; set data.split.test", number)
-    loaded = load(folder)
-    case = decide(params, root, table, folder, loaded, evaluation, champion, force)
+    loaded = load_with_card(folder)
+    case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
@@ -105,7 +111,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         else:
             client.set_registered_model_alias(name, CHALLENGER, number)
             if not case.failed(LATENCY):  # the machine may have been busy
-                decided.keep(root, basis, number, case.reason)
+                last_refusal.keep_refusal(root, basis, number, case.reason)
     say(f"promote: every gate, and the images that changed sides: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 

@@ -17,7 +17,7 @@ METRICS_FILE = "metrics.json"
 LATENCY_FILE = "latency.json"
 
 
-def record(params: Params, models: Path, evaluation: Path) -> dict[str, str]:
+def record_candidate(params: Params, models: Path, evaluation: Path) -> dict[str, str]:
     """Records the trainings of a candidate that MLflow does not know yet, and logs its evaluation to their runs.
 
     Args:

@@ -19,7 +19,7 @@ from transferline.git_and_dvc import dvc, git
 from transferline.params import Params
 from transferline.progress import say
 from transferline.registry.file_comparison import compare_lines
-from transferline.registry.models import download, version_named
+from transferline.registry.registered_models import download_version, version_named
 from transferline.registry.tracking import connect
 from transferline.registry.version_data import bring_data, check_corrections
 from transferline.registry.version_files import LOCK, ORIGIN, PATCH
@@ -52,7 +52,7 @@ def reproduce(params: Params, root: Path, number: str) -> Reproduction:
     """
     client = connect(params.record, root)
     version = version_named(client, params.promote.model_name, number)
-    stored = download(version)
+    stored = download_version(version)
     with _worktree(root, version, stored / ORIGIN / PATCH) as project:
         _take_lock(stored / ORIGIN / LOCK, project, version)
         _use_own_mlflow(project)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.registry import ledger
-from transferline.registry.models import CHAMPION, version_named
+from transferline.registry.champion_move import move_champion, recover
+from transferline.registry.registered_models import CHAMPION, version_named
 from transferline.registry.tracking import connect
-from transferline.registry.transaction import move_champion, recover
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from transferline.datasets.lock_file import CORRECTIONS, LOCK, dependency_hash, locked_stages
+from transferline.datasets.dvc_lock_file import CORRECTIONS, LOCK, dependency_hash, locked_stages
 from transferline.paths import RAW, VALIDATION_REPORT
 
 DATA_FILE = "data.json"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from transferline.datasets.lock_file import CORRECTIONS, LOCK, dependency_hash, locked_stages
+from transferline.datasets.dvc_lock_file import CORRECTIONS, LOCK, dependency_hash, locked_stages
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.paths import RAW

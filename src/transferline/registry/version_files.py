@@ -21,7 +21,7 @@ SOURCES = (
 )
 
 
-def keep(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
+def copy_version_files(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
     """Copies the answers for the smoke test, `dvc.lock` with all stages, the figures of all candidates and of this
     one, what it was trained on, and as a patch what differs from the Git commit.
 

@@ -6,12 +6,9 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from transferline.arrays import Pixels
+from transferline.arrays import Float32s, Pixels
 from transferline.prediction.predict import BATCH
-
-Rows = npt.NDArray[np.float32]
 
 
 class Batcher:
@@ -23,12 +20,12 @@ class Batcher:
 
     def __init__(self, model: Any):
         self._model = model
-        self._waiting: deque[tuple[list[Pixels], Future[Rows]]] = deque()
+        self._waiting: deque[tuple[list[Pixels], Future[Float32s]]] = deque()
         self._lock = Lock()
 
-    def probabilities(self, images: list[Pixels]) -> Rows:
+    def probabilities(self, images: list[Pixels]) -> Float32s:
         """Those of at least one image of the model's size: (n, classes) float32, see `LiteModel`."""
-        mine: Future[Rows] = Future()
+        mine: Future[Float32s] = Future()
         self._waiting.append((images, mine))
         with self._lock:  # who has it works for all that wait
             while not mine.done():

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transferline import params
-from transferline.arrays import Pixels
+from transferline.arrays import Array, Pixels
 from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
+from transferline.text import first_of
 
 COLUMN = "image"
 MOST_NAMED = 10  # of the bad images of a request
@@ -67,8 +67,7 @@ def _each(values: Iterable[Any], read: Callable[[Any, str], Pixels]) -> list[Pix
         except TransferlineError as error:
             faults.append(str(error))
     if faults:
-        more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
-        raise TransferlineError("; ".join(faults[:MOST_NAMED]) + more)
+        raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     if not images:
         raise TransferlineError("the request holds no image")
     return images
@@ -84,7 +83,7 @@ def _from_base64(value: Any, name: str, image: params.Image) -> Pixels:
     return read_image(_Upload(content, name), image)
 
 
-def _from_array(pixels: npt.NDArray[Any], name: str, image: params.Image) -> Pixels:
+def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:
     if pixels.shape != shape_of(image):
         raise TransferlineError(f"{name} has the shape {pixels.shape}; this model takes {shape_of(image)}")
     if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:

@@ -16,7 +16,7 @@ from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model, read_card
 from transferline.prediction.predict import prediction_of
-from transferline.registry.models import fetch
+from transferline.registry.registered_models import fetch_version
 from transferline.serving.batcher import Batcher
 from transferline.serving.inputs import read_request, shape_of
 
@@ -33,7 +33,7 @@ class Refusal(MlflowException):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedVersion:
     """A registered version in memory."""
 
     version: str
@@ -49,19 +49,21 @@ class Loaded:
             yield answer | {"version": self.version}
 
 
-def load(version: "ModelVersion", root: Path) -> Loaded:
+def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
     """Loads a version, its files checked against the registry, and lets it answer twice: the first answers are slow.
 
     Raises:
         TransferlineError: a file is not the one that was registered, or the model answers with masks.
     """
-    folder = fetch(version, root)
+    folder = fetch_version(version, root)
     if read_card(folder).problem == "segmentation":
         raise TransferlineError(
             f"version {version.version} of {version.name} answers with masks, which the endpoint does not send; use "
             "`transferline predict --masks DIR`"
         )
-    loaded = Loaded(str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder)))
+    loaded = LoadedVersion(
+        str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder))
+    )
     for count in (1, 2):  # after two sizes Keras's graph takes batches of any size
         list(loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count))
     return loaded
@@ -70,7 +72,7 @@ def load(version: "ModelVersion", root: Path) -> Loaded:
 class ServedModel:
     """Answers with the version that it holds at the beginning of a request; another can take its place at any time."""
 
-    def __init__(self, loaded: Loaded):
+    def __init__(self, loaded: LoadedVersion):
         self.loaded = loaded
 
     def predict(self, data: Any) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ from mlflow.pyfunc import scoring_server
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.progress import say
-from transferline.registry.models import version_named
+from transferline.registry.registered_models import version_named
 from transferline.registry.tracking import connect
 from transferline.serving.guard import Guard
-from transferline.serving.served_model import Loaded, ServedModel, load
+from transferline.serving.served_model import LoadedVersion, ServedModel, load_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +31,7 @@ printf '{{"dataframe_records": [{{"image": "%s"}}]}}' "$(base64 < photo.jpg | tr
   curl -s {address}/invocations -H 'Content-Type: application/json' -d @-"""
 
 
-def serve(root: Path, params: Params, alias: str, port: int, most_mib: float) -> None:
+def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: float) -> None:
     """Serves a registered model until Ctrl-C or SIGTERM; requests that have arrived by then are answered.
 
     Where the alias moves, the new version is loaded beside the old one and takes over from one request to the next.
@@ -51,7 +51,7 @@ def serve(root: Path, params: Params, alias: str, port: int, most_mib: float) ->
         client = connect(params.record, root)
         version = version_named(client, name, alias)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        served = ServedModel(load(version, root))
+        served = ServedModel(load_version(version, root))
         threading.Thread(target=_follow, args=(client, name, alias, root, served, stop), daemon=True).start()
         config = uvicorn.Config(_application(served, name, alias, most_mib), log_level="warning", access_log=False)
         address = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -87,7 +87,7 @@ def _application(served: ServedModel, name: str, alias: str, most_mib: float) ->
     return application
 
 
-def _described(name: str, loaded: Loaded) -> str:
+def _described(name: str, loaded: LoadedVersion) -> str:
     return f"{name} version {loaded.version} ({loaded.card.candidate}, {loaded.card.phase}, {loaded.sha256[:12]})"
 
 
@@ -100,7 +100,7 @@ def _follow(
         try:
             version = version_named(client, name, alias)
             if str(version.version) != served.loaded.version:
-                served.loaded = load(version, root)
+                served.loaded = load_version(version, root)
                 say(f"{_described(name, served.loaded)} answers from now on")
             said = ""
         except Exception as error:  # the registry may be away for a while: the version in memory goes on

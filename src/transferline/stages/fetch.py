@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from transferline.datasets.sources import fetch, source_of
-from transferline.datasets.versions import md5_of, open_cache
+from transferline.datasets.sources import fetch_dataset, source_of
+from transferline.datasets.versions import open_cache
 from transferline.errors import TransferlineError
+from transferline.hashes import file_md5
 from transferline.params import Params
 from transferline.text import first_of
 
@@ -19,10 +20,10 @@ def run(params: Params, *, name: str, sources: Path, raw: Path, downloads: Path)
     """
     source, cache = source_of(name, sources), open_cache(Path.cwd())
     files = sorted(path for path in raw.rglob("*") if path.is_file())
-    if own := [path for path in files if cache.find(md5_of(path)) is None]:
+    if own := [path for path in files if cache.find(file_md5(path)) is None]:
         raise TransferlineError(
             f"{raw} is fetched as a whole, and these files would be lost: {first_of(own, SHOWN)}. A public dataset "
             "cannot be changed: move them elsewhere, or make the folder a dataset of yours with `transferline data add "
             f"{raw} --name NAME`"
         )
-    fetch(source, raw, downloads)
+    fetch_dataset(source, raw, downloads)

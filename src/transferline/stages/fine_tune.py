@@ -20,8 +20,8 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.fine_tuning import fine_tune
-        from transferline.training.job import Job
         from transferline.training.streamed_bank import open_bank
+        from transferline.training.training_job import Job
 
     opened = open_bank(bank, raw, section)
     card = ModelCard(

@@ -1,10 +1,10 @@
 """Stage `record`: MLflow knows every training and evaluation of a candidate, also after a restore from the cache."""
 
-import json
 from pathlib import Path
 
+from transferline.atomic_files import write_json
 from transferline.params import Params
-from transferline.registry.recording import record
+from transferline.registry.recording import record_candidate
 
 
 def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> None:
@@ -12,6 +12,5 @@ def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> No
 
     `recorded` lies in `mlruns`, so it is gone when the store is, and DVC runs this stage again.
     """
-    known = record(params, models, evaluation)
-    recorded.parent.mkdir(parents=True, exist_ok=True)
-    recorded.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    known = record_candidate(params, models, evaluation)
+    write_json(recorded, known)

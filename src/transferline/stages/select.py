@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from transferline.atomic_files import write_json
-from transferline.evaluation.dvc_files import metrics_tree, write_plots
+from transferline.atomic_files import write_json, write_text
+from transferline.evaluation.dvc_metrics_and_plots import metrics_tree, write_plots
 from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
 from transferline.params import Params
 from transferline.progress import say
@@ -13,9 +13,7 @@ def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, pl
     """Reads `evaluations/<candidate>/<phase>/` and writes leaderboard (Markdown and PNG), DVC's plots and metrics."""
     metric = params.select.metric
     ranked = ranking(read_evaluations(evaluations, params.candidates), metric)
-    page = markdown(ranked, metric)
-    leaderboard.parent.mkdir(parents=True, exist_ok=True)
-    leaderboard.write_text(page, encoding="utf-8")
+    write_text(leaderboard, markdown(ranked, metric))
     plot_leaderboard(ranked, metric, chart)
     write_plots(ranked, plots)
     write_json(metrics, metrics_tree(ranked, metric))

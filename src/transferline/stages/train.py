@@ -17,9 +17,9 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.end_to_end import train
-        from transferline.training.job import Job
+        from transferline.training.end_to_end_training import train
         from transferline.training.segmentation_training import train_segmentation
+        from transferline.training.training_job import Job
 
     table = read_table(views)
     card = ModelCard(

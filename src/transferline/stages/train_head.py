@@ -16,9 +16,9 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -
     with quiet_imports():
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
-        from transferline.training.head import train_head
-        from transferline.training.job import Job
+        from transferline.training.head_training import train_head
         from transferline.training.streamed_bank import open_bank
+        from transferline.training.training_job import Job
 
     opened = open_bank(bank, raw, section)
     card = ModelCard(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Array, Float32s, Pixels, Positions
 from transferline.datasets.rows_on_disk import read_rows
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.params import Split
@@ -43,7 +43,7 @@ class Bank:
         boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
         dtype: of the values.
         stored: the kinds (`features`, `boundary-<k>`) that are on the disk.
-        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streaming`.
+        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streamed_bank`.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class Bank:
     boundary: tuple[tuple[int, ...], ...]
     dtype: str
     stored: tuple[str, ...]
-    computed: Callable[[str, pd.DataFrame], dict[str, npt.NDArray[Any]]] | None = None
+    computed: Callable[[str, pd.DataFrame], dict[str, Array]] | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -64,9 +64,9 @@ class Bank:
         rows = self.table.rows[self.table.rows[f"in_{purpose}"]].reset_index(drop=True)
         return rows[rows["split"] == split]
 
-    def samples(self) -> npt.NDArray[np.uint8]:
+    def samples(self) -> Pixels:
         """Some validation images as a model takes them: (n, size, size, channels) uint8."""
-        samples: npt.NDArray[np.uint8] = np.load(self.folder / SAMPLES_FILE)
+        samples: Pixels = np.load(self.folder / SAMPLES_FILE)
         return samples
 
     @cached_property
@@ -74,7 +74,7 @@ class Bank:
         rows = self.table.rows
         return {purpose: rows[rows[f"in_{purpose}"]] for purpose in ("head", "fine_tune")}
 
-    def gather(self, kind: str, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    def gather(self, kind: str, positions: Positions) -> Float32s:
         """The values at `positions` (the index of `rows`), read from the disk.
 
         Args:
@@ -86,23 +86,21 @@ class Bank:
         """
         return self._gather("head" if kind == "features" else "fine_tune", (kind,), positions)[0]
 
-    def gather_boundary(self, positions: npt.NDArray[np.intp]) -> Any:
+    def gather_boundary(self, positions: Positions) -> Any:
         """The boundary at `positions`: what `gather` gives of its tensor, or a tuple of that where it has several."""
         tensors = self._gather("fine_tune", tuple(f"boundary-{k}" for k in range(len(self.boundary))), positions)
         return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
-    def _gather(
-        self, purpose: str, kinds: tuple[str, ...], positions: npt.NDArray[np.intp]
-    ) -> list[npt.NDArray[np.float32]]:
+    def _gather(self, purpose: str, kinds: tuple[str, ...], positions: Positions) -> list[Float32s]:
         if set(kinds) <= set(self.stored):
             return [self._read(purpose, kind, positions).astype(np.float32) for kind in kinds]
-        assert self.computed is not None, "open a bank that is not stored by `streaming.open_bank`"
+        assert self.computed is not None, "open a bank that is not stored by `streamed_bank.open_bank`"
         order = np.argsort(positions, kind="stable")  # the views of an image stand side by side
         arrays = self.computed(purpose, self._fed[purpose].iloc[positions[order]])
         place = np.argsort(order)
         return [arrays[kind][place].astype(np.float32) for kind in kinds]
 
-    def _read(self, purpose: str, kind: str, positions: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    def _read(self, purpose: str, kind: str, positions: Positions) -> Array:
         """Reads rows of shards. Nothing is mapped: pages that were looked at would count as the process's memory."""
         shape = self.features if kind == "features" else self.boundary[int(kind.removeprefix("boundary-"))]
         values = np.empty((len(positions), *shape), self.dtype)
@@ -114,7 +112,7 @@ class Bank:
         return values
 
     @cached_property
-    def _starts(self) -> dict[str, npt.NDArray[np.intp]]:
+    def _starts(self) -> dict[str, Positions]:
         """For each purpose the position of the first row of each shard, and the end."""
         found = {}
         for purpose in ("head", "fine_tune"):

@@ -5,11 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from transferline.arrays import Array
+from transferline.arrays import Array, Float32s
 from transferline.errors import TransferlineError
 from transferline.params import LinearTraining, Problem, Training
 from transferline.training.validation_metrics import class_counts
@@ -110,9 +109,9 @@ class Batches:
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 
-def predict(model: Any, batches: Batches) -> npt.NDArray[np.float32]:
+def predict_batches(model: Any, batches: Batches) -> Float32s:
     """What a model says of the views of an epoch, one after the other: (n, …)."""
-    answers: npt.NDArray[np.float32] = model.predict(batches.dataset(), steps=len(batches), verbose=0)
+    answers: Float32s = model.predict(batches.dataset(), steps=len(batches), verbose=0)
     return answers
 
 

@@ -10,7 +10,7 @@ import keras
 
 from transferline.params import Training
 from transferline.progress import say
-from transferline.training.batches import Batches, predict
+from transferline.training.batches import Batches, predict_batches
 from transferline.training.validation_metrics import mean_average_precision
 
 EpochListener = Callable[[dict[str, float | str]], None]
@@ -25,7 +25,7 @@ class ExactMeanAveragePrecision(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Predicts the validation images."""
-        logits = predict(self.model, self._validation)
+        logits = predict_batches(self.model, self._validation)
         logs["val_mean_average_precision"] = mean_average_precision(self._validation.targets, logits)
 
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Array, Float32s
 from transferline.datasets.images import read_batches
 from transferline.datasets.rows_on_disk import read_rows
 from transferline.datasets.transforms import apply_views
@@ -52,7 +51,7 @@ class DecodedImages:
                 f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB"
             ) from error
 
-    def read(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def read(self, positions: Array) -> Float32s:
         """Draws the views at `positions`, (n,): (n, size, size, channels) float32, 0 to 255."""
         images = np.empty((len(positions), *self._shape), np.uint8)
         read_rows(self._file.fileno(), self._image_of_row[positions], images, np.arange(len(positions)))

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from transferline.arrays import Float32s
 from transferline.errors import TransferlineError
 from transferline.params import LinearTraining, Training
 
@@ -71,12 +71,12 @@ class Replicated(keras.Model):  # type: ignore[misc]
         """Scores a batch."""
         self.test_function = self._on_each(self.test_step)
 
-    def predict(self, dataset: tf.data.Dataset, **_: Any) -> npt.NDArray[np.float32]:
+    def predict(self, dataset: tf.data.Dataset, **_: Any) -> Float32s:
         """The logits of all batches, one after the other, on one device: (n, …)."""
         answer = tf.function(lambda inputs: self(inputs, training=False), reduce_retracing=True)
         return np.concatenate([answer(inputs).numpy() for inputs, *_ in dataset])
 
-    def predict_on_batch(self, inputs: Any) -> npt.NDArray[np.float32]:
+    def predict_on_batch(self, inputs: Any) -> Float32s:
         """The logits of a batch, on one device: (n, …)."""
         return np.asarray(self(inputs, training=False))
 

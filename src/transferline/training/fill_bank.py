@@ -3,8 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array
+from transferline.atomic_files import completed, write_json
 from transferline.code_versions import stage_code
 from transferline.compute import run_shards
 from transferline.datasets.images import read_batch
@@ -21,7 +21,7 @@ from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
 from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_part
-from transferline.training.view_rows import KINDS, sample_paths
+from transferline.training.training_rows import KINDS, sample_paths
 
 COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
 
@@ -55,7 +55,7 @@ def extract(
 ) -> None:
     """Writes the bank of a candidate; what an interrupted call left whole is kept.
 
-    Where it would not fit, the boundary, and if need be the features too, are left out: `streaming.open_bank` then
+    Where it would not fit, the boundary, and if need be the features too, are left out: `streamed_bank.open_bank` then
     computes them.
 
     Args:
@@ -96,7 +96,7 @@ def extract(
             f"{sum(sizes.values()) / 1e9:.2f} GB in all) and run it again"
         ) from error
     index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
-    (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / INDEX_FILE, index)
     say(f"extract: {len(table.rows)} views, {_used(folder) / 1e6:.1f} MB in {folder}")
 
 
@@ -165,7 +165,7 @@ def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
     if folder.exists() and not _is_of(folder, state):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX_FILE).write_text(json.dumps(state), encoding="utf-8")
+    write_json(folder / INDEX_FILE, state)
 
 
 def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) -> bool:
@@ -182,7 +182,7 @@ def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
         if each != folder and _is_of(each, state, is_whole=True):
             say(f"extract: {each} holds the same values: they are copied")
             for source in sorted(each.glob("*-*.npy")):  # the features come last
-                with _whole(folder / source.name) as target:
+                with completed(folder / source.name) as target:
                     shutil.copyfile(source, target)
             return True
     return False
@@ -191,16 +191,5 @@ def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
 def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
     """Writes the arrays of a shard; `features` comes last, so that its presence means that the shard is whole."""
     for kind in sorted(arrays):
-        with _whole(shard_file(folder, kind, shard)) as target, target.open("wb") as file:
+        with completed(shard_file(folder, kind, shard)) as target, target.open("wb") as file:
             np.save(file, arrays[kind])
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[Path]:
-    """The file to write in the place of `file`, which it becomes at the end."""
-    partial = file.with_suffix(".partial")
-    try:
-        yield partial
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -6,17 +6,17 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from transferline.models.backbone_cut import InferenceMode, cut
 from transferline.models.backbones import build_backbone
-from transferline.models.cut import InferenceMode, cut
 from transferline.models.exported import HEAD_FILE, HISTORY_FILE
 from transferline.models.layers import build_layers, pool
 from transferline.params import Pretrained
-from transferline.training.assemble import assemble
+from transferline.training.assemble_model import assemble
 from transferline.training.bank import Bank
 from transferline.training.devices import use_devices
 from transferline.training.folded_normalization import fold_in_step
-from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 from transferline.training.model_folder import Summary
+from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 
 
 def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job) -> Summary:

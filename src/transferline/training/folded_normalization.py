@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from transferline.models.cut import inputs_of
+from transferline.models.backbone_cut import inputs_of
 
 FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D, keras.layers.Dense)
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import keras
 
+from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, preprocessing
-from transferline.models.cut import cut
 from transferline.models.layers import pool
 from transferline.params import Pretrained
 from transferline.training.compiled_inference import Compiled, compile_for_inference

@@ -16,7 +16,7 @@ def build_loss(loss: Loss, problem: Problem) -> Callable[[Any, Any], Any]:
     hardest images, which the loss is for, have no gradient. Smoothing is of the cross-entropy alone.
 
     Returns:
-        A function of targets (see `data.base.tables.targets`) and logits (n, outputs). It gives a loss for each
+        A function of targets (see `datasets.tables.targets`) and logits (n, outputs). It gives a loss for each
         image, (n,), in a multiclass problem, and else for each image and output, (n, outputs). Of segmentation the
         targets are masks (n, height, width, 1), the logits (n, height, width, classes), and each pixel has a loss.
     """

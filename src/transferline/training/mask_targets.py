@@ -6,14 +6,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from keras import ops
 
 from transferline.arrays import Array
 from transferline.datasets.masks import read_masks
 from transferline.datasets.transforms import apply_views_to_masks
-from transferline.metrics.segmentation import confusion, mean_iou, pixel_accuracy
+from transferline.metrics.segmentation import mean_iou, pixel_accuracy, pixel_confusion
 from transferline.params import Image
 from transferline.training.batches import Batches, Item, Read
 from transferline.training.decoded_images import DecodedImages
@@ -40,12 +39,12 @@ class MaskedImages(DecodedImages):
         of_path = rows.drop_duplicates("path")
         self.masks = read_masks(raw, of_path["mask"].tolist(), image, classes)
 
-    def read(self, positions: npt.NDArray[Any]) -> Any:
+    def read(self, positions: Array) -> Any:
         """Draws the views at `positions`, (n,): images as `DecodedImages` does, and masks (n, size, size, 1) uint8."""
         masks = apply_views_to_masks(self.masks[self._image_of_row[positions]], self._rows.iloc[positions])
         return super().read(positions), masks[..., None]
 
-    def counts(self, positions: npt.NDArray[Any]) -> Array:
+    def counts(self, positions: Array) -> Array:
         """How many pixels each value has in the masks of the images of some rows, (256,)."""
         return np.bincount(self.masks[np.unique(self._image_of_row[positions])].ravel(), minlength=256)
 
@@ -141,7 +140,7 @@ def floor_of_masks(model: keras.Model, data: MaskBatches, validation: MaskBatche
     majority[:, data.counts.argmax()] = validation.counts
     untrained = np.zeros_like(majority)
     for images, masks, _ in validation.items():
-        untrained += confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
+        untrained += pixel_confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
     figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
     return {
         f"{of}_{name}": float(figure(matrix))

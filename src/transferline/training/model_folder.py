@@ -23,7 +23,7 @@ from transferline.models.exported import (
     load_model,
     write_card,
 )
-from transferline.training.assemble import Exported
+from transferline.training.assemble_model import Exported
 from transferline.training.curves_picture import plot_curves
 
 
@@ -87,4 +87,4 @@ def write_model(folder: Path, exported: Exported, card: ModelCard, samples: Pixe
     with tf.device("CPU:0"):  # layer by layer: for a few images a graph takes longer to build than it saves
         answers = both_columns(exported.model(samples, training=False))
     np.savez(folder / PARITY_FILE, images=samples, probabilities=answers)
-    check_parity(load_model(folder), card, folder)
+    check_parity(load_model(folder).probabilities, card, folder)

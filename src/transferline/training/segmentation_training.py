@@ -7,17 +7,17 @@ import numpy as np
 
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
+from transferline.models.backbone_cut import InferenceMode
 from transferline.models.backbones import image_shape, preprocessing
-from transferline.models.cut import InferenceMode
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.params import DeepLab
-from transferline.training.assemble import assemble_segmentation
+from transferline.training.assemble_model import assemble_segmentation
 from transferline.training.batches import class_weight_vector
 from transferline.training.devices import use_devices
-from transferline.training.job import Job, make_deterministic, run_job
 from transferline.training.mask_targets import MaskBatches, MaskedImages
 from transferline.training.model_folder import Summary
-from transferline.training.view_rows import sample_paths, training_rows
+from transferline.training.training_job import Job, make_deterministic, run_job
+from transferline.training.training_rows import sample_paths, training_rows
 
 SAMPLES = 2  # answers to compare a reload with: each holds the probabilities of all pixels
 

@@ -30,7 +30,7 @@ def figures(targets: Array, probabilities: Array, problem: Problem) -> dict[str,
     """The problem's `METRIC` and `log_loss` in nats, in a multilabel problem the mean over pairs of image and class.
 
     Args:
-        targets: as `data.base.tables.targets` gives them.
+        targets: as `datasets.tables.targets` gives them.
         probabilities: (n, classes).
         problem: which metric.
     """

@@ -18,14 +18,14 @@ def labelled_images(images: pd.DataFrame, data: Data) -> pd.DataFrame:
     return images.dropna(subset="label")
 
 
-def count_classes(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+def images_by_class_and_split(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     """Kept images: a row per class, a column per split."""
     kept = labelled[labelled["kept"]]
     counts = pd.crosstab(kept["label"], kept["split"])
     return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
 
 
-def class_table(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
+def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
     """What is judged of the classes (see `class_expectations`)."""
     unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
     used = per_class.drop(columns=unused)

@@ -16,6 +16,7 @@ from transferline.datasets.tables import SEPARATOR, join_names, natural, split_l
 from transferline.errors import TransferlineError
 from transferline.params import Layout
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 COLUMNS = ("image", "label", "who", "when", "why", "never_test")
 ANSWERS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("", "no", "false", "0"), False)}
@@ -30,7 +31,7 @@ class Correction:
     Attributes:
         source: the file and the row, of which row 1 holds the names of the columns.
         image: the path in the dataset's folder, or the sha256, in small letters, of one or more files.
-        label: as in `data/base/tables.py`; None leaves the image out.
+        label: as in `datasets/tables.py`; None leaves the image out.
         who: made the correction, as they wrote it.
         when: an ISO date, with or without a time, or empty.
         why: the reason, as they wrote it.
@@ -100,9 +101,8 @@ def read_label(text: str, classes: Sequence[str], layout: Layout) -> str:
 
 def _unknown(name: str, classes: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, classes, 1)
-    more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
     meant = f"; is {near[0]} meant?" if near else ""
-    return f"{name!r} is no class of this dataset{meant} (its classes are {', '.join(classes[:SHOWN])}{more})"
+    return f"{name!r} is no class of this dataset{meant} (its classes are {first_of(classes, SHOWN)})"
 
 
 def as_there(text: str, names: Collection[str]) -> str:

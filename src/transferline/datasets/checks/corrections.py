@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from transferline.datasets.checks.correction_file import SHA256, Correction
+from transferline.text import first_of
 
 Kind = Literal["relabelled", "left out", "kept out of test"]
 
@@ -17,7 +18,7 @@ SHOWN = 3  # paths of files with the same name
 
 
 @dataclass(frozen=True)
-class Change:
+class CorrectedImage:
     """What a correction changed of an image: its label or split before and after, null where there is none."""
 
     path: str
@@ -80,23 +81,23 @@ def keep_out_of_test(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(kept_out_by=kept_out, split=rows["split"].mask(kept_out.notna(), "validation"))
 
 
-def list_changes(rows: pd.DataFrame) -> tuple[Change, ...]:
+def list_changes(rows: pd.DataFrame) -> tuple[CorrectedImage, ...]:
     """What the corrections changed, in the order of `rows`, which have the columns of both functions above."""
-    changes: list[Change] = []
+    changes: list[CorrectedImage] = []
     for row in rows[rows["entry"].notna() | rows["kept_out_by"].notna()].to_dict("records"):
         path, entry, by = row["path"], row["entry"], row["kept_out_by"]
         before = row["label_before"] if pd.notna(row["label_before"]) else None
         if row["excluded"]:
-            changes.append(Change(path, LEFT_OUT, before, None, entry.who, entry.when, entry.why))
+            changes.append(CorrectedImage(path, LEFT_OUT, before, None, entry.who, entry.when, entry.why))
             continue
         if isinstance(entry, Correction) and entry.label != before:
-            changes.append(Change(path, RELABELLED, before, entry.label, entry.who, entry.when, entry.why))
+            changes.append(CorrectedImage(path, RELABELLED, before, entry.label, entry.who, entry.when, entry.why))
         if isinstance(by, Correction):
-            changes.append(Change(path, KEPT_OUT, "test", "validation", by.who, by.when, by.why))
+            changes.append(CorrectedImage(path, KEPT_OUT, "test", "validation", by.who, by.when, by.why))
     return tuple(changes)
 
 
-def count_changes(changes: Sequence[Change], unmatched: int) -> dict[str, int]:
+def count_changes(changes: Sequence[CorrectedImage], unmatched: int) -> dict[str, int]:
     """How many images the corrections changed in which way, and how many entries match none."""
     counts = Counter(change.change for change in changes)
     return {**{kind.replace(" ", "_"): counts[kind] for kind in KINDS}, "unmatched": unmatched}
@@ -133,8 +134,7 @@ def _why_unmatched(image: str, kinds: dict[str, str], namesakes: dict[str, list[
     if image in kinds:
         return f"{image!r} is not an image"
     same = namesakes.get(_name(image), [])
-    more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
-    return f"there is no image {image!r}" + (f"; of the same name: {', '.join(same[:SHOWN])}{more}" if same else "")
+    return f"there is no image {image!r}" + (f"; of the same name: {first_of(same, SHOWN)}" if same else "")
 
 
 def _name(path: str) -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from transferline.arrays import Array, Hashes, Positions
 from transferline.params import Split
 
 HASH_BITS = 256
 PRIORITY: tuple[Split, ...] = ("test", "validation", "train")
 PAIRS: tuple[tuple[Split, Split], ...] = (("validation", "test"), ("train", "test"), ("train", "validation"))
-Hashes = npt.NDArray[np.uint8]
 
 
 def exact_duplicates(images: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +69,7 @@ def _unpack(phash: pd.Series) -> Hashes:
     return np.frombuffer(bytes.fromhex("".join(phash)), np.uint8).reshape(-1, HASH_BITS // 8)
 
 
-def first_within(queries: Hashes, references: Hashes, bits: int) -> npt.NDArray[np.int64]:
+def first_within(queries: Hashes, references: Hashes, bits: int) -> Positions:
     """For each hash of `queries`, uint8 (n, 32), the index of one of `references` that differs in at most `bits` bits.
 
     Hashes that differ in at most `bits` bits agree entirely in one of `bits + 1` bands at least, so only images that
@@ -87,7 +86,7 @@ def first_within(queries: Hashes, references: Hashes, bits: int) -> npt.NDArray[
     return match
 
 
-def _band_keys(hashes: Hashes, band: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def _band_keys(hashes: Hashes, band: Positions) -> Array:
     packed = np.packbits(np.unpackbits(hashes, axis=1)[:, band], axis=1)
     padded = np.zeros((len(hashes), 8), np.uint8)
     padded[:, : packed.shape[1]] = packed
@@ -95,12 +94,12 @@ def _band_keys(hashes: Hashes, band: npt.NDArray[np.int64]) -> npt.NDArray[np.ui
 
 
 def _match_in_band(
-    query_keys: npt.NDArray[np.uint64],
-    reference_keys: npt.NDArray[np.uint64],
+    query_keys: Array,
+    reference_keys: Array,
     queries: Hashes,
     references: Hashes,
     bits: int,
-    match: npt.NDArray[np.int64],
+    match: Positions,
 ) -> None:
     """Fills `match` where it is still -1, from references with the same key: one candidate per query at a time."""
     order = np.argsort(reference_keys, kind="stable")

@@ -3,7 +3,7 @@
 Great Expectations takes seconds to import; only this module and `data_docs` do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ GX_SEVERITY = {"quarantine": "critical", "fail": "critical", "warn": "warning"}
 KEYS = ["path", "split"]
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 NO_TEST_SET = "none"
+Rule = Callable[..., Any]  # `_expect` for the params
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,23 @@ def file_expectations(validate: Validate) -> list[Any]:
     The table has the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without its
     first word) and `suffix_format` (the format that the suffix promises, empty for none).
     """
-    rule = partial(_expect, validate)
+    rule, image = partial(_expect, validate), Column("kind") == "image"
+    unlabelled = "the layout gives it no label, or no split, ignored"
+    not_null = gxe.ExpectColumnValuesToNotBeNull
+    return [
+        *_expectations_of_content(rule, validate, image),
+        *_expectations_of_pixels(rule, validate),
+        rule("unlabelled", unlabelled, not_null, column="label", row_condition=image),
+    ]
+
+
+def _expectations_of_content(rule: Rule, validate: Validate, image: Any) -> list[Any]:
     between, among, outside = (
         gxe.ExpectColumnValuesToBeBetween,
         gxe.ExpectColumnValuesToBeInSet,
         gxe.ExpectColumnValuesToNotBeInSet,
     )
     errors = ("unreadable", "undecodable", "truncated", "too_large")
-    image, size = Column("kind") == "image", "{width} × {height} pixels"
-    smallest, largest = f"{size}, smaller than {validate.min_side}", f"{size}, larger than {validate.max_side}"
     return [
         *(
             rule(name, "{reason}", gxe.ExpectColumnValuesToNotMatchRegex, column="error", regex=f"^{name}:")
@@ -89,28 +98,17 @@ def file_expectations(validate: Validate) -> list[Any]:
             column_B="suffix_format",
             ignore_row_if="either_value_is_missing",
         ),
-        *(
-            rule("too_small", smallest, between, column=side, min_value=validate.min_side)
-            for side in ("width", "height")
-        ),
-        *(
-            rule("too_large", largest, between, column=side, max_value=validate.max_side)
-            for side in ("width", "height")
-        ),
-        rule(
-            "blank",
-            "nearly blank: luminance deviates by {luminance_std:.1f} of 255",
-            between,
-            column="luminance_std",
-            min_value=validate.blank_std,
-        ),
-        rule(
-            "unlabelled",
-            "the layout gives it no label, or no split, ignored",
-            gxe.ExpectColumnValuesToNotBeNull,
-            column="label",
-            row_condition=image,
-        ),
+    ]
+
+
+def _expectations_of_pixels(rule: Rule, validate: Validate) -> list[Any]:
+    between, sides, size = gxe.ExpectColumnValuesToBeBetween, ("width", "height"), "{width} × {height} pixels"
+    smallest, largest = f"{size}, smaller than {validate.min_side}", f"{size}, larger than {validate.max_side}"
+    blank = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
+    return [
+        *(rule("too_small", smallest, between, column=side, min_value=validate.min_side) for side in sides),
+        *(rule("too_large", largest, between, column=side, max_value=validate.max_side) for side in sides),
+        rule("blank", blank, between, column="luminance_std", min_value=validate.blank_std),
     ]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from transferline.arrays import Float32s
 from transferline.compute import run_shards
 from transferline.datasets.images import to_8_bits
 from transferline.datasets.layouts.listing import HIDDEN
@@ -149,10 +149,10 @@ def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = N
 
 
 @lru_cache(1024)
-def _cosines(length: float, pixels: int) -> npt.NDArray[np.float32]:
+def _cosines(length: float, pixels: int) -> Float32s:
     """The lowest frequencies of the cosine transform of a line of `length`, a little less than `pixels` if it ends in
     a part of one: float32, (LOW, pixels)."""
     edges = np.minimum(np.arange(pixels + 1), length)
     waves = np.cos(np.outer(np.arange(LOW), edges[1:] + edges[:-1]) * (np.pi / 2 / length))
-    cosines: npt.NDArray[np.float32] = (waves * np.diff(edges)).astype(np.float32)
+    cosines: Float32s = (waves * np.diff(edges)).astype(np.float32)
     return cosines

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.datasets.checks.class_counts import class_table, count_classes, labelled_images
+from transferline.datasets.checks.class_counts import images_by_class_and_split, labelled_images, rows_to_judge
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import (
-    Change,
+    CorrectedImage,
     correct_labels,
     correction_table,
     count_changes,
@@ -30,14 +30,14 @@ from transferline.datasets.checks.expectations import (
     history_expectations,
     mask_expectations,
 )
+from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
 from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
-from transferline.datasets.masks import count_pixels, scan_masks
+from transferline.datasets.masks import scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
 from transferline.params import Compute, Data, Validate
 
-REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
 INNER = (
     *("given", "suffix", "kind", "mask_error", "pixels"),
     *("entry", "label_before", "excluded", "kept_out_by"),
@@ -63,7 +63,7 @@ class Validation:
     findings: tuple[Finding, ...]
     counts: dict[str, Any]
     reasons: tuple[str, ...]
-    corrections: tuple[Change, ...]
+    corrections: tuple[CorrectedImage, ...]
     results: list[Any]
 
 
@@ -98,28 +98,21 @@ def validate_dataset(
     rows = keep_out_of_test(rows)
 
     findings = judge.judge("corrections", correction_table(rows, unmatched), correction_expectations(validate))
-    findings += judge.judge("files", _facts(rows[~rows["excluded"]]), file_expectations(validate))
-    if data.masks:
-        masks = rows[rows["mask"].notna() & ~rows["excluded"]]
-        findings += judge.judge("masks", _facts(masks), mask_expectations(validate))
-    usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(_quarantined(findings))
-    relations = _relations(rows[usable], validate)
-    findings += judge.judge("duplicates", relations, duplicate_expectations(validate))
-    rows["kept"] = usable & ~rows["path"].isin(_quarantined(findings))
-    history = _history(rows[rows["kept"] & (rows["split"] == "train")], former_test_images or {})
-    findings += judge.judge("history", history, history_expectations(validate))
-    rows["kept"] &= ~rows["path"].isin(_quarantined(findings))
+    findings += _judge_files(judge, rows[~rows["excluded"]], data, validate)
+    usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(quarantined(findings))
+    findings += _judge_among_others(judge, rows[usable], validate, former_test_images or {})
+    rows["kept"] = usable & ~rows["path"].isin(quarantined(findings))
     labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
     classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
-    per_class = count_classes(labelled, classes)
-    findings += judge.judge("classes", class_table(labelled, per_class, listing, data), class_expectations(validate))
+    per_class = images_by_class_and_split(labelled, classes)
+    findings += judge.judge("classes", rows_to_judge(labelled, per_class, listing, data), class_expectations(validate))
 
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)
     )
     changes = list_changes(rows)
-    counts = {**_count(rows, findings, per_class, data), "corrections": count_changes(changes, len(unmatched))}
-    reasons = _reasons(rows, findings, per_class, data, validate)
+    counts = {**count_files(rows, findings, per_class, data), "corrections": count_changes(changes, len(unmatched))}
+    reasons = reasons_against_training(rows, findings, per_class, data, validate)
     manifest = ImageTable(rows.drop(columns=list(INNER), errors="ignore"), classes)
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, changes, judge.results)
 
@@ -155,6 +148,23 @@ def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Se
     return images["group"].reindex(rows.index), split_images(images, data.split, data.problem).reindex(rows.index)
 
 
+def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data, validate: Validate) -> list[Finding]:
+    """Judges each file by itself, and its mask."""
+    findings = judge.judge("files", _facts(rows), file_expectations(validate))
+    if data.masks:
+        findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]), mask_expectations(validate))
+    return findings
+
+
+def _judge_among_others(
+    judge: Judge, images: pd.DataFrame, validate: Validate, former_test_images: dict[str, str]
+) -> list[Finding]:
+    """Judges each image beside the others, and those of train that are left beside former test images."""
+    findings = judge.judge("duplicates", _relations(images, validate), duplicate_expectations(validate))
+    train = images[(images["split"] == "train") & ~images["path"].isin(quarantined(findings))]
+    return findings + judge.judge("history", _history(train, former_test_images), history_expectations(validate))
+
+
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:
     if "mask_error" in rows:
         reasons = [str(error).partition(": ")[2] for error in rows["mask_error"]]
@@ -179,15 +189,6 @@ def _history(images: pd.DataFrame, former_test_images: dict[str, str]) -> pd.Dat
     return images.assign(former_test_set=[former_test_images.get(image, NO_TEST_SET) for image in images["sha256"]])
 
 
-def _quarantined(findings: list[Finding]) -> set[str]:
-    return {finding.path for finding in findings if finding.severity == "quarantine"}
-
-
-def _faulty(findings: list[Finding]) -> set[str]:
-    """The images that the rules leave out, without those that a correction does."""
-    return _quarantined([finding for finding in findings if finding.rule != "excluded"])
-
-
 def _merge_hidden(findings: list[Finding]) -> list[Finding]:
     """One finding for all files of a hidden folder."""
     hidden = [finding for finding in findings if finding.rule == "hidden"]
@@ -200,45 +201,3 @@ def _hidden_root(path: str) -> str:
     match = HIDDEN.search(path)
     end = path.find("/", match.start() + 1) if match else -1
     return path if end < 0 else path[:end]
-
-
-def _count(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
-    kinds = rows["kind"].value_counts()
-    pixels = {"pixels": count_pixels(rows, data.masks)} if data.masks else {}
-    return {
-        "files": len(rows),
-        "hidden": int(kinds.get("hidden", 0)),
-        "not_images": int(kinds.get("other", 0)),
-        "images": int(kinds.get("image", 0)),
-        "kept": int(rows["kept"].sum()),
-        "quarantined": len(_faulty(findings)),
-        "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
-        "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
-        "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
-        "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
-        **pixels,
-    }
-
-
-def _reasons(
-    rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data, validate: Validate
-) -> tuple[str, ...]:
-    if not rows["kept"].any():
-        return ("there are no images that could be used",)
-    reasons = []
-    classes = list(map(str, per_class.index))
-    images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
-    faulty = len(_faulty([finding for finding in findings if finding.rule not in (*REDUNDANT, "not_an_image")]))
-    if any(finding.severity == "fail" for finding in findings):
-        reasons.append("rules with severity fail are broken")
-    if faulty > validate.max_quarantined * images:
-        share = f"{faulty} of {images} images ({faulty / images:.1%})"
-        reasons.append(f"{share} are faulty; validate.max_quarantined allows {validate.max_quarantined:.1%}")
-    if len(classes) < 2:
-        there = f"is one class only, {classes[0]}" if classes else "are no labels"
-        reasons.append(f"there {there}; a classifier needs two classes at least")
-    if data.problem == "binary" and len(classes) > 2:
-        reasons.append(f"data.problem is binary, but there are {len(classes)} classes: {', '.join(classes)}")
-    if missing := list(map(str, per_class.index[per_class["train"] == 0])):
-        reasons.append(f"train has no usable image of {', '.join(missing)}")
-    return tuple(reasons)

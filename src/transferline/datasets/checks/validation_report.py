@@ -1,6 +1,5 @@
 """Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
 
-import json
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.datasets.checks.corrections import LEFT_OUT, Change
+from transferline.atomic_files import write_json
+from transferline.datasets.checks.corrections import LEFT_OUT, CorrectedImage
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.validation import Validation
 from transferline.datasets.contact_sheet import LETTERS, Tile, contact_sheet
@@ -30,13 +30,10 @@ def write_report(validation: Validation, path: Path) -> None:
         "findings": findings,
         "corrections": [_as_json(change) for change in validation.corrections],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_json(path, report)
 
 
-def _as_json(change: Change) -> dict[str, str | None]:
+def _as_json(change: CorrectedImage) -> dict[str, str | None]:
     names = {"before": "from", "after": "to"}
     return {names.get(key, key): value for key, value in asdict(change).items()}
 

@@ -9,6 +9,7 @@ import pandas as pd
 from transferline.datasets.tables import SEPARATOR, join_labels, join_names, natural
 from transferline.errors import TransferlineError
 from transferline.params import Csv, Split
+from transferline.text import first_of
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -82,11 +83,9 @@ def _check_rows(file: Path, table: pd.DataFrame, paths: list[str], splits: list[
             name for name in _classes(table, layout) if SEPARATOR in name
         ],
     }
-    found = [
-        f"{what}: {', '.join(map(repr, values[:SHOWN]))}{_rest(values)}" for what, values in faults.items() if values
-    ]
-    cells = _neither_0_nor_1(table, layout)
-    found += [*cells[:SHOWN], *filter(None, [_rest(cells)])]
+    found = [f"{what}: {first_of([*map(repr, values)], SHOWN)}" for what, values in faults.items() if values]
+    if cells := _neither_0_nor_1(table, layout):
+        found.append(first_of(cells, SHOWN, "\n  "))
     if found:
         raise TransferlineError("\n  ".join([f"{file}:", *found]))
 
@@ -99,7 +98,3 @@ def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
         f"{table[columns].iloc[row, column]!r} is neither 0 nor 1"
         for row, column in np.argwhere(~table[columns].isin(["0", "1"]).to_numpy(bool))
     ]
-
-
-def _rest(values: Sequence[str]) -> str:
-    return f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""

@@ -24,7 +24,7 @@ class Listing:
 
     Attributes:
         files: one row per file in natural order of the paths; `path` (relative, with slashes), `label` (as in
-            `data/base/tables.py`) and `given`, the split that the dataset brings (both null where the layout says
+            `datasets/tables.py`) and `given`, the split that the dataset brings (both null where the layout says
             nothing about a file); of a layout with masks also `mask`, the path that the image's mask should have. Files
             that only describe the images are left out.
         folders: paths of the class folders, also of empty ones.

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
+from transferline.text import first_of
 
 SHOWN = 10  # faults
 
@@ -33,8 +34,7 @@ def read_mask_folders(
             faults.append(f"{images[name]} and {path} have the same name, and so the same mask; rename one of them")
         images[name] = path
     if faults:
-        more = [f"{len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        raise TransferlineError("\n  ".join([f"{raw} has no folders of images and masks:", *faults[:SHOWN], *more]))
+        raise TransferlineError(f"{raw} has no folders of images and masks:\n  " + first_of(faults, SHOWN, "\n  "))
     names = {name for path, name in _names(visible, layout.masks) if path.endswith(".png")}
     return {images.get(name, f"{layout.images}/{name}.png"): f"{layout.masks}/{name}.png" for name in {*images, *names}}
 

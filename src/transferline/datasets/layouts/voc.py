@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
+from transferline.text import first_of
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
 MASKS = "SegmentationClass"
@@ -22,7 +23,7 @@ def read_voc_layout(
 
     An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
     them. A name without an image is given the path that its image should have. With masks every image in the lists, or
-    without lists every image, should have one, and the labels are empty: `data/base/masks.py` reads them from the
+    without lists every image, should have one, and the labels are empty: `datasets/masks.py` reads them from the
     masks.
 
     Raises:
@@ -47,8 +48,7 @@ def read_voc_layout(
         if SEPARATOR in name
     ]
     if faults:
-        more = [f"{len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        raise TransferlineError("\n  ".join([f"{raw} is not laid out like PASCAL VOC:", *faults[:SHOWN], *more]))
+        raise TransferlineError(f"{raw} is not laid out like PASCAL VOC:\n  " + first_of(faults, SHOWN, "\n  "))
     rows: dict[str, tuple[str | None, Split | None]] = {}
     for name in {*images, *(splits or labels)}:
         is_labelled = name in labels and (name in splits or not splits)
@@ -81,7 +81,7 @@ def _splits(raw: Path, layout: Voc, faults: list[str]) -> dict[str, Split]:
             continue
         file = raw / LISTS / f"{named}.txt"
         if not file.is_file():
-            there = ", ".join(split_lists(raw)[:SHOWN]) or "none"
+            there = first_of(split_lists(raw), SHOWN) or "none"
             faults.append(f"no list {LISTS}/{named}.txt for {split}; there are: {there}")
             continue
         names = _lines(file)

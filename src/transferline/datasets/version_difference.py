@@ -4,16 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from transferline.datasets.contents import Contents
 from transferline.datasets.tables import natural, split_labels
+from transferline.datasets.version_contents import VersionContents
 from transferline.datasets.versions import Files
+from transferline.text import first_of
 
 SHOWN = 12  # classes, or changes of a label, in a list
 NO_LABEL = "without a label"
 
 
 @dataclass(frozen=True)
-class Move:
+class MovedImage:
     """An image whose content stays: its path and its label before and after, of which at least one differs."""
 
     old: str
@@ -40,15 +41,15 @@ class Difference:
         moved: images with another path or another label than before.
     """
 
-    before: Contents
-    after: Contents
+    before: VersionContents
+    after: VersionContents
     added: tuple[str, ...]
     removed: tuple[str, ...]
     replaced: tuple[str, ...]
-    moved: tuple[Move, ...]
+    moved: tuple[MovedImage, ...]
 
     @property
-    def relabelled(self) -> tuple[Move, ...]:
+    def relabelled(self) -> tuple[MovedImage, ...]:
         """Images with another label than before."""
         return tuple(move for move in self.moved if move.changes_label)
 
@@ -77,12 +78,12 @@ class Difference:
         shown = [f"{said(old)} to {said(new)} {count}" for (old, new), count in changes.most_common()]
         renamed = len(self.moved) - len(self.relabelled)
         return [
-            f"{changes.total()} changed the label: {_list(shown)}" if changes else "",
+            f"{changes.total()} changed the label: {first_of(shown, SHOWN)}" if changes else "",
             f"{renamed} renamed" if renamed else "",
         ]
 
 
-def compare(before: Contents, after: Contents) -> Difference:
+def compare_versions(before: VersionContents, after: VersionContents) -> Difference:
     """What differs between two versions that were read by the same layout."""
     old, new = before.labels, after.labels
     gone = [path for path in old if path not in after.files]
@@ -90,7 +91,7 @@ def compare(before: Contents, after: Contents) -> Difference:
     moves = _moves(before, after, gone, fresh)
     both = [path for path in old if path in new]
     same = [path for path in both if before.files[path] == after.files[path]]
-    relabelled = [Move(path, path, old[path], new[path]) for path in same if old[path] != new[path]]
+    relabelled = [MovedImage(path, path, old[path], new[path]) for path in same if old[path] != new[path]]
     moved_from, moved_to = {move.old for move in moves}, {move.new for move in moves}
     return Difference(
         before,
@@ -102,7 +103,7 @@ def compare(before: Contents, after: Contents) -> Difference:
     )
 
 
-def _moves(before: Contents, after: Contents, gone: list[str], fresh: list[str]) -> list[Move]:
+def _moves(before: VersionContents, after: VersionContents, gone: list[str], fresh: list[str]) -> list[MovedImage]:
     """Pairs each fresh path with one that is gone and had the same content, and the same label if there is one."""
     sources = defaultdict[str, list[str]](list)
     for path in gone:
@@ -113,7 +114,7 @@ def _moves(before: Contents, after: Contents, gone: list[str], fresh: list[str])
             label = after.labels[path]
             old = next((each for each in candidates if before.labels[each] == label), candidates[0])
             candidates.remove(old)
-            moves.append(Move(old, path, before.labels[old], label))
+            moves.append(MovedImage(old, path, before.labels[old], label))
     return moves
 
 
@@ -125,7 +126,7 @@ def _sorted(names: Iterable[str]) -> list[str]:
     return sorted(names, key=natural)
 
 
-def _names(contents: Contents, path: str) -> list[str]:
+def _names(contents: VersionContents, path: str) -> list[str]:
     """The classes of an image; none where it has no label."""
     label = contents.labels.get(path)
     if label is None:
@@ -133,27 +134,27 @@ def _names(contents: Contents, path: str) -> list[str]:
     return split_labels(label) if contents.several else [label]
 
 
-def count_classes(contents: Contents, paths: Iterable[str]) -> dict[str, int]:
+def images_by_class(contents: VersionContents, paths: Iterable[str]) -> dict[str, int]:
     """Images by class, in natural order; an image counts for each of its classes."""
     counts = Counter(name for path in paths for name in _names(contents, path))
     return {name: counts[name] for name in _sorted(counts)}
 
 
-def _classes(contents: Contents) -> dict[str, int]:
-    return count_classes(contents, contents.labels)
+def _classes(contents: VersionContents) -> dict[str, int]:
+    return images_by_class(contents, contents.labels)
 
 
-def _by_class(contents: Contents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
+def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
     """As `+70 images: metal +30, plastic +40 (new class)`; classes are left out where no image has a label."""
     if not paths:
         return ""
     total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"
-    counts = count_classes(contents, paths)
+    counts = images_by_class(contents, paths)
     shown = [f"{name} {sign}{count:,}{f' ({notes[name]})' if name in notes else ''}" for name, count in counts.items()]
     unlabelled = sum(not _names(contents, path) for path in paths)
     if shown and unlabelled:
         shown.append(f"{NO_LABEL} {sign}{unlabelled:,}")
-    return f"{total}: {_list(shown)}" if shown else total
+    return f"{total}: {first_of(shown, SHOWN)}" if shown else total
 
 
 def _others(before: Files, after: Files) -> str:
@@ -170,8 +171,3 @@ def _others(before: Files, after: Files) -> str:
 def said(label: str | None) -> str:
     """A label as people read it, several with "|" between them."""
     return NO_LABEL if label is None else label or "no class"
-
-
-def _list(shown: list[str]) -> str:
-    more = [f"{len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
-    return ", ".join(shown[:SHOWN] + more)

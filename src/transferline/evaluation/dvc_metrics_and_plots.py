@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.datasets.tables import split_labels
-from transferline.evaluation.leaderboard import PHASES, Entry
+from transferline.evaluation.leaderboard import PHASES, EvaluatedModel
 from transferline.metrics.segmentation import total_confusion
 from transferline.models.exported import HISTORY_FILE
 
@@ -16,7 +16,7 @@ NONE = "none"
 PIXEL_ROWS = 10_000
 
 
-def _figures(entry: Entry, metric: str) -> dict[str, dict[str, float]]:
+def _figures(entry: EvaluatedModel, metric: str) -> dict[str, dict[str, float]]:
     """The figures of all images, with the intervals of the selecting metric and of the problem's main one."""
     ends = ("_low", "_high")
     intervals = [name + end for name in (metric, entry.headline) for end in ends]
@@ -31,7 +31,7 @@ def _figures(entry: Entry, metric: str) -> dict[str, dict[str, float]]:
     }
 
 
-def metrics_tree(ranked: list[Entry], metric: str) -> dict[str, Any]:
+def metrics_tree(ranked: list[EvaluatedModel], metric: str) -> dict[str, Any]:
     """The content of `metrics.json`: the selected model, then the figures of every candidate and phase.
 
     No timings are in it, so that the same params, data and code give the same file.
@@ -44,7 +44,7 @@ def metrics_tree(ranked: list[Entry], metric: str) -> dict[str, Any]:
     return {"selected": selected, "candidates": candidates}
 
 
-def curves(entries: list[Entry]) -> pd.DataFrame:
+def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
     """The learning curves of all candidates: a row per candidate and epoch, columns `CURVES`.
 
     `metric` is the problem's main one (see `METRIC`).
@@ -64,7 +64,7 @@ def curves(entries: list[Entry]) -> pd.DataFrame:
     )
 
 
-def confusion(entry: Entry) -> pd.DataFrame:
+def actual_and_predicted(entry: EvaluatedModel) -> pd.DataFrame:
     """The columns actual and predicted (class names) of the images of the test split, or validation without one.
 
     For a multilabel problem a row per image and class that is there or predicted, with `none` in the other column
@@ -85,7 +85,7 @@ def confusion(entry: Entry) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["actual", "predicted"])
 
 
-def _pixels(entry: Entry, split: str) -> pd.DataFrame:
+def _pixels(entry: EvaluatedModel, split: str) -> pd.DataFrame:
     predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "confusion"])
     classes = list(entry.metrics[split]["per_class"])
     matrix = total_confusion(predictions[predictions["split"] == split], len(classes))[:, :-1]
@@ -94,8 +94,8 @@ def _pixels(entry: Entry, split: str) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["actual", "predicted"]).loc[lambda table: table.index.repeat(counts.ravel())]
 
 
-def write_plots(ranked: list[Entry], folder: Path) -> None:
+def write_plots(ranked: list[EvaluatedModel], folder: Path) -> None:
     """Writes `curves.csv` and `confusion.csv` (of the selected model) into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     curves(ranked).to_csv(folder / "curves.csv", index=False)
-    confusion(ranked[0]).to_csv(folder / "confusion.csv", index=False)
+    actual_and_predicted(ranked[0]).to_csv(folder / "confusion.csv", index=False)

@@ -7,23 +7,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from transferline.datasets.images import IMAGE_SUFFIXES
-from transferline.datasets.layout_proposal import survey
+from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.listing import HIDDEN, list_dataset
 from transferline.datasets.versions import Cache, Files
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.text import first_of
 
 DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
 
 
 @dataclass(frozen=True)
-class Contents:
+class VersionContents:
     """What a version holds.
 
     Attributes:
         files: all of its files.
-        labels: of each image, as in `data/base/tables.py`; None where the layout gives it none.
+        labels: of each image, as in `datasets/tables.py`; None where the layout gives it none.
         named: paths that a table or list names and that are not in the version.
         several: whether an image may have several labels.
         fault: why no labels could be read; "" if they could.
@@ -55,16 +56,16 @@ class Reader:
     name: str
     layout: Layout | None
 
-    def read(self, files: Files, folder: Path) -> Contents:
+    def read(self, files: Files, folder: Path) -> VersionContents:
         """The contents of a version whose files lie in `folder`; images there may be empty files."""
         images = [path for path in files if _is_image(path)]
         if self.layout is None or not files:
-            return Contents(files, dict.fromkeys(images))
+            return VersionContents(files, dict.fromkeys(images))
         try:
             listing = list_dataset(folder, self.layout).files
         except TransferlineError as error:
             reason = str(error).replace(str(folder), f"data/raw/{self.name}")
-            return Contents(files, dict.fromkeys(images), fault=reason)
+            return VersionContents(files, dict.fromkeys(images), fault=reason)
         masks = has_masks(self.layout)
         labels = {
             path: None if masks or not isinstance(label, str) else label
@@ -73,9 +74,9 @@ class Reader:
         }
         named = tuple(path for path in labels if path not in files)
         there = {path: label for path, label in labels.items() if path in files}
-        return Contents(files, there, named, gives_several_labels(self.layout))
+        return VersionContents(files, there, named, gives_several_labels(self.layout))
 
-    def read_beside(self, files: Files, other: Contents) -> Contents:
+    def read_beside(self, files: Files, other: VersionContents) -> VersionContents:
         """The contents of a version that is not in the workspace, with those of another one at hand.
 
         In class folders the label follows from the path, so that only paths which the other version lacks are read.
@@ -87,7 +88,7 @@ class Reader:
         with skeleton(fresh, {}, files) as folder:
             read = self.read(fresh, folder)
         known = {path: label for path, label in other.labels.items() if path in files}
-        return Contents(files, {**known, **read.labels}, fault=read.fault)
+        return VersionContents(files, {**known, **read.labels}, fault=read.fault)
 
     @property
     def labels_are_folders(self) -> bool:
@@ -95,7 +96,9 @@ class Reader:
         return isinstance(self.layout, ClassFolders | SplitClassFolders)
 
 
-def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None = None) -> tuple[Reader, Contents]:
+def read_contents(
+    cache: Cache, name: str, files: Files, workspace: Path | None = None
+) -> tuple[Reader, VersionContents]:
     """The contents of a version, by the layout of `params.yaml` if that is about this dataset, else by the one that the
     files suggest; and what reads other versions in the same way.
 
@@ -110,13 +113,13 @@ def read_contents(cache: Cache, name: str, files: Files, workspace: Path | None 
     """
     named = layout_in_params(cache.root, name)
     with nullcontext(workspace) if workspace else version_folder(cache, files, named) as folder:
-        reader = Reader(cache, name, named or survey(folder).layout)
+        reader = Reader(cache, name, named or inspect_folder(folder).layout)
         return reader, reader.read(files, folder)
 
 
 def read_both(
     cache: Cache, name: str, versions: tuple[Files, Files], workspace: Path | None
-) -> tuple[Contents, Contents]:
+) -> tuple[VersionContents, VersionContents]:
     """The contents of an older and a newer version, read by the same layout (see `read_contents`); the files of the
     newer one are in `workspace` if that is given."""
     before, after = versions
@@ -153,8 +156,8 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
         lacking = cache.missing(describing.values())
         names = [path for path, md5 in describing.items() if md5 in lacking]
         raise TransferlineError(
-            f"{names[0]}{f' and {len(names) - 1:,} more files' * (len(names) > 1)}, which may hold labels of an "
-            f"earlier version, cannot be read: they are not in DVC's cache and cannot be fetched: {why}"
+            f"{first_of(names, 1)}, which may hold labels of an earlier version, cannot be read: they are not in DVC's "
+            f"cache and cannot be fetched: {why}"
         )
     contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
     with skeleton(files, contents) as folder:

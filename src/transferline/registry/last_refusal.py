@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from transferline.atomic_files import write_json
 from transferline.code_versions import followed, source_sha256
 from transferline.hashes import file_sha256
 from transferline.params import Params
@@ -29,17 +30,13 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, dict[str, 
     return digest.hexdigest()
 
 
-def decided(root: Path, basis: str) -> tuple[str | None, str] | None:
+def kept_refusal(root: Path, basis: str) -> tuple[str | None, str] | None:
     """Version and reason of the last decision not to promote, if it was on that basis."""
     file = root / FILE
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return (kept["version"], kept["reason"]) if kept.get("basis") == basis else None
 
 
-def keep(root: Path, basis: str, version: str | None, reason: str) -> None:
+def keep_refusal(root: Path, basis: str, version: str | None, reason: str) -> None:
     """Keeps a decision in the place of the one before."""
-    file = root / FILE
-    file.parent.mkdir(exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps({"basis": basis, "version": version, "reason": reason}), encoding="utf-8")
-    partial.replace(file)
+    write_json(root / FILE, {"basis": basis, "version": version, "reason": reason})

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from transferline.datasets.dvc_add import record
+from transferline.datasets.dvc_add import add_version
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
 
 
-def exchange(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
+def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
     """Changes the files of `data/raw/<name>` and versions the result.
 
     A file is moved and never written into, because it may be a link into DVC's cache.
@@ -28,7 +28,7 @@ def exchange(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]
     shutil.rmtree(aside, ignore_errors=True)
     try:
         with _moved(folder, aside, put, take):
-            record(root, name)
+            add_version(root, name)
     except OSError as error:
         raise TransferlineError(f"{RAW / name} cannot be changed, and is as before: {error}") from error
     finally:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from transferline.arrays import Flags
 from transferline.errors import TransferlineError
 
 
@@ -19,7 +20,7 @@ def encode(ones: npt.ArrayLike) -> str:
     return " ".join(f"{start + 1} {end - start}" for start, end in zip(starts, ends, strict=True))
 
 
-def decode(runs: str, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+def decode(runs: str, shape: tuple[int, ...]) -> Flags:
     """Reads what `encode` wrote.
 
     Args:

@@ -7,12 +7,12 @@ from transferline.datasets.tables import ImageTable
 from transferline.models.backbones import image_shape
 from transferline.models.layers import build_layers
 from transferline.params import EndToEnd
-from transferline.training.assemble import assemble_network
+from transferline.training.assemble_model import assemble_network
 from transferline.training.decoded_images import DecodedImages
 from transferline.training.devices import use_devices
-from transferline.training.job import Job, make_batches, make_deterministic, run_job
 from transferline.training.model_folder import Summary
-from transferline.training.view_rows import sample_paths, training_rows
+from transferline.training.training_job import Job, make_batches, make_deterministic, run_job
+from transferline.training.training_rows import sample_paths, training_rows
 
 
 def train(raw: Path, views: ImageTable, candidate: EndToEnd, job: Job) -> Summary:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
-from transferline.registry.models import CHALLENGER, CHAMPION, version_by_alias
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, fetch_version, version_by_alias
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,6 +56,7 @@ def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
         if reference == CHALLENGER:
             point(client, move.model, CHALLENGER, move.version)
         smoke_test(client, move.model, reference)
+        fetch_version(client.get_model_version(move.model, move.version), root)  # `predict` then needs no MLflow
         point(client, move.model, CHAMPION, move.version)
         ledger.append(root, move)
     except BaseException:
@@ -133,11 +135,7 @@ def _lock(root: Path) -> FileLock:
 
 
 def _write(root: Path, journal: Journal) -> None:
-    path = root / JOURNAL
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(journal.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(root / JOURNAL, journal.model_dump_json(indent=2) + "\n")
 
 
 def _is_written(root: Path, move: ledger.Move) -> bool:

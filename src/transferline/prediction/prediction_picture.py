@@ -6,6 +6,7 @@ from pathlib import Path
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.models.exported import ModelCard
 from transferline.prediction.predict import Prediction
+from transferline.text import first_of
 
 MOST, COLUMNS, FEWEST = 120, 10, 5  # five columns are as wide as a title
 LABELS = 4  # of a multilabel problem, that a caption names
@@ -55,8 +56,7 @@ def _truth(predictions: Sequence[Prediction], classes: tuple[str, ...]) -> dict[
 
 def _tile(found: Prediction, card: ModelCard, truth: str | None) -> Tile:
     surest = sorted(found.labels, key=lambda name: -found.probabilities[name])
-    lines = [f"{name} {found.probabilities[name]:.1%}" for name in surest[:LABELS]] or ["no label"]
-    lines += [f"and {len(surest) - LABELS} more"] if len(surest) > LABELS else []
+    lines = [first_of([f"{name} {found.probabilities[name]:.1%}" for name in surest], LABELS, "\n") or "no label"]
     is_wrong = truth not in (None, found.label)
     lines += [f"true: {truth}"] if is_wrong else []
     path = Path(found.path)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Flags, Floats, Positions
 from transferline.evaluation.latency import one_image_times
 from transferline.evaluation.scoring import figures_of, label_flags, metrics_of, predict_rows
 from transferline.metrics.classification import LOSSES
@@ -21,7 +20,7 @@ from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
-Loaded = tuple[LiteModel, ModelCard]
+LoadedModel = tuple[LiteModel, ModelCard]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class ClassChange:
+class ClassComparison:
     """The recall of a class by both models, of segmentation its IoU, and the interval of what the challenger loses."""
 
     name: str
@@ -65,7 +64,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Change:
+class Comparison:
     """The challenger against the champion, image by image.
 
     Attributes:
@@ -84,18 +83,18 @@ class Change:
     low: float
     high: float
     p_value: float | None
-    classes: tuple[ClassChange, ...]
-    regressions: npt.NDArray[np.int64]
-    improvements: npt.NDArray[np.int64]
+    classes: tuple[ClassComparison, ...]
+    regressions: Positions
+    improvements: Positions
     measure: str = "recall"
 
 
-def load(folder: Path) -> Loaded:
+def load_with_card(folder: Path) -> LoadedModel:
     """The model of a folder, and its card."""
     return load_model(folder), read_card(folder)
 
 
-def latencies(models: list[Loaded]) -> list[float]:
+def latencies(models: list[LoadedModel]) -> list[float]:
     """Milliseconds for one image: measured in turn, so that a busy machine is busy for all, and of three medians of
     ten the smallest, which other work has disturbed least."""
     rounds = [[float(np.median(one_image_times(*model, 10))) for model in models] for _ in range(3)]
@@ -104,7 +103,7 @@ def latencies(models: list[Loaded]) -> list[float]:
 
 def score_model(
     folder: Path,
-    loaded: Loaded,
+    loaded: LoadedModel,
     raw: Path,
     rows: pd.DataFrame,
     classes: tuple[str, ...],
@@ -137,14 +136,14 @@ def score_model(
     )
 
 
-def compare(
+def compare_models(
     champion: Scored,
     challenger: Scored,
     classes: tuple[str, ...],
     metric: str,
     test: SignificanceTest,
     params: Evaluate,
-) -> Change:
+) -> Comparison:
     """Compares two models that were scored on the same rows."""
     figures = [figures_of(one.predictions, classes, one.card.problem)[metric] for one in (challenger, champion)]
     if metric in LOSSES:
@@ -155,10 +154,10 @@ def compare(
     if challenger.card.problem == "segmentation":
         own = [scored.predictions["mean_iou"].to_numpy(float) for scored in (champion, challenger)]
         classed = tuple(_iou_changes(champion, challenger, classes, test, params))
-        return Change(gain, *interval, None, classed, _falls(own[1] - own[0]), _falls(own[0] - own[1]), "IoU")
+        return Comparison(gain, *interval, None, classed, _falls(own[1] - own[0]), _falls(own[0] - own[1]), "IoU")
     (truth, old), (_, new) = (_flags(scored, classes) for scored in (champion, challenger))
     old_right, new_right = ((truth == said).all(axis=1) for said in (old, new))
-    return Change(
+    return Comparison(
         gain,
         *interval,
         mcnemar(new_right, old_right) if test.kind == "mcnemar" else None,
@@ -176,20 +175,22 @@ def _flags(scored: Scored, classes: tuple[str, ...]) -> tuple[Flags, Flags]:
     return truth, said
 
 
-def _class_changes(truth: Flags, old: Flags, new: Flags, classes: tuple[str, ...], level: float) -> list[ClassChange]:
+def _class_changes(
+    truth: Flags, old: Flags, new: Flags, classes: tuple[str, ...], level: float
+) -> list[ClassComparison]:
     changes = []
     for column, name in enumerate(classes):
         has = truth[:, column]
         if has.any():
             before, after = old[has, column], new[has, column]
             low, high = share_difference(before, after, level)
-            changes.append(ClassChange(name, int(has.sum()), float(before.mean()), float(after.mean()), low, high))
+            changes.append(ClassComparison(name, int(has.sum()), float(before.mean()), float(after.mean()), low, high))
     return changes
 
 
 def _iou_changes(
     champion: Scored, challenger: Scored, classes: tuple[str, ...], test: SignificanceTest, params: Evaluate
-) -> list[ClassChange]:
+) -> list[ClassComparison]:
     count, tables = len(classes), [scored.predictions for scored in (champion, challenger)]
     values = [ious(total_confusion(table, count)) for table in tables]
     changes = []
@@ -199,7 +200,7 @@ def _iou_changes(
             old, new = (of_confusion(table, count, partial(_iou_of, column)) for table in tables)
             low, high = paired_bootstrap(old, new, len(tables[0]), test, params)
             champions, challengers = (float(one[column]) for one in values)
-            changes.append(ClassChange(name, images, champions, challengers, low, high))
+            changes.append(ClassComparison(name, images, champions, challengers, low, high))
     return changes
 
 
@@ -207,12 +208,12 @@ def _iou_of(column: int, matrices: Floats) -> Floats:
     return ious(matrices)[:, column]
 
 
-def _falls(differences: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+def _falls(differences: Floats) -> Positions:
     """The positions of the negative ones, the lowest first."""
     order = np.argsort(differences, kind="stable")
     return order[differences[order] < 0]
 
 
-def _positions(flags: Flags, challenger: Scored) -> npt.NDArray[np.int64]:
+def _positions(flags: Flags, challenger: Scored) -> Positions:
     confidence = challenger.predictions["confidence"].to_numpy(float)
     return np.flatnonzero(flags)[np.argsort(-confidence[flags], kind="stable")]

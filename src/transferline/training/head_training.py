@@ -7,11 +7,11 @@ from transferline.models.backbones import build_backbone
 from transferline.models.exported import HEAD_FILE
 from transferline.models.layers import build_layers
 from transferline.params import Pretrained
-from transferline.training.assemble import assemble
+from transferline.training.assemble_model import assemble
 from transferline.training.bank import Bank
 from transferline.training.devices import use_devices
-from transferline.training.job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 from transferline.training.model_folder import Summary
+from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 
 
 def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:

@@ -6,19 +6,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from transferline.arrays import Pixels
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
-from transferline.metrics.thresholds import choose
+from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
-from transferline.training.assemble import Exported
-from transferline.training.batches import Batches, Read, class_weight_vector, predict
+from transferline.training.assemble_model import Exported
+from transferline.training.batches import Batches, Read, class_weight_vector, predict_batches
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.devices import Replicated
@@ -87,7 +87,7 @@ def run_job(
     exported: Exported,
     data: Batches,
     validation: Batches,
-    samples: npt.NDArray[np.uint8],
+    samples: Pixels,
     before: pd.DataFrame | None = None,
     encoder: keras.Model | None = None,
 ) -> Summary:
@@ -105,14 +105,7 @@ def run_job(
     """
     problem, training = job.card.problem, job.training
     convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now rather than after the last epoch
-    # a model of its own: how it is compiled is no part of the exported one
-    if tf.distribute.has_strategy():
-        model = Replicated(model.input, model.output)
-    elif data.views_per_item > data.batch_size:
-        model = SeveralBatches(model.input, model.output)
-        model.batch_size = data.batch_size
-    else:
-        model = keras.Model(model.input, model.output)
+    model = _to_compile(model, data)
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, problem, data, validation, job.listener)
@@ -121,17 +114,29 @@ def run_job(
     else:
         first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
         history = _fit(model, training, job, data, validation, first_epoch)
-    card = job.card
-    if job.thresholds:
-        likely = to_probabilities(predict(model, validation), problem)
-        chosen = choose(validation.targets.astype(bool), likely, job.thresholds)
-        update = {"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback}
-        card = card.model_copy(update=update)
+    card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
     summary = Summary(best_epoch(history, training.monitor), seconds, exported.model.count_params(), trainable, floor)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
     return summary
+
+
+def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
+    """A model of its own, with the same layers: how it is compiled is no part of the exported one."""
+    if tf.distribute.has_strategy():
+        return Replicated(model.input, model.output)
+    if data.views_per_item > data.batch_size:
+        several = SeveralBatches(model.input, model.output)
+        several.batch_size = data.batch_size
+        return several
+    return keras.Model(model.input, model.output)
+
+
+def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
+    likely = to_probabilities(predict_batches(model, validation), card.problem)
+    chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
+    return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
@@ -163,7 +168,7 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
         say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
         return found
     majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
-    likely = to_probabilities(predict(model, validation), card.problem)
+    likely = to_probabilities(predict_batches(model, validation), card.problem)
     untrained = figures(validation.targets, likely, card.problem)
     say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
     return {

@@ -5,13 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from transferline.arrays import Pixels
+from transferline.arrays import Array, Float32s, Pixels
 from transferline.datasets.images import read_batch, read_batches
 from transferline.datasets.masks import overlay, read_masks
 from transferline.datasets.tables import targets
@@ -44,11 +42,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images, what they show, and what a targeted attack shall make of them: see `data.base.tables.targets`."""
+    """Images, what they show, and what a targeted attack shall make of them: see `datasets.tables.targets`."""
 
     images: Pixels
-    truth: npt.NDArray[Any]
-    goal: npt.NDArray[Any]
+    truth: Array
+    goal: Array
 
 
 Change = Callable[[Batch], Pixels]
@@ -87,12 +85,10 @@ def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[T
             yield trial, answers(subject.model.probabilities(change(batch)), card, rows, raw)
 
 
-def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: npt.NDArray[np.float32]) -> Batch:
+def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: Float32s) -> Batch:
     card = subject.card
     if card.problem == "segmentation":
-        truth: npt.NDArray[Any] = read_masks(subject.raw, rows["mask"].tolist(), card.image, len(card.classes))[
-            ..., None
-        ]
+        truth: Array = read_masks(subject.raw, rows["mask"].tolist(), card.image, len(card.classes))[..., None]
     else:
         truth = targets(rows["label"], card.classes, card.problem)
     return Batch(images, truth, goals(truth, said, card.problem))

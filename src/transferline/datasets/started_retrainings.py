@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from transferline.datasets.changes import Change, trained_on
+from transferline.atomic_files import write_text
+from transferline.datasets.new_data import NewData, trained_on
 
 FILE = Path(".transferline/watched.json")
 
@@ -30,18 +31,18 @@ class _Watched(BaseModel):
     started: dict[str, Started] = Field(default_factory=dict)
 
 
-def started_for(root: Path, dataset: str, change: Change) -> Started | None:
+def started_for(root: Path, dataset: str, change: NewData) -> Started | None:
     """The retraining that was started for this change, if one was since the last training that saw other data."""
     return _read(root, dataset).started.get(change.key)
 
 
-def remember(root: Path, dataset: str, change: Change, run: str | None = None) -> None:
+def remember(root: Path, dataset: str, change: NewData, run: str | None = None) -> None:
     """Keeps that a retraining was started for a change now."""
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
     _write(root, dataset, {change.key: Started(time=now, reason=change.reason, run=run)})
 
 
-def take_back(root: Path, dataset: str, change: Change) -> None:
+def take_back(root: Path, dataset: str, change: NewData) -> None:
     """Forgets that one was started for a change: it was cancelled before it began."""
     _write(root, dataset, {change.key: None})
 
@@ -58,7 +59,4 @@ def _read(root: Path, dataset: str) -> _Watched:
 def _write(root: Path, dataset: str, changed: dict[str, Started | None]) -> None:
     before, file = _read(root, dataset), root / FILE
     entries = {key: entry for key, entry in {**before.started, **changed}.items() if entry}
-    file.parent.mkdir(exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(before.model_copy(update={"started": entries}).model_dump_json(indent=2) + "\n", "utf-8")
-    partial.replace(file)
+    write_text(file, before.model_copy(update={"started": entries}).model_dump_json(indent=2) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 
-from transferline.datasets.lock_file import trained_revision
+from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.datasets.revisions import dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
@@ -18,7 +18,7 @@ DIFFERENCES = ("added", "modified", "deleted", "renamed")
 
 
 @dataclass(frozen=True)
-class Change:
+class NewData:
     """New raw data.
 
     Attributes:
@@ -34,7 +34,7 @@ class Change:
     revision: str | None = None
 
 
-def find_changes(root: Path, dataset: str) -> Iterator[Change]:
+def find_new_data(root: Path, dataset: str) -> Iterator[NewData]:
     """The raw data that differs from what was last trained on, without bringing any of it.
 
     Asked are, in this order, the files (those that look untouched are not read again), the source of an import (by
@@ -58,7 +58,7 @@ def trained_on(root: Path, dataset: str) -> str:
     return trained_revision(root, dataset) or recorded_hash(root, dataset) or ""
 
 
-def _in_workspace(root: Path, dataset: str, trained: str) -> Iterator[Change]:
+def _in_workspace(root: Path, dataset: str, trained: str) -> Iterator[NewData]:
     path = dvc_file(dataset).with_suffix("").as_posix()
     with open_repo(root) as repo:
         stage = repo.stage.load_one(dvc_file(dataset).as_posix())
@@ -69,11 +69,11 @@ def _in_workspace(root: Path, dataset: str, trained: str) -> Iterator[Change]:
         if present == trained:
             return
         if present != str(out.hash_info.value):
-            change = Change(f"{path}: {_counts(repo, path) or 'modified'}", present)
+            change = NewData(f"{path}: {_counts(repo, path) or 'modified'}", present)
         else:
             # an update brought it: it is the same change as that of the source
             key = _recorded_state(stage.deps[0]) if stage.is_import else present
-            change = Change(f"{path}: revision {present[:8]} is not the one trained on, {trained[:8]}", key)
+            change = NewData(f"{path}: revision {present[:8]} is not the one trained on, {trained[:8]}", key)
     yield change
 
 
@@ -84,13 +84,13 @@ def _counts(repo: Any, path: str) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _at_source(root: Path, dataset: str) -> Iterator[Change]:
+def _at_source(root: Path, dataset: str) -> Iterator[NewData]:
     change = None
     with open_repo(root) as repo:
         stage = repo.stage.load_one(dvc_file(dataset).as_posix())
         if stage.is_import and _is_newer(source := stage.deps[0]):
             path = dvc_file(dataset).with_suffix("").as_posix()
-            change = Change(f"{path}: its source {source} has changed", _present_state(source), update=True)
+            change = NewData(f"{path}: its source {source} has changed", _present_state(source), update=True)
     if change:
         yield change
 
@@ -118,7 +118,7 @@ def _present_state(source: Any) -> str:
     return _recorded_state(source) if hasattr(source, "def_repo") else f"source {source.get_hash().value}"
 
 
-def _in_git_remote(root: Path, dataset: str, trained: str) -> Iterator[Change]:
+def _in_git_remote(root: Path, dataset: str, trained: str) -> Iterator[NewData]:
     """Commits of the upstream branch that this branch does not have, if they name other data than the workspace's and
     than was trained on."""
     branch = git(
@@ -137,4 +137,4 @@ def _in_git_remote(root: Path, dataset: str, trained: str) -> Iterator[Change]:
     there = recorded_hash(root, dataset, commit)
     if there is None or there in (trained, recorded_hash(root, dataset)):
         return
-    yield Change(f"{file.with_suffix('')}: {upstream} has other data ({commit[:8]})", there, revision=commit)
+    yield NewData(f"{file.with_suffix('')}: {upstream} has other data ({commit[:8]})", there, revision=commit)

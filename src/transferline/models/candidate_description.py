@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
+from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, image_shape
-from transferline.models.cut import cut
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
@@ -64,7 +64,7 @@ class Description(BaseModel):
     boundary_bytes: int = 0
 
 
-def describe(candidate: Candidate, problem: Problem, classes: int) -> Description:
+def describe_candidate(candidate: Candidate, problem: Problem, classes: int) -> Description:
     """Builds a candidate with random weights and counts.
 
     Args:
@@ -207,7 +207,7 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
 
 def _describe_named(name: str, params: Params, classes: int) -> Description:
     try:
-        return describe(params.candidates[name], params.data.problem, classes)
+        return describe_candidate(params.candidates[name], params.data.problem, classes)
     except TransferlineError as error:
         raise TransferlineError(f"candidates.{name}: {error}") from error
 

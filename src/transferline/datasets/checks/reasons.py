@@ -1,0 +1,67 @@
+"""What a validation comes to: the counts, and the reasons why a dataset must not be trained on."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from transferline.datasets.checks.expectations import Finding
+from transferline.datasets.masks import count_pixels
+from transferline.params import Data, Validate
+
+REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
+
+
+def quarantined(findings: Iterable[Finding]) -> set[str]:
+    """The paths that the rules and corrections leave out."""
+    return {finding.path for finding in findings if finding.severity == "quarantine"}
+
+
+def _faulty(findings: list[Finding]) -> set[str]:
+    """The images that the rules leave out, without those that a correction does."""
+    return quarantined([finding for finding in findings if finding.rule != "excluded"])
+
+
+def count_files(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
+    """Of files, of images and of what became of them, as `validation.json` holds them."""
+    kinds = rows["kind"].value_counts()
+    pixels = {"pixels": count_pixels(rows, data.masks)} if data.masks else {}
+    return {
+        "files": len(rows),
+        "hidden": int(kinds.get("hidden", 0)),
+        "not_images": int(kinds.get("other", 0)),
+        "images": int(kinds.get("image", 0)),
+        "kept": int(rows["kept"].sum()),
+        "quarantined": len(_faulty(findings)),
+        "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
+        "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
+        "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
+        "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
+        **pixels,
+    }
+
+
+def reasons_against_training(
+    rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data, validate: Validate
+) -> tuple[str, ...]:
+    """Why the dataset must not be trained on, in sentences; none if it may."""
+    if not rows["kept"].any():
+        return ("there are no images that could be used",)
+    reasons = []
+    classes = list(map(str, per_class.index))
+    images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
+    faulty = len(_faulty([finding for finding in findings if finding.rule not in (*REDUNDANT, "not_an_image")]))
+    if any(finding.severity == "fail" for finding in findings):
+        reasons.append("rules with severity fail are broken")
+    if faulty > validate.max_quarantined * images:
+        share = f"{faulty} of {images} images ({faulty / images:.1%})"
+        reasons.append(f"{share} are faulty; validate.max_quarantined allows {validate.max_quarantined:.1%}")
+    if len(classes) < 2:
+        there = f"is one class only, {classes[0]}" if classes else "are no labels"
+        reasons.append(f"there {there}; a classifier needs two classes at least")
+    if data.problem == "binary" and len(classes) > 2:
+        reasons.append(f"data.problem is binary, but there are {len(classes)} classes: {', '.join(classes)}")
+    if missing := list(map(str, per_class.index[per_class["train"] == 0])):
+        reasons.append(f"train has no usable image of {', '.join(missing)}")
+    return tuple(reasons)
