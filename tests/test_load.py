@@ -9,11 +9,14 @@ import pytest
 from PIL import Image as Picture
 
 import transferline
+from tests.conftest import COLORS
+from tests.registry_project import registry_project, select, train
 from tests.segmentation_case import save_colour_model
 from tests.test_prediction import save
 from transferline.cli.main import parser
 from transferline.errors import TransferlineError
 from transferline.registry import registered_models, tracking
+from transferline.registry.promotion import promote
 
 
 @pytest.fixture
@@ -74,6 +77,18 @@ def test_a_model_of_the_registry_is_asked_of_the_project_and_nobody_moves(folder
     assert asked == [(project, "champion")] and Path.cwd() == outside
     with pytest.raises(TransferlineError, match="neither here nor above is a project"):
         transferline.load()
+
+
+def test_the_champion_is_loaded_from_outside_of_the_project(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    params = registry_project(tmp_path / "project", monkeypatch)
+    select(params, train(params, "head", "good"))
+    assert promote(params, Path.cwd()).promoted
+    monkeypatch.chdir(tmp_path)
+    for name in ("champion", "1"):
+        model = transferline.load(name, project=Path("project"))
+        found = model.predict([np.full((50, 20, 3), COLORS["green"], np.uint8)])
+        assert (model.card.candidate, found[0].label, Path.cwd()) == ("small", "green", tmp_path)
 
 
 def test_masks_are_refused(tmp_path):

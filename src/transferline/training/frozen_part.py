@@ -55,6 +55,8 @@ class FrozenPart:
 def frozen_part(candidate: Pretrained) -> FrozenPart:
     """That of a candidate: of the user's cache folder, or built with the backbone's weights and kept there.
 
+    A file of weights is known by its sha256: what was converted from it is used without reading it again.
+
     Raises:
         TransferlineError: see `build_backbone`, and `cut`.
     """
