@@ -51,7 +51,7 @@ def ours(_: Path) -> dict[str, Any]:
     from transferline.training.compiled_inference import compile_for_inference
     from transferline.training.folded_normalization import fold_batch_normalization
 
-    run = compile_for_inference(fold_batch_normalization(_backbone()))
+    run, _ = compile_for_inference(fold_batch_normalization(_backbone()))
     return _per_image(lambda images: run([images])[0])
 
 

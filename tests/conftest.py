@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,23 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from transferline import environment
+from transferline.models.converted import VARIABLE
 
 ROOT = Path(__file__).parents[1]
 COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     environment.prepare(ROOT)
     # a shell's background jobs ignore it, and so would the processes that the tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):  # the workers of xdist share one
+        os.environ[VARIABLE] = tempfile.mkdtemp(prefix="transferline-converted-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -103,6 +112,14 @@ def make_tiny(params: Any) -> None:
         params["candidates"][name] = tiny
     params["candidates"]["smaller"].update(fine_tune=None)
     params["candidates"]["smaller"]["backbone"]["unfreeze"] = None
+
+
+@pytest.fixture(autouse=True)
+def no_converted_networks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test converts its own networks."""
+    folder = tmp_path_factory.mktemp("converted")
+    monkeypatch.setenv(VARIABLE, str(folder))
+    return folder
 
 
 def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from transferline.models.exported import ModelCard
 from transferline.params import Image, Params, load_params
 from transferline.registry import champion_move, smoke_test
 from transferline.registry.runs import training_run
+from transferline.training.assemble_model import Exported
 from transferline.training.model_folder import Summary, write_result
 
 CLASSES = tuple(COLORS)
@@ -91,7 +92,7 @@ def train(params: Params, phase: str, kernel: str) -> Path:
     with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
         listener(ROW | {"phase": phase})
         samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
-        write_result(folder, model, card, history, history, summary, samples)
+        write_result(folder, Exported(model, model), card, history, history, summary, samples)
     return folder
 
 

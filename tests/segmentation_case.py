@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tests.conftest import COLORS, ROOT
+from tests.exported_folder import exported
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, make_pair, make_segmented
 from transferline.atomic_files import write_json
 from transferline.datasets.tables import ImageTable, write_table
@@ -62,7 +63,7 @@ def save_colour_model(folder: Path, blind: str | None = None, classes: tuple[str
     card = ModelCard(candidate="tiny", phase="train", problem="segmentation", classes=classes, image=IMAGE)
     history = pd.DataFrame([HISTORY])
     samples = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
-    write_result(folder, model, card, history, history, Summary(1, 1.0, 12, 12, FLOOR), samples)
+    write_result(folder, exported(model), card, history, history, Summary(1, 1.0, 12, 12, FLOOR), samples)
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from transferline.evaluation.attacks import attack, goals, loss_gradient
-from transferline.models.exported import class_probabilities
+from transferline.models.exported import both_columns
 from transferline.params import Problem
 from transferline.training.training_job import make_deterministic
 
@@ -51,7 +51,7 @@ def as_targets(truth: NDArray[np.int32], problem: Problem) -> NDArray[Any]:
 
 
 def right(model: keras.Model, images: NDArray[np.uint8], targets: NDArray[Any], problem: Problem) -> float:
-    said = class_probabilities(model, images)
+    said = both_columns(model(images))
     if problem == "multilabel":
         return float(((said > 0.5) == targets.astype(bool)).mean())
     return float((said.argmax(axis=1) == targets[:, 0]).mean())
@@ -97,12 +97,12 @@ def test_a_targeted_attack_raises_the_probability_of_its_goal(
     network: keras.Model, attacked: Callable[..., NDArray[np.uint8]], name: str
 ) -> None:
     images, truth = pictures(200, 2)
-    before = class_probabilities(network, images)
+    before = both_columns(network(images))
     aim = goals(truth, before, "multiclass")
     assert aim.shape == truth.shape and (aim != truth).all()
     others = np.where(np.eye(CLASSES, dtype=bool)[truth[:, 0]], np.inf, before)
     assert (np.take_along_axis(before, aim, 1)[:, 0] == others.min(axis=1)).all()
-    after = class_probabilities(network, attacked(name, 6, aim))
+    after = both_columns(network(attacked(name, 6, aim)))
     gain = np.take_along_axis(after - before, aim, 1)
     assert (gain > 0).mean() > 0.98 and gain.mean() > 0.1
 
@@ -118,7 +118,7 @@ def test_other_problems(problem: Problem) -> None:
     model = train(problem)
     images, truth = pictures(100, 3)
     targets = as_targets(truth, problem)
-    aim = goals(targets, class_probabilities(model, images), problem)
+    aim = goals(targets, both_columns(model(images)), problem)
     assert (aim == 1 - targets).all()
     gradient = loss_gradient(model, problem)
     before = right(model, images, targets, problem)

@@ -10,7 +10,6 @@ from tests.tiny_training import candidate, frozen, lite0, make_data
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone
-from transferline.models.exported import class_probabilities
 from transferline.training import fill_bank as extract_module
 from transferline.training.assemble_model import assemble
 from transferline.training.bank import read_bank, shard_file
@@ -34,10 +33,10 @@ def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path
     assert set(rows["kind"]) == {"untouched"} and len(rows) == 24
     backbone = build_backbone(candidate().backbone, candidate().image)
     head = _Passing(bank.features[0])
-    model = assemble(backbone, head.model, candidate(), "multiclass")
+    model = assemble(backbone, head.model, candidate(), "multiclass").model
     from transferline.datasets.images import read_batch
 
-    plain = class_probabilities(model, read_batch(raw, rows["path"].tolist(), candidate().image))
+    plain = model(read_batch(raw, rows["path"].tolist(), candidate().image))
     banked = bank.gather("features", rows.index.to_numpy())
     softmax = np.exp(banked) / np.exp(banked).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(softmax, plain, rtol=5e-3)

@@ -26,7 +26,18 @@ OTHERS = {
         "mlflow",
         "networkx",
     ),
-    *("psutil", "pyarrow", "pydantic", "pydantic_core", "requests", "ruamel", "scmrepo", "starlette", "threadpoolctl"),
+    *(
+        "platformdirs",
+        "psutil",
+        "pyarrow",
+        "pydantic",
+        "pydantic_core",
+        "requests",
+        "ruamel",
+        "scmrepo",
+        "starlette",
+        "threadpoolctl",
+    ),
     *("transferline", "uvicorn"),
 }
 SAMPLE_SHA256 = "f202fa8632e8b388df444c38766bad1d084baeb3ddffc22359ee53dc9cee3280"

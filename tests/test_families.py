@@ -12,8 +12,10 @@ import pytest
 from tests.test_backbones import ROOT, backbone, square
 from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, preprocessing
-from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.convert import convert
+from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.models.layers import build_layers
+from transferline.models.lite import LiteModel
 from transferline.params import Pretrained, Unfreeze, load_params
 from transferline.params.backbone_names import BACKBONES
 from transferline.training.assemble_model import assemble
@@ -81,8 +83,12 @@ def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path
 
     head = build_layers((wanted.shape[-1],), candidate(name, size).layers, "multiclass", 3)
     exported = assemble(model, head, candidate(name, size), "multiclass")
-    exported.save(tmp_path / MODEL_FILE)
-    np.testing.assert_array_equal(load_model(tmp_path)(images), exported(images))
+    exported.model.save(tmp_path / MODEL_FILE)
+    answers = exported.model(images, training=False)
+    np.testing.assert_array_equal(load_keras_model(tmp_path)(images), answers)
+    lite = LiteModel(convert(exported.outputs, name))
+    np.testing.assert_allclose(lite.probabilities(images), answers, rtol=0, atol=1e-5)
+    assert_close(lite.features(images), wanted.mean(axis=(1, 2)), 2e-5)
 
 
 @pytest.mark.slow
@@ -93,15 +99,15 @@ def test_an_exported_model_is_the_same_in_a_fresh_process(tmp_path: Path) -> Non
     head = build_layers((2048,), candidate("resnet50", 32).layers, "binary", 2)
     logits = head.get_layer("logits")
     logits.set_weights([0.1 * weight for weight in logits.get_weights()])
-    exported = assemble(model, head, candidate("resnet50", 32), "binary")
+    exported = assemble(model, head, candidate("resnet50", 32), "binary").model
     exported.save(tmp_path / MODEL_FILE)
     np.save(tmp_path / "images.npy", two_images(32))
     script = f"""
 import numpy as np
 from pathlib import Path
-from transferline.models.exported import load_model
+from transferline.models.exported import load_keras_model
 folder = Path({str(tmp_path)!r})
-np.save(folder / "output.npy", load_model(folder)(np.load(folder / "images.npy")))
+np.save(folder / "output.npy", load_keras_model(folder)(np.load(folder / "images.npy")))
 """
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
     result = np.load(tmp_path / "output.npy")

@@ -9,7 +9,7 @@ import pytest
 from transferline.errors import TransferlineError
 from transferline.models.imagenet import class_names, imagenet_model
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import KEPT, predict_files
+from transferline.prediction.predict import KEPT, predict_images
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "cats_dogs" / "validation"
 CATS, DOGS = range(281, 286), range(151, 269)
@@ -58,7 +58,7 @@ def test_a_backbone_takes_raw_images_of_the_size_that_it_was_trained_with(monkey
     card, model = imagenet_model("mobilenet_v2")
     assert (card.image.size, card.image.resize, len(card.classes)) == (48, "crop", 1000)
     images = np.stack([np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8)])
-    np.testing.assert_allclose(model.predict_on_batch(images)[:, 0], [-1, 1], atol=1e-6)
+    np.testing.assert_allclose(model.probabilities(images)[:, 0], [-1, 1], atol=1e-6)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs in ../shared/data")
@@ -66,7 +66,7 @@ def test_the_installed_weights_know_cats_and_dogs():
     card, model = open_model("imagenet:efficientnet_lite0")
     for animal, family in {"cats": CATS, "dogs": DOGS}.items():
         names = {card.classes[index] for index in family}
-        found = list(predict_files(card, model, sorted((PHOTOS / animal).glob("*.jpg"))[:60]))
+        found = list(predict_images(card, model, sorted((PHOTOS / animal).glob("*.jpg"))[:60]))
         assert all(len(prediction.probabilities) == KEPT for prediction in found)
         assert np.mean([prediction.label in names for prediction in found]) > 0.75
         assert np.mean([bool(names & set(prediction.probabilities)) for prediction in found]) > 0.9

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from transferline.training.compiled_inference import ROWS, compile_for_inference
+from transferline.models.lite import ROWS
+from transferline.training.compiled_inference import compile_for_inference
 
 
 def rows(count: int, *shape: int) -> np.ndarray:
@@ -27,7 +28,7 @@ def crossed() -> keras.Model:
 @pytest.mark.parametrize("count", [1, ROWS, 2 * ROWS + 3])
 def test_any_number_of_rows_has_the_values_of_the_model_in_its_order(crossed, count):
     inputs = [rows(count, 6, 6, 4), 2 * rows(count, 6, 6, 4)[:, ::-1]]
-    found, wanted = compile_for_inference(crossed)(inputs), crossed(inputs, training=False)
+    found, wanted = compile_for_inference(crossed)[0](inputs), crossed(inputs, training=False)
     assert [each.shape for each in found] == [(count, 6, 6, 4), (count, 6, 6, 4), (count, 4)]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
@@ -35,14 +36,14 @@ def test_any_number_of_rows_has_the_values_of_the_model_in_its_order(crossed, co
 
 def test_a_row_is_the_same_whatever_is_beside_it_and_on_any_number_of_threads(crossed, monkeypatch):
     inputs = [rows(2 * ROWS, 6, 6, 4), rows(2 * ROWS, 6, 6, 4)]
-    whole = compile_for_inference(crossed)(inputs)
+    whole = compile_for_inference(crossed)[0](inputs)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    alone = compile_for_inference(crossed)([values[5:6] for values in inputs])
+    alone = compile_for_inference(crossed)[0]([values[5:6] for values in inputs])
     assert [each.tobytes() for each in alone] == [each[5:6].tobytes() for each in whole]
 
 
 def test_several_threads_can_ask_at_once(crossed):
-    run = compile_for_inference(crossed)
+    run, _ = compile_for_inference(crossed)
     calls = [[rows(ROWS, 6, 6, 4) + number, rows(ROWS, 6, 6, 4)] for number in range(64)]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(run, calls))
@@ -54,5 +55,7 @@ def test_an_operation_that_tflite_lacks_is_done_by_tensorflow():
     inputs = keras.Input((5,))
     model = keras.Model(inputs, keras.ops.erfinv(layers.Rescaling(0.9)(inputs)))
     values = rows(ROWS + 2, 5)
-    (found,) = compile_for_inference(model)([values])
+    run, content = compile_for_inference(model)
+    (found,) = run([values])
+    assert content is None
     np.testing.assert_allclose(found, model(values), rtol=1e-6)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from tests.tiny_training import LAYERS, candidate, lite0, make_data
 from transferline.errors import TransferlineError
-from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.models.layers import build_layers
 from transferline.params import Image, Layers
 from transferline.training.assemble_model import assemble_network
@@ -80,9 +80,10 @@ def test_layers_that_do_not_fit_on_a_backbone_are_refused_before_anything_is_ext
 @pytest.mark.parametrize(("problem", "outputs"), [("binary", 1), ("multiclass", 3), ("multilabel", 3)])
 def test_an_exported_network_takes_raw_images_and_gives_probabilities(problem: Any, outputs: int, tmp_path):
     network = build_layers((32, 32, 1), TypeAdapter(Layers).validate_python(LAYERS), problem, 3)
-    assemble_network(network, Image(size=32, color="grayscale", resize="stretch"), problem).save(tmp_path / MODEL_FILE)
+    image = Image(size=32, color="grayscale", resize="stretch")
+    assemble_network(network, image, problem).model.save(tmp_path / MODEL_FILE)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1)).astype(np.uint8)
-    found = np.asarray(load_model(tmp_path)(images))
+    found = np.asarray(load_keras_model(tmp_path)(images))
     logits = np.asarray(network(images.astype(np.float32)))
     assert found.shape == (4, outputs)
     powers = np.exp(logits)

@@ -20,7 +20,7 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, targets
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_metrics_and_plots import CURVES
-from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Pretrained, load_params
 from transferline.training import linear_head as linear
 from transferline.training.bank import Bank, read_bank
@@ -140,7 +140,7 @@ def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank,
 def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
     for name in ("first", "second"):
         fit(bank, lbfgs(100.0, 1.0), tmp_path / name)
-    first, second = (load_model(tmp_path / name).get_weights() for name in ("first", "second"))
+    first, second = (load_keras_model(tmp_path / name).get_weights() for name in ("first", "second"))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
@@ -153,7 +153,7 @@ def test_the_exported_model_answers_for_images_and_fine_tuning_goes_on_from_it(d
     train_head(bank, section, job(section.train_head, tmp_path / "head", "head", rows=rows))
     held_out = bank.rows("head", "validation")
     images = read_batch(raw, held_out["path"], section.image)
-    exported = class_probabilities(load_model(tmp_path / "head"), images)
+    exported = load_model(tmp_path / "head").probabilities(images)
     np.testing.assert_allclose(exported, answers(bank, tmp_path / "head", "multiclass"), atol=0.01)
     fine_tune(bank, section, tmp_path / "head", job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows))
     assert [row["epoch"] for row in rows] == [1, 2, 3]

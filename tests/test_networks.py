@@ -59,7 +59,7 @@ def test_the_example_backbone_goes_all_the_way(home):
     assert history["val_accuracy"].max() > 0.5
     shutil.rmtree(home / "networks")
     with np.load(home / "tuned" / "parity.npz") as parity:
-        found = load_model(home / "tuned").predict_on_batch(parity["images"])
+        found = load_model(home / "tuned").probabilities(parity["images"])
         np.testing.assert_allclose(found, parity["probabilities"], atol=1e-5)
 
 
@@ -68,7 +68,7 @@ def test_the_example_network_is_trained_from_scratch_or_on_a_feature_map(home):
     section = network({"epochs": 1}, layers="networks.example:tiny_network")
     summary = train(raw, views, section, job(section.train, home / "model", "train"))
     assert summary.trainable == summary.parameters == 3 * 9 * 16 + 16 + 16 * 9 * 32 + 32 + 32 * 3 + 3
-    assert load_model(home / "model").output_shape == (None, 3)
+    assert load_model(home / "model").output_shapes[0] == (None, 3)
     on_a_map = own("networks.example:tiny_backbone", pooling="none")
     described = describe_candidate(candidate(backbone=on_a_map, layers=section.layers, fine_tune=None), "multiclass", 3)
     assert described.features == (4, 4, 32) and described.own_layers[-1].shape == (3,)

@@ -79,9 +79,9 @@ MISTAKES = {
         r"candidates\.lite0_plain\.train_head\.monitor: .* is none",
     ),
     "what DVC cannot read": (
-        '"sqlite:///mlruns/mlflow.db"',
-        "sqlite:///mlruns/mlflow.db",
-        r"cannot be read as YAML: (?s:.*)line 106, column \d+",
+        "promote: {model_name: digits",
+        "promote: {model_name: sqlite:///digits",
+        r"cannot be read as YAML: (?s:.*)line 105, column \d+",
     ),
     "reversed range": ("rotation: [-10, 10]", "rotation: [10, -10]", r"augment\.rotation: the first number"),
     "backbone": ("efficientnet_lite0", "efficientnet_light0", r"did you mean efficientnet_lite0\? allowed are .*vgg16"),

@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 
 from tests.conftest import COLORS, make_images
+from tests.exported_folder import write_folder
 from transferline import params
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
-from transferline.models.exported import MODEL_FILE, ModelCard, write_card
+from transferline.models.exported import ModelCard
 from transferline.prediction import prediction_picture
 from transferline.prediction.named_model import open_model
 from transferline.prediction.output import predictions_as_text, write_csv, write_submission
-from transferline.prediction.predict import find_images, predict_files
+from transferline.prediction.predict import find_images, predict_images
 from transferline.run_length_encoding import decode
 
 CLASSES = ("red", "green", "blue")
@@ -36,16 +37,14 @@ def save(folder, problem, **card):
     activation, slope = ("sigmoid", 20) if problem == "multilabel" else ("softmax", 5)
     model = keras.Model(image, keras.layers.Dense(3, activation, name="answer")(mean))
     model.get_layer("answer").set_weights([slope * np.eye(3, dtype="float32"), np.full(3, -8, "float32")])
-    folder.mkdir()
-    model.save(folder / MODEL_FILE)
     size = params.Image(size=32, color="rgb", resize="stretch")
-    write_card(ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card), folder)
-    return str(folder)
+    card = ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card)
+    return str(write_folder(folder, model, card))
 
 
 def answers(model, *sources):
     card, network = open_model(model)
-    return list(predict_files(card, network, find_images([str(source) for source in sources]))), card
+    return list(predict_images(card, network, find_images([str(source) for source in sources]))), card
 
 
 @pytest.fixture
@@ -184,5 +183,5 @@ def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
     with pytest.raises(TransferlineError, match=r"\*\.jpg: no image there; looked for \.jpg"):
         find_images([str(tmp_path / "*.jpg")])
     (tmp_path / "model").mkdir()
-    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.keras; --model takes a folder such as"):
+    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.tflite; --model takes a folder such as"):
         open_model(str(tmp_path / "model"))

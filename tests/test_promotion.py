@@ -1,6 +1,7 @@
 """Decisions of promotion with the real MLflow: gates, dry run, force, the report, files that were tampered with."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from transferline.registry import decision, ledger
 from transferline.registry.promotion import promote
 from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.tracking import connect
+from transferline.registry.version_cache import CACHE
 
 REPORT = Path("reports/decision")
 
@@ -101,6 +103,7 @@ def test_a_project_that_was_moved_says_where_its_models_are(params, tmp_path, mo
     select(params, train(params, "head", "fair"))
     assert promote(params, Path.cwd()).promoted
     (tmp_path / "mlruns" / "artifacts").rename(tmp_path / "elsewhere")
+    shutil.rmtree(CACHE)
     client = connect(params.record, Path.cwd())
     with pytest.raises(
         TransferlineError, match=r"files of version 1 of colors are missing: .* if the project was moved"

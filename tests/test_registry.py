@@ -1,6 +1,8 @@
 """Runs, registered models, promotion and prediction with the real MLflow, on models of one layer."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,12 +17,18 @@ from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
 from transferline.params import Params
-from transferline.registry import champion_without_mlflow
+from transferline.registry import champion
 from transferline.registry.promotion import promote
 from transferline.registry.recording import record_candidate
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry.registered_models import (
+    CHALLENGER,
+    CHAMPION,
+    fetch_version,
+    named_model,
+    version_by_alias,
+)
 from transferline.registry.runs import find_or_replay, training_run
-from transferline.registry.tracking import connect
+from transferline.registry.tracking import connect, tracking_uri
 
 
 @pytest.fixture
@@ -122,22 +130,27 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     assert "nowhere/*.png: no image there" in str(code)
 
 
-def test_the_champion_is_the_same_with_and_without_mlflow(params, monkeypatch):
+def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
-    assert champion_without_mlflow.champion_of(params.record, root, name) is None
+    assert champion.champion_of(params.record, root, name) is None
+    assert champion.cached_champion(params.record, root, name) is None
     assert not (root / "mlruns" / "mlflow.db").exists(), "to look makes no registry"
     select(params, train(params, "head", "good"))
     promote(params, root)
     of_mlflow = version_by_alias(connect(params.record, root), name, CHAMPION)
     with monkeypatch.context() as patch:
-        patch.setattr(champion_without_mlflow, "_asked", None)  # a file of SQLite needs no MLflow
-        assert champion_without_mlflow.champion_of(params.record, root, name) == (
-            str(of_mlflow.version),
-            of_mlflow.tags,
-        )
-        assert champion_without_mlflow.champion_of(params.record, root, "another") is None
-    monkeypatch.setattr(champion_without_mlflow, "QUERY", "SELECT version FROM a_table_of_tomorrow WHERE name = ?")
-    assert champion_without_mlflow.champion_of(params.record, root, name) == (str(of_mlflow.version), of_mlflow.tags)
+        patch.setattr(champion, "connect", None)  # MLflow is not asked
+        found = champion.champion_of(params.record, root, name)
+        assert found.version == str(of_mlflow.version) and found.tags.items() <= of_mlflow.tags.items()
+        assert found.tags["candidate"] == "small" and found.move.kind == "promotion"
+        assert champion.champion_of(params.record, root, "another") is None
+        folder = champion.cached_champion(params.record, root, name)
+    assert folder == fetch_version(of_mlflow, root)
+    elsewhere = params.record.model_copy(update={"tracking_uri": f"sqlite:///{root.parent}/other.db"})
+    assert champion.champion_of(elsewhere, root, name) is None, "a store that is not the project's own is asked"
+    (folder / "model.tflite").write_bytes(b"other")
+    with pytest.raises(TransferlineError, match=r"model\.tflite is refused: it is not the file that was registered"):
+        champion.cached_champion(params.record, root, name)
 
 
 def test_a_model_can_be_named_by_version_alias_or_folder(params):
@@ -161,3 +174,41 @@ def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
 def test_promotion_without_a_selection_says_what_to_run(params):
     with pytest.raises(TransferlineError, match="nothing is selected yet"):
         promote(params, Path.cwd())
+
+
+ASK = """
+import sys
+sys.modules.update(dict.fromkeys(["tensorflow", "keras", "transferline"]))  # as where they are not installed
+import mlflow, numpy as np
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/colors@champion")
+np.save(sys.argv[2], model.predict(np.load(sys.argv[3])))
+"""
+
+
+def test_a_version_is_loaded_by_mlflow_alone_as_pyfunc_and_as_a_keras_model(params, tmp_path, monkeypatch):
+    import keras
+    import mlflow
+
+    folder = train(params, "head", "good")
+    select(params, folder)
+    assert promote(params, Path.cwd()).promoted
+    with np.load(folder / "parity.npz") as stored:
+        images, trained = stored["images"], stored["probabilities"]
+    np.save(tmp_path / "images.npy", images)
+    uri, env = tracking_uri(params.record, Path.cwd()), {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-c", ASK, uri, tmp_path / "said.npy", tmp_path / "images.npy"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), trained, atol=1e-5)
+    again = mlflow.keras.load_model("models:/colors@champion")
+    assert isinstance(again, keras.Model)
+    np.testing.assert_array_equal(again(images, training=False), trained)
+
+
+def test_a_version_of_before_is_refused_with_what_to_do(params):
+    select(params, train(params, "head", "good"))
+    promote(params, Path.cwd())
+    client = connect(params.record, Path.cwd())
+    client.delete_model_version_tag("colors", "1", "tflite_sha256")
+    with pytest.raises(TransferlineError, match=r"version 1 of colors was registered by transferline 0\.1"):
+        named_model(client, params, Path.cwd(), "1")

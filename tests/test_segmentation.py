@@ -17,7 +17,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.candidate_description import describe_candidate, format_description
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
-from transferline.models.exported import ModelCard, class_probabilities, load_model
+from transferline.models.exported import ModelCard, load_keras_model, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
 from transferline.training.losses import build_loss
 from transferline.training.mask_targets import MaskBatches, MaskedImages, MeanIoU, with_dice
@@ -170,12 +170,13 @@ def test_a_network_learns_squares_first_with_a_frozen_encoder(data: tuple[Path, 
     assert best > 0.4 and summary.floor["majority_mean_iou"] < 0.25 < 0.5 < summary.floor["majority_pixel_accuracy"]
     history = pd.read_csv(tmp_path / "history.csv")
     assert summary.best_epoch == history["epoch"].iloc[history["val_loss"].argmin()]
-    model = load_model(tmp_path)
-    assert model.input_shape == (None, 32, 32, 3) and model.output_shape == (None, 32, 32, 4)
-    assert str(model.inputs[0].dtype) == "uint8"
+    model, lite = load_keras_model(tmp_path), load_model(tmp_path)
+    assert model.input_shape == lite.input_shape == (None, 32, 32, 3)
+    assert [model.output_shape] == lite.output_shapes == [(None, 32, 32, 4)]
+    assert str(model.inputs[0].dtype) == lite.input_type == "uint8"
     with np.load(tmp_path / "parity.npz") as parity:
         assert len(parity["images"]) == 2
-        np.testing.assert_allclose(class_probabilities(model, parity["images"]), parity["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(lite.probabilities(parity["images"]), parity["probabilities"], atol=1e-5)
     encoder = next(layer for layer in model.layers if layer.name.endswith("encoder"))
     norm = encoder.get_layer("conv1_bn")
     untouched = build_encoder(section).get_layer("conv1_bn")

@@ -27,7 +27,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import predict_files
+from transferline.prediction.predict import predict_images
 from transferline.registry.tracking import connect
 from transferline.serving.batcher import Batcher
 from transferline.serving.served_model import LoadedVersion, Refusal, ServedModel
@@ -88,7 +88,7 @@ def test_files_get_the_answers_that_predict_gives(address, root, tmp_path, monke
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(root)
-    expected = list(predict_files(*open_model("1"), [tmp_path / name for name in files]))
+    expected = list(predict_images(*open_model("1"), [tmp_path / name for name in files]))
     texts = [base64.b64encode(content).decode() for content in files.values()]
     for body in (
         records(texts),

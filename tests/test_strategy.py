@@ -15,7 +15,7 @@ import pytest
 from tests import strategy
 from tests.tiny_training import candidate, make_data
 from transferline.errors import TransferlineError
-from transferline.models.exported import load_model
+from transferline.models.exported import load_keras_model, load_model
 from transferline.params import Training
 from transferline.training.batches import Batches
 from transferline.training.devices import use_devices
@@ -81,7 +81,7 @@ def test_two_replicas_train_as_one_device_does(folder, stage, train, tmp_path):
     for column in ("loss", "val_loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(two[column], one[column], rtol=1e-4, atol=1e-5, err_msg=column)
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
-    answers = [load_model(each).predict_on_batch(images) for each in (folder / stage, found)]
+    answers = [load_model(each).probabilities(images) for each in (folder / stage, found)]
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
 
 
@@ -96,7 +96,7 @@ def test_bfloat16_trains_nearly_the_same_and_leaves_a_plain_model(folder, tmp_pa
         losses[way] = pd.read_csv(tmp_path / way / "fine_tune" / "history.csv")["loss"]
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
     assert not np.allclose(losses["bfloat16"], losses["float32"], rtol=1e-5, atol=0)
-    model = load_model(tmp_path / "bfloat16" / "fine_tune")
+    model = load_keras_model(tmp_path / "bfloat16" / "fine_tune")
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert {layer.compute_dtype for layer in model.layers} <= {"float32", "uint8"}
 

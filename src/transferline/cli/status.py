@@ -8,8 +8,7 @@ from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
-from transferline.registry.champion_without_mlflow import champion_of
-from transferline.registry.ledger import latest
+from transferline.registry.champion import champion_of
 
 
 def status(root: Path) -> str:
@@ -35,7 +34,6 @@ def _champion(params: Params, root: Path) -> str:
     found = champion_of(params.record, root, name)
     if found is None:
         return f"champion of {name}: none yet"
-    version, tags = found
-    named = f"champion of {name}: version {version} ({tags['candidate']}, {tags['phase']})"
-    move = latest(root, name, version)
+    named = f"champion of {name}: version {found.version} ({found.tags['candidate']}, {found.tags['phase']})"
+    move = found.move
     return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named

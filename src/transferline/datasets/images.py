@@ -39,6 +39,12 @@ def read_image(file: Path | BytesIO, image: params.Image) -> Pixels:
     return np.asarray(sized).reshape(image.size, image.size, -1)
 
 
+def read_pixels(pixels: Pixels, image: params.Image) -> Pixels:
+    """The same of pixels in memory, uint8, (height, width) or (height, width, 3), as of a file that holds them."""
+    sized = _resize(_to_color(Image.fromarray(pixels), image.color), image)
+    return np.asarray(sized).reshape(image.size, image.size, -1)
+
+
 def open_upright(file: Path | BytesIO, size: int, color: Literal["rgb", "grayscale"]) -> Image.Image:
     """The picture that `read_image` resizes: its sides are those of the file, for a large JPEG at least twice `size`.
 

@@ -18,7 +18,7 @@ Gradient = Callable[[Array, Array], Floats]
 
 
 def loss_gradient(model: Any, problem: Problem) -> Gradient:
-    """The gradient of an exported model's cross-entropy with respect to its image.
+    """The gradient of a Keras model's cross-entropy with respect to its image.
 
     It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
 

@@ -17,7 +17,7 @@ from transferline.evaluation.classification_pictures import (
     plot_reliability,
     worst_mistakes,
 )
-from transferline.evaluation.exported_checks import check_parity, measure_latency
+from transferline.evaluation.latency import measure_latency
 from transferline.evaluation.multilabel_pictures import draw_multilabel
 from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.scoring import loaded, metrics_of, score
@@ -25,9 +25,10 @@ from transferline.evaluation.segmentation_pictures import draw_segmentation
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
-    MODEL_FILE,
+    LITE_FILE,
     SUMMARY_FILE,
     ModelCard,
+    check_parity,
     read_card,
     trained,
 )
@@ -92,12 +93,12 @@ def evaluate_model(
     Raises:
         TransferlineError: the reloaded model is not the trained one.
     """
-    card, model = read_card(model_folder), loaded(model_folder, (model_folder / MODEL_FILE).stat().st_mtime_ns)
+    card, model = read_card(model_folder), loaded(model_folder, (model_folder / LITE_FILE).stat().st_mtime_ns)
     summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    check_parity(model, card, model_folder)
+    check_parity(model.probabilities, card, model_folder)
     predictions = score(model_folder, raw, rows, compute)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
-    sizes = {"size_bytes": (model_folder / MODEL_FILE).stat().st_size, "training_seconds": summary["seconds"]}
+    sizes = {"size_bytes": (model_folder / LITE_FILE).stat().st_size, "training_seconds": summary["seconds"]}
     write_json(folder / "latency.json", measure_latency(model, card) | sizes)
     draw_pictures(predictions, model, card, raw, params, folder)
     of_splits = {
@@ -110,7 +111,7 @@ def evaluate_model(
                 figures["per_class"][name]["threshold"] = threshold
     if params.robustness:
         split = "test" if "test" in of_splits else "validation"
-        subject = Subject(model, card, raw, rows[rows["split"] == split])
+        subject = Subject(model_folder, model, card, raw, rows[rows["split"] == split])
         of_splits[split] |= evaluate_robustness(subject, params.robustness, params, folder)
     training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
     named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}

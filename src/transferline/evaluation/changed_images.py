@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,8 @@ from transferline.datasets.masks import overlay, read_masks
 from transferline.datasets.tables import targets
 from transferline.evaluation.attacks import goals
 from transferline.evaluation.scoring import BATCH_SIZE, answers
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
 from transferline.progress import progress, say
 
 Trial = tuple[str, int]  # a corruption and its severity, or an attack and its ε
@@ -25,9 +25,11 @@ UNTOUCHED: Trial = ("untouched", 0)
 
 @dataclass(frozen=True)
 class Subject:
-    """An exported model, loaded, with its card, and the images on which it is tried: rows of the manifest in `raw`."""
+    """An exported model, loaded from its folder, with its card, and the images on which it is tried: rows of the
+    manifest in `raw`."""
 
-    model: Any
+    folder: Path
+    model: LiteModel
     card: ModelCard
     raw: Path
     rows: pd.DataFrame
@@ -76,11 +78,11 @@ def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[T
     images = read_batches(subject.raw, subject.rows["path"].tolist(), subject.card.image, BATCH_SIZE)
     for number, part in enumerate(images):
         rows = subject.rows.iloc[number * BATCH_SIZE :][: len(part)]
-        said = class_probabilities(subject.model, part)
+        said = subject.model.probabilities(part)
         yield UNTOUCHED, answers(said, card, rows, raw)
         batch = _batch(subject, part, rows, said)
         for trial, change in changes.items():
-            yield trial, answers(class_probabilities(subject.model, change(batch)), card, rows, raw)
+            yield trial, answers(subject.model.probabilities(change(batch)), card, rows, raw)
 
 
 def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: Float32s) -> Batch:
@@ -103,7 +105,7 @@ def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
     known = untouched["label"] == untouched["predicted"]
     rows = drawn_evenly(untouched[known] if known.any() else untouched, most)
     images = read_batch(subject.raw, rows["path"].tolist(), subject.card.image)
-    return _batch(subject, images, rows, class_probabilities(subject.model, images))
+    return _batch(subject, images, rows, subject.model.probabilities(images))
 
 
 def shown(subject: Subject, images: Pixels) -> tuple[Pixels, list[str]]:
@@ -111,7 +113,7 @@ def shown(subject: Subject, images: Pixels) -> tuple[Pixels, list[str]]:
 
     In a segmentation problem the answer lies over the image, and the text names the class of most pixels.
     """
-    said = class_probabilities(subject.model, images)
+    said = subject.model.probabilities(images)
     card = subject.card
     if card.problem == "segmentation":
         masks = said.argmax(axis=-1).astype(np.uint8)

@@ -19,7 +19,7 @@ from transferline.metrics.classification import share
 from transferline.metrics.headline import METRIC
 from transferline.metrics.resampling import Figure, average_precision, with_intervals
 from transferline.metrics.segmentation import ious, total_confusion
-from transferline.models.exported import ModelCard
+from transferline.models.exported import ModelCard, load_keras_model
 from transferline.params import Adversarial, Attack, Corruption, Evaluate, Robustness
 
 
@@ -107,7 +107,7 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
         segmentation).
     """
     card = subject.card
-    gradient = loss_gradient(subject.model, card.problem)
+    gradient = loss_gradient(load_keras_model(subject.folder), card.problem)
 
     def change(batch: Batch, name: Attack, epsilon: int) -> Pixels:
         aim = batch.goal if name.startswith("targeted") else batch.truth

@@ -16,7 +16,7 @@ from transferline.metrics.multilabel import multilabel_figures, multilabel_metri
 from transferline.metrics.resampling import Figure
 from transferline.metrics.segmentation import predict_masks, rate, segmentation_figures, segmentation_metrics
 from transferline.metrics.thresholds import decide_labels
-from transferline.models.exported import MODEL_FILE, ModelCard, load_model, probabilities, read_card
+from transferline.models.exported import LITE_FILE, ModelCard, load_model, probabilities, read_card
 from transferline.params import Compute, Evaluate, Problem
 from transferline.progress import progress
 
@@ -69,7 +69,7 @@ def score(folder: Path, raw: Path, rows: pd.DataFrame, compute: Compute | None =
     """Predicts `rows` with the exported model of `folder`, in shards, where `compute` says; see `predict_rows`."""
     card = read_card(folder)
     shards = [rows.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(rows), IMAGES_PER_SHARD)]
-    work = partial(_score_shard, folder, (folder / MODEL_FILE).stat().st_mtime_ns, raw)
+    work = partial(_score_shard, folder, (folder / LITE_FILE).stat().st_mtime_ns, raw)
     return pd.concat(
         run_shards(work, shards, compute, f"predict {card.candidate} {card.phase}, shards"), ignore_index=True
     )

@@ -11,7 +11,7 @@ from transferline.datasets.images import open_upright, read_batch
 from transferline.datasets.masks import VOID, colors, overlay, read_whole_mask, to_original
 from transferline.evaluation.classification_pictures import plot_confusion, short
 from transferline.metrics.segmentation import ious, mean_iou, pixel_accuracy, total_confusion
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, ORANGE, picture
 
 MOST = 3  # images of a kind
@@ -72,7 +72,7 @@ def chosen(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw: Path, path: Path) -> None:
     """Draws images with the true mask, the answer, and in red what is wrong, in rows, over a legend of the classes."""
     images = read_batch(raw, rows["path"].tolist(), card.image)
-    answers = class_probabilities(model, images)
+    answers = model.probabilities(images)
     with picture(path, 12, 2.6 * len(rows) + 1.4) as figure:
         figure.suptitle(title)
         grid = figure.subplots(len(rows), 4, squeeze=False)

@@ -14,7 +14,7 @@ from transferline.datasets.images import read_batches
 from transferline.datasets.masks import VOID, read_whole_mask, to_original
 from transferline.datasets.tables import SEPARATOR
 from transferline.metrics.resampling import Figure, with_intervals
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
 from transferline.params import Evaluate
 from transferline.progress import progress
 
@@ -108,7 +108,7 @@ def predict_masks(
     batches = read_batches(raw, paths, card.image, BATCH_SIZE)
     shown = progress(batches, -(-len(paths) // BATCH_SIZE), f"predict {card.candidate} {card.phase}, batches")
     parts = [
-        rate(class_probabilities(model, images), card, rows.iloc[number * BATCH_SIZE :][: len(images)], raw, classes)
+        rate(model.probabilities(images), card, rows.iloc[number * BATCH_SIZE :][: len(images)], raw, classes)
         for number, images in enumerate(shown)
     ]
     return pd.concat(parts, ignore_index=True)

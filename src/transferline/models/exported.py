@@ -1,8 +1,10 @@
-"""A trained model on disk: `model.keras`, which takes raw uint8 images, and `card.json`, which says what it is."""
+"""A trained model in its folder, as `card.json` describes it.
+
+Both of its files take raw uint8 images: `model.keras`, to go on training, and `model.tflite`, to predict with.
+"""
 
 import json
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -10,16 +12,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from transferline.arrays import Float32s, Pixels
+from transferline.errors import TransferlineError
+from transferline.models.lite import LiteModel
 from transferline.params import Image, Problem
 from transferline.quiet import quiet_imports
 
 MODEL_FILE = "model.keras"
+LITE_FILE = "model.tflite"
 CARD_FILE = "card.json"
 HEAD_FILE = "head.keras"
 HISTORY_FILE = "history.csv"
 SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
+
+PARITY = 1e-5  # how far a probability may be from that of the trained model
 
 Phase = Literal["head", "fine_tune", "train"]
 
@@ -59,42 +66,47 @@ def read_card(folder: Path) -> ModelCard:
     return ModelCard.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
 
 
-def load_model(folder: Path) -> Any:
-    """Loads the Keras model of a folder, in safe mode: no code in the file is run.
+def load_model(folder: Path) -> LiteModel:
+    """The exported model of a folder, which predicts by LiteRT."""
+    return LiteModel((folder / LITE_FILE).read_bytes())
 
-    Its `predict_on_batch` is one graph for batches of any size; Keras builds another for the second size it sees.
-    """
+
+def load_keras_model(folder: Path) -> Any:
+    """The Keras model of a folder, for what needs gradients or weights; in safe mode: no code in the file is run."""
     with quiet_imports():
         import keras
-        import tensorflow as tf
 
-    model = keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
-    model.predict_on_batch = tf.function(partial(model, training=False), [images], autograph=False)
-    return model
-
-
-def class_probabilities(model: Any, images: Pixels) -> Float32s:
-    """Probabilities of one batch.
-
-    Args:
-        model: an exported model.
-        images: (n, size, size, channels) uint8, as `datasets/images.py` reads them for the card's `image`.
-
-    Returns:
-        (n, classes) float32; rows sum to 1, but for multilabel problems. The single output of a binary model is spread
-        over two columns.
-    """
-    # calling the model runs op by op, at a third of the speed
-    return both_columns(model.predict_on_batch(images))
+    return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
 
 
 def both_columns(output: Any) -> Float32s:
-    """A model's output as probabilities of all classes, (n, classes) float32; see `class_probabilities`."""
+    """A Keras model's output as probabilities of all classes, (n, classes) float32: the single one of a binary model is
+    spread over two columns."""
     output = np.asarray(output, np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
-def probabilities(model: Any, batches: Iterable[Pixels]) -> Float32s:
-    """Probabilities of at least one batch, one after the other: (n, classes) float32, see `class_probabilities`."""
-    return np.concatenate([class_probabilities(model, images) for images in batches])
+def probabilities(model: LiteModel, batches: Iterable[Pixels]) -> Float32s:
+    """Those of at least one batch, one after the other: (n, classes) float32, see `LiteModel`."""
+    return np.concatenate([model.probabilities(images) for images in batches])
+
+
+def check_parity(predict: Callable[[Pixels], Any], card: ModelCard, folder: Path) -> None:
+    """Compares an exported model with what the trained Keras model predicted for some images.
+
+    Args:
+        predict: gives the exported model's probabilities for images.
+        card: its card.
+        folder: holds `parity.npz` with images (n, size, size, channels) uint8 and probabilities (n, classes) float32.
+
+    Raises:
+        TransferlineError: a probability differs by more than `PARITY`.
+    """
+    with np.load(folder / PARITY_FILE) as stored:
+        images, trained = stored["images"], stored["probabilities"]
+    difference = float(np.abs(predict(images) - trained).max())
+    if np.isnan(difference) or difference > PARITY:
+        raise TransferlineError(
+            f"{folder / LITE_FILE}: the exported {card.phase} model of {card.candidate} differs from the trained one "
+            f"by up to {difference:.2g} in a probability, and {PARITY:g} is allowed; train it again"
+        )

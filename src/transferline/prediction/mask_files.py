@@ -15,7 +15,7 @@ from transferline.arrays import Mask
 from transferline.datasets.images import open_upright, read_image
 from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
 from transferline.run_length_encoding import encode
 from transferline.text import first_of
 
@@ -85,7 +85,7 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
     for path in paths:
         try:
             pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
-            values = class_probabilities(model, read_image(path, card.image)[None])[0]
+            values = model.probabilities(read_image(path, card.image)[None])[0]
         except TransferlineError as error:
             yield Segmented(str(path), {}, str(error))
             continue

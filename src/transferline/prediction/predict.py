@@ -1,19 +1,19 @@
 """Predictions for image files, with any exported model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transferline import params
 from transferline.arrays import Float32s, Pixels
-from transferline.datasets.images import IMAGE_SUFFIXES, read_image
+from transferline.datasets.images import IMAGE_SUFFIXES, read_image, read_pixels
 from transferline.errors import TransferlineError
 from transferline.metrics.thresholds import decide_labels
-from transferline.models.exported import ModelCard, class_probabilities
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
 
 BATCH = 32
 MOST_CLASSES, KEPT = 200, 5
@@ -21,10 +21,10 @@ MOST_CLASSES, KEPT = 200, 5
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one file.
+    """What a model predicts for one image.
 
     Attributes:
-        path: the file.
+        path: the file; of pixels their place among the images, such as `[0]`.
         label: the most probable class; None if the file could not be read.
         probability: its probability.
         labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
@@ -63,28 +63,29 @@ def find_images(sources: list[str]) -> list[Path]:
     return list(found)
 
 
-def predict_files(card: ModelCard, model: Any, paths: list[Path]) -> Iterator[Prediction]:
-    """Yields a prediction for each file, in order; one that is not an image gets an error instead of a label.
+def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) -> Iterator[Prediction]:
+    """Yields a prediction for each image, in order; a file that is not an image gets an error instead of a label.
 
     Args:
         card: what the model is.
         model: an exported model.
-        paths: image files.
+        images: image files, or pixels as `read_pixels` takes them, which get their place as path.
     """
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(paths), BATCH):
-            chunk = paths[start : start + BATCH]
-            images = list(pool.map(lambda path: _read(path, card.image), chunk))
-            readable = [image for image in images if not isinstance(image, str)]
-            rows = iter(class_probabilities(model, np.stack(readable))) if readable else iter(())
-            for path, image in zip(chunk, images, strict=True):
-                if isinstance(image, str):
-                    yield Prediction(str(path), None, None, (), {}, image)
+        for start in range(0, len(images), BATCH):
+            chunk = images[start : start + BATCH]
+            found = list(pool.map(lambda image: _read(image, card.image), chunk))
+            readable = [pixels for pixels in found if not isinstance(pixels, str)]
+            rows = iter(model.probabilities(np.stack(readable))) if readable else iter(())
+            for place, (image, pixels) in enumerate(zip(chunk, found, strict=True), start):
+                name = f"[{place}]" if isinstance(image, np.ndarray) else str(image)
+                if isinstance(pixels, str):
+                    yield Prediction(name, None, None, (), {}, pixels)
                 else:
-                    yield prediction_of(path, card, next(rows))
+                    yield prediction_of(name, card, next(rows))
 
 
-def prediction_of(path: Path, card: ModelCard, row: Float32s) -> Prediction:
+def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
     """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
@@ -102,8 +103,8 @@ def prediction_of(path: Path, card: ModelCard, row: Float32s) -> Prediction:
     )
 
 
-def _read(path: Path, image: params.Image) -> Pixels | str:
+def _read(source: Path | Pixels, image: params.Image) -> Pixels | str:
     try:
-        return read_image(path, image)
+        return read_pixels(source, image) if isinstance(source, np.ndarray) else read_image(source, image)
     except TransferlineError as error:
         return str(error)

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from transferline.arrays import Array
 from transferline.hashes import file_md5
-from transferline.models.exported import MODEL_FILE, load_model
+from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.paths import METRICS, MODELS
 from transferline.registry.version_files import LOCK, ORIGIN
 
@@ -55,7 +55,7 @@ def weight_difference(one: Path, other: Path) -> float:
 def _weights(file: Path) -> list[Array]:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copyfile(file, Path(scratch) / MODEL_FILE)  # in DVC's cache it has no suffix
-        arrays: list[Array] = load_model(Path(scratch)).get_weights()
+        arrays: list[Array] = load_keras_model(Path(scratch)).get_weights()
     return arrays
 
 

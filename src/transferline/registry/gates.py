@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.exported_checks import check_parity
 from transferline.metrics.classification import LOSSES
-from transferline.models.exported import ModelCard
+from transferline.models.exported import ModelCard, check_parity
+from transferline.models.lite import LiteModel
 from transferline.params import Limit, Promote
 from transferline.registry.model_comparison import ClassComparison, Comparison, Scored
 
@@ -150,18 +150,17 @@ def limits(promote: Promote, challenger: Scored, champion: Scored | None) -> lis
     return [limited(name, key, promote, new[key], champion) for key, name in LIMITS.items()]
 
 
-def soundness(folder: Path, model: Any, card: ModelCard) -> list[Gate]:
+def soundness(folder: Path, model: LiteModel, card: ModelCard) -> list[Gate]:
     """The reloaded model must answer as the trained one did, and take and give what its card says."""
     try:
-        check_parity(model, card, folder)
-        reload = Gate("reload", "passed", "loaded again, it answers as the trained model did")
+        check_parity(model.probabilities, card, folder)
+        reload = Gate("reload", "passed", "loaded again, it predicts as the trained model did")
     except TransferlineError as error:
         reload = Gate("reload", "failed", str(error))
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
-    takes, gives = (str(model.inputs[0].dtype), tuple(model.input_shape)), tuple(model.output_shape)
-    columns = (1, 2) if card.problem == "binary" else (len(card.classes),)
+    takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
     wanted = (None, side, side) if card.problem == "segmentation" else (None,)
-    fits = takes == ("uint8", (None, side, side, channels)) and gives[:-1] == wanted and gives[-1] in columns
+    fits = takes == ("uint8", (None, side, side, channels)) and gives == (*wanted, len(card.classes))
     words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
     return [reload, Gate("signature", "passed" if fits else "failed", words)]
 

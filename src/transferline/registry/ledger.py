@@ -29,7 +29,12 @@ COPIED_TAGS = (
     "git_changed",
     "dvc_lock_sha256",
     "validation_sha256",
+    "candidate",
+    "phase",
     "model_sha256",
+    "tflite_sha256",
+    "code_sha256",
+    "mlmodel_sha256",
 )
 
 
@@ -74,7 +79,16 @@ class Move(BaseModel):
     git_changed: str = ""
     dvc_lock_sha256: str = ""
     validation_sha256: str = ""
+    candidate: str = ""
+    phase: str = ""
     model_sha256: str = ""
+    tflite_sha256: str = ""
+    code_sha256: str = ""
+    mlmodel_sha256: str = ""
+
+    def copied_tags(self) -> dict[str, str]:
+        """The tags of the version that the move repeats."""
+        return {name: str(getattr(self, name)) for name in COPIED_TAGS if getattr(self, name)}
 
 
 def provenance_of(version: "ModelVersion") -> dict[str, Any]:
@@ -112,6 +126,12 @@ def read(root: Path) -> list[Move]:
                 "out by hand"
             ) from error
     return moves
+
+
+def last_move(root: Path, model: str) -> Move | None:
+    """The move that made the present champion of a model."""
+    moves = [move for move in read(root) if move.model == model]
+    return moves[-1] if moves else None
 
 
 def latest(root: Path, model: str, version: str) -> Move | None:

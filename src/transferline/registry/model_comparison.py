@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Flags, Floats, Positions
-from transferline.evaluation.exported_checks import one_image_times
+from transferline.evaluation.latency import one_image_times
 from transferline.evaluation.scoring import figures_of, label_flags, metrics_of, predict_rows
 from transferline.metrics.classification import LOSSES
 from transferline.metrics.headline import METRIC
 from transferline.metrics.segmentation import ious, of_confusion, total_confusion
-from transferline.models.exported import MODEL_FILE, ModelCard, load_model, read_card
+from transferline.models.exported import LITE_FILE, ModelCard, load_model, read_card
+from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
-LoadedModel = tuple[Any, ModelCard]
+LoadedModel = tuple[LiteModel, ModelCard]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def score_model(
         predictions,
         metrics_of(predictions, classes, params, card.problem),
         latency_ms,
-        (folder / MODEL_FILE).stat().st_size / 1e6,
+        (folder / LITE_FILE).stat().st_size / 1e6,
         *(own.get("test", {}).get(f"{kind}_{METRIC[card.problem]}") for kind in ("corruption", "adversarial")),
     )
 

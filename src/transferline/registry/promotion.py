@@ -15,8 +15,7 @@ from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
-from transferline.registry.champion_move import JOURNAL, move_champion, recover
-from transferline.registry.champion_without_mlflow import champion_of
+from transferline.registry.champion_move import move_champion, recover
 from transferline.registry.registered_models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
 from transferline.registry.tracking import connect
 
@@ -66,14 +65,15 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     """
     folder, evaluation = selected_model(root)
     name = params.promote.model_name
-    if (root / JOURNAL).exists():
-        recover(connect(params.record, root), root)
-    former = champion_of(params.record, root, name)
-    if former and former[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
-        return Decision(False, f"version {former[0]} is the champion already", former[0])
+    client = connect(params.record, root)
+    recover(client, root)
+    champion = version_by_alias(client, name, CHAMPION)
+    if champion and champion.tags.get("model_sha256") == file_sha256(folder / MODEL_FILE):
+        return Decision(False, f"version {champion.version} is the champion already", str(champion.version))
     _require_manifest(root)
     require_trained_on(root, folder.parent.name, params.data.dataset)
     files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    former = (str(champion.version), champion.tags) if champion else None
     basis = last_refusal.basis(params, files, former)
     if not dry_run and force is None and (last := last_refusal.kept_refusal(root, basis)):
         return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])

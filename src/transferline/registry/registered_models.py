@@ -3,21 +3,21 @@
 import json
 import shutil
 import tempfile
-from functools import partial
-from importlib.metadata import version as installed
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.atomic_files import completed_folder
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
-from transferline.models.exported import MODEL_FILE, ModelCard, write_card
+from transferline.models.exported import LITE_FILE, MODEL_FILE
 from transferline.params import Params
 from transferline.paths import VALIDATION_REPORT
+from transferline.registry import mlflow_model
 from transferline.registry.lineage import provenance
+from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
+from transferline.registry.version_cache import cached_folder, check_cached, verify_files
 from transferline.registry.version_files import ORIGIN, copy_version_files
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from transferline.registry.model_comparison import LoadedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-CACHE = Path(".transferline") / "models"
-# what decides how a model answers, in MLflow's folder, and the tag with its sha256: code and class order are in MLmodel
-HASHED = {f"data/{MODEL_FILE}": "model_sha256", "MLmodel": "mlmodel_sha256"}
 
 
 def find_version(client: "MlflowClient", name: str, folder: Path) -> "ModelVersion | None":
@@ -102,31 +99,31 @@ def register(
 def _log(
     client: "MlflowClient", root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, data: TrainedData
 ) -> str:
-    """Logs a model to the active run; returns its URI.
-
-    MLflow asks the model to save itself, and a Keras file holds the time of its saving: it gets the trained file.
-    """
-    import mlflow
+    """Logs a model to the active run; returns its URI."""
     import numpy as np
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     model, card = loaded
-    inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *model.input_shape[1:]), "image")])
-    outputs = Schema([TensorSpec(np.dtype("float32"), (-1, *model.output_shape[1:]))])
-    logged = mlflow.keras.log_model(
-        SimpleNamespace(save=partial(shutil.copyfile, folder / MODEL_FILE)),
+    inputs = Schema([TensorSpec(np.dtype("uint8"), _free(model.input_shape), "image")])
+    outputs = Schema([TensorSpec(np.dtype("float32"), _free(model.output_shapes[0]))])
+    logged = Model.log(
+        None,
+        mlflow_model,
         name="model",
-        signature=ModelSignature(inputs, outputs),
         metadata=card.model_dump(mode="json"),
-        pip_requirements=[
-            f"{package}=={installed(package)}" for package in ("keras", "tensorflow")
-        ],  # else it searches
+        folder=folder,
+        signature=ModelSignature(inputs, outputs),
     )
     with tempfile.TemporaryDirectory() as scratch:
         copy_version_files(root, folder, evaluation, data, Path(scratch) / ORIGIN)
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
+
+
+def _free(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """A shape as MLflow writes it, with -1 for any number."""
+    return tuple(-1 if size is None else size for size in shape)
 
 
 def download_version(version: "ModelVersion") -> Path:
@@ -137,6 +134,7 @@ def download_version(version: "ModelVersion") -> Path:
     """
     import mlflow
 
+    _require_lite(version)
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
     except mlflow.MlflowException as error:
@@ -146,20 +144,23 @@ def download_version(version: "ModelVersion") -> Path:
             f"{error}. MLflow keeps whole paths: if the project was moved or renamed, or mlruns/ was copied to another "
             "path, link that path to it with `ln -s`, or move it back"
         ) from error
-    _verify(
+    verify_files(
         {tag: folder / file for file, tag in HASHED.items()},
-        version,
+        version.name,
+        str(version.version),
+        version.tags,
         "Somebody changed it in MLflow's store: do not use it. Restore the file from a backup, or "
         f"`transferline rollback` to another version; `transferline reproduce {version.version}` makes it again",
     )
     return folder
 
 
-def card_of(folder: Path) -> ModelCard:
-    """The card of a model as MLflow stores it."""
-    import mlflow
-
-    return ModelCard.model_validate(mlflow.models.Model.load(str(folder)).metadata)
+def _require_lite(version: "ModelVersion") -> None:
+    if HASHED[f"{DATA}/{LITE_FILE}"] not in version.tags:
+        raise TransferlineError(
+            f"version {version.version} of {version.name} was registered by transferline 0.1 and has no {LITE_FILE}, "
+            "which predicts; train and promote a new one with `transferline run --force-from extract`"
+        )
 
 
 def fetch_version(version: "ModelVersion", root: Path) -> Path:
@@ -168,26 +169,15 @@ def fetch_version(version: "ModelVersion", root: Path) -> Path:
     Raises:
         TransferlineError: a file is not the one that was registered.
     """
-    folder = root / CACHE / f"{version.name}-{version.version}-{version.tags['model_sha256'][:12]}"
+    _require_lite(version)
+    folder = cached_folder(root, version.name, str(version.version), version.tags)
     if not folder.exists():
         downloaded = download_version(version)
         with completed_folder(folder) as partial:
             for file in HASHED:
                 shutil.copyfile(downloaded / file, partial / Path(file).name)
-    files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
-    _verify(files, version, f"Delete the folder {folder}, which is only a copy; it is then fetched again")
-    write_card(card_of(folder), folder)
+    check_cached(folder, version.name, str(version.version), version.tags)
     return folder
-
-
-def _verify(files: dict[str, Path], version: "ModelVersion", advice: str) -> None:
-    for tag, path in files.items():
-        found, registered = file_sha256(path) if path.is_file() else "missing", version.tags.get(tag)
-        if found != registered:
-            raise TransferlineError(
-                f"{path} is refused: it is not the file that was registered as version {version.version} of "
-                f"{version.name} (sha256 {found}, registered {registered}). {advice}"
-            )
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:
@@ -196,6 +186,6 @@ def named_model(client: "MlflowClient", params: Params, root: Path, model: str) 
     Raises:
         TransferlineError: there is none, or its file is not the one that was registered.
     """
-    if (Path(model) / MODEL_FILE).exists():
+    if (Path(model) / LITE_FILE).exists():
         return Path(model)
     return fetch_version(version_named(client, params.promote.model_name, model), root)

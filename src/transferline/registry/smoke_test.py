@@ -1,11 +1,11 @@
 """Smoke test of a registered model, which `transferline smoke` runs in a fresh process."""
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
-from transferline.evaluation.exported_checks import check_parity
-from transferline.registry.registered_models import card_of, download_version, version_named
+from transferline.models.exported import check_parity
+from transferline.registry.registered_models import download_version, version_named
+from transferline.registry.version_cache import card_of
 from transferline.registry.version_files import ORIGIN
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def check(client: "MlflowClient", model: str, reference: str) -> None:
 
     folder = download_version(version_named(client, model, reference))
     served = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # they take a second to look for
-    # the parts of a Keras model that the check uses
-    check_parity(SimpleNamespace(predict_on_batch=served.predict), card_of(folder), folder / ORIGIN)
+    check_parity(served.predict, card_of(folder), folder / ORIGIN)
 
 
 def smoke(uri: str, model: str, reference: str) -> None:
@@ -39,7 +38,7 @@ def smoke(uri: str, model: str, reference: str) -> None:
         check(mlflow.MlflowClient(uri), model, reference)
     except TransferlineError:
         raise
-    except Exception as error:  # whatever Keras and MLflow raise on a file that they cannot load
+    except Exception as error:  # whatever LiteRT and MLflow raise on a file that they cannot load
         raise TransferlineError(
             f"it cannot be loaded and asked: {type(error).__name__}: {str(error).splitlines()[0]}"
         ) from error

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from transferline.arrays import Float32s, Pixels
-from transferline.models.exported import class_probabilities
 from transferline.prediction.predict import BATCH
 
 
@@ -25,7 +24,7 @@ class Batcher:
         self._lock = Lock()
 
     def probabilities(self, images: list[Pixels]) -> Float32s:
-        """Those of at least one image of the model's size: (n, classes) float32, see `class_probabilities`."""
+        """Those of at least one image of the model's size: (n, classes) float32, see `LiteModel`."""
         mine: Future[Float32s] = Future()
         self._waiting.append((images, mine))
         with self._lock:  # who has it works for all that wait
@@ -40,7 +39,7 @@ class Batcher:
         pixels = [image for images, _ in taken for image in images]
         try:
             batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
-            rows = np.concatenate([class_probabilities(self._model, np.stack(batch)) for batch in batches])
+            rows = np.concatenate([self._model.probabilities(np.stack(batch)) for batch in batches])
         except Exception as error:
             for _, future in taken:
                 future.set_exception(error)

@@ -1,7 +1,6 @@
 """The exported model: raw images to probabilities, with the preprocessing inside."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -10,33 +9,63 @@ from transferline.models.layers import pool
 from transferline.params import DeepLab, Image, Pretrained, Problem
 
 
-def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: Problem) -> keras.Model:
-    """Joins a candidate's backbone and head, whose layers and weights the result shares.
+class Exported(NamedTuple):
+    """Two models of the same layers, from images (n, size, size, channels) uint8.
 
-    Returns:
-        A model from images (n, size, size, channels) uint8 to probabilities float32: for a binary problem (n, 1), that
-        of the second class, else (n, classes), whose rows sum to 1 unless the problem is multilabel.
+    Attributes:
+        model: to probabilities float32: for a binary problem (n, 1), that of the second class, else (n, classes), whose
+            rows sum to 1 unless the problem is multilabel; of segmentation (n, size, size, classes).
+        outputs: to the same probabilities, but (n, 2) for a binary problem, and, where the last layer takes a vector,
+            to that vector: what `model.tflite` answers.
     """
-    prepare = preprocessing(candidate.backbone.name)
-    return _export(
-        lambda image: head(pool(backbone(prepare(image)), candidate.backbone.pooling)), candidate.image, problem
-    )
+
+    model: keras.Model
+    outputs: keras.Model
 
 
-def assemble_network(network: keras.Model, image: Image, problem: Problem) -> keras.Model:
+def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: Problem) -> Exported:
+    """Joins a candidate's backbone and head, whose layers and weights the result shares."""
+    pixels = _pixels(candidate.image)
+    prepared = preprocessing(candidate.backbone.name)(pixels)
+    return _export(pixels, pool(backbone(prepared), candidate.backbone.pooling), head, problem)
+
+
+def assemble_network(network: keras.Model, image: Image, problem: Problem) -> Exported:
     """The same of a network without a backbone, which takes pixels of 0 to 255 in float32."""
-    as_float = keras.layers.Rescaling(1.0, name="as_float")
-    return _export(lambda pixels: network(as_float(pixels)), image, problem)
+    pixels = _pixels(image)
+    return _export(pixels, keras.layers.Rescaling(1.0, name="as_float")(pixels), network, problem)
 
 
-def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate: DeepLab) -> keras.Model:
-    """Joins the parts of a segmentation network: from images (n, size, size, channels) uint8 to the probabilities of
-    each pixel's classes, (n, size, size, classes) float32."""
-    prepare = preprocessing(candidate.backbone.name)
-    return _export(lambda image: decoder(encoder(prepare(image))), candidate.image, "segmentation")
+def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate: DeepLab) -> Exported:
+    """Joins the parts of a segmentation network."""
+    pixels = _pixels(candidate.image)
+    encoded = encoder(preprocessing(candidate.backbone.name)(pixels))
+    model = keras.Model(pixels, _probabilities("segmentation")(decoder(encoded)))
+    return Exported(model, model)
 
 
-def _export(logits: Callable[[Any], Any], image: Image, problem: Problem) -> keras.Model:
-    pixels = keras.Input(image_shape(image), dtype="uint8", name="image")
+def _pixels(image: Image) -> Any:
+    return keras.Input(image_shape(image), dtype="uint8", name="image")
+
+
+def _probabilities(problem: Problem) -> keras.layers.Layer:
     activation = "softmax" if problem in ("multiclass", "segmentation") else "sigmoid"
-    return keras.Model(pixels, keras.layers.Activation(activation, name="probabilities")(logits(pixels)))
+    return keras.layers.Activation(activation, name="probabilities")
+
+
+def _export(pixels: Any, features: Any, head: keras.Model, problem: Problem) -> Exported:
+    model = keras.Model(pixels, _probabilities(problem)(head(features)))
+    vector, logits = _last_layer(features, head)
+    probabilities = _probabilities(problem)(logits)
+    if problem == "binary":
+        probabilities = keras.layers.Concatenate()([1 - probabilities, probabilities])
+    return Exported(model, keras.Model(pixels, [probabilities, *vector]))
+
+
+def _last_layer(features: Any, head: keras.Model) -> tuple[list[Any], Any]:
+    """What the last layer of a head takes, if that is a vector, and what it gives."""
+    last = head.layers[-1]
+    if not isinstance(last, keras.layers.Dense) or last.output is not head.output or len(last.input.shape) != 2:
+        return [], head(features)
+    vector = features if last.input is head.input else keras.Model(head.input, last.input)(features)
+    return [vector], last(vector)

@@ -17,7 +17,6 @@ from transferline.compute import run_shards
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
-from transferline.models.layers import build_layers
 from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
@@ -70,13 +69,14 @@ def extract(
         banks: a folder with those of other candidates: where one holds the same values, they are copied.
 
     Raises:
-        TransferlineError: the candidate's layers do not fit on the features, the disk is full, or values do not fit
-            into the bank's dtype.
+        TransferlineError: the disk is full, values do not fit into the bank's dtype, or, where the frozen layers are
+            converted now, the candidate's layers do not fit on the features.
     """
     table = bank_rows(views, candidate)
     key = fingerprint(table, candidate)
     part = _part(key, candidate.model_dump_json())
-    build_layers(part.features, candidate.layers, problem, len(views.classes))  # fails now rather than after an hour
+    if part.is_new:
+        _check_layers(part, candidate, problem, len(views.classes))
     sizes = _sizes(part, table, candidate)
     stored = _fitting(sizes, folder, _room(folder) if room is None else room)
     state = {"fingerprint": key, "dtype": candidate.extract.dtype, "stored": stored}
@@ -98,6 +98,16 @@ def extract(
     index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     write_json(folder / INDEX_FILE, index)
     say(f"extract: {len(table.rows)} views, {_used(folder) / 1e6:.1f} MB in {folder}")
+
+
+def _check_layers(part: FrozenPart, candidate: Pretrained, problem: Problem, classes: int) -> None:
+    """Builds the candidate's layers: what does not fit fails now rather than after an hour.
+
+    Without Keras, whose import would take longest here, `train_head` finds it.
+    """
+    from transferline.models.layers import build_layers
+
+    build_layers(part.features, candidate.layers, problem, classes)
 
 
 @lru_cache(maxsize=1)

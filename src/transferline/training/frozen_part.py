@@ -1,68 +1,103 @@
-"""The frozen part of a candidate's backbone, and what it says of views: of a shard of the bank, or of a batch."""
+"""The frozen part of a candidate's backbone, and its values for views: of a shard of the bank, or of a batch.
 
+Needs TensorFlow only on a GPU, and where the frozen layers have not been converted on this machine before.
+"""
+
+import json
 from collections.abc import Iterator
+from ctypes.util import find_library
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array
-from transferline.datasets.images import read_batches
+from transferline.code_versions import code_of
+from transferline.datasets.images import read_batch, read_batches
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
-from transferline.models.backbone_cut import Cut, cut
-from transferline.models.backbones import build_backbone, image_shape, preprocessing
-from transferline.models.layers import pool
+from transferline.hashes import file_sha256
+from transferline.models.converted import Files, Key, read_converted, write_converted
+from transferline.models.lite import LiteGraph
+from transferline.models.networks import file_of, is_own
 from transferline.params import Image, Pretrained
-from transferline.training.compiled_inference import Compiled, compile_for_inference
-from transferline.training.folded_normalization import fold_batch_normalization
+from transferline.quiet import quiet_imports
+
+if TYPE_CHECKING:
+    from transferline.training.compiled_inference import Compiled
 
 BATCH = 32
+STEPS = ("boundary.tflite", "features.tflite")
+SHAPES_FILE = "shapes.json"
 
 
 @dataclass(frozen=True)
 class FrozenPart:
-    """The frozen layers of a backbone as two steps, batch normalisation folded, each compiled when it is first taken.
+    """The frozen layers of a backbone as two steps, batch normalisation folded.
 
     Attributes:
-        parts: the backbone's.
-        candidate: the one that it is of.
+        to_boundary: [(n, size, size, channels) float32 in 0…255] → boundary tensors, float32.
+        to_features: boundary tensors → [features (n, …) float32, pooled or a feature map].
         features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
+        is_new: whether Keras has built it now; else it was converted earlier, and Keras is not imported.
     """
 
-    parts: Cut
-    candidate: Pretrained
+    to_boundary: "Compiled"
+    to_features: "Compiled"
     features: tuple[int, ...]
     boundary: tuple[tuple[int, ...], ...]
-
-    @cached_property
-    def to_boundary(self) -> Compiled:
-        """[(n, size, size, channels) float32 in 0…255] → boundary tensors, float32."""
-        frozen = fold_batch_normalization(self.parts.frozen)
-        image = keras.Input(frozen.input_shape[1:], name="image")
-        return compile_for_inference(keras.Model(image, frozen(preprocessing(self.candidate.backbone.name)(image))))
-
-    @cached_property
-    def to_features(self) -> Compiled:
-        """Boundary tensors → [features (n, …) float32, pooled or a feature map]."""
-        top = fold_batch_normalization(self.parts.top) if self.parts.trainable else self.parts.top
-        return compile_for_inference(keras.Model(top.inputs, pool(top.output, self.candidate.backbone.pooling)))
+    is_new: bool
 
 
 def frozen_part(candidate: Pretrained) -> FrozenPart:
-    """Builds the backbone with its weights and cuts it at the freeze boundary."""
-    parts = cut(build_backbone(candidate.backbone, candidate.image), candidate.backbone.unfreeze)
-    features = pool(parts.top.output, candidate.backbone.pooling)
-    boundary = tuple(tuple(tensor.shape[1:]) for tensor in parts.top.inputs)
-    return FrozenPart(parts, candidate, tuple(features.shape[1:]), boundary)
+    """That of a candidate: of the user's cache folder, or built with the backbone's weights and kept there.
+
+    A file of weights is known by its sha256: what was converted from it is used without reading it again.
+
+    Raises:
+        TransferlineError: see `build_backbone`, and `cut`.
+    """
+    key = _key(candidate)
+    # without the driver there is no GPU, on which TensorFlow runs it
+    kept = read_converted(key) if find_library("cuda") is None else None
+    return _build(candidate, key) if kept is None else _of_files(kept)
+
+
+def _key(candidate: Pretrained) -> Key:
+    """What the frozen part follows from."""
+    backbone = candidate.backbone.model_dump(mode="json")
+    if isinstance(backbone["weights"], dict):
+        del backbone["weights"]["path"]  # the sha256 says what is in it
+    if is_own(name := candidate.backbone.name) and file_of(name).is_file():
+        backbone["file"] = file_sha256(file_of(name))
+    image = {"size": candidate.image.size, "color": candidate.image.color}
+    code = code_of("transferline.training.frozen_layers")
+    return {"what": "frozen part", "backbone": backbone, "image": image, "code": code}
+
+
+def _of_files(files: Files) -> FrozenPart:
+    to_boundary, to_features = (LiteGraph(files[name]).run for name in STEPS)
+    shapes = json.loads(files[SHAPES_FILE])
+    boundary = tuple(tuple(shape) for shape in shapes["boundary"])
+    return FrozenPart(to_boundary, to_features, tuple(shapes["features"]), boundary, is_new=False)
+
+
+def _build(candidate: Pretrained, key: Key) -> FrozenPart:
+    with quiet_imports():
+        from transferline.training.frozen_layers import compile_frozen_layers
+
+    layers = compile_frozen_layers(candidate)
+    if layers.contents:
+        shapes = json.dumps({"features": layers.features, "boundary": layers.boundary}).encode()
+        write_converted(key, dict(zip(STEPS, layers.contents, strict=True)) | {SHAPES_FILE: shapes})
+    return FrozenPart(layers.to_boundary, layers.to_features, layers.features, layers.boundary, is_new=True)
 
 
 def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:
-    """What the frozen layers say of views, in the dtype of `candidate.extract`.
+    """The values of the frozen layers for views, in the dtype of `candidate.extract`.
 
     Memory holds some batches of images and the result.
 
@@ -97,7 +132,7 @@ def _with_images(raw: Path, rows: pd.DataFrame, image: Image) -> Iterator[tuple[
     """Batches of views, each with the images that they are of; an image is read once for all its views."""
     image_of_row, paths = pd.factorize(rows["path"])
     chunks = read_batches(raw, list(paths), image, BATCH)
-    held, first = np.empty((0, *image_shape(image)), np.uint8), 0
+    held, first = read_batch(raw, [], image), 0
     for start in range(0, len(rows), BATCH):
         wanted = image_of_row[start : start + BATCH]
         held, first = held[wanted[0] - first :], wanted[0]

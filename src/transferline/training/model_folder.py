@@ -3,22 +3,27 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from transferline.arrays import Pixels
+from transferline.models.convert import convert
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
+    LITE_FILE,
     MODEL_FILE,
     PARITY_FILE,
     SUMMARY_FILE,
     ModelCard,
     both_columns,
+    check_parity,
+    load_model,
     write_card,
 )
+from transferline.training.assemble_model import Exported
 from transferline.training.curves_picture import plot_curves
 
 
@@ -44,7 +49,7 @@ class Summary:
 
 def write_result(
     folder: Path,
-    model: Any,
+    exported: Exported,
     card: ModelCard,
     history: pd.DataFrame,
     curves: pd.DataFrame,
@@ -55,19 +60,31 @@ def write_result(
 
     Args:
         folder: is made.
-        model: the exported Keras model.
+        exported: the trained model.
         card: what it is.
         history: the epochs of this stage.
         curves: the epochs to draw: in fine_tune those of the head as well.
         summary: figures of the training.
         samples: (n, size, size, channels) uint8; what the model in memory answers to them is written down, so that
-            `evaluate` can compare a reloaded one with it.
+            the exported one can be compared with it.
+
+    Raises:
+        TransferlineError: the exported model predicts otherwise than the trained one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    model.save(folder / MODEL_FILE)
-    write_card(card, folder)
     history.to_csv(folder / HISTORY_FILE, index=False)
     (folder / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
     plot_curves(curves, folder / CURVES_FILE)
-    # layer by layer: for a few images a graph takes longer to build than it saves
-    np.savez(folder / PARITY_FILE, images=samples, probabilities=both_columns(model(samples, training=False)))
+    write_model(folder, exported, card, samples)
+
+
+def write_model(folder: Path, exported: Exported, card: ModelCard, samples: Pixels) -> None:
+    """The part of `write_result` without which there is no prediction: both files, the card, the answers to samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    exported.model.save(folder / MODEL_FILE)
+    (folder / LITE_FILE).write_bytes(convert(exported.outputs, f"{card.candidate} {card.phase}"))
+    write_card(card, folder)
+    with tf.device("CPU:0"):  # layer by layer: for a few images a graph takes longer to build than it saves
+        answers = both_columns(exported.model(samples, training=False))
+    np.savez(folder / PARITY_FILE, images=samples, probabilities=answers)
+    check_parity(load_model(folder).probabilities, card, folder)

@@ -13,9 +13,11 @@ from transferline.arrays import Pixels
 from transferline.datasets.tables import targets
 from transferline.metrics.headline import METRIC
 from transferline.metrics.thresholds import choose_thresholds
+from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.progress import say
+from transferline.training.assemble_model import Exported
 from transferline.training.batches import Batches, Read, class_weight_vector, predict_batches
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
@@ -82,7 +84,7 @@ def make_batches(
 def run_job(
     job: Job,
     model: keras.Model,
-    exported: keras.Model,
+    exported: Exported,
     data: Batches,
     validation: Batches,
     samples: Pixels,
@@ -102,6 +104,7 @@ def run_job(
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
     """
     problem, training = job.card.problem, job.training
+    convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now rather than after the last epoch
     model = _to_compile(model, data)
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
@@ -114,7 +117,7 @@ def run_job(
     card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
-    summary = Summary(best_epoch(history, training.monitor), seconds, exported.count_params(), trainable, floor)
+    summary = Summary(best_epoch(history, training.monitor), seconds, exported.model.count_params(), trainable, floor)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
     return summary
 

@@ -1,0 +1,102 @@
+"""Predictions by LiteRT: what runs a `model.tflite` here and on devices. Needs no TensorFlow."""
+
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from transferline.arrays import Array, Floats, Pixels
+from transferline.quiet import without_native_messages
+
+ROWS = 8  # of one call: with fewer the cores wait for each other, with more the values do not stay in the cache
+
+
+class LiteGraph:
+    """The content of a `.tflite` file with a free batch size, ready to run from several threads.
+
+    The values of a row depend neither on the other rows nor on the number of threads.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._of_thread = threading.local()
+
+    def run(self, inputs: Sequence[Array]) -> list[Floats]:
+        """One float32 array (n, …) for each output, from one array (n, …) for each input, n at least 1."""
+        interpreter = self._interpreter()
+        parts = [
+            self._call(interpreter, [values[start : start + ROWS] for values in inputs])
+            for start in range(0, len(inputs[0]), ROWS)
+        ]
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Of the first input, None for the number of rows."""
+        return self._shape(self._interpreter().get_input_details()[0])
+
+    @property
+    def input_type(self) -> str:
+        """The dtype of the first input."""
+        return str(np.dtype(self._interpreter().get_input_details()[0]["dtype"]))
+
+    @property
+    def output_shapes(self) -> list[tuple[int | None, ...]]:
+        """Of each output, None for the number of rows."""
+        return [self._shape(each) for each in self._interpreter().get_output_details()]
+
+    @staticmethod
+    def _shape(details: Any) -> tuple[int | None, ...]:
+        return (None, *map(int, details["shape_signature"][1:]))
+
+    def _interpreter(self) -> Any:
+        """The interpreter of this thread: it holds the values of one call."""
+        if not hasattr(self._of_thread, "interpreter"):
+            self._of_thread.interpreter = _open(self._content)
+        return self._of_thread.interpreter
+
+    @staticmethod
+    def _call(interpreter: Any, inputs: Sequence[Array]) -> list[Floats]:
+        details = interpreter.get_input_details()
+        if details[0]["shape"][0] != len(inputs[0]):
+            for values, each in zip(inputs, details, strict=True):
+                interpreter.resize_tensor_input(each["index"], values.shape)
+            interpreter.allocate_tensors()
+        for values, each in zip(inputs, details, strict=True):
+            interpreter.set_tensor(each["index"], values)
+        interpreter.invoke()
+        return [interpreter.get_tensor(each["index"]) for each in interpreter.get_output_details()]
+
+
+def _open(content: bytes) -> Any:
+    with without_native_messages(), warnings.catch_warnings(action="ignore"):
+        from ai_edge_litert.interpreter import Interpreter
+
+        threads = (os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())).split(",")[0]  # 1 in the workers of Dask
+        interpreter = Interpreter(model_content=content, num_threads=int(threads))
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+class LiteModel(LiteGraph):
+    """An exported model: raw images in; probabilities out, and features where it has a pooled vector."""
+
+    def probabilities(self, images: Pixels) -> Floats:
+        """Probabilities of at least one image.
+
+        Args:
+            images: (n, size, size, channels) uint8, as `datasets/images.py` reads them for the card's `image`.
+
+        Returns:
+            (n, classes) float32, two columns for a binary problem; rows sum to 1, but for multilabel problems. Of
+            segmentation (n, size, size, classes).
+        """
+        return self.run([images])[0]
+
+    def features(self, images: Pixels) -> Floats | None:
+        """The vectors before the last layer, (n, length) float32; None where the network has none."""
+        outputs = self.run([images])
+        return outputs[1] if len(outputs) > 1 else None

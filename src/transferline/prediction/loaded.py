@@ -1,0 +1,64 @@
+"""A model to predict with from Python: what `transferline.load` gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transferline.arrays import Array
+from transferline.errors import TransferlineError
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
+from transferline.prediction.named_model import open_model
+from transferline.prediction.predict import Prediction, predict_images
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An exported model with its card. Several threads may use it at once.
+
+    Attributes:
+        card: the classes in the model's order, the kind of problem, and the images that the model takes.
+        model: the network.
+    """
+
+    card: ModelCard
+    model: LiteModel
+
+    def predict(self, images: Sequence[Path | Array]) -> list[Prediction]:
+        """Predicts images of any size; none give an empty list.
+
+        Args:
+            images: image files, and arrays of pixels, uint8, (height, width) or (height, width, 3) in RGB, which are
+                brought to what the model takes as files with these pixels are.
+
+        Returns:
+            One for each image, in order, with the fields of `transferline predict --json`. The `path` of an array is
+            its place among the images, such as `[0]`. A file that cannot be read has an `error` and no label.
+
+        Raises:
+            TransferlineError: names all arrays that have another type or shape.
+        """
+        if faults := [f"[{place}]: {fault}" for place, image in enumerate(images) if (fault := _fault(image))]:
+            raise TransferlineError("these are no images: " + "; ".join(faults))
+        named = [image if isinstance(image, np.ndarray) else Path(image) for image in images]
+        return list(predict_images(self.card, self.model, named))
+
+
+def load_named(model: str | Path, project: Path | None) -> LoadedModel:
+    """See `transferline.load`."""
+    card, network = open_model(str(model), project)
+    if card.problem == "segmentation":
+        raise TransferlineError(
+            f"{card.candidate} is a segmentation model, which predicts masks; use `transferline predict --masks DIR`"
+        )
+    return LoadedModel(card, network)
+
+
+def _fault(image: Path | Array) -> str | None:
+    if not isinstance(image, np.ndarray):
+        return None
+    fits = image.dtype == np.uint8 and image.size and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3))
+    wanted = "uint8 (height, width) or (height, width, 3) is allowed"
+    return None if fits else f"an array of {image.dtype} {image.shape}; {wanted}"

@@ -1,0 +1,65 @@
+"""The present champion, where possible without MLflow, whose import takes seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transferline.params import Record
+from transferline.registry import ledger
+from transferline.registry.tracking import connect, tracking_uri
+from transferline.registry.version_cache import cached_folder, check_cached
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version with the alias champion.
+
+    Attributes:
+        version: its number.
+        tags: those of the version that the ledger repeats, such as candidate, phase and the hashes of its files.
+        move: the move that made it the champion; None where this project did not make it.
+    """
+
+    version: str
+    tags: Mapping[str, str]
+    move: ledger.Move | None
+
+
+def is_own_store(record: Record, root: Path) -> bool:
+    """Whether MLflow's store is a file of this project, so that only this project's commands move the alias."""
+    uri = tracking_uri(record, root)
+    return uri.startswith("sqlite:///") and Path(uri.removeprefix("sqlite:///")).is_relative_to(root.resolve())
+
+
+def champion_of(record: Record, root: Path, name: str) -> Champion | None:
+    """The champion of a model, if it has one.
+
+    The ledger answers where MLflow's store is the project's own; else MLflow is asked.
+
+    Raises:
+        TransferlineError: MLflow does not answer, or the ledger cannot be read.
+    """
+    if is_own_store(record, root):
+        move = ledger.last_move(root, name)
+        return Champion(move.version, move.copied_tags(), move) if move else None
+    from transferline.registry.registered_models import CHAMPION, version_by_alias
+
+    found = version_by_alias(connect(record, root), name, CHAMPION)
+    if found is None:
+        return None
+    return Champion(str(found.version), dict(found.tags), ledger.latest(root, name, str(found.version)))
+
+
+def cached_champion(record: Record, root: Path, name: str) -> Path | None:
+    """The model folder of the champion, if the ledger knows it and the project holds a copy of it.
+
+    Raises:
+        TransferlineError: a file of the copy is not the one that was registered.
+    """
+    if not is_own_store(record, root) or not (move := ledger.last_move(root, name)) or not move.tflite_sha256:
+        return None
+    folder = cached_folder(root, name, move.version, move.copied_tags())
+    if not folder.exists():
+        return None
+    check_cached(folder, name, move.version, move.copied_tags())
+    return folder

@@ -1,0 +1,48 @@
+"""Copies of registered versions in the project, and the check that they are what was registered. Needs no MLflow."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
+from transferline.models.exported import ModelCard, write_card
+from transferline.registry.mlflow_model import HASHED
+
+CACHE = Path(".transferline") / "models"
+
+
+def cached_folder(root: Path, name: str, version: str, hashes: Mapping[str, str]) -> Path:
+    """Where the local cache keeps a version."""
+    return root / CACHE / f"{name}-{version}-{hashes['model_sha256'][:12]}"
+
+
+def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str]) -> None:
+    """Compares the files of a version in the local cache with the hashes that were registered, and writes its card.
+
+    Raises:
+        TransferlineError: a file is not the one that was registered.
+    """
+    files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
+    advice = f"Delete the folder {folder}, which is only a copy; it is then fetched again"
+    verify_files(files, name, version, hashes, advice)
+    write_card(card_of(folder), folder)
+
+
+def card_of(folder: Path) -> ModelCard:
+    """The card of a model as MLflow stores it."""
+    stored = YAML(typ="safe", pure=True).load((folder / "MLmodel").read_text(encoding="utf-8"))
+    return ModelCard.model_validate_json(json.dumps(stored["metadata"]))
+
+
+def verify_files(files: dict[str, Path], name: str, version: str, hashes: Mapping[str, str], advice: str) -> None:
+    """Raises a TransferlineError for a file that is not the registered one; `files` and `hashes` are by tag."""
+    for tag, path in files.items():
+        found, registered = file_sha256(path) if path.is_file() else "missing", hashes.get(tag)
+        if found != registered:
+            raise TransferlineError(
+                f"{path} is refused: it is not the file that was registered as version {version} of {name} "
+                f"(sha256 {found}, registered {registered}). {advice}"
+            )
