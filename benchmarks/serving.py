@@ -37,11 +37,14 @@ import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image as Picture  # noqa: E402
 
+from transferline.hashes import file_sha256  # noqa: E402
 from transferline.models.backbones import construct, preprocessing  # noqa: E402
-from transferline.models.exported import ModelCard  # noqa: E402
+from transferline.models.convert import convert  # noqa: E402
+from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard  # noqa: E402
 from transferline.params import Image, load_params  # noqa: E402
-from transferline.registry.lineage import file_sha256  # noqa: E402
-from transferline.registry.registered_models import CHAMPION, HASHED  # noqa: E402
+from transferline.registry import mlflow_model  # noqa: E402
+from transferline.registry.mlflow_model import HASHED  # noqa: E402
+from transferline.registry.registered_models import CHAMPION  # noqa: E402
 from transferline.registry.tracking import connect  # noqa: E402
 
 PROJECT = Path(__file__).parents[1]
@@ -71,10 +74,10 @@ def register(root: Path, model: keras.Model, card: ModelCard, alias: str = CHAMP
     """
     params = load_params(root / "params.yaml")
     client, name = connect(params.record, root), params.promote.model_name
-    folder = Path(tempfile.mkdtemp(dir=root))
-    (folder / "data").mkdir()
-    model.save(folder / "data" / "model.keras")
-    mlflow.models.Model(metadata=card.model_dump(mode="json")).save(folder / "MLmodel")
+    trained, folder = Path(tempfile.mkdtemp(dir=root)), Path(tempfile.mkdtemp(dir=root)) / "version"
+    model.save(trained / MODEL_FILE)
+    (trained / LITE_FILE).write_bytes(convert(model, card.candidate))
+    mlflow_model.save_model(str(folder), mlflow.models.Model(metadata=card.model_dump(mode="json")), trained, None)
     with contextlib.suppress(mlflow.exceptions.MlflowException):
         client.create_registered_model(name)
     tags = {tag: file_sha256(folder / file) for file, tag in HASHED.items()}

@@ -19,7 +19,7 @@ def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
         sizes.append(len(images))
         return images[:, 0, 0, :].astype(np.float32)
 
-    batcher = Batcher(SimpleNamespace(predict_on_batch=answer))
+    batcher = Batcher(SimpleNamespace(probabilities=answer))
     asked = [[np.full((4, 4, 2), number, np.uint8)] * (number % 5 + 1) for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
         futures = [pool.submit(batcher.probabilities, asked[0])]

@@ -24,7 +24,9 @@ from PIL.ExifTags import Base
 from benchmarks.serving import ask, make_project, register, request_of, served
 from tests.conftest import COLORS
 from transferline.errors import TransferlineError
+from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
 from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
 from transferline.prediction.predict import predict_images
@@ -173,7 +175,7 @@ def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
     params = load_params(root / "params.yaml")
     client, name = connect(params.record, root), params.promote.model_name
     changed = register(root, mean_colour(WRONG), CARD, "challenger")
-    with Path(client.get_model_version(name, changed).source.removeprefix("file://"), "data/model.keras").open(
+    with Path(client.get_model_version(name, changed).source.removeprefix("file://"), "data/model.tflite").open(
         "ab"
     ) as file:
         file.write(b"!")
@@ -207,14 +209,16 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     kernel = np.eye(3)[:, ::-1] * 12
     thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
     card = CARD.model_copy(update={"problem": "multilabel", **thresholds})
-    model = ServedModel(LoadedVersion("7", "0" * 64, card, Batcher(mean_colour(kernel, "sigmoid"))))
+    model = ServedModel(
+        LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "sigmoid"), "test"))))
+    )
     purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
 
 
 def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
-    broken = SimpleNamespace(predict_on_batch=lambda images: images[99])
+    broken = SimpleNamespace(probabilities=lambda images: images[99])
     model = ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(broken)))
     with pytest.raises(Refusal) as refusal:
         model.predict([np.zeros((32, 32, 3), int)])
