@@ -31,7 +31,7 @@ EXCEPTIONS = {
     "describe": "it builds the networks",
     "reproduce": "it trains",
 }
-OF_OTHER_TESTS = {"fetch", "record"}
+OF_OTHER_TESTS = {"fetch"}
 COMMAND = """
 import sys
 from transferline.cli.main import main
@@ -61,6 +61,11 @@ IN_A_PROJECT = (
         "--plots reports/plots --metrics metrics.json",
         False,
     ),
+    ("stage record --models models/small --evaluation evaluations/small --recorded recorded.json", False),
+    ("promote", False),
+    ("smoke sqlite:///mlruns/mlflow.db colors champion", False),
+    ("status", False),
+    ("predict data/raw/colors/red/0.png", False),
     ("predict data/raw/colors/red --model models/small/head --grid out.png --csv out.csv", False),
     ("predict data/raw/colors/red/0.png --model imagenet:efficientnet_lite0", True),
     ("predict data/raw/colors/red/0.png --model imagenet:efficientnet_lite0", False),
@@ -74,6 +79,15 @@ def imported(words: str, project: Path) -> set[str]:
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return set(done.stdout.rpartition("imported:")[2].split())
+
+
+def imported_by_the_endpoint(project: Path) -> set[str]:
+    """The same of `transferline serve`, after it is ready."""
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None and "http://" in server.stdout.readline()
+        server.terminate()
+        return set(server.stdout.read().rpartition("imported:")[2].split())
 
 
 def save_models(project: Path, params: Params) -> None:
@@ -103,7 +117,13 @@ def test_only_the_exceptions_import_tensorflow(project: Path) -> None:
             save_models(project, params)
         assert bool(imported(words, project)) == is_needed, words
     metrics = json.loads((project / "metrics.json").read_text())
-    assert metrics["selected"]
+    other = {"small": "smaller", "smaller": "small"}[metrics["selected"]["candidate"]]
+    (project / "metrics.json").write_text(
+        json.dumps(metrics | {"selected": metrics["selected"] | {"candidate": other}})
+    )
+    for words in ("promote --force --reason test", "rollback --reason test"):
+        assert not imported(words, project), words
+    assert not imported_by_the_endpoint(project)
 
 
 def test_python_predicts_without_tensorflow(tmp_path: Path) -> None:

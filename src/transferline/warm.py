@@ -33,8 +33,7 @@ OWNER = "TRANSFERLINE_WARM_OWNER"  # a process id; else the nearest `dvc` above 
 TENSORFLOW, DVC = "tensorflow", "dvc"  # what a parent has imported
 PARENT = "transferline.warm_parent"
 # Its own import is what they would wait for anyway.
-STAGES = ("augment", "extract", "train_head", "fine_tune", "train", "evaluate")
-NEED_TENSORFLOW = (*STAGES, "promote", "smoke")
+STAGES = NEED_TENSORFLOW = ("extract", "train_head", "fine_tune", "train")
 COME_BEFORE = ("fetch", "validate")
 SECONDS_FOR_IMPORTS, SECONDS_FOR_ANSWER, SECONDS_TO_END = 120.0, 0.2, 2.0
 
