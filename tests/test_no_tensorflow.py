@@ -128,7 +128,7 @@ def test_only_the_exceptions_import_tensorflow(project: Path) -> None:
 
 def test_python_predicts_without_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").touch()
-    code = "import sys, transferline, transferline.prediction.loaded; print('tensorflow' in sys.modules)"
+    code = "import sys, transferline, transferline.prediction.predictor; print('tensorflow' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True).strip() == "False"
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transferline.prediction.loaded import LoadedModel
+    from transferline.prediction.predictor import Predictor
 
 
-def load(model: str | Path = "champion", project: Path | None = None) -> "LoadedModel":
+def load(model: str | Path = "champion", project: Path | None = None) -> "Predictor":
     """Loads a model to predict with, by LiteRT. The working directory stays what it is.
 
     Args:
@@ -26,6 +26,6 @@ def load(model: str | Path = "champion", project: Path | None = None) -> "Loaded
         TransferlineError: there is no such model or no project, a file is not the one that was registered, or the model
             predicts masks.
     """
-    from transferline.prediction.loaded import load_named
+    from transferline.prediction.predictor import load_named
 
     return load_named(model, project)

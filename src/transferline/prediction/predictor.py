@@ -15,7 +15,7 @@ from transferline.prediction.predict import Prediction, predict_images
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class Predictor:
     """An exported model with its card. Several threads may use it at once.
 
     Attributes:
@@ -46,14 +46,14 @@ class LoadedModel:
         return list(predict_images(self.card, self.model, named))
 
 
-def load_named(model: str | Path, project: Path | None) -> LoadedModel:
+def load_named(model: str | Path, project: Path | None) -> Predictor:
     """See `transferline.load`."""
     card, network = open_model(str(model), project)
     if card.problem == "segmentation":
         raise TransferlineError(
             f"{card.candidate} is a segmentation model, which predicts masks; use `transferline predict --masks DIR`"
         )
-    return LoadedModel(card, network)
+    return Predictor(card, network)
 
 
 def _fault(image: Path | Array) -> str | None:
