@@ -1,7 +1,7 @@
 """The story of docs/operations.md: its commands run in order, and print what it promises.
 
-A block ```bash runs in a shell that stops at the first failure; ```bash no-test is left out. The lines of a block ```text
-must appear in this order in the output of the commands above it, where … stands for anything.
+A block ```bash runs in a shell that stops at the first failure; ```bash no-test is left out. The lines of a block
+```text must appear in this order in the output of the commands above it, where … stands for anything.
 """
 
 import os
