@@ -15,7 +15,7 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import file_comparison as same_files
 from transferline.registry.promotion import promote
-from transferline.registry.reproduce import reproduce
+from transferline.registry.reproduce import reproduce, share_cache
 from transferline.registry.version_data import bring_data, check_corrections
 from transferline.warm import shared_by_stages
 
@@ -100,6 +100,20 @@ def test_data_that_cannot_be_had_is_named_with_where_it_was_looked_for(version, 
         said.startswith("version 7 cannot be reproduced: its data, images at revision ") and ".dir, is neither" in said
     )
     assert ".dvc/cache" in said and "the remote (store " in said and "`dvc push` it from a machine that has it" in said
+
+
+def test_a_worktree_of_a_commit_without_remotes_pulls_from_those_of_today(version, tmp_path):
+    """The place of the remote is written relative to the project."""
+    root, worktree = Path.cwd(), tmp_path / "elsewhere" / "worktree"
+    command("git", "worktree", "add", "--quiet", "--detach", worktree, cwd=root)
+    shutil.copy("dvc.lock", worktree)
+    command("dvc", "remote", "add", "-d", "store", "../store", cwd=root)
+    bring_data(root, version)
+    command("dvc", "push", "-q", "data/raw/images.dvc", cwd=root)
+    shutil.rmtree(".dvc/cache")
+    share_cache(root, worktree, root / ".dvc" / "cache")
+    bring_data(worktree, version)
+    assert [file.name for file in (worktree / "data/raw/images").iterdir()] == ["a.txt"]
 
 
 def test_a_fetched_set_is_that_of_the_version_too(version):

@@ -28,7 +28,7 @@ class ImageTable:
     """Rows about images and the order of the classes, in which class i has the label i.
 
     Attributes:
-        rows: the columns are described where the table is made (`data/validate/scan.py`, `data/views.py`).
+        rows: the columns are described where the table is made (`datasets/checks/scan.py`, `datasets/views.py`).
         classes: class names in natural order (2 before 10).
     """
 

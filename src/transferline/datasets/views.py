@@ -34,7 +34,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
         `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
         `flip_vertical` and the parameters of `Augment`: `rotation` and `shear` in degrees, `zoom`, `shift_x` and
         `shift_y` in fractions of the width and height, `contrast`, `brightness` in fractions of 255, `fill`.
-        `data/transform.py` says what each does to the pixels.
+        `datasets/transforms.py` says what each does to the pixels.
     """
     images = manifest.rows[manifest.rows["kept"].astype(bool)].reset_index(drop=True)
     flips = [column for column, key in FLIPS.items() if getattr(augment, key)]

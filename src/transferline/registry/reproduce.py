@@ -17,6 +17,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
 from transferline.params import Params
+from transferline.pipeline import open_repo
 from transferline.progress import say
 from transferline.registry.file_comparison import compare_lines
 from transferline.registry.registered_models import download_version, version_named
@@ -57,7 +58,7 @@ def reproduce(params: Params, root: Path, number: str) -> Reproduction:
         _take_lock(stored / ORIGIN / LOCK, project, version)
         _use_own_mlflow(project)
         cache = root / dvc(root, "cache", "dir").strip()
-        _share_cache(root, project, cache)
+        share_cache(root, project, cache)
         bring_data(project, version)
         check_corrections(project, version)
         (project / LOCK).unlink()  # nothing counts as done already
@@ -109,11 +110,16 @@ def _use_own_mlflow(project: Path) -> None:
     yaml.dump(tree, path)
 
 
-def _share_cache(root: Path, project: Path, cache: Path) -> None:
-    """Has the worktree use the project's DVC cache, and its remotes with their passwords."""
-    local = root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copyfile(local, project / ".dvc" / "config.local")
+def share_cache(root: Path, project: Path, cache: Path) -> None:
+    """Has the worktree use the project's DVC cache and its present remotes, of which the commit may know none yet."""
+    for name in ("config", "config.local"):
+        if (root / ".dvc" / name).exists():
+            shutil.copyfile(root / ".dvc" / name, project / ".dvc" / name)
+    with open_repo(root) as repo:
+        places = {name: str(remote["url"]) for name, remote in repo.config["remote"].items()}
+    for name, place in places.items():
+        if Path(place).is_absolute():  # it may be written relative to the project
+            dvc(project, "remote", "modify", "--local", name, "url", place)
     dvc(project, "cache", "dir", "--local", str(cache.resolve()))
 
 
