@@ -62,7 +62,7 @@ IN_A_PROJECT = (
         False,
     ),
     ("stage record --models models/small --evaluation evaluations/small --recorded recorded.json", False),
-    ("promote", False),
+    ("promote --force --reason test", False),
     ("smoke sqlite:///mlruns/mlflow.db colors champion", False),
     ("status", False),
     ("predict data/raw/colors/red/0.png", False),

@@ -20,9 +20,9 @@ SERVE = """
 import sys
 from pathlib import Path
 from transferline.params import load_params
-from transferline.ui import serve
+from transferline.ui import serve_pages
 
-serve(Path.cwd(), load_params(Path("params.yaml")), int(sys.argv[1]), int(sys.argv[2]))
+serve_pages(Path.cwd(), load_params(Path("params.yaml")), int(sys.argv[1]), int(sys.argv[2]))
 """
 
 

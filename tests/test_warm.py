@@ -61,7 +61,7 @@ class Place:
         self.folder = folder
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "recipes" / "digits.yaml", folder / "params.yaml")
-        self.source = folder / "src" / "transferline" / "stages" / "augment.py"
+        self.source = folder / "src" / "transferline" / "stages" / "train.py"
         self.source.write_text(STAGE)
         self.environ = os.environ | {"PYTHONPATH": str(folder / "src"), "PS1": "$ "}
         self.owner = subprocess.Popen(owner, bufsize=0, env=self.environ, stdin=subprocess.PIPE)
@@ -70,7 +70,7 @@ class Place:
 
     def start(self, code: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
         # DVC runs commands in a shell, which changes the environment a little
-        command = ["bash", "-c", 'exec transferline stage augment --code "$0"', code]
+        command = ["bash", "-c", 'exec transferline stage train --code "$0"', code]
         pipe = subprocess.PIPE
         environment = self.environ | environ
         return subprocess.Popen(

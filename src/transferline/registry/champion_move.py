@@ -16,7 +16,7 @@ from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, fetch_version, version_by_alias
+from transferline.registry.registered_models import CHALLENGER, CHAMPION, version_by_alias
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +56,6 @@ def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
         if reference == CHALLENGER:
             point(client, move.model, CHALLENGER, move.version)
         smoke_test(client, move.model, reference)
-        fetch_version(client.get_model_version(move.model, move.version), root)  # `predict` then needs no MLflow
         point(client, move.model, CHAMPION, move.version)
         ledger.append(root, move)
     except BaseException:

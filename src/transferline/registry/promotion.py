@@ -16,7 +16,14 @@ from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATIO
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
 from transferline.registry.champion_move import move_champion, recover
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, find_version, register, version_by_alias
+from transferline.registry.registered_models import (
+    CHALLENGER,
+    CHAMPION,
+    fetch_version,
+    find_version,
+    register,
+    version_by_alias,
+)
 from transferline.registry.tracking import connect
 
 if TYPE_CHECKING:
@@ -106,6 +113,7 @@ def _decide(
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])
             move_champion(client, root, _move(params, version, champion, case))
+            fetch_version(version, root)  # `predict` then needs no MLflow
             if grown:
                 say(f"promote: commit {TESTED_IMAGES}, so that every clone keeps these test images out of training")
         else:

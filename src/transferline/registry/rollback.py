@@ -7,7 +7,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.registry import ledger
 from transferline.registry.champion_move import move_champion, recover
-from transferline.registry.registered_models import CHAMPION, version_named
+from transferline.registry.registered_models import CHAMPION, fetch_version, version_named
 from transferline.registry.tracking import connect
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
         **ledger.provenance_of(version),
     )
     move_champion(client, root, move)
+    fetch_version(version, root)  # `predict` then needs no MLflow
     return move
 
 
