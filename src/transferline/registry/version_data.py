@@ -105,7 +105,9 @@ def _pull(project: Path, target: str, named: str) -> None:
         dvc(project, "pull", "--force", target)
     except TransferlineError as error:
         cache = dvc(project, "cache", "dir").strip()
-        remotes = ", ".join(" ".join(line.split()) for line in dvc(project, "remote", "list").splitlines())
+        settings = [line.partition("=") for line in dvc(project, "config", "--list").splitlines()]
+        urls = {name: url for name, _, url in settings if name.startswith("remote.") and name.endswith(".url")}
+        remotes = ", ".join(f"{name.removeprefix('remote.').removesuffix('.url')} {url}" for name, url in urls.items())
         places = f"the remote ({remotes})" if remotes else "a remote (none is set: `dvc remote add -d NAME PLACE`)"
         raise TransferlineError(
             f"{named}, is neither in the DVC cache ({cache}) nor in {places}. `dvc push` it from a machine that has "
