@@ -31,9 +31,7 @@ def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[st
     }
 
 
-def entry(
-    name: str, accuracy: float, log_loss: float = 0.5, test: float = 0.5, **others: float | None
-) -> EvaluatedModel:
+def entry(name: str, accuracy: float, log_loss: float = 0.5, test: float = 0.5, **others: Any) -> EvaluatedModel:
     candidate, phase = name.split()
     metrics = {"validation": figures(accuracy, log_loss, **others), "test": figures(test, 1 - test)}
     return EvaluatedModel(Path(), candidate, phase, metrics, {})

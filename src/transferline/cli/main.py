@@ -26,7 +26,7 @@ def main() -> None:
         sys.exit(status)
     except BrokenPipeError:  # as with `transferline status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at the end
-        sys.exit(141)  # what a shell says of a program that SIGPIPE has ended
+        sys.exit(141)  # 128 + SIGPIPE, as shells report it
     except TransferlineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -59,7 +59,8 @@ def drawn_evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def ask(subject: Subject, changes: Mapping[Trial, Change]) -> dict[Trial, pd.DataFrame]:
-    """What the model says of the images `UNTOUCHED` and after each change; tables as of `predict_rows`."""
+    """The model's predictions for the images as they are (`UNTOUCHED`) and after each change, as `predict_rows` gives
+    them."""
     start, card = time.monotonic(), subject.card
     found: dict[Trial, list[pd.DataFrame]] = defaultdict(list)
     total = -(-len(subject.rows) // BATCH_SIZE) * (1 + len(changes))
@@ -99,7 +100,7 @@ def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
 
     Args:
         subject: the model and all images.
-        untouched: what it says of them.
+        untouched: its predictions for them.
         most: at least 1.
     """
     known = untouched["label"] == untouched["predicted"]
@@ -109,7 +110,7 @@ def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
 
 
 def shown(subject: Subject, images: Pixels) -> tuple[Pixels, list[str]]:
-    """The images as a picture shows them, and what the model says of each, with its confidence.
+    """The images as a picture shows them, and the label that the model predicts for each, with its confidence.
 
     In a segmentation problem the answer lies over the image, and the text names the class of most pixels.
     """
