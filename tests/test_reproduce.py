@@ -1,6 +1,7 @@
 """A registered version made again from what was kept with it: the real Git, DVC, Keras and MLflow."""
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,12 @@ from transferline.registry.version_data import bring_data, check_corrections
 from transferline.warm import shared_by_stages
 
 
+def add_stage_of_before(lock: Any) -> None:
+    """A candidate of another recipe, which DVC leaves in its lock file."""
+    lock["stages"]["train_head@former"] = deepcopy(lock["stages"]["train_head@small"])
+    lock["stages"]["train_head@former"]["outs"][0]["path"] = "models/former/head"
+
+
 @pytest.mark.slow
 def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(
     project: Path, monkeypatch: pytest.MonkeyPatch
@@ -30,6 +37,7 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # it differs from process to process: a warm parent would refuse them
     with shared_by_stages():
         run("dvc", "repro", "-q", cwd=project)
+    edit_yaml(project / "dvc.lock", add_stage_of_before)
     shutil.copy(project / "data/raw/colors/blue/0.png", project / "data/raw/colors/red/new.png")
     run("dvc", "add", "-q", "data/raw/colors", cwd=project)
     params = load_params(project / "params.yaml")

@@ -3,13 +3,14 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ruamel.yaml import YAML
 
 from transferline.arrays import Array
+from transferline.datasets.dvc_lock_file import locked_stages
 from transferline.hashes import file_md5
 from transferline.models.exported import MODEL_FILE, load_keras_model
 from transferline.paths import METRICS, MODELS
@@ -68,9 +69,10 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _compare_outs(lock: Path, project: Path, cache: Path) -> tuple[bool, list[str]]:
-    """The files that the stages of a `dvc.lock` wrote."""
+    """The files that the stages of a `dvc.lock` wrote, as far as these ran again in `project`: it may also hold stages of
+    another recipe."""
     equal, timed, lines, same = 0, 0, [], True
-    for path, md5 in _outs(lock).items():
+    for path, md5 in _outs(lock, locked_stages(project / LOCK).keys()).items():
         files = _files(path, md5, cache)
         if files is None:
             lines.append(f"files: {path} is not compared, its original is no longer in the DVC cache")
@@ -87,10 +89,11 @@ def _compare_outs(lock: Path, project: Path, cache: Path) -> tuple[bool, list[st
     return same, [*lines, f"files: {equal} identical, {timed} with times in them"]
 
 
-def _outs(lock: Path) -> dict[str, str]:
-    """Each output and its md5; without the notes of `record`, which name hashes of files with times in them."""
-    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+def _outs(lock: Path, names: Container[str]) -> dict[str, str]:
+    """Each output of the stages named and its md5; without the notes of `record`, which name hashes of files with times
+    in them."""
+    stages = [stage for name, stage in locked_stages(lock).items() if name in names]
+    outs = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
     return {path: md5 for path, md5 in outs.items() if not path.startswith("mlruns/")}
 
 
