@@ -69,8 +69,10 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _compare_outs(lock: Path, project: Path, cache: Path) -> tuple[bool, list[str]]:
-    """The files that the stages of a `dvc.lock` wrote, as far as these ran again in `project`: it may also hold stages of
-    another recipe."""
+    """The files that the stages of a `dvc.lock` wrote, as far as these ran again in `project`.
+
+    The file may also hold stages of another recipe.
+    """
     equal, timed, lines, same = 0, 0, [], True
     for path, md5 in _outs(lock, locked_stages(project / LOCK).keys()).items():
         files = _files(path, md5, cache)
