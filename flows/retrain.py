@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +23,6 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.recipes import remove_other_candidates, use
 from transferline.training_lock import LockHeldError, held
-from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 
 @flow(
@@ -67,12 +65,8 @@ def retrain(
             _prepare(root, recipe, data_revision, update)
             steps = pipeline.plan(root, force_from)
             _announce(steps)
-            with ExitStack() as stack:
-                if steps:
-                    stack.enter_context(shared_by_stages(DVC))
-                    stack.enter_context(shared_by_stages(TENSORFLOW))
-                seconds = run_steps(steps, jobs)
-                decision = promote_selected(root, return_state=True) if promote else None
+            seconds = run_steps(steps, jobs)
+            decision = promote_selected(root, return_state=True) if promote else None
     except LockHeldError as error:
         return Cancelled(message=str(error))
     except TransferlineError as error:

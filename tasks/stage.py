@@ -61,7 +61,7 @@ def run_stage(name: str, force: bool = False) -> float | State:
             progress.hear(line)
 
     options = ["--single-item", *(["--force"] if force else [])]
-    status = stream([sys.executable, "-m", "transferline.warm_dvc", "--wait-for-lock", "repro", *options, name], keep)
+    status = stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, name], keep)
     show_stage(name, Path.cwd())
     if status:
         return Failed(message=failure_message(name, lines))

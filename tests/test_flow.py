@@ -50,7 +50,6 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data/dvc.yaml").write_text(FETCH)
     shutil.copy(PROJECT / "data/sources.yaml", tmp_path / "data")
     edit(tmp_path / "params.yaml", "dataset: images", "dataset: digits")
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

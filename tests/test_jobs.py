@@ -52,7 +52,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: None) -> Path:
     root = make_line(tmp_path / "line")
     monkeypatch.chdir(root)
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     return root
 
 

@@ -24,7 +24,6 @@ def broken_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: dict[st
     root = make_line(tmp_path / "line")
     (root / "data/raw/images/validate.txt").touch()
     monkeypatch.chdir(root)
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     return root
 
 

@@ -1,16 +1,13 @@
 """What DVC says of the pipeline: which stages the present params need, in which order, and which would run and why."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
-from dvc.dependency import Dependency, param
 from dvc.exceptions import DvcException
-from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.utils.flatten import flatten
 from scmrepo.exceptions import SCMError
@@ -68,10 +65,9 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
 def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     write_code_versions(root)
-    with open_repo(root) as repo, _params_read_once():
+    with open_repo(root) as repo:
         graph = repo.index.graph
         order = _in_order(graph, root)
-        _hash_once(order)
         forced = _forced(graph, order, force_from) if force_from else set()
         for stage in (stage for stage in order if stage.addressing != CODE.stem):
             above = {each.addressing for each in graph.successors(stage)}
@@ -81,30 +77,6 @@ def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
                 why.append(f"upstream changes: {', '.join(sorted(needs))}")
             steps[stage.addressing] = Step(why, stage in forced, needs)
     return steps
-
-
-def _hash_once(stages: list[Any]) -> None:
-    """Has DVC look at a file or folder once where several stages read it, while nothing changes them."""
-    hashes: dict[str, Any] = {}
-
-    def remembered(path: str, get_hash: Callable[[], Any]) -> Any:
-        if path not in hashes:
-            hashes[path] = get_hash()
-        return hashes[path]
-
-    for item in (item for stage in stages for item in (*stage.deps, *stage.outs)):
-        if type(item) in (Dependency, Output):  # those of other kinds do more than read a path
-            item.get_hash = partial(remembered, item.fs_path, item.get_hash)
-
-
-@contextmanager
-def _params_read_once() -> Iterator[None]:
-    """Has DVC read a params file once in the block, not for each stage that depends on it."""
-    load_path, param.load_path = param.load_path, cache(param.load_path)
-    try:
-        yield
-    finally:
-        param.load_path = load_path
 
 
 def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:

@@ -1,18 +1,15 @@
 """The commands that run the pipeline and say what it would do: run, schedule, use, status, describe, ui, stage …"""
 
 import argparse
-import gc
 import importlib
 import inspect
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, positive
 from transferline.quiet import quiet_imports
-from transferline.warm import DVC, TENSORFLOW, run_in_child, shared_by_stages
 
 STAGES = (
     "code",
@@ -71,8 +68,6 @@ def run_stage_here(name: str, arguments: list[str]) -> None:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    if (status := run_in_child(options.name)) is not None:
-        return status
     from transferline.training_lock import held
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
@@ -83,10 +78,7 @@ def _stage(options: argparse.Namespace) -> int:
 def _flow(name: str) -> Any:
     """The module of a flow, which stands beside `src`."""
     sys.path.insert(0, str(environment.enter_project()))
-    gc.disable()  # there is little to collect in imports
-    module = importlib.import_module(f"flows.{name}")
-    gc.enable()
-    return module
+    return importlib.import_module(f"flows.{name}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -95,9 +87,7 @@ def _run(options: argparse.Namespace) -> int:
 
     root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    never_run = not (root / "dvc.lock").exists()  # else the flow finds out whether any stage needs it
-    soon = shared_by_stages(TENSORFLOW) if never_run else nullcontext()
-    with shared_by_stages(DVC), soon, embedded_server(root) as server:
+    with embedded_server(root) as server:
         load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
         status: int = _flow("retrain").main(
             server,
@@ -147,7 +137,6 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    gc.disable()  # as in `_flow`
     from transferline.cli.status import status
 
     print(status(environment.enter_project()))
