@@ -53,6 +53,12 @@ def sign() -> None:
         client.update_flow_run_labels(runtime.flow_run.id, own_identity().tags())
 
 
+def name_run(name: str) -> None:
+    """Gives this run a name, in the place of the one that Prefect has made up."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, name=name)
+
+
 def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
     """The tasks of a run that have not completed."""
     with get_client(sync_client=True) as client:

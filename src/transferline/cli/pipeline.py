@@ -82,22 +82,17 @@ def _flow(name: str) -> Any:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from transferline.params import load_params
-    from transferline.ui import embedded_server
-
-    root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    with embedded_server(root) as server:
-        load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
-        status: int = _flow("retrain").main(
-            server,
-            recipe=recipe,
-            data_revision=options.data_revision,
-            update=options.update,
-            force_from=options.force_from,
-            promote=not options.no_promote,
-            jobs=options.jobs,
-        )
+    run = _flow("run").main
+    status: int = run(
+        Path.cwd(),
+        recipe,
+        options.data_revision,
+        options.update,
+        options.force_from,
+        not options.no_promote,
+        options.jobs,
+    )
     return status
 
 

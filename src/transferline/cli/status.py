@@ -5,10 +5,10 @@ from pathlib import Path
 from transferline.datasets.changes_by_hand import describe_by_hand
 from transferline.datasets.dvc_add import files_below, refuse_repositories
 from transferline.datasets.revisions import dvc_file
-from transferline.params import Params, load_params
+from transferline.params import load_params
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
-from transferline.registry.champion import champion_of
+from transferline.registry.champion import describe_champion
 
 
 def status(root: Path) -> str:
@@ -26,14 +26,4 @@ def status(root: Path) -> str:
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
     lines = [f"{name:<{width}}  {'; '.join(reasons) or 'up to date'}" for name, reasons in stages.items()]
     would = f"`transferline run` would run {changed} of {len(stages)} stages" if changed else "everything is up to date"
-    return "\n".join([*lines, "", would, _champion(params, root)])
-
-
-def _champion(params: Params, root: Path) -> str:
-    name = params.promote.model_name
-    found = champion_of(params.record, root, name)
-    if found is None:
-        return f"champion of {name}: none yet"
-    named = f"champion of {name}: version {found.version} ({found.tags['candidate']}, {found.tags['phase']})"
-    move = found.move
-    return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named
+    return "\n".join([*lines, "", would, describe_champion(params, root)])
