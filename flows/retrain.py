@@ -53,7 +53,8 @@ def retrain(
 
     Returns:
         A completed state with `stages`, the seconds of each stage that ran, `seconds` of the whole, and `decision`, the
-        result of the promotion or None; cancelled where another training is at work; else a failed one. The message is for the user.
+        result of the promotion or None; cancelled where another training is at work; else a failed one. The message is
+        for the user.
     """
     quiet_failures()
     sign()
