@@ -80,9 +80,9 @@ def _describe_steps(root: Path, steps: list[str], promote: bool) -> str:
     lacking = [name for name in names if name not in known]
     took = f"took {sum(known.get(name, 0) for name in names):.0f} s one after the other in earlier runs"
     if lacking:
-        took = (
-            "no earlier run says how long they take" if lacking == names else f"{took}, without {first_of(lacking, 3)}"
-        )
+        took += f", without {first_of(lacking, 3)}"
+    if lacking == names:
+        took = "no earlier run says how long they take"
     what = f"{len(steps)} stage{'s' * (len(steps) != 1)}{' and promotion' * promote}"
     return f"to run: {what}; {took}"
 

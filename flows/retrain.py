@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed, State
@@ -17,15 +17,21 @@ from flows.opening import Opening, open_run
 from flows.preparation import prepare
 from flows.summary import closing, outcome
 from tasks.jobs import run_steps
-from tasks.log import quiet_failures
+from tasks.log import quiet_states
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.errors import TransferlineError
 from transferline.training_lock import LockHeldError, held
 
 
+def _first_name() -> str:
+    """The name of a run until it is known what changed."""
+    return str(runtime.flow_run.parameters.get("reason") or "retrain")
+
+
 @flow(
     name="retrain",
+    flow_run_name=_first_name,
     retries=0,
     persist_result=False,
     on_failure=[tell_of_failure],
@@ -56,7 +62,7 @@ def retrain(
         result of the promotion or None; cancelled where another training is at work; else a failed one. The message is
         for the user.
     """
-    quiet_failures()
+    quiet_states()
     sign()
     start = time.monotonic()
     try:

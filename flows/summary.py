@@ -14,17 +14,15 @@ def closing(root: Path, summary: dict[str, Any]) -> str:
         summary: what the flow returned.
     """
     page = DECISION if summary["decision"] and (root / DECISION).exists() else LEADERBOARD
-    return f"\n{outcome(summary)}.\n{(root / page).as_uri()}"
+    return f"\n{outcome(summary)}.\n{(root / page).resolve().as_uri()}"
 
 
 def outcome(summary: dict[str, Any]) -> str:
     """What ran and what promotion decided, in one sentence."""
-    stages, decision = summary["stages"], summary["decision"]
-    ran = (
-        f"{len(stages)} stage{'s' * (len(stages) != 1)} ran in {summary['seconds']:.0f} s" if stages else "no stage ran"
-    )
+    stages, decision = len(summary["stages"]), summary["decision"]
+    ran = f"{stages or 'no'} stage{'s' * (stages != 1)} ran in {summary['seconds']:.0f} s"
     if decision is None:
-        return f"{ran}; nothing was promoted, because promotion was not asked for"
-    version = f"version {decision['version']}" if decision["version"] else "the selected model"
-    verb = "is the new champion" if decision["promoted"] else "was not promoted"
-    return f"{ran}; {version} {verb}: {decision['reason']}"
+        return f"{ran}; nothing was promoted: promotion was not asked for"
+    if decision["promoted"]:
+        return f"{ran}; version {decision['version']} is the new champion: {decision['reason']}"
+    return f"{ran}; nothing was promoted: {decision['reason']}"

@@ -1,13 +1,14 @@
 """What DVC would run: which stages the present params need, in which order, and which of them would run and why."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from scmrepo.exceptions import SCMError
 
@@ -15,6 +16,7 @@ from transferline.code_versions import write_code_versions
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.paths import CODE
+from transferline.progress import say
 from transferline.why_stages_run import NEVER_RUN, Why, why_it_runs
 
 
@@ -129,11 +131,22 @@ def open_repo(root: Path) -> Iterator[Any]:
         TransferlineError: DVC cannot read it.
     """
     try:
-        with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+        with Repo(str(root)) as repo, ExitStack() as stack:
+            _wait_for_lock(repo, stack)
             yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
+
+
+def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
+    """Takes the lock of DVC's commands, also where another command holds it for longer than DVC itself would wait."""
+    while True:
+        try:
+            stack.enter_context(lock_repo(repo))
+            return
+        except LockError:
+            say("waiting for another DVC command")
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:
