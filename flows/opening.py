@@ -90,7 +90,7 @@ def _describe_steps(root: Path, steps: list[str], promote: bool) -> str:
 def _changes(dataset: str, steps: Mapping[str, Step], difference: Difference | None) -> str:
     """What changed since the last training, as `+70 images of 2 classes; params: lite0 learning rate`."""
     if not steps:
-        return PROMOTE
+        return "no change"
     if difference is None or not difference.before.files:
         return f"first training on {dataset}"
     whys = [step.why for step in steps.values()]

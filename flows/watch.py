@@ -56,7 +56,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
             pass
     except LockHeldError as error:
         return f"{change.reason}: waits, as {error}"
-    parameters = {"reason": change.reason, "update": change.update, "data_revision": change.revision}
+    parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:
             client.read_deployment_by_name(DEPLOYMENT)

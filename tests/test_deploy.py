@@ -61,7 +61,7 @@ def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tm
             wait_for("both runs", 90, [log], lambda: ended("retrain", 2)), key=lambda run: str(run.state_name)
         )
     assert (first.state_name, second.state_name) == ("Cancelled", "Completed")
-    assert second.name.startswith("run ") and "stages run; not promoted" in str(second.state.message)
+    assert second.name.startswith("run ") and "stages ran in" in str(second.state.message)
     assert (root / "reports/leaderboard.md").is_file()
 
 
@@ -79,7 +79,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         (root / "data/raw/images/b.txt").write_text("b")
         run_deployment("watch/watch", timeout=0)
         (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
-        assert run.name == "data/raw/images: 1 added" and run.tags == ["watch"]
+        assert run.name == "watch: data/raw/images changed" and run.tags == ["watch"]
         kept = json.loads((root / ".transferline/watched.json").read_text())["started"]
         assert [started["run"] for started in kept.values()] == [str(run.id)]
         assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
