@@ -98,7 +98,7 @@ def test_data_that_cannot_be_read_does_not_hide_the_plan(line: Path) -> None:
     edit_yaml(
         line / "params.yaml",
         lambda tree: tree["data"].update(
-            layout={"kind": "csv", "file": "no.csv", "path_column": "p", "label_columns": ["l", "m"], "split_column": None}
+            layout={"kind": "csv", "file": "no.csv", "path_column": "p", "label_column": "l", "split_column": None}
         ),
     )
     assert "no.csv" in opening(line).facts[0] and len(opening(line).stages) == 4
