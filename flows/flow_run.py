@@ -68,7 +68,9 @@ def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
 
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """A hook of flows: posts the failure to the webhook."""
-    post_failure(flow.name, run, state.message or "")
+    with get_client(sync_client=True) as client:
+        named = client.read_flow_run(run.id)  # `run` has the name that it began with
+    post_failure(flow.name, named, state.message or "")
 
 
 def post_failure(flow: str, run: FlowRun, message: str) -> None:

@@ -71,7 +71,8 @@ def _describe_data(root: Path, dataset: str, difference: Difference) -> str:
     classes = f" in {len(counts)} classes ({shown})" if counts else ""
     corrected = ", before corrections" if (root / CORRECTIONS / f"{dataset}.csv").exists() else ""
     since = f"since the last training: {difference}" if difference.before.files else "nothing was trained on it yet"
-    return f"{RAW / dataset}: {len(difference.after.labels):,} images{classes}{corrected}; {since}"
+    fault = f", labels unknown: {difference.after.fault}" if difference.after.fault else ""
+    return f"{RAW / dataset}: {len(difference.after.labels):,} images{classes}{fault}{corrected}; {since}"
 
 
 def _describe_steps(root: Path, steps: list[str], promote: bool) -> str:

@@ -79,7 +79,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         (root / "data/raw/images/b.txt").write_text("b")
         run_deployment("watch/watch", timeout=0)
         (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
-        assert run.name == "watch: data/raw/images changed" and run.tags == ["watch"]
+        assert run.name == "watch: first training on images" and run.tags == ["watch"]
         kept = json.loads((root / ".transferline/watched.json").read_text())["started"]
         assert [started["run"] for started in kept.values()] == [str(run.id)]
         assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
