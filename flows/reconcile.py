@@ -20,10 +20,10 @@ from flows.flow_run import connected, post_failure, sign, tell_of_failure, unfin
 from tasks.log import quiet_states
 from transferline import environment
 from transferline.errors import TransferlineError
-from transferline.locks_of_killed_dvc import free_dvc_locks
 from transferline.params import load_params
 from transferline.processes import Identity
 from transferline.training_lock import LockHeldError, clear
+from transferline.workarounds import free_dvc_locks
 
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
