@@ -6,9 +6,9 @@ from pathlib import Path
 from flows.preparation import prepare
 from transferline import pipeline
 from transferline.params import Params
+from transferline.prefect_server import embedded_server
 from transferline.registry.promotion import decided_before
 from transferline.training_lock import held
-from transferline.ui import embedded_server
 
 
 def main(

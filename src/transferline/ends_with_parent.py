@@ -2,8 +2,8 @@
 
 That process holds the other end of standard input, a pipe (`stdin=subprocess.PIPE`). The pipe closes when its holder
 closes it, ends or is killed. Then the command and all processes of its group get SIGINT, which DVC and servers take for
-a clean end, and SIGKILL when the command has ended or `SECONDS_TO_END` are over. SIGINT, SIGTERM and SIGHUP to this
-process do the same.
+a clean end. Those that are left once the command has ended, or after `SECONDS_TO_END`, get SIGKILL. SIGINT, SIGTERM and
+SIGHUP to this process do the same.
 
 The exit status is that of the command, or 128 + N where signal N has ended it.
 """
@@ -14,6 +14,8 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 SECONDS_TO_END = 30.0
 ASKED_TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -22,6 +24,23 @@ ASKED_TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 def command_line(command: list[str]) -> list[str]:
     """What runs `command` so that it ends with this process, which has to start it with `stdin=subprocess.PIPE`."""
     return [sys.executable, "-m", "transferline.ends_with_parent", *command]
+
+
+@contextlib.contextmanager
+def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs the command while the block runs, and waits for its end. Ctrl-C in the terminal does not reach it.
+
+    Args:
+        command: its words.
+        options: of `subprocess.Popen`.
+    """
+    process = subprocess.Popen(command_line(command), stdin=subprocess.PIPE, start_new_session=True, **options)
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
 
 
 def run(command: list[str]) -> int:
@@ -49,7 +68,7 @@ def run(command: list[str]) -> int:
 
 
 def _send(process: subprocess.Popen[bytes], sign: int) -> None:
-    """Sends a signal to what is left of the group; PermissionError is how macOS names a group that has ended."""
+    """Sends a signal to what is left of the group; macOS names an ended one by PermissionError."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, sign)
 

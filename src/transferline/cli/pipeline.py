@@ -4,6 +4,7 @@ import argparse
 import importlib
 import inspect
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--jobs", type=positive, default=1, help="stages of different candidates at the same time")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
     schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
-    schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
+    schedule.add_argument("--prefect-port", type=int, default=4200, help="where you have no server of your own")
+    here = add_command(commands, "schedule-here", _schedule_here, "what `schedule` starts: it ends well only on SIGINT")
+    here.add_argument("--prefect-port", type=int, required=True)
     add_command(commands, "reconcile", _reconcile, "put right what killed runs left: their state, children and locks")
     use = add_command(commands, "use", _use, "make a recipe the project's params.yaml")
     use.add_argument("recipe", type=Path)
@@ -97,13 +100,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _schedule(options: argparse.Namespace) -> int:
+    from transferline.ends_with_parent import started
+    from transferline.server_process import sigterm_as_exit
+
+    environment.enter_project()
+    command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(options.prefect_port)]
+    with sigterm_as_exit(0), suppress(KeyboardInterrupt), started(command) as process:
+        return process.wait()
+    return 0
+
+
+def _schedule_here(options: argparse.Namespace) -> int:
     schedule = _flow("schedule").main
     schedule(Path.cwd(), options.prefect_port)
     return 0
 
 
 def _reconcile(options: argparse.Namespace) -> int:
-    from transferline.ui import embedded_server
+    from transferline.prefect_server import embedded_server
 
     with embedded_server(environment.enter_project()) as server:
         status: int = _flow("reconcile").main(server)
