@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from tasks.pages import EpochProgress, show_stage
-from transferline.ends_with_parent import command_line
+from transferline.ends_with_parent import started
 from transferline.stage_seconds import keep_seconds
 
 # What DVC repeats at each stage, and at the many that it only passes on its way.
@@ -29,7 +30,7 @@ CHATTER = (
 )
 STAGE_LINE = re.compile(r"(Running s|S)tage '([^']+)'")
 
-_running: set[subprocess.Popen[str]] = set()
+_running: set[subprocess.Popen[Any]] = set()
 
 
 def _task_run_name() -> str:
@@ -96,24 +97,14 @@ def stream(command: list[str], receive: Callable[[str], None]) -> int:
     Returns:
         The command's exit status.
     """
-    with subprocess.Popen(
-        command_line(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # Ctrl-C is for this process alone
-    ) as process:
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with started(command, **output) as process:
         assert process.stdout is not None
         _running.add(process)
         try:
             for line in process.stdout:
                 receive(line.rstrip())
             return process.wait()
-        except BaseException:
-            _end(process)
-            raise
         finally:
             _running.discard(process)
 
@@ -121,9 +112,5 @@ def stream(command: list[str], receive: Callable[[str], None]) -> int:
 def end_stages() -> None:
     """Ends the stages that other threads wait for, and waits until they have ended."""
     for process in list(_running):
-        _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    process.wait()
+        process.terminate()
+        process.wait()

@@ -27,7 +27,7 @@ def command_line(command: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """Runs the command while the block runs, and waits for its end. Ctrl-C in the terminal does not reach it.
 
     Args:
