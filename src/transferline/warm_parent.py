@@ -23,10 +23,10 @@ from typing import Any
 
 import transferline
 from transferline import environment, warm
-from transferline.processes import PR_SET_PDEATHSIG
 from transferline.quiet import without_wrappers
 from transferline.warm_imports import AT_ONCE, LATER
 
+PR_SET_PDEATHSIG = 1
 # Set by DVC, Prefect, a shell or what a stage imports, and read by nothing while it is imported here.
 VARYING = ("DVC_", "KMP_", "MLFLOW_", "PREFECT_", "TRANSFERLINE_")
 VARYING_NAMES = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "LOGNAME", "COLUMNS", "LINES")
