@@ -82,7 +82,8 @@ class Data(Section):
 
     dataset: Annotated[Name, Field(description="the name of the dataset, which is in data/raw/NAME")]
     problem: Annotated[
-        Problem, Field(description="one label of two, of several, any number of labels, or a class for each pixel")
+        Problem,
+        Field(description="binary or multiclass: one label; multilabel: any number; segmentation: one for each pixel"),
     ]
     layout: Annotated[Layout, Field(description="where the labels of the images stand")] = ClassFolders(
         kind="class_folders"
