@@ -1,5 +1,6 @@
 """`transferline use` writes every key of `params.yaml`, and keys that it lacks are added where nothing else changes."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, run
+from transferline.cli.status import status
 from transferline.errors import TransferlineError
 from transferline.params import Section, load_params
 from transferline.params.load import parse_params
@@ -120,7 +122,7 @@ def test_what_cannot_be_added_is_an_error() -> None:
         with_missing_keys(last, parse_params(last, FILE))
 
 
-def project(folder: Path, text: str) -> Path:
+def make_project(folder: Path, text: str) -> Path:
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     (folder / FILE).write_text(text, encoding="utf-8")
     run("git", "init", "-q", cwd=folder)
@@ -132,7 +134,7 @@ def project(folder: Path, text: str) -> Path:
 def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = project(tmp_path, OLD)
+    root = make_project(tmp_path, OLD)
     digits, waste = root / "recipes/digits.yaml", root / "recipes/waste.yaml"
     complete_params(root)
     capsys.readouterr()
@@ -142,7 +144,7 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     use(waste, root, force=False)  # a recipe holds it
     (root / FILE).write_text(OLD, encoding="utf-8")
     use(digits, root, force=False)
-    assert "params.yaml lacked seed, " in capsys.readouterr().out
+    assert re.search(r"params\.yaml lacked seed, .* and \d+ more; now", capsys.readouterr().out)
     for mine in (COMPLETE.replace("views: 2", "views: 5"), COMPLETE + "# mine\n"):
         (root / FILE).write_text(mine, encoding="utf-8")
         with pytest.raises(TransferlineError, match="has changes that neither Git nor a recipe holds"):
@@ -150,6 +152,15 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
         assert (root / FILE).read_text(encoding="utf-8") == mine
     use(waste, root, force=True)
     assert load_params(root / FILE) == load_params(waste)
+
+
+def test_status_names_what_the_file_lacks(project: Path) -> None:
+    assert "params.yaml lacks" not in status(project)
+    edit_yaml(project / "params.yaml", lambda tree: (tree.pop("compute"), tree["evaluate"].pop("robustness")))
+    assert "\nparams.yaml lacks compute, evaluate.robustness; `transferline run` writes them" in status(project)
+    edit_yaml(project / "params.yaml", lambda tree: tree["candidates"]["small"].pop("layers"))
+    done = run("dvc", "repro", "train_head@small", cwd=project, check=False)
+    assert "'candidates.small.layers' are missing from 'params.yaml'" in done.stderr, "as docs/operations.md tells it"
 
 
 def test_every_section_is_a_mapping_of_its_own() -> None:
