@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, run
@@ -33,6 +34,33 @@ def test_the_written_file_says_the_same_with_every_key_explained(recipe: Path) -
     assert YAML(typ="safe").load(text) == YAML(typ="safe").load(params.model_dump_json(by_alias=True))
     assert max(map(len, text.splitlines())) <= 120
     assert "\n\nvalidate: " in text and "\n\naugment: " in text
+
+
+OPTIONAL = """\
+data: {dataset: d, problem: multiclass, split: {group: '^(.+/\\d+)_'}}
+candidates:
+  own:
+    kind: pretrained
+    image: {size: 64}
+    backbone: {name: "networks.mine:net", weights: {path: "C: weights, old.h5", sha256: %s}, unfreeze: {from_layer: 3}}
+    layers: "networks.mine:head"
+    fine_tune: {class_weights: {"no cap": 2, "null": 1, a: 1.5}, schedule: {kind: cosine}, loss: {kind: focal}}
+validate: {max_imbalance: .inf}
+evaluate: {robustness: {adversarial: {}}}
+promote: {max_size_mb: {relative: 1.5}, max_latency_ms: {absolute: 20}}
+record: {tracking_uri: "postgresql://user:pass word#@host/mlflow"}
+compute: {engine: dask, address: "tcp://host:8786"}
+""" % ("a0" * 32)
+
+
+def test_what_no_recipe_uses_is_written_and_read_back_too_also_after_dvc_has_set_a_value(tmp_path: Path) -> None:
+    params = parse_params(OPTIONAL, FILE)
+    text = complete_text(params)
+    assert parse_params(text, FILE) == params and max(map(len, text.splitlines())) <= 120
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    with modify_yaml(tmp_path / FILE) as tree:  # as `dvc exp run -S` does it
+        tree["seed"] = 8
+    assert load_params(tmp_path / FILE) == params.model_copy(update={"seed": 8})
 
 
 @pytest.mark.parametrize(
