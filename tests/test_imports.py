@@ -20,7 +20,7 @@ ORDER = (
     "cli",
 )
 # what stands there are names, of which nothing is imported
-NAMES_ONLY = ("backbone_names.py", "code_versions.py", "warm.py", "warm_imports.py")
+NAMES_ONLY = ("backbone_names.py", "code_versions.py")
 
 
 def package_of(name: str) -> str:

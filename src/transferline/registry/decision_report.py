@@ -11,14 +11,14 @@ from jinja2 import Environment
 from transferline.atomic_files import completed_folder, write_json
 from transferline.metrics.headline import METRIC
 from transferline.params import Params
-from transferline.paths import RAW
+from transferline.paths import DECISION, RAW
 from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gates import Gate
 from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
 
-REPORT = Path("reports/decision")
+REPORT = DECISION.parent
 LISTED = 1000
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
 
