@@ -6,9 +6,9 @@ from pathlib import Path
 from transferline.datasets.changes_by_hand import refuse_edited_import, version_by_hand
 from transferline.datasets.public_datasets import check_at_hand, list_source
 from transferline.datasets.revisions import take_revision, update_import
-from transferline.params import Params, load_params
+from transferline.params import Params
 from transferline.progress import say
-from transferline.recipes import remove_other_candidates, use
+from transferline.recipes import complete_params, remove_other_candidates, use
 
 
 def prepare(
@@ -18,7 +18,7 @@ def prepare(
 
     Args:
         root: the project's folder.
-        recipe: a params file that becomes `params.yaml`.
+        recipe: from which `params.yaml` is written; without one, keys that `params.yaml` lacks are written into it.
         data_revision: a Git revision, whose `.dvc` file says which raw data to take.
         update: bring the present state of an import's source.
         tell: takes the line about what was changed by hand.
@@ -26,7 +26,7 @@ def prepare(
     Raises:
         TransferlineError: the params are faulty, or the data is missing or cannot be versioned.
     """
-    params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
+    params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
     dataset = params.data.dataset
     if data_revision:
         take_revision(root, dataset, data_revision)

@@ -110,7 +110,7 @@ def make_tiny(params: Any) -> None:
     for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
         tiny = params["candidates"].pop(candidate)
         tiny["image"]["size"] = 32
-        tiny["backbone"]["unfreeze"] = {"last": 6}
+        tiny["backbone"]["unfreeze"] = {"from_layer": None, "last": 6}
         tiny["extract"]["head_views"] = "flipped"
         tiny["train_head"].update(epochs=3, batch_size=16)
         tiny["fine_tune"].update(epochs=2, batch_size=16)
@@ -145,7 +145,6 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "params.yaml", ".gitignore", ".gitattributes", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
-    shutil.copy(ROOT / "recipes" / "digits.yaml", root / "params.yaml")
     edit_yaml(root / "params.yaml", make_tiny)
     (root / "mlruns").mkdir()
     shutil.copy(ROOT / "mlruns" / ".gitignore", root / "mlruns" / ".gitignore")

@@ -20,6 +20,8 @@ from tests.prefect_database import give_database
 from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
+from transferline.params import load_params
+from transferline.params.load import parse_params
 from transferline.training_lock import clear
 
 pytestmark = pytest.mark.slow
@@ -138,6 +140,17 @@ def test_a_recipe_and_a_revision_are_for_the_run(line: Path, capsys: pytest.Capt
     assert "has changes that neither Git nor a recipe holds" in capsys.readouterr().err
 
 
+def test_a_run_adds_the_keys_that_params_yaml_lacks(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = (line / "params.yaml").read_text()
+    edit(line / "params.yaml", "thresholds: null ", "# thresholds: ours to say ")
+    retrain(promote=False)
+    assert "params.yaml lacked thresholds; now written" in capsys.readouterr().out
+    text = (line / "params.yaml").read_text()
+    assert "\n# thresholds: ours to say " in text and "\n\nthresholds: null " in text
+    edit(line / "params.yaml", "# thresholds: ours to say ", "# ")
+    assert load_params(line / "params.yaml") == parse_params(whole, line)
+
+
 CONNECT = """
 import sys
 import time
@@ -156,7 +169,7 @@ print(experiment_id(connect(record, Path.cwd()), record, Path.cwd()))
 
 
 def test_stages_that_are_the_first_to_use_mlflow(tmp_path: Path) -> None:
-    shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     (tmp_path / "ready").mkdir()
     words = [[sys.executable, "-c", CONNECT, f"ready/{number}"] for number in range(3)]
     processes = [subprocess.Popen(word, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for word in words]
