@@ -72,7 +72,6 @@ MISTAKES = {
         "gallery: 24, robustness: {images: 9, corruptions: null}}",
         r"evaluate\.robustness: neither corruptions nor adversarial",
     ),
-    "metric": ("metric: accuracy", "metric: hamming_loss", r"hamming_loss is none for a multiclass problem"),
     "monitor": (
         "monitor: val_loss",
         "monitor: val_mean_average_precision",
@@ -104,11 +103,6 @@ MISTAKES = {
         "max_class_drop: 0.1",
         "max_class_drop: 0.1, max_size_mb: {}",
         r"max_size_mb: give either absolute or rel",
-    ),
-    "mcnemar": (
-        "select: {metric: accuracy}\npromote: {",
-        "select: {metric: log_loss}\npromote: {test: {kind: mcnemar}, ",
-        r"promote\.test\.kind: mcnemar compares right and wrong answers, which log_loss",
     ),
     "tracking": ("sqlite:///mlruns/mlflow.db", "./mlruns", r"record\.tracking_uri: .*pattern"),
     "class weights": ("class_weights: none", "class_weights: equal", r"class_weights: .*'none' or 'balanced'"),

@@ -60,6 +60,7 @@ def add_commands(commands: Commands) -> None:
 def run_stage_here(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
+    from transferline.problems.metric_choice import check_metrics
 
     environment.prepare(Path.cwd())
     with quiet_imports():
@@ -67,7 +68,9 @@ def run_stage_here(name: str, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
-    run(load_params(Path("params.yaml")), **vars(parser.parse_args(arguments)))
+    params = load_params(Path("params.yaml"))
+    check_metrics(params)
+    run(params, **vars(parser.parse_args(arguments)))
 
 
 def _stage(options: argparse.Namespace) -> int:
@@ -91,6 +94,7 @@ def _flow(name: str) -> Any:
 
 def _run(options: argparse.Namespace) -> int:
     from transferline.params import load_params
+    from transferline.problems.metric_choice import check_metrics
     from transferline.ui import embedded_server
 
     root = environment.enter_project()
@@ -98,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
     never_run = not (root / "dvc.lock").exists()  # else the flow finds out whether any stage needs it
     soon = shared_by_stages(TENSORFLOW) if never_run else nullcontext()
     with shared_by_stages(DVC), soon, embedded_server(root) as server:
-        load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
+        check_metrics(load_params(Path(recipe or root / "params.yaml")))  # a mistake need not wait for the server
         status: int = _flow("retrain").main(
             server,
             recipe=recipe,

@@ -38,6 +38,7 @@ def add_commands(commands: Commands) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     """`transferline predict`: prints or writes the answers; exits with 1 if a file cannot be read."""
+    from transferline.params.problem_kinds import KINDS
     from transferline.prediction.named_model import open_model
     from transferline.prediction.predict import find_images
 
@@ -45,7 +46,7 @@ def _predict(options: argparse.Namespace) -> int:
     targets = {name: getattr(options, name).resolve() for name in named if getattr(options, name)}
     paths = [path.resolve() for path in find_images(options.paths)]
     card, model = open_model(options.model)
-    is_segmentation = card.problem == "segmentation"
+    is_segmentation = KINDS[card.problem].has_masks
     if wrong := [f"--{name}" for name in (OF_LABELS if is_segmentation else OF_MASKS) if name in targets]:
         raise TransferlineError(f"{card.candidate} is a {card.problem} model, for which there is no {', '.join(wrong)}")
     answer = _segment if is_segmentation else _classify

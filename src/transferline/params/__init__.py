@@ -35,7 +35,7 @@ from transferline.params.training import (
     SegmentationTraining,
     Training,
 )
-from transferline.params.tree import Compute, Evaluate, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
 
 __all__ = [
     "NAME",
@@ -76,6 +76,7 @@ __all__ = [
     "Monitor",
     "Name",
     "Optimizer",
+    "OwnMetric",
     "Params",
     "Plain",
     "Pool",

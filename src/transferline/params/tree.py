@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from transferline.params.candidate import Candidate, DeepLab
 from transferline.params.data import Augment, Data, Validate
+from transferline.params.problem_kinds import KINDS
 from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
 from transferline.params.section import Name, Section
@@ -32,15 +33,29 @@ class Compute(Section):
         return self
 
 
+class OwnMetric(Section):
+    """A metric of your own: a `function` in a file of `own_metrics/`, see there, and whether its `best` value is the
+    lowest or the highest."""
+
+    function: Annotated[str, Field(pattern=r"^own_metrics(\.\w+)*:\w+$")]
+    best: Literal["lowest", "highest"]
+
+    @property
+    def name(self) -> str:
+        """That of the function."""
+        return self.function.partition(":")[2]
+
+
 class Evaluate(Section):
     """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown;
-    `robustness` is null where the images are only taken as they are."""
+    `robustness` is null where the images are only taken as they are; `metrics` are those of your own."""
 
     seed: Annotated[int, Field(ge=0)]
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     gallery: Annotated[int, Field(ge=1, le=100)]
     robustness: Robustness | None = None
+    metrics: tuple[OwnMetric, ...] = ()
 
 
 class Thresholds(Section):
@@ -61,32 +76,11 @@ class Thresholds(Section):
         return self
 
 
-SINGLE_LABEL = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
-SEGMENTATION = ("mean_iou", "pixel_accuracy", "boundary_f", "log_loss")
-MULTILABEL = ("mean_average_precision", "micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss")
-
-
 class Select(Section):
-    """The validation metric that chooses the best candidate (log_loss and hamming_loss: the lowest, else the highest).
+    """The metric of validation that chooses the best candidate: one of its kind of problem (docs/metrics.md), or one of
+    your own, by the name of its function in `evaluate.metrics`."""
 
-    For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`, for
-    segmentation of `SEGMENTATION`.
-    """
-
-    metric: Literal[
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "roc_auc",
-        "log_loss",
-        "mean_average_precision",
-        "micro_f1",
-        "hamming_loss",
-        "subset_accuracy",
-        "mean_iou",
-        "pixel_accuracy",
-        "boundary_f",
-    ]
+    metric: Name
 
 
 class Record(Section):
@@ -113,42 +107,30 @@ class Params(Section):
     compute: Compute = Compute()
 
     @model_validator(mode="after")
-    def _fits_the_problem(self) -> Self:
-        is_multilabel = self.data.problem == "multilabel"
-        if is_multilabel != (self.thresholds is not None):
+    def _thresholds_fit_the_problem(self) -> Self:
+        needs_thresholds = KINDS[self.data.problem].several_labels
+        if needs_thresholds != (self.thresholds is not None):
             raise ValueError(
                 f"thresholds: data.problem is {self.data.problem}; "
-                + ("give thresholds, such as {kind: per_class}" if is_multilabel else "set thresholds to null")
-            )
-        metrics = {"multilabel": MULTILABEL, "segmentation": SEGMENTATION}.get(self.data.problem, SINGLE_LABEL)
-        if self.select.metric not in metrics:
-            raise ValueError(
-                f"select.metric: {self.select.metric} is none for a {self.data.problem} problem; "
-                f"allowed are {', '.join(metrics)}"
-            )
-        if self.promote.test.kind == "mcnemar" and self.select.metric not in ("accuracy", "subset_accuracy"):
-            raise ValueError(
-                f"promote.test.kind: mcnemar compares right and wrong answers, which {self.select.metric} does not "
-                "count; use bootstrap"
+                + ("give thresholds, such as {kind: per_class}" if needs_thresholds else "set thresholds to null")
             )
         return self
 
     @model_validator(mode="after")
     def _candidates_fit_the_problem(self) -> Self:
-        is_segmentation = self.data.problem == "segmentation"
-        monitors = {"multilabel": "val_mean_average_precision", "segmentation": "val_mean_iou"}
-        allowed = ("val_loss", monitors.get(self.data.problem, "val_accuracy"))
+        kind = KINDS[self.data.problem]
+        allowed = ("val_loss", f"val_{kind.main_metric}")
         robustness = self.evaluate.robustness
-        if is_segmentation and robustness and "rotation" in (robustness.corruptions or ()):
+        if kind.has_masks and robustness and "rotation" in (robustness.corruptions or ()):
             raise ValueError(
                 "evaluate.robustness.corruptions: rotation moves pixels away from their labels; for segmentation list "
                 "the others, or set corruptions to null"
             )
         for name, candidate in self.candidates.items():
-            if isinstance(candidate, DeepLab) != is_segmentation:
+            if isinstance(candidate, DeepLab) != kind.has_masks:
                 raise ValueError(
                     f"candidates.{name}.kind: {candidate.kind} is none for a {self.data.problem} problem; "
-                    f"allowed {'is deeplab_v3_plus' if is_segmentation else 'are pretrained and end_to_end'}"
+                    f"allowed {'is deeplab_v3_plus' if kind.has_masks else 'are pretrained and end_to_end'}"
                 )
             for stage in ("train_head", "fine_tune", "train"):
                 training = getattr(candidate, stage)

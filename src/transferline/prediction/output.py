@@ -8,6 +8,7 @@ from pathlib import Path
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
+from transferline.params.problem_kinds import KINDS
 from transferline.prediction.predict import MOST_CLASSES, Prediction
 from transferline.run_length_encoding import encode
 from transferline.text import first_of
@@ -19,7 +20,7 @@ def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> s
     """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
     readable = [found for found in predictions if not found.error]
     given = [_shown(found, found.labels) or "no label" for found in readable]
-    width = max(map(len, given), default=0) if card.problem != "multilabel" else 0
+    width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
     lines = []
     for found, labels in zip(readable, given, strict=True):
         others = [name for name in found.probabilities if name not in found.labels]
@@ -36,7 +37,7 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     """Writes a table with the columns path, label, probability, labels (multilabel only: with a | between them), one
     for each class (unless they are more than `MOST_CLASSES`), and error."""
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
-    several = card.problem == "multilabel"
+    several = KINDS[card.problem].several_labels
     rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error"]]
     for found in predictions:
         labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)

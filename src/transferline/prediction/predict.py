@@ -11,9 +11,9 @@ from transferline import params
 from transferline.arrays import Float32s, Pixels
 from transferline.datasets.images import IMAGE_SUFFIXES, read_image, read_pixels
 from transferline.errors import TransferlineError
-from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.problems.evaluation import evaluation_of
 
 BATCH = 32
 MOST_CLASSES, KEPT = 200, 5
@@ -86,13 +86,10 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
 
 
 def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
-    """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
+    """What the (classes,) probabilities of one image come to; see `EvaluationOfKind.decide`."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
-    if card.thresholds is None:
-        labels = order[:1]
-    else:
-        labels = np.flatnonzero(decide_labels(row[None], card.thresholds, card.argmax_fallback)[0])
+    labels = np.flatnonzero(evaluation_of(card.problem).decide(row[None], card)[0])
     return Prediction(
         str(path),
         card.classes[order[0]],
