@@ -60,7 +60,8 @@ def test_only_flows_and_tasks_import_prefect() -> None:
 def test_no_two_modules_have_the_same_name() -> None:
     named_after_others = {"stages", "params", "cli"}
     files = [file for file in PACKAGE.rglob("*.py") if file.relative_to(PACKAGE).parts[0] not in named_after_others]
-    of_kinds = {*PACKAGE.glob("problems/*/training.py"), *PACKAGE.glob("problems/*/evaluation.py")}
+    kinds = [file.parent for file in PACKAGE.glob("problems/*/__init__.py")]
+    of_kinds = [kind / f"{part}.py" for kind in kinds for part in ("training", "evaluation", "prediction")]
     names = [file.stem for file in files if file.stem != "__init__" and file not in of_kinds]
     assert not {name for name in names if names.count(name) > 1}
 

@@ -77,8 +77,8 @@ class Thresholds(Section):
 
 
 class Select(Section):
-    """The metric of validation that chooses the best candidate: one of its kind of problem (docs/metrics.md), or one of
-    your own, by the name of its function in `evaluate.metrics`."""
+    """The metric of validation that chooses the best candidate: one of its kind of problem, or one of your own, by the
+    name of its function in `evaluate.metrics`."""
 
     metric: Name
 

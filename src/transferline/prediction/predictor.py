@@ -12,7 +12,7 @@ from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import Prediction, predict_images
+from transferline.problems.label_predictions import Prediction, predict_images
 
 
 @dataclass(frozen=True)

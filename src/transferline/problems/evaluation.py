@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats, Pixels
+from transferline.arrays import Array, Floats, Pixels
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, Problem, SignificanceTest
@@ -87,9 +87,6 @@ class EvaluationOfKind(Protocol):
         self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
     ) -> None:
         """Draws the predictions into the folder `out`, among them a gallery of at most `most` images."""
-
-    def decide(self, probabilities: Floats, card: ModelCard) -> Flags:
-        """Which classes are predicted, from (…, classes) probabilities and of the same shape."""
 
     def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
         """What rows of the manifest show, as the loss takes it."""

@@ -13,6 +13,7 @@ from transferline.metrics.labelled_images import LabelledImages
 from transferline.metrics.significance import share_difference
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, SignificanceTest
+from transferline.problems.label_decision import decide
 from transferline.problems.model_changes import Changes, ClassComparison
 
 PROBABILITY = "probability_"
@@ -25,10 +26,6 @@ class LabelEvaluation(ABC):
     batch_size = 32
     shown_metrics = ("log_loss", "expected_calibration_error")
     compared = "recall"
-
-    @abstractmethod
-    def decide(self, probabilities: Floats, card: ModelCard) -> Flags:
-        """See `EvaluationOfKind`."""
 
     @abstractmethod
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
@@ -49,7 +46,7 @@ class LabelEvaluation(ABC):
     ) -> pd.DataFrame:
         """See `EvaluationOfKind`."""
         found = rows[["path", "split", "label"]].reset_index(drop=True)
-        found["predicted"] = self.names(self.decide(probabilities, card), card.classes)
+        found["predicted"] = self.names(decide(probabilities, card), card.classes)
         found["confidence"] = probabilities.max(axis=1)
         named = pd.DataFrame(probabilities, columns=[PROBABILITY + name for name in card.classes])
         return pd.concat([found, named], axis=1)
@@ -63,7 +60,7 @@ class LabelEvaluation(ABC):
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
         """See `EvaluationOfKind`."""
-        labels = self.names(self.decide(probabilities, card), card.classes)
+        labels = self.names(decide(probabilities, card), card.classes)
         pairs = zip(labels, probabilities.max(axis=1), strict=True)
         return images, [f"{name or 'no label'} {share:.1%}" for name, share in pairs]
 

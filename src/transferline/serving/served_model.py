@@ -16,7 +16,7 @@ from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model, read_card
 from transferline.params.problem_kinds import KINDS
-from transferline.prediction.predict import prediction_of
+from transferline.problems.label_predictions import prediction_of
 from transferline.registry.registered_models import fetch_version
 from transferline.serving.batcher import Batcher
 from transferline.serving.inputs import read_request, shape_of

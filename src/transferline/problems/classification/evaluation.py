@@ -30,11 +30,6 @@ class ClassificationEvaluation(LabelEvaluation):
     floor_rule = "the most frequent class"
     class_measure = "recall"
 
-    def decide(self, probabilities: Floats, card: ModelCard) -> Flags:
-        """The most probable class, the first of equals."""
-        chosen: Flags = probabilities.argmax(axis=-1)[..., None] == np.arange(probabilities.shape[-1])
-        return chosen
-
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
         """See `LabelEvaluation`."""
         return np.array([np.equal(classes, label) for label in labels])

@@ -11,7 +11,6 @@ from transferline.datasets.tables import join_labels, label_matrix, split_labels
 from transferline.metrics.calibration import expected_calibration_error
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.metrics.multilabel import average_precisions
-from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.problems.label_evaluation import LabelEvaluation
@@ -26,10 +25,6 @@ class MultilabelEvaluation(LabelEvaluation):
     floor_metrics = ("mean_average_precision",)
     floor_rule = "the class frequencies"
     class_measure = "average precision"
-
-    def decide(self, probabilities: Floats, card: ModelCard) -> Flags:
-        """The labels that pass the card's thresholds."""
-        return decide_labels(probabilities, card.thresholds or (), card.argmax_fallback)
 
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
         """See `LabelEvaluation`."""

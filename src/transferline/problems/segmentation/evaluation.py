@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats, Pixels
+from transferline.arrays import Array, Floats, Pixels
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
 from transferline.metrics.pixel_confusion import ious
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
@@ -99,11 +99,6 @@ class SegmentationEvaluation:
         """See `draw_segmentation`."""
         matrix = self.images(predictions, card.classes).confusion.sum(axis=0)
         draw_segmentation(predictions, matrix, model, card, title, raw, most, out)
-
-    def decide(self, probabilities: Floats, card: ModelCard) -> Flags:
-        """The most probable class of each pixel, the first of equals."""
-        chosen: Flags = probabilities.argmax(axis=-1)[..., None] == np.arange(probabilities.shape[-1])
-        return chosen
 
     def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
         """The masks, (n, side, side, 1)."""

@@ -1,19 +1,40 @@
-"""Predictions as text for people, and as tables for programs."""
+"""Predicted labels as text for people, and as tables for programs."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
-from transferline.prediction.predict import MOST_CLASSES, Prediction
+from transferline.problems.label_picture import draw_grid
+from transferline.problems.label_predictions import MOST_CLASSES, Prediction, predict_images
+from transferline.problems.predicted_files import PredictedFiles, writing
 from transferline.run_length_encoding import encode
 from transferline.text import first_of
 
 NAMED = 10  # files in a message
+
+
+class LabelPrediction:
+    """See `PredictionOfKind`."""
+
+    outputs = ("csv", "submission", "grid")
+
+    def predict(
+        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
+    ) -> PredictedFiles:
+        """See `PredictionOfKind`."""
+        found = list(predict_images(card, model, paths))
+        for name, write in (("csv", write_csv), ("submission", write_submission), ("grid", draw_grid)):
+            if name in outputs:
+                with writing(outputs[name]):
+                    write(found, card, outputs[name])
+        return PredictedFiles(predictions_as_text(found, card), [asdict(one) for one in found])
 
 
 def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.models.exported import ModelCard
 from transferline.params.problem_kinds import KINDS
-from transferline.prediction.predict import Prediction
+from transferline.problems.label_predictions import Prediction
 from transferline.text import first_of
 
 MOST, COLUMNS, FEWEST = 120, 10, 5  # five columns are as wide as a title
