@@ -75,6 +75,17 @@ def test_binary_area_is_that_of_the_second_class() -> None:
     assert figures["roc_auc"] == pytest.approx(3 / 4)
 
 
+def test_top_5_accuracy_is_scikit_learns_and_an_unknown_label_is_wrong() -> None:
+    random = np.random.default_rng(7)
+    true, probabilities = random.integers(0, 9, 200), random.dirichlet(np.ones(9), 200)
+    names = np.array(list("abcdefghi"))
+    found = classification_metrics(names[true], names[probabilities.argmax(axis=1)], probabilities, tuple(names))
+    wanted = sklearn.top_k_accuracy_score(true, probabilities, k=5)
+    assert 0 < wanted < 1 and found["top_5_accuracy"] == pytest.approx(wanted)
+    unknown = classification_metrics(np.array(["z"]), names[:1], probabilities[:1], tuple(names))
+    assert unknown["top_5_accuracy"] == 0
+
+
 def test_interval_of_an_accuracy_is_wilsons() -> None:
     # Newcombe, Statistics in Medicine 17, 1998, table I, method 3: 81 of 263, and 0 of 20
     assert list(share_with_interval("accuracy", np.arange(263) < 81, PARAMS).values()) == pytest.approx(

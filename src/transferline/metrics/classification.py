@@ -21,6 +21,14 @@ def accuracy(images: LabelledImages) -> Flags:
     return right
 
 
+@share(CLASSIFICATION)
+def top_5_accuracy(images: LabelledImages) -> Flags:
+    """The share of images whose true class is among the five most probable ones."""
+    of_truth = np.where(images.truth, images.probabilities, 0).sum(axis=1, keepdims=True)
+    above: Flags = (images.probabilities > of_truth).sum(axis=1) < 5
+    return above & images.truth.any(axis=1)
+
+
 @metric(CLASSIFICATION)
 def balanced_accuracy(images: LabelledImages) -> Figure:
     """The mean recall of the classes that the images have."""
