@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import metrics_of
 from transferline.params import Evaluate, OwnMetric, Params, Problem, load_params
@@ -57,6 +57,13 @@ def test_a_metric_of_another_kind_of_problem_is_a_mistake() -> None:
         TransferlineError, match=r"select\.metric: hamming_loss is none for a multiclass problem; allowed"
     ):
         check_metrics(params("hamming_loss"))
+
+
+def test_no_stage_starts_with_such_a_mistake(project: Path) -> None:
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(text.replace("metric: accuracy", "metric: acuracy"), encoding="utf-8")
+    done = run("transferline", "stage", "code", cwd=project, check=False)
+    assert done.returncode == 1 and "select.metric: acuracy is none for a multiclass problem" in done.stderr
 
 
 def test_mcnemars_test_needs_a_share_of_images() -> None:

@@ -32,7 +32,8 @@ class ClassificationEvaluation(LabelEvaluation):
 
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
         """See `LabelEvaluation`."""
-        return np.array([np.equal(classes, label) for label in labels])
+        named: Flags = labels.to_numpy(str)[:, None] == np.array(classes)
+        return named
 
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """See `LabelEvaluation`."""
