@@ -60,6 +60,8 @@ EDITS = {
     "metrics/classification.py:log_loss": {"evaluate", "select"},
     "params/problem_kinds.py:fitting_problem": FROM_IMAGES - {"augment"},
     "problems/keras_losses.py:loss_of_labels": {*TRAININGS, "evaluate"},
+    "problems/multilabel/training.py:mean_average_precision": {*TRAININGS, "evaluate"},
+    "problems/segmentation/evaluation.py:_iou_changes": {"evaluate", "select"},
     "problems/label_evaluation.py:_most_confident": {"evaluate", "select"},
     "problems/segmentation/segmentation_pictures.py:legend": {"evaluate", "select"},
     "evaluation/corruptions.py:corrupt": {"evaluate"},

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from tests.conftest import ROOT, run
 from transferline.errors import TransferlineError
@@ -134,6 +135,13 @@ def test_a_mistake_in_the_list_is_found_before_any_stage(home: Path, changes: An
     (home / "own_metrics" / "mine.py").touch()
     with pytest.raises(TransferlineError, match=message):
         check_metrics(params(**changes))
+
+
+@pytest.mark.parametrize("name", ["own_metrics:cost", "own_metrics.below.mine:cost", "networks.mine:cost", "cost"])
+def test_only_a_file_right_in_the_folder_counts(name: str) -> None:
+    """`code.json` follows these files."""
+    with pytest.raises(ValidationError, match="function"):
+        OwnMetric.model_validate({"function": name, "best": "lowest"})
 
 
 def test_masks_have_no_metric_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class SignificanceTest(Section):
 
     `bootstrap`: images are drawn with replacement, `resamples` times, the same ones for both models; the interval of
     the difference must lie above 0. Works for every metric. `mcnemar`: the exact test on the images that only one of
-    the two gets right; for accuracy and subset_accuracy.
+    the two gets right; for shares of images, such as accuracy and subset_accuracy.
     """
 
     kind: Literal["bootstrap", "mcnemar"] = "bootstrap"

@@ -37,7 +37,7 @@ class OwnMetric(Section):
     """A metric of your own: a `function` in a file of `own_metrics/`, see there, and whether its `best` value is the
     lowest or the highest."""
 
-    function: Annotated[str, Field(pattern=r"^own_metrics(\.\w+)*:\w+$")]
+    function: Annotated[str, Field(pattern=r"^own_metrics\.\w+:[A-Za-z]\w*$")]
     best: Literal["lowest", "highest"]
 
     @property
