@@ -7,6 +7,7 @@ from transferline.datasets.changes_by_hand import refuse_edited_import, version_
 from transferline.datasets.public_datasets import check_at_hand, list_source
 from transferline.datasets.revisions import take_revision, update_import
 from transferline.params import Params
+from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
 from transferline.recipes import complete_params, remove_other_candidates, use
 
@@ -27,6 +28,7 @@ def prepare(
         TransferlineError: the params are faulty, or the data is missing or cannot be versioned.
     """
     params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
+    check_metrics(params)
     dataset = params.data.dataset
     if data_revision:
         take_revision(root, dataset, data_revision)

@@ -7,11 +7,11 @@ import pytest
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import metrics_of
 from transferline.metrics.resampling import mean_of
+from transferline.metrics.significance import mcnemar, paired_bootstrap, share_difference
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
 from transferline.registry import gates
 from transferline.registry.model_comparison import Scored, compare_models
-from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
 CLASSES = ("cat", "dog", "owl")
 EVALUATE = Evaluate(seed=3, bootstrap=200, confidence=0.95, gallery=4)
@@ -71,10 +71,10 @@ def test_noise_and_too_small_a_gain_do_not_pass(kind):
 
 def test_the_first_champion_needs_a_value():
     model = scored(*answers(90, 90, 90))
-    assert gates.first_value(model, "accuracy", 0.9).state == "passed"
-    assert gates.first_value(model, "accuracy", 0.91).state == "failed"
-    assert gates.first_value(model, "log_loss", 1.0).state == "passed"
-    assert gates.first_value(model, "log_loss", 0.1).state == "failed"
+    assert gates.first_value(model, "accuracy", 0.9, is_loss=False).state == "passed"
+    assert gates.first_value(model, "accuracy", 0.91, is_loss=False).state == "failed"
+    assert gates.first_value(model, "log_loss", 1.0, is_loss=True).state == "passed"
+    assert gates.first_value(model, "log_loss", 0.1, is_loss=True).state == "failed"
 
 
 def test_a_class_that_loses_fails_but_a_few_images_do_not_veto():

@@ -60,6 +60,7 @@ def add_commands(commands: Commands) -> None:
 def run_stage_here(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
+    from transferline.problems.metric_choice import check_metrics
 
     environment.prepare(Path.cwd())
     with quiet_imports():
@@ -67,7 +68,9 @@ def run_stage_here(name: str, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
-    run(load_params(Path("params.yaml")), **vars(parser.parse_args(arguments)))
+    params = load_params(Path("params.yaml"))
+    check_metrics(params)
+    run(params, **vars(parser.parse_args(arguments)))
 
 
 def _stage(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from transferline.datasets.layouts.listing import HIDDEN, list_dataset
 from transferline.datasets.layouts.voc import ANNOTATIONS, CLASS_LISTS, IMAGES, MASKS, split_lists
 from transferline.params import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.params.problem_kinds import fitting_problem
 from transferline.text import first_of
 
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
@@ -140,11 +141,9 @@ def describe_folder(name: str, found: FolderContents) -> str:
         wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
         return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
     classes = {label for of_split in found.classes.values() for label in of_split}
-    several = gives_several_labels(found.layout)
-    single = "binary" if len(classes) == 2 else "multiclass"
     block: dict[str, Any] = {
         "dataset": name,
-        "problem": "segmentation" if has_masks(found.layout) else "multilabel" if several else single,
+        "problem": fitting_problem(has_masks(found.layout), gives_several_labels(found.layout), len(classes)),
         "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
     if has_masks(found.layout):

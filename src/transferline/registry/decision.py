@@ -9,6 +9,7 @@ from transferline.datasets.tested_images import hash_of_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
+from transferline.problems.metric_choice import metric_table
 from transferline.registry import gates
 from transferline.registry.decision_report import Case
 from transferline.registry.model_comparison import (
@@ -116,12 +117,12 @@ def _against_champion(
     if champion and change:
         return [
             gates.improvement(change, champion, challenger, metric, limits),
-            gates.class_recall(change.classes, limits.max_class_drop, change.measure),
+            gates.class_recall(change.classes, limits.max_class_drop, challenger.kind.compared),
         ]
-    measure = "IoU" if params.data.problem == "segmentation" else "recall"
+    is_loss = metric_table(challenger.card.problem, params.evaluate)[metric].is_loss
     return [
-        gates.first_value(challenger, metric, limits.min_value),
-        gates.Gate(gates.RECALL.format(measure), "not applicable", gates.NO_CHAMPION),
+        gates.first_value(challenger, metric, limits.min_value, is_loss),
+        gates.Gate(gates.RECALL.format(challenger.kind.compared), "not applicable", gates.NO_CHAMPION),
     ]
 
 

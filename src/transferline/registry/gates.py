@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from transferline.errors import TransferlineError
-from transferline.metrics.classification import LOSSES
 from transferline.models.exported import ModelCard, check_parity
 from transferline.models.lite import LiteModel
 from transferline.params import Limit, Promote
-from transferline.registry.model_comparison import ClassComparison, Comparison, Scored
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.model_changes import ClassComparison
+from transferline.registry.model_comparison import Comparison, Scored
 
 NAMED = 5
 RECALL = "{} of each class"
@@ -39,9 +40,9 @@ class Gate:
     limit: str = ""
 
 
-def first_value(challenger: Scored, metric: str, least: float) -> Gate:
+def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) -> Gate:
     """Without a champion, the metric must reach `least`, or not exceed it if it is a loss."""
-    value, is_loss = challenger.metrics[metric], metric in LOSSES
+    value = challenger.metrics[metric]
     passed = value <= least if is_loss else value >= least
     limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
     sentence = f"the first champion: test {metric} {value:.4f}, wanted is {limit}"
@@ -159,7 +160,7 @@ def soundness(folder: Path, model: LiteModel, card: ModelCard) -> list[Gate]:
         reload = Gate("reload", "failed", str(error))
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
-    wanted = (None, side, side) if card.problem == "segmentation" else (None,)
+    wanted = (None, side, side) if KINDS[card.problem].has_masks else (None,)
     fits = takes == ("uint8", (None, side, side, channels)) and gives == (*wanted, len(card.classes))
     words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
     return [reload, Gate("signature", "passed" if fits else "failed", words)]

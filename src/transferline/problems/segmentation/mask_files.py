@@ -1,10 +1,9 @@
 """Predictions of a segmentation model: masks, overlays, run-length encoded rows, the classes' shares of the pixels."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -104,11 +103,6 @@ def shares_as_text(found: Sequence[Segmented]) -> str:
         shares = [f"{name} {share:.1%}" for name, share in one.shares.items() if share >= TEXT_SHARE]
         lines += [] if one.error else [f"{one.path}  {', '.join(shares)}"]
     return "\n".join(lines)
-
-
-def shares_as_json(found: Sequence[Segmented]) -> str:
-    """All of it."""
-    return json.dumps([asdict(one) for one in found], indent=2)
 
 
 def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> None:

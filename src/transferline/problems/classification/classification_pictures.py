@@ -7,16 +7,11 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Pixels
 from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
-from transferline.metrics.classification import BINS, calibration_bins, expected_calibration_error
-from transferline.plots import BLUE, GREY, ORANGE, picture
+from transferline.metrics.calibration import BINS, calibration_bins, expected_calibration_error
+from transferline.plots import BLUE, GREY, ORANGE, picture, short
 
 MOST_CLASSES_WITH_COUNTS = 60
 GALLERY_COLUMNS, FEWEST_COLUMNS = 6, 3  # three are as wide as the title
-
-
-def short(name: str) -> str:
-    """The name, cut where it is too long for a label in a picture."""
-    return name if len(name) <= 22 else name[:21] + "…"
 
 
 def plot_confusion(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -> None:

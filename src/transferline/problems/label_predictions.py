@@ -1,4 +1,4 @@
-"""Predictions for image files, with any exported model."""
+"""Predictions of labels for images, with an exported model."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ import numpy as np
 
 from transferline import params
 from transferline.arrays import Float32s, Pixels
-from transferline.datasets.images import IMAGE_SUFFIXES, read_image, read_pixels
+from transferline.datasets.images import read_image, read_pixels
 from transferline.errors import TransferlineError
-from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.problems.label_decision import decide
 
 BATCH = 32
 MOST_CLASSES, KEPT = 200, 5
@@ -40,29 +40,6 @@ class Prediction:
     error: str | None
 
 
-def find_images(sources: list[str]) -> list[Path]:
-    """The files that `sources` name: a file as it is, of a folder (and below) and of a glob the images.
-
-    Raises:
-        TransferlineError: a source names nothing.
-    """
-    found: dict[Path, None] = {}
-    for source in sources:
-        path = Path(source)
-        if path.is_file():
-            matches = [path]
-        else:
-            below = path.rglob("*") if path.is_dir() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-            files = sorted(below)
-            matches = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
-        if not matches and not path.exists() and not set(source) & set("*?["):
-            raise TransferlineError(f"{source}: no such file or folder")
-        if not matches:
-            raise TransferlineError(f"{source}: no image there; looked for {' '.join(IMAGE_SUFFIXES)}")
-        found.update(dict.fromkeys(matches))
-    return list(found)
-
-
 def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) -> Iterator[Prediction]:
     """Yields a prediction for each image, in order; a file that is not an image gets an error instead of a label.
 
@@ -86,13 +63,10 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
 
 
 def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
-    """What the (classes,) probabilities of one image say, by the thresholds of a multilabel problem."""
+    """What the (classes,) probabilities of one image come to; see `decide`."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
-    if card.thresholds is None:
-        labels = order[:1]
-    else:
-        labels = np.flatnonzero(decide_labels(row[None], card.thresholds, card.argmax_fallback)[0])
+    labels = np.flatnonzero(decide(row[None], card)[0])
     return Prediction(
         str(path),
         card.classes[order[0]],

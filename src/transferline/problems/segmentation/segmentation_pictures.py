@@ -9,10 +9,10 @@ import pandas as pd
 from transferline.arrays import Array, Float32s, Mask, Pixels
 from transferline.datasets.images import open_upright, read_batch
 from transferline.datasets.masks import VOID, colors, overlay, read_whole_mask, to_original
-from transferline.evaluation.classification_pictures import plot_confusion, short
-from transferline.metrics.segmentation import ious, mean_iou, pixel_accuracy, total_confusion
+from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy
 from transferline.models.exported import ModelCard
-from transferline.plots import BLUE, ORANGE, picture
+from transferline.plots import BLUE, ORANGE, picture, short
+from transferline.problems.classification.classification_pictures import plot_confusion
 
 MOST = 3  # images of a kind
 SHOWN_SIDE = 512
@@ -20,12 +20,20 @@ RED = (200, 0, 0)
 
 
 def draw_segmentation(
-    shown: pd.DataFrame, model: Any, card: ModelCard, title: str, raw: Path, gallery: int, folder: Path
+    shown: pd.DataFrame,
+    matrix: Array,
+    model: Any,
+    card: ModelCard,
+    title: str,
+    raw: Path,
+    gallery: int,
+    folder: Path,
 ) -> None:
     """Draws IoU by class, the confusion of pixels, and the best, median and worst images.
 
     Args:
-        shown: see `metrics.segmentation.rate`.
+        shown: see `SegmentationEvaluation.rate`.
+        matrix: the pixels of all of them, see `pixel_confusion`.
         model: is asked about the images of the gallery again.
         card: of the model.
         title: what is shown.
@@ -33,7 +41,6 @@ def draw_segmentation(
         gallery: the number of images in it, at most `MOST` of a kind.
         folder: for `classes.png`, `confusion.png` and `gallery.png`.
     """
-    matrix = total_confusion(shown, len(card.classes))
     plot_ious(matrix, card.classes, title, folder / "classes.png")
     shares = f"{title}\nthousands of pixels"
     plot_confusion(np.rint(matrix[:, :-1] / 1000).astype(int), card.classes, shares, folder / "confusion.png")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from transferline.arrays import Flags
 from transferline.metrics.resampling import Figure, draw_weights
@@ -38,6 +37,8 @@ def mcnemar(one: Flags, other: Flags) -> float:
         one: (n,) which images one model gets right.
         other: (n,) the same of the other model.
     """
+    from scipy.stats import binomtest
+
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
@@ -65,6 +66,8 @@ def share_difference(one: Flags, other: Flags, level: float) -> Interval:
 
 def _share(flags: Flags, level: float) -> tuple[float, float, float]:
     """A share with the ends of Wilson's interval."""
+    from scipy.stats import binomtest
+
     result: Any = binomtest(int(flags.sum()), len(flags))
     interval = result.proportion_ci(1 - level, method="wilson")
     return float(flags.mean()), float(interval.low), float(interval.high)

@@ -1,25 +1,47 @@
-"""Predictions as text for people, and as tables for programs."""
+"""Predicted labels as text for people, and as tables for programs."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.prediction.predict import MOST_CLASSES, Prediction
+from transferline.models.lite import LiteModel
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.label_picture import draw_grid
+from transferline.problems.label_predictions import MOST_CLASSES, Prediction, predict_images
+from transferline.problems.predicted_files import PredictedFiles, writing
 from transferline.run_length_encoding import encode
 from transferline.text import first_of
 
 NAMED = 10  # files in a message
 
 
+class LabelPrediction:
+    """See `PredictionOfKind`."""
+
+    outputs = ("csv", "submission", "grid")
+
+    def predict(
+        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
+    ) -> PredictedFiles:
+        """See `PredictionOfKind`."""
+        found = list(predict_images(card, model, paths))
+        for name, write in (("csv", write_csv), ("submission", write_submission), ("grid", draw_grid)):
+            if name in outputs:
+                with writing(outputs[name]):
+                    write(found, card, outputs[name])
+        return PredictedFiles(predictions_as_text(found, card), [asdict(one) for one in found])
+
+
 def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
     """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
     readable = [found for found in predictions if not found.error]
     given = [_shown(found, found.labels) or "no label" for found in readable]
-    width = max(map(len, given), default=0) if card.problem != "multilabel" else 0
+    width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
     lines = []
     for found, labels in zip(readable, given, strict=True):
         others = [name for name in found.probabilities if name not in found.labels]
@@ -36,7 +58,7 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     """Writes a table with the columns path, label, probability, labels (multilabel only: with a | between them), one
     for each class (unless they are more than `MOST_CLASSES`), and error."""
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
-    several = card.problem == "multilabel"
+    several = KINDS[card.problem].several_labels
     rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error"]]
     for found in predictions:
         labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.models.exported import ModelCard
-from transferline.prediction.predict import Prediction
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.label_predictions import Prediction
 from transferline.text import first_of
 
 MOST, COLUMNS, FEWEST = 120, 10, 5  # five columns are as wide as a title
@@ -21,7 +22,7 @@ def draw_grid(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     class, and always for a multilabel problem, whose folders name none, the least sure are taken and sorted by label.
     """
     readable = [found for found in predictions if found.probability is not None]
-    truth = {} if card.problem == "multilabel" else _truth(readable, card.classes)
+    truth = {} if KINDS[card.problem].several_labels else _truth(readable, card.classes)
     wrong = [found for found in readable if truth.get(found.path, found.label) != found.label]
     right = [found for found in readable if truth.get(found.path, found.label) == found.label]
     shown = [*sorted(wrong, key=_doubt), *sorted(right, key=_doubt, reverse=True)][:MOST]

@@ -1,4 +1,4 @@
-"""Losses on logits: cross-entropy and focal loss, with label smoothing, for every kind of problem."""
+"""Losses on logits as Keras takes them: cross-entropy and focal loss, with label smoothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,21 +6,36 @@ from typing import Any
 import keras
 from keras import ops
 
-from transferline.params import Focal, Loss, Problem
+from transferline.params import Focal, Loss
+
+Terms = Callable[[Any, Any, float], tuple[Any, Any]]
 
 
-def build_loss(loss: Loss, problem: Problem) -> Callable[[Any, Any], Any]:
+def loss_of_classes(loss: Loss) -> Callable[[Any, Any], Any]:
+    """The loss where an image, or a pixel, has one class.
+
+    Returns:
+        A function of targets (n, 1) and logits (n, classes), or of masks (n, height, width, 1) and logits (n, height,
+        width, classes). It gives a loss for each image, (n,), or for each pixel.
+    """
+    return _build(loss, _of_classes)
+
+
+def loss_of_labels(loss: Loss) -> Callable[[Any, Any], Any]:
+    """The loss where each label, or the second of two classes, is there or not.
+
+    Returns:
+        A function of targets and logits, (n, outputs). It gives a loss for each image and output, (n, outputs).
+    """
+    return _build(loss, _of_labels)
+
+
+def _build(loss: Loss, terms: Terms) -> Callable[[Any, Any], Any]:
     """A loss for `model.compile`.
 
     The focal factor is computed from the logits: Keras's own focal losses clip probabilities at 1e-7, beyond which the
     hardest images, which the loss is for, have no gradient. Smoothing is of the cross-entropy alone.
-
-    Returns:
-        A function of targets (see `datasets.tables.targets`) and logits (n, outputs). It gives a loss for each
-        image, (n,), in a multiclass problem, and else for each image and output, (n, outputs). Of segmentation the
-        targets are masks (n, height, width, 1), the logits (n, height, width, classes), and each pixel has a loss.
     """
-    terms = _of_classes if problem in ("multiclass", "segmentation") else _of_labels
 
     def values(targets: Any, logits: Any) -> Any:
         cross_entropy, log_of_wrong = terms(targets, logits, loss.label_smoothing)

@@ -8,53 +8,61 @@ import pandas as pd
 from transferline.arrays import Counts, Flags, Floats, Pixels, Positions
 from transferline.datasets.contact_sheet import LARGE, Tile, contact_sheet
 from transferline.datasets.images import read_batch
-from transferline.evaluation.classification_pictures import GALLERY_COLUMNS, plot_confusion, plot_reliability, short
-from transferline.evaluation.scoring import class_columns, label_flags
-from transferline.metrics.multilabel import metrics_by_label, pair_losses
+from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.multilabel import average_precisions, pair_losses
 from transferline.models.exported import ModelCard
-from transferline.plots import BLUE, GREY, ORANGE, picture
+from transferline.plots import BLUE, GREY, ORANGE, picture, short
+from transferline.problems.classification.classification_pictures import (
+    GALLERY_COLUMNS,
+    plot_confusion,
+    plot_reliability,
+)
 
 MOST_CURVES, MOST_LABELS = 8, 5
 GREEN, RED = "#1b7f3b", "#c00000"
 NONE = "none"
 
 
-def draw_multilabel(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path, gallery: int, folder: Path) -> None:
+def draw_multilabel(
+    shown: LabelledImages, paths: list[str], card: ModelCard, title: str, raw: Path, gallery: int, folder: Path
+) -> None:
     """Draws average precision by class, precision and recall, which label stands for which, reliability, and a gallery.
 
     Args:
-        shown: see `predict_rows`.
+        shown: the images and what is predicted for them.
+        paths: their files.
         card: of the model.
         title: what is shown.
         raw: the folder of the images.
         gallery: the number of worst mistakes shown.
         folder: for `classes.png`, `precision_recall.png`, `confusion.png`, `reliability.png` and `gallery.png`.
     """
-    truth, given = (label_flags(shown[name], card.classes, card.problem) for name in ("label", "predicted"))
-    values = class_columns(shown, card.classes)
-    plot_average_precisions(truth, given, values, card, title, folder / "classes.png")
+    truth, given, values = shown.truth, shown.predicted, shown.probabilities
+    plot_average_precisions(shown, card, title, folder / "classes.png")
     plot_precision_recall(truth, given, values, card.classes, title, folder / "precision_recall.png")
     named = (*card.classes, NONE)
     plot_confusion(replacements(truth, given), named, f"{title}\nlabels in place of others", folder / "confusion.png")
     names = ("probability", "share that is there", "labels")
     plot_reliability(values.ravel(), truth.ravel(), title, folder / "reliability.png", names)
     worst = worst_images(truth, given, values, gallery)
-    images = read_batch(raw, shown["path"].iloc[worst].tolist(), card.image)
+    images = read_batch(raw, [paths[place] for place in worst], card.image)
     captions = [label_lines(truth[row], given[row], values[row], card.classes) for row in worst]
     plot_labelled(images, captions, title, folder / "gallery.png")
 
 
-def plot_average_precisions(
-    truth: Flags, predicted: Flags, probabilities: Floats, card: ModelCard, title: str, path: Path
-) -> None:
+def plot_average_precisions(shown: LabelledImages, card: ModelCard, title: str, path: Path) -> None:
     """Draws the average precision of each class, the highest on top, against chance, with support and threshold."""
-    table = pd.DataFrame(metrics_by_label(truth, predicted, probabilities, card.classes)).T.astype(float)
-    table = table.assign(threshold=card.thresholds).sort_values("average_precision", na_position="first")
+    columns = {
+        "average_precision": average_precisions(shown),
+        "support": shown.truth.sum(axis=0),
+        "threshold": card.thresholds,
+    }
+    table = pd.DataFrame(columns, index=list(card.classes)).sort_values("average_precision", na_position="first")
     places = range(len(table))
     with picture(path, 8, 1.8 + 0.3 * len(table)) as figure:
         axes = figure.subplots()
         axes.barh(places, table["average_precision"].fillna(0), color=BLUE, height=0.7, label="average precision")
-        axes.plot(table["support"] / len(truth), places, "|", color=ORANGE, markersize=12, label="by chance")
+        axes.plot(table["support"] / len(shown), places, "|", color=ORANGE, markersize=12, label="by chance")
         axes.set_yticks(places, [short(str(name)) for name in table.index])
         for place, (support, threshold) in zip(places, table[["support", "threshold"]].to_numpy(), strict=True):
             axes.text(1.02, place, f"{support:.0f} images, threshold {threshold:.3f}", va="center", fontsize=8)
