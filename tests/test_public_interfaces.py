@@ -68,11 +68,16 @@ def own_names() -> set[str]:
 
 
 def private_names(tree: ast.AST, own: set[str]) -> Iterator[str]:
-    """Names with a leading underscore that this project does not define."""
+    """Names with a leading underscore that this project does not define, but for `os._exit`, which is documented."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] not in OWN:
             yield from (alias.name for alias in node.names if private(alias.name))
-        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in own:
+        if (
+            isinstance(node, ast.Attribute)
+            and private(node.attr)
+            and ast.unparse(node) != "os._exit"
+            and node.attr not in own
+        ):
             yield ast.unparse(node)
         if isinstance(node, ast.keyword) and private(node.arg):
             yield f"{node.arg}="

@@ -90,11 +90,7 @@ class Select(Section):
     """How the best candidate is chosen, on validation."""
 
     metric: Annotated[
-        Name,
-        Field(
-            description="the metric on validation that chooses the best candidate: one of the kind of problem, or the "
-            "function of one of your own"
-        ),
+        Name, Field(description="the metric on validation that chooses the best candidate; may be one of your own")
     ]
 
 
