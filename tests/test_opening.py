@@ -162,5 +162,5 @@ def test_a_run_with_nothing_to_do_needs_no_prefect(line: Path) -> None:
     assert done.stdout == "nothing to do: data, params and code are those of the last run.\n"
     add_photograph(line, "glass/9.png")
     done = transferline(line, "run", "--no-promote")
-    assert done.returncode == 1 and "error: Failed to reach API at http://127.0.0.1:9" in done.stderr
+    assert done.returncode == 1 and "error: Prefect's server at http://127.0.0.1:9/api does not answer" in done.stderr
     assert "was changed by hand: +1 image: glass +1" in done.stdout and "to run: 4 stages" in done.stdout
