@@ -21,8 +21,7 @@ from transferline.datasets.changes_by_hand import refuse_edited_import, version_
 from transferline.datasets.public_datasets import check_at_hand, list_source
 from transferline.datasets.revisions import take_revision, update_import
 from transferline.errors import TransferlineError
-from transferline.params import load_params
-from transferline.recipes import remove_other_candidates, use
+from transferline.recipes import complete_params, remove_other_candidates, use
 from transferline.training_lock import LockHeldError, held
 from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
@@ -108,7 +107,7 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
 
 def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
     """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version."""
-    params = use(Path(recipe), root, force=False) if recipe else load_params(root / "params.yaml")
+    params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
     if data_revision:
         take_revision(root, params.data.dataset, data_revision)
     if update:

@@ -1,22 +1,26 @@
-"""Recipes: complete `params.yaml` files, of which one is in use."""
+"""Recipes, which hold what differs from the defaults, and the complete `params.yaml` that follows from one."""
 
 import json
 import shutil
 from pathlib import Path
 
+from transferline.atomic_files import write_text
 from transferline.datasets.public_datasets import list_source
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
 from transferline.params import Params, load_params
+from transferline.params.load import parse_params
+from transferline.params.missing import missing_keys, with_missing_keys
+from transferline.params.write import complete_text
 from transferline.paths import BANK, EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
 
 
 def use(recipe: Path, root: Path, force: bool) -> Params:
-    """Makes a recipe the project's `params.yaml`, and removes what another job has left in the folders of results.
+    """Writes the complete `params.yaml` from a recipe, and removes what another job has left in the folders of results.
 
     Args:
-        recipe: a complete params file.
+        recipe: a params file, which may lack every key that has a default.
         root: the project's folder.
         force: overwrite changes of `params.yaml` that are saved nowhere else.
 
@@ -32,12 +36,33 @@ def use(recipe: Path, root: Path, force: bool) -> Params:
         raise TransferlineError(
             f"{target} has changes that neither Git nor a recipe holds: commit it, copy it to recipes/, or use --force"
         )
-    if not _has_the_same_data(target, params):
+    before = _loaded(target)
+    if not before or before.data != params.data:
         _remove(root, [BANK, MODELS, EVALUATIONS, VALIDATION_REPORT.parent, MANIFEST, VIEWS, METRICS])
     remove_other_candidates(root, params)
-    shutil.copyfile(recipe, target)
+    if before and (lacking := missing_keys(target.read_text(encoding="utf-8"), before)):
+        _tell_added(lacking)
+    write_text(target, complete_text(params))
     list_source(root, params.data.dataset)
     return params
+
+
+def complete_params(root: Path) -> Params:
+    """Writes the keys that `params.yaml` lacks into it, with their defaults, and names them; returns what is in force.
+
+    Raises:
+        TransferlineError: the file is faulty.
+    """
+    file = root / "params.yaml"
+    params, text = load_params(file), file.read_text(encoding="utf-8")
+    if lacking := missing_keys(text, params):
+        write_text(file, with_missing_keys(text, params))
+        _tell_added(lacking)
+    return params
+
+
+def _tell_added(keys: list[str]) -> None:
+    say(f"params.yaml lacked {', '.join(keys)}; now written, see `transferline params KEY`")
 
 
 def remove_other_candidates(root: Path, params: Params) -> None:
@@ -50,11 +75,12 @@ def remove_other_candidates(root: Path, params: Params) -> None:
     _remove(root, [*others, *([METRICS] if _selected(root) not in (None, *params.candidates) else [])])
 
 
-def _has_the_same_data(file: Path, params: Params) -> bool:
+def _loaded(file: Path) -> Params | None:
+    """None of a file that is missing or faulty."""
     try:
-        return load_params(file).data == params.data
-    except TransferlineError:  # missing, or faulty
-        return False
+        return load_params(file)
+    except TransferlineError:
+        return None
 
 
 def _selected(root: Path) -> str | None:
@@ -72,7 +98,17 @@ def _remove(root: Path, paths: list[Path]) -> None:
 
 
 def _is_saved(target: Path, root: Path) -> bool:
-    content = target.read_bytes()
-    committed = git_or_nothing(root, "show", "HEAD:./params.yaml")
-    recipes = (root / "recipes").glob("*.yaml")
-    return content == committed or any(content == recipe.read_bytes() for recipe in recipes)
+    """Whether Git or a recipe holds what is in the file, apart from defaults and explanations."""
+    content = target.read_text(encoding="utf-8")
+    committed = git_or_nothing(root, "show", "HEAD:./params.yaml").decode(errors="replace")
+    recipes = (recipe.read_text(encoding="utf-8") for recipe in sorted((root / "recipes").glob("*.yaml")))
+    return any(content in _forms(text) for text in (committed, *recipes))
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """A params file as it is, with the keys that it lacks, and written anew."""
+    try:
+        params = parse_params(text, Path("params.yaml"))
+        return text, with_missing_keys(text, params), complete_text(params)
+    except TransferlineError:  # faulty
+        return (text,)

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from transferline.cli import data, pipeline, prediction, registry, serving
+from transferline.cli import data, params, pipeline, prediction, registry, serving
 from transferline.errors import TransferlineError
 
 
@@ -12,7 +12,7 @@ def parser() -> argparse.ArgumentParser:
     """What reads the command line."""
     whole = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for group in (pipeline, data, registry, prediction, serving):
+    for group in (pipeline, params, data, registry, prediction, serving):
         group.add_commands(commands)
     return whole
 

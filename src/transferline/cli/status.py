@@ -6,6 +6,7 @@ from transferline.datasets.changes_by_hand import describe_by_hand
 from transferline.datasets.dvc_add import files_below, refuse_repositories
 from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
+from transferline.params.missing import missing_keys
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
 from transferline.registry.champion import champion_of
@@ -26,7 +27,12 @@ def status(root: Path) -> str:
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
     lines = [f"{name:<{width}}  {'; '.join(reasons) or 'up to date'}" for name, reasons in stages.items()]
     would = f"`transferline run` would run {changed} of {len(stages)} stages" if changed else "everything is up to date"
-    return "\n".join([*lines, "", would, _champion(params, root)])
+    return "\n".join([*lines, "", *_lacking(params, root), would, _champion(params, root)])
+
+
+def _lacking(params: Params, root: Path) -> list[str]:
+    keys = missing_keys((root / "params.yaml").read_text(encoding="utf-8"), params)
+    return [f"params.yaml lacks {', '.join(keys)}; `transferline run` writes them with their defaults"] if keys else []
 
 
 def _champion(params: Params, root: Path) -> str:

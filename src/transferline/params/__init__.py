@@ -1,5 +1,6 @@
 """The whole of `params.yaml`, typed: every key, what it means, its unit and what is allowed."""
 
+from transferline.params.augment import Augment
 from transferline.params.candidate import (
     Backbone,
     Candidate,
@@ -13,7 +14,7 @@ from transferline.params.candidate import (
     Unfreeze,
     WeightsFile,
 )
-from transferline.params.data import Augment, Data, Format, Masks, Rules, SplitParams, Validate
+from transferline.params.data import Data, Masks, SplitParams
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
 from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
 from transferline.params.load import load_params
@@ -36,6 +37,7 @@ from transferline.params.training import (
     Training,
 )
 from transferline.params.tree import Compute, Evaluate, Params, Record, Select, Thresholds
+from transferline.params.validate import Format, Rules, Validate
 
 __all__ = [
     "NAME",

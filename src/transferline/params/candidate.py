@@ -9,32 +9,35 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from transferline.params.backbone_names import BACKBONES, WITH_ALPHA
 from transferline.params.layers import Layer
 from transferline.params.section import Section, Views
-from transferline.params.training import EndToEndTraining, LinearTraining, SegmentationTraining, Training
+from transferline.params.training import EndToEndTraining, FineTuning, LinearTraining, SegmentationTraining, Training
 
 
 class Image(Section):
-    """What a candidate sees: `size` pixels in height and width, colour mode, and how an image is brought to that size.
+    """What a candidate sees."""
 
-    `stretch` ignores the aspect ratio, `pad` adds black borders, `crop` cuts the centre.
-    """
-
-    size: Annotated[int, Field(ge=32, le=512)]
-    color: Literal["rgb", "grayscale"]
-    resize: Literal["stretch", "pad", "crop"]
+    size: Annotated[int, Field(ge=32, le=512, description="height and width in pixels")]
+    color: Annotated[Literal["rgb", "grayscale"], Field(description="the colour mode")] = "rgb"
+    resize: Annotated[
+        Literal["stretch", "pad", "crop"],
+        Field(description="stretch ignores the aspect ratio, pad adds black borders, crop cuts the centre"),
+    ] = "stretch"
 
 
 class WeightsFile(Section):
-    """Weights from a file, with the sha256 that it must have."""
+    """Weights from a file."""
 
-    path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    path: Annotated[str, Field(description="the file")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="the sha256 that the file must have")]
 
 
 class Unfreeze(Section):
-    """What fine-tuning trains: the layers from `from_layer` on (its index or name), or the `last` n."""
+    """What fine-tuning trains of a backbone."""
 
-    from_layer: Annotated[int, Field(ge=0)] | str | None = None
-    last: Annotated[int, Field(ge=1)] | None = None
+    from_layer: Annotated[
+        Annotated[int, Field(ge=0)] | str | None,
+        Field(description="the layers from this one on, by its name or its index"),
+    ] = None
+    last: Annotated[Annotated[int, Field(ge=1)] | None, Field(description="or so many of the last layers")] = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -59,15 +62,31 @@ def _known_backbone(name: str) -> str:
     return name
 
 
-class Backbone(Section):
-    """A pretrained network without its top: its name, `alpha` (width, MobileNets only), weights, how its feature map is
-    pooled, and what fine-tuning unfreezes (null: nothing)."""
+Alpha = Annotated[
+    Annotated[float, Field(gt=0)] | None, Field(description="the width of a MobileNet; null: its usual one, 1.0")
+]
+Weights = Annotated[
+    Literal["imagenet", "none"] | WeightsFile, Field(description="imagenet, none (random), or a file: {path, sha256}")
+]
 
-    name: Annotated[str, AfterValidator(_known_backbone)]
-    alpha: Annotated[float, Field(gt=0)] | None = None
-    weights: Literal["imagenet", "none"] | WeightsFile
-    pooling: Literal["avg", "max", "none"]
-    unfreeze: Unfreeze | None
+
+class Backbone(Section):
+    """A pretrained network without its top."""
+
+    name: Annotated[
+        str,
+        AfterValidator(_known_backbone),
+        Field(
+            description="a network of the package or of keras.applications, or the import path of one in networks/",
+            json_schema_extra={"anyOf": [{"enum": sorted(BACKBONES)}, {"pattern": IMPORT_PATH}]},
+        ),
+    ]
+    alpha: Alpha = None
+    weights: Weights = "imagenet"
+    pooling: Annotated[
+        Literal["avg", "max", "none"], Field(description="how the feature map becomes a vector; none: not at all")
+    ] = "avg"
+    unfreeze: Annotated[Unfreeze | None, Field(description="what fine_tune trains of it; null: nothing")] = None
 
     @model_validator(mode="after")
     def _settings_where_they_mean_something(self) -> Self:
@@ -81,13 +100,16 @@ class Backbone(Section):
 class Extract(Section):
     """Which views go through the frozen layers, and the number format of the bank.
 
-    `head_views` feed train_head (null without it), `fine_tune_views` feed fine_tune. `untouched` is the image itself,
-    `flipped` adds the flips that `augment` allows, `augmented` takes the image itself and the augmented views.
+    `untouched` is the image itself, `flipped` adds the flips that `augment` allows, `augmented` takes the image itself
+    and the augmented views.
     """
 
-    head_views: Views | None
-    fine_tune_views: Views
-    dtype: Literal["float16", "float32"]
+    head_views: Annotated[
+        Views | None,
+        Field(description="for train_head: untouched, flipped (with the flips of augment), augmented; null without it"),
+    ] = "flipped"
+    fine_tune_views: Annotated[Views, Field(description="for fine_tune: untouched, flipped or augmented")] = "augmented"
+    dtype: Annotated[Literal["float16", "float32"], Field(description="the number format of the bank")] = "float16"
 
 
 def _optimizer_of(section: Any) -> str:
@@ -102,25 +124,31 @@ HeadTraining = Annotated[
     Annotated[Training, Tag("Training")] | Annotated[LinearTraining, Tag("LinearTraining")],
     Discriminator(_optimizer_of),
 ]
+ImageField = Annotated[Image, Field(description="what the candidate sees")]
+NoSection = Annotated[None, Field(description="null: this kind of candidate has no such part")]
 WITHOUT_WEIGHTS = ("flatten", "global_average_pool", "global_max_pool")
 
 
 class Pretrained(Section):
     """A candidate on a pretrained backbone: layers on top trained on frozen features, then the top of the backbone too.
 
-    `layers` stand between the backbone and the logits, on the pooled vector, or with `pooling: none` on the feature
-    map. `train_head` or `fine_tune` is null where the stage has nothing to do; without `train_head` the layers start
-    untrained in `fine_tune`, together with the unfrozen layers of the backbone.
+    Without `train_head` the layers start untrained in `fine_tune`, together with the unfrozen layers of the backbone.
     """
 
-    kind: Literal["pretrained"]
-    image: Image
-    backbone: Backbone
-    extract: Extract
-    layers: Layers
-    train_head: HeadTraining | None
-    fine_tune: Training | None
-    train: None
+    kind: Annotated[Literal["pretrained"], Field(description="layers on a pretrained backbone")]
+    image: ImageField
+    backbone: Annotated[Backbone, Field(description="a pretrained network without its top")]
+    extract: Annotated[Extract, Field(description="which views go through the frozen layers")] = Extract()
+    layers: Annotated[
+        Layers, Field(description="between backbone and logits: a list, or an import path networks.MODULE:FUNCTION")
+    ] = ()
+    train_head: Annotated[
+        HeadTraining | None, Field(description="how layers and logits train on frozen features; null: not at all")
+    ] = Training()
+    fine_tune: Annotated[
+        FineTuning | None, Field(description="how the unfrozen layers train, with those on top; null: not at all")
+    ] = None
+    train: NoSection = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -149,27 +177,29 @@ class Pretrained(Section):
 
 
 class EndToEnd(Section):
-    """A network without a pretrained part, trained from the images on by the stage `train`.
+    """A network without a pretrained part, trained from the images on by the stage `train`."""
 
-    `layers` stand between the image, pixels of 0 to 255, and the logits. The sections of the other stages are null.
-    """
-
-    kind: Literal["end_to_end"]
-    image: Image
-    backbone: None
-    extract: None
-    layers: Layers
-    train_head: None
-    fine_tune: None
-    train: EndToEndTraining
+    kind: Annotated[Literal["end_to_end"], Field(description="a network without a pretrained part")]
+    image: ImageField
+    backbone: NoSection = None
+    extract: NoSection = None
+    layers: Annotated[
+        Layers,
+        Field(description="between image (0 to 255) and logits: a list, or an import path networks.MODULE:FUNCTION"),
+    ]
+    train_head: NoSection = None
+    fine_tune: NoSection = None
+    train: Annotated[EndToEndTraining, Field(description="how the network trains")] = EndToEndTraining()
 
 
 class Encoder(Section):
-    """The pretrained part of a segmentation network: its name, `alpha` (width, MobileNets only) and weights."""
+    """The pretrained part of a segmentation network."""
 
-    name: Literal["mobilenet", "mobilenet_v2", "resnet50_v2", "efficientnet_lite0"]
-    alpha: Annotated[float, Field(gt=0)] | None = None
-    weights: Literal["imagenet", "none"] | WeightsFile
+    name: Annotated[
+        Literal["mobilenet", "mobilenet_v2", "resnet50_v2", "efficientnet_lite0"], Field(description="the network")
+    ]
+    alpha: Alpha = None
+    weights: Weights = "imagenet"
 
     @model_validator(mode="after")
     def _alpha_where_it_means_something(self) -> Self:
@@ -179,17 +209,16 @@ class Encoder(Section):
 
 
 class DeepLab(Section):
-    """DeepLabV3+ on a pretrained encoder, trained by the stage `train` from images and masks. The sections of the other
-    stages are null."""
+    """DeepLabV3+ on a pretrained encoder, trained by the stage `train` from images and masks."""
 
-    kind: Literal["deeplab_v3_plus"]
-    image: Image
-    backbone: Encoder
-    extract: None
-    layers: None
-    train_head: None
-    fine_tune: None
-    train: SegmentationTraining
+    kind: Annotated[Literal["deeplab_v3_plus"], Field(description="DeepLabV3+ on a pretrained encoder")]
+    image: ImageField
+    backbone: Annotated[Encoder, Field(description="the pretrained encoder")]
+    extract: NoSection = None
+    layers: NoSection = None
+    train_head: NoSection = None
+    fine_tune: NoSection = None
+    train: Annotated[SegmentationTraining, Field(description="how the network trains")] = SegmentationTraining()
 
     @model_validator(mode="after")
     def _sees_whole_images(self) -> Self:

@@ -1,21 +1,25 @@
-"""The sections about images: `data`, `validate` and `augment`."""
+"""The section `data`: which images are trained on."""
 
 import re
 from collections import Counter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from transferline.params.layouts import Layout, gives_several_labels, has_masks
-from transferline.params.section import Fraction, Name, Problem, Section, Severity
+from transferline.params.layouts import ClassFolders, Layout, gives_several_labels, has_masks
+from transferline.params.section import Name, Problem, Section
 
 
 class Masks(Section):
-    """What the values of a mask mean: value 0 is the first of `classes`, and so on; `void` is no class, and pixels with
-    it count neither in training nor in figures."""
+    """What the values of a mask mean."""
 
-    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2, max_length=255)]
-    void: Annotated[int, Field(ge=0, le=255)] = 255
+    classes: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(min_length=2, max_length=255, description="the names of the values 0, 1, and so on"),
+    ]
+    void: Annotated[
+        int, Field(ge=0, le=255, description="the value that means no class; it counts in no training and no metric")
+    ] = 255
 
     @model_validator(mode="after")
     def _each_value_means_one_thing(self) -> Self:
@@ -44,18 +48,25 @@ def _regular_expression(pattern: str) -> str:
 class SplitParams(Section):
     """How images are split where the dataset brings no split of its own.
 
-    An image's split follows from a hash of its content, or of its `group`: the text that the parentheses of a
-    regular expression match in its path (`^([^/]+/\\d+)_` keeps the frames of one track together), and never changes.
-    Those of a multilabel problem are also stratified over the combinations of labels; there an image can move between
-    validation and another split as the dataset grows, but never between train and test.
-
-    Where the dataset brings its own splits they stay: `test` has no meaning, and `validation` is the fraction that is
-    cut from train if there is no validation split.
+    An image's split follows from a hash of its content, or of its group, and never changes. Those of a multilabel
+    problem are also stratified over the combinations of labels; there an image can move between validation and another
+    split as the dataset grows, but never between train and test.
     """
 
-    validation: Annotated[float, Field(gt=0, lt=1)]
-    test: Annotated[float, Field(ge=0, lt=1)]
-    group: Annotated[str, AfterValidator(_regular_expression)] | None
+    validation: Annotated[
+        float,
+        Field(gt=0, lt=1, description="the fraction for validation; of train, where the dataset brings a test split"),
+    ] = 0.2
+    test: Annotated[
+        float,
+        Field(ge=0, lt=1, description="the fraction for test; without meaning where the dataset brings a test split"),
+    ] = 0.15
+    group: Annotated[
+        Annotated[str, AfterValidator(_regular_expression)] | None,
+        Field(
+            description="a regular expression; images whose paths have the same text in its parentheses stay together"
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> Self:
@@ -67,14 +78,22 @@ class SplitParams(Section):
 
 
 class Data(Section):
-    """Which dataset is trained on: the folder `data/raw/<dataset>`, its layout and what its labels mean; `masks` only
-    for a segmentation problem."""
+    """Which dataset is trained on, its layout and what its labels mean."""
 
-    dataset: Name
-    problem: Problem
-    layout: Layout
-    split: SplitParams
-    masks: Masks | None = None
+    dataset: Annotated[Name, Field(description="the name of the dataset, which is in data/raw/NAME")]
+    problem: Annotated[
+        Problem,
+        Field(description="binary or multiclass: one label; multilabel: any number; segmentation: one for each pixel"),
+    ]
+    layout: Annotated[Layout, Field(description="where the labels of the images stand")] = ClassFolders(
+        kind="class_folders"
+    )
+    split: Annotated[SplitParams, Field(description="how images are split where the dataset brings no split")] = (
+        SplitParams()
+    )
+    masks: Annotated[
+        Masks | None, Field(description="what the values of the masks of a segmentation problem mean; else null")
+    ] = None
 
     @model_validator(mode="after")
     def _layout_holds_such_labels(self) -> Self:
@@ -96,104 +115,3 @@ class Data(Section):
                 "image; multilabel goes with voc, or with csv and a separator or label_columns"
             )
         return self
-
-
-class Rules(Section):
-    """The severity of each rule.
-
-    `quarantine` leaves the image out, `warn` reports it, `fail` stops the line. `unmatched_correction` is a row of
-    `data/corrections/<dataset>.csv` that no image matches. Of the masks of a segmentation problem: `mask_missing` is
-    one that is not there or cannot be read, `mask_size` has another size than its image, `mask_values` holds values
-    that are neither a class nor void, `mask_empty` holds nothing but void, or but void and a class called background.
-    """
-
-    undecodable: Severity
-    empty_file: Severity
-    not_an_image: Severity
-    unlabelled: Severity = "warn"
-    truncated: Severity
-    too_small: Severity
-    too_large: Severity
-    format: Severity
-    extension: Severity
-    blank: Severity
-    duplicate: Severity
-    label_conflict: Severity
-    split_duplicate: Severity
-    near_duplicate: Severity
-    former_test_image: Severity = "fail"
-    unmatched_correction: Literal["warn", "fail"] = "warn"
-    few_images: Literal["warn", "fail"]
-    imbalance: Literal["warn", "fail"]
-    empty_class: Literal["warn", "fail"]
-    unreadable: Severity
-    hidden: Literal["warn", "fail"]
-    mask_missing: Severity = "quarantine"
-    mask_size: Severity = "quarantine"
-    mask_values: Severity = "quarantine"
-    mask_empty: Severity = "quarantine"
-
-
-Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF"]
-
-
-class Validate(Section):
-    """What a dataset must be like to be trained on.
-
-    `min_side` and `max_side` in pixels, `blank_std` is the standard deviation of luminance (0 to 255) below which an
-    image counts as nearly blank, `near_duplicate_bits` the number of differing bits (of 256) of the perceptual hash up
-    to which two images count as nearly the same, `min_images` the least number of images of a class in a split,
-    `max_imbalance` the largest class over the smallest, `max_quarantined` the accepted fraction of faulty files.
-    """
-
-    formats: Annotated[tuple[Format, ...], Field(min_length=1)]
-    min_side: Annotated[int, Field(ge=1)]
-    max_side: Annotated[int, Field(ge=1, le=30_000)]
-    blank_std: Annotated[float, Field(ge=0, le=128)]
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=64)]
-    min_images: Annotated[int, Field(ge=1)]
-    max_imbalance: Annotated[float, Field(ge=1)]
-    max_quarantined: Fraction
-    rules: Rules
-
-
-def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] > limits[1]:
-        raise ValueError(f"the first number must not be above the second, got [{limits[0]}, {limits[1]}]")
-    return limits
-
-
-Ordered = AfterValidator(_ordered)
-Angle = Annotated[float, Field(ge=-180, le=180)]
-Lean = Annotated[float, Field(ge=-60, le=60)]
-Zoom = Annotated[float, Field(ge=0.1, le=10)]
-Shift = Annotated[float, Field(ge=-1, le=1)]
-Contrast = Annotated[float, Field(ge=0, le=10)]
-Brightness = Annotated[float, Field(ge=-1, le=1)]
-
-
-class Augment(Section):
-    """The ranges from which the parameters of a view are drawn, evenly, from `seed`.
-
-    `views`: augmented views per training image. `rotation` in degrees, counter-clockwise, `zoom` as a factor on the
-    size of the content (1.3 comes closer), `shift_x` and `shift_y` in fractions of the width and height, to the right
-    and down, `shear` in degrees by which uprights lean to the right, `contrast` as a factor around the image's mean,
-    `brightness` in fractions of 255 that are added. `fill` says what is seen beyond the border: the mirrored image,
-    its edge, or black.
-
-    A flip must leave the label true. A mirrored cat is a cat; a mirrored digit, letter or traffic sign is none, or
-    another one ("turn left" becomes "turn right"): leave `horizontal_flip` false there.
-    """
-
-    seed: Annotated[int, Field(ge=0)]
-    views: Annotated[int, Field(ge=0, le=64)]
-    horizontal_flip: bool
-    vertical_flip: bool
-    rotation: Annotated[tuple[Angle, Angle], Ordered]
-    zoom: Annotated[tuple[Zoom, Zoom], Ordered]
-    shift_x: Annotated[tuple[Shift, Shift], Ordered]
-    shift_y: Annotated[tuple[Shift, Shift], Ordered]
-    shear: Annotated[tuple[Lean, Lean], Ordered]
-    contrast: Annotated[tuple[Contrast, Contrast], Ordered]
-    brightness: Annotated[tuple[Brightness, Brightness], Ordered]
-    fill: Literal["reflect", "nearest", "constant"]

@@ -7,17 +7,19 @@ from pydantic import Field
 from transferline.params.section import Section
 
 Count = Annotated[int, Field(ge=1)]
-Activation = Literal["linear", "relu"]
-Padding = Literal["valid", "same"]
+Activation = Annotated[Literal["linear", "relu"], Field(description="what follows the layer; linear: nothing")]
+Padding = Annotated[
+    Literal["valid", "same"], Field(description="same adds zeros around the map, so that it keeps its size")
+]
 
 
 class Conv(Section):
-    """A convolution with `filters` kernels of `kernel` by `kernel` pixels."""
+    """A convolution."""
 
-    kind: Literal["conv"]
-    filters: Count
-    kernel: Count
-    strides: Count = 1
+    kind: Annotated[Literal["conv"], Field(description="a convolution")]
+    filters: Annotated[Count, Field(description="the number of kernels, which is the number of channels it gives")]
+    kernel: Annotated[Count, Field(description="height and width of a kernel in pixels")]
+    strides: Annotated[Count, Field(description="pixels from one place of the kernel to the next")] = 1
     padding: Padding = "valid"
     activation: Activation = "linear"
 
@@ -25,38 +27,44 @@ class Conv(Section):
 class Dense(Section):
     """A dense layer on a vector."""
 
-    kind: Literal["dense"]
-    units: Count
+    kind: Annotated[Literal["dense"], Field(description="a dense layer on a vector")]
+    units: Annotated[Count, Field(description="the length of the vector that it gives")]
     activation: Activation = "linear"
 
 
 class Pool(Section):
-    """The maximum or the mean of each `size` by `size` pixels, without overlap."""
+    """The maximum or the mean of squares of pixels, without overlap."""
 
-    kind: Literal["max_pool", "average_pool"]
-    size: Count = 2
+    kind: Annotated[
+        Literal["max_pool", "average_pool"],
+        Field(description="the maximum or the mean of each square of pixels, without overlap"),
+    ]
+    size: Annotated[Count, Field(description="height and width of a square in pixels")] = 2
     padding: Padding = "valid"
 
 
 class Dropout(Section):
-    """Sets a fraction `rate` of the values to zero, in training only."""
+    """Sets some of the values to zero, in training only."""
 
-    kind: Literal["dropout"]
-    rate: Annotated[float, Field(ge=0, lt=1)]
+    kind: Annotated[Literal["dropout"], Field(description="sets some of the values to zero, in training only")]
+    rate: Annotated[float, Field(ge=0, lt=1, description="the fraction of the values")]
 
 
 class Rescale(Section):
-    """Maps pixels of 0 to 255 to `low` to `high`."""
+    """Maps pixels of 0 to 255 to another range."""
 
-    kind: Literal["rescale"]
-    low: float
-    high: float
+    kind: Annotated[Literal["rescale"], Field(description="maps pixels of 0 to 255 to low to high")]
+    low: Annotated[float, Field(description="what 0 becomes")]
+    high: Annotated[float, Field(description="what 255 becomes")]
 
 
 class Plain(Section):
-    """A layer without settings: batch normalisation, ReLU, or from a feature map to a vector."""
+    """A layer without settings."""
 
-    kind: Literal["batch_normalization", "relu", "flatten", "global_average_pool", "global_max_pool"]
+    kind: Annotated[
+        Literal["batch_normalization", "relu", "flatten", "global_average_pool", "global_max_pool"],
+        Field(description="a layer without settings; the last three turn a feature map into a vector"),
+    ]
 
 
 Layer = Annotated[Conv | Dense | Pool | Dropout | Rescale | Plain, Field(discriminator="kind")]

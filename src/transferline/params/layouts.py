@@ -11,37 +11,43 @@ from transferline.params.section import Section
 class ClassFolders(Section):
     """One folder per class: `cats/1.jpg`."""
 
-    kind: Literal["class_folders"]
+    kind: Annotated[Literal["class_folders"], Field(description="one folder per class, such as cats/1.jpg")]
 
 
 class SplitClassFolders(Section):
-    """One folder per split, and in it one per class: `TRAIN/cats/1.jpg`.
+    """One folder per split, and in it one per class: `TRAIN/cats/1.jpg`."""
 
-    `train`, `validation` and `test` are the folders' names; a validation split that the dataset
-    does not bring (null) is cut from train.
-    """
-
-    kind: Literal["split_class_folders"]
-    train: str
-    validation: str | None
-    test: str
+    kind: Annotated[
+        Literal["split_class_folders"],
+        Field(description="one folder per split, and in it one per class, such as TRAIN/cats/1.jpg"),
+    ]
+    train: Annotated[str, Field(description="the folder of the train split")] = "train"
+    validation: Annotated[
+        str | None, Field(description="the folder of the validation split; null: validation is cut from train")
+    ] = None
+    test: Annotated[str, Field(description="the folder of the test split")] = "test"
 
 
 class Csv(Section):
-    """A table with one row per image: `file` in the dataset's folder, and the columns that hold the path and the label.
+    """A table with one row per image."""
 
-    A multilabel problem takes either `label_column` with the labels of an image between `separator`s, or
-    `label_columns`, one for each class, which hold 0 or 1. `split_column` (or null) names a column that holds train,
-    validation or test.
-    """
-
-    kind: Literal["csv"]
-    file: str
-    path_column: str
-    label_column: str | None = None
-    separator: Annotated[str, Field(min_length=1)] | None = None
-    label_columns: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    split_column: str | None
+    kind: Annotated[Literal["csv"], Field(description="a table with one row per image")]
+    file: Annotated[str, Field(description="the table's path in the dataset's folder")]
+    path_column: Annotated[str, Field(description="the column with the path of the image, in the dataset's folder")]
+    label_column: Annotated[
+        str | None, Field(description="the column with the label; null where label_columns names several")
+    ] = None
+    separator: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        Field(description="what stands between the labels in label_column, for a multilabel problem"),
+    ] = None
+    label_columns: Annotated[
+        Annotated[tuple[str, ...], Field(min_length=2)] | None,
+        Field(description="the columns of a multilabel problem, one for each class, which hold 0 or 1"),
+    ] = None
+    split_column: Annotated[
+        str | None, Field(description="the column that holds train, validation or test; null: the splits are drawn")
+    ] = None
 
     @model_validator(mode="after")
     def _one_kind_of_label(self) -> Self:
@@ -56,19 +62,22 @@ class Csv(Section):
 
 
 class Voc(Section):
-    """PASCAL VOC: `JPEGImages`, and the labels of an image in `Annotations/<name>.xml`, in
-    `ImageSets/Main/<class>_<list>.txt` (1 present, -1 absent, 0 difficult, which counts as absent), or, for a
-    segmentation problem, in the mask `SegmentationClass/<name>.png`.
+    """PASCAL VOC, for multilabel and segmentation problems. Objects marked difficult do not count."""
 
-    `train`, `validation` and `test` name the lists of the splits below `ImageSets`, such as `Main/train` or
-    `Segmentation/train`; without any (all null) the splits are ours. Objects marked difficult do not count.
-    """
-
-    kind: Literal["voc"]
-    labels: Literal["annotations", "image_sets", "masks"]
-    train: str | None
-    validation: str | None
-    test: str | None
+    kind: Annotated[Literal["voc"], Field(description="PASCAL VOC, with the images in JPEGImages")]
+    labels: Annotated[
+        Literal["annotations", "image_sets", "masks"],
+        Field(
+            description="in Annotations/*.xml, in ImageSets/Main/CLASS_*.txt, or in the masks SegmentationClass/*.png"
+        ),
+    ] = "annotations"
+    train: Annotated[
+        str | None, Field(description="the list below ImageSets, such as Main/train; null for all: splits are drawn")
+    ] = None
+    validation: Annotated[
+        str | None, Field(description="the list of the validation split; null: validation is cut from train")
+    ] = None
+    test: Annotated[str | None, Field(description="the list of the test split")] = None
 
     @model_validator(mode="after")
     def _whole_or_no_splits(self) -> Self:
@@ -78,12 +87,13 @@ class Voc(Section):
 
 
 class ImageMaskFolders(Section):
-    """A folder of images and one of masks, which are PNGs with the names of their images: `images/1.jpg` and
-    `masks/1.png`."""
+    """A folder of images and one of masks, for segmentation problems: `images/1.jpg` and `masks/1.png`."""
 
-    kind: Literal["image_mask_folders"]
-    images: str
-    masks: str
+    kind: Annotated[
+        Literal["image_mask_folders"], Field(description="a folder of images and one of masks, PNGs of the same names")
+    ]
+    images: Annotated[str, Field(description="the folder of the images")] = "images"
+    masks: Annotated[str, Field(description="the folder of the masks")] = "masks"
 
 
 Layout = Annotated[ClassFolders | SplitClassFolders | Csv | Voc | ImageMaskFolders, Field(discriminator="kind")]

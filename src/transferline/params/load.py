@@ -10,20 +10,30 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from transferline.errors import TransferlineError
+from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
 
 
 def load_params(path: Path) -> Params:
-    """Reads and checks a params file.
+    """Reads and checks a params file, also a recipe; keys that it lacks have their defaults.
 
     Raises:
         TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
     """
     try:
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # as strict as DVC, which reads it so
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise TransferlineError(f"{path}: no such file; recipes/ holds complete ones to start from") from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferlineError(f"{path} cannot be read: {error}") from error
+    return parse_params(text, path)
+
+
+def parse_params(text: str, path: Path) -> Params:
+    """The same of a text; `path` is for messages."""
+    try:
+        tree = with_job_defaults(YAML(typ="safe").load(text))  # as strict as DVC, which reads it so
+    except YAMLError as error:
         raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
     try:
         return Params.model_validate_json(json.dumps(tree))
@@ -48,7 +58,7 @@ def _explain(fault: Any, tree: Any) -> str:
         near = difflib.get_close_matches(keys[-1], allowed, 1)
         return f"{location}: unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed are {', '.join(allowed)}"
     if fault["type"] == "missing":
-        return f"{location}: missing; recipes/digits.yaml shows every key"
+        return f"{location}: missing; `transferline params {location}` explains it"
     value = json.dumps(fault["input"])
     return f"{location}: {fault['msg'].removeprefix('Value error, ')}" + (f" (got {value})" if len(value) <= 80 else "")
 

@@ -8,11 +8,13 @@ from transferline.params.section import Fraction, Name, Section
 
 
 class Limit(Section):
-    """A limit of a figure: an `absolute` value, or one `relative` to the champion's figure, as a factor (1.1 allows a
-    tenth more). A relative limit does not apply while there is no champion."""
+    """A limit of a metric. A relative one does not apply while there is no champion."""
 
-    absolute: Annotated[float, Field(ge=0)] | None = None
-    relative: Annotated[float, Field(gt=0)] | None = None
+    absolute: Annotated[Annotated[float, Field(ge=0)] | None, Field(description="the limit itself")] = None
+    relative: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Field(description="a factor on the champion's value: 1.1 allows a tenth more"),
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -22,36 +24,46 @@ class Limit(Section):
 
 
 class SignificanceTest(Section):
-    """How noise is told from an improvement, two-sided at `level`.
+    """How an improvement is told from noise.
 
-    `bootstrap`: images are drawn with replacement, `resamples` times, the same ones for both models; the interval of
-    the difference must lie above 0. Works for every metric. `mcnemar`: the exact test on the images that only one of
-    the two gets right; for accuracy and subset_accuracy.
+    `bootstrap` draws images with replacement, the same ones for both models; the interval of the difference must lie
+    above 0. `mcnemar` is the exact test on the images that only one of the two models gets right.
     """
 
-    kind: Literal["bootstrap", "mcnemar"] = "bootstrap"
-    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    kind: Annotated[
+        Literal["bootstrap", "mcnemar"],
+        Field(description="bootstrap for every metric; mcnemar for accuracy and subset_accuracy"),
+    ] = "bootstrap"
+    level: Annotated[float, Field(gt=0, lt=0.5, description="the significance level, two-sided")] = 0.05
+    resamples: Annotated[int, Field(ge=100, le=100_000, description="how often bootstrap draws the test set anew")] = (
+        1000
+    )
 
 
 class Promote(Section):
-    """The registered model's name, and the gates that a challenger has to pass on today's test set.
+    """The registered model's name, and the gates that a challenger has to pass on today's test set."""
 
-    `select.metric` must improve beyond noise (`test`), and by at least `min_improvement`; without a champion it must
-    reach `min_value` (of a loss: not exceed it). No class may lose more than `max_class_drop` of its recall (of
-    segmentation: its IoU), as far as the interval of its loss can tell. The other limits are off where they are null:
-    expected calibration error, milliseconds for one image (median, both models measured in turn on this machine),
-    megabytes of the model file, and test accuracy (multilabel: mean average precision; segmentation: mean IoU) under
-    the corruptions and the attacks of the evaluation, see `evaluate.robustness`.
-    """
-
-    model_name: Name
-    min_improvement: Annotated[float, Field(ge=0)]
-    min_value: Annotated[float, Field(ge=0)]
-    max_class_drop: Fraction
-    test: SignificanceTest = SignificanceTest()
-    max_calibration_error: Limit | None = None
-    max_latency_ms: Limit | None = None
-    max_size_mb: Limit | None = None
-    min_corruption_accuracy: Limit | None = None
-    min_adversarial_accuracy: Limit | None = None
+    model_name: Annotated[Name, Field(description="the model's name in MLflow's registry; by default the dataset's")]
+    min_improvement: Annotated[
+        float, Field(ge=0, description="by how much select.metric must improve at least, beyond noise")
+    ] = 0.0
+    min_value: Annotated[
+        float, Field(ge=0, description="what select.metric of the first champion must reach (a loss: not exceed)")
+    ] = 0.8
+    max_class_drop: Annotated[
+        Fraction, Field(description="how much recall (segmentation: IoU) a class may lose, beyond noise")
+    ] = 0.1
+    test: Annotated[SignificanceTest, Field(description="how an improvement is told from noise")] = SignificanceTest()
+    max_calibration_error: Annotated[
+        Limit | None, Field(description="limit of the expected calibration error; null: none")
+    ] = None
+    max_latency_ms: Annotated[
+        Limit | None, Field(description="limit of the median milliseconds for one image on this machine; null: none")
+    ] = None
+    max_size_mb: Annotated[Limit | None, Field(description="limit of the model file's megabytes; null: none")] = None
+    min_corruption_accuracy: Annotated[
+        Limit | None, Field(description="limit of the metric under evaluate.robustness.corruptions; null: none")
+    ] = None
+    min_adversarial_accuracy: Annotated[
+        Limit | None, Field(description="limit of the metric under evaluate.robustness.adversarial; null: none")
+    ] = None

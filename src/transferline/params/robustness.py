@@ -32,29 +32,38 @@ EachOnce = AfterValidator(_each_once)
 
 
 class Adversarial(Section):
-    """Attacks with knowledge of the model, that change no channel of a pixel by more than ε of the 255 steps of the
-    raw image.
+    """Attacks with knowledge of the model.
 
-    `attacks`: `fgsm` is one step, `pgd` `steps` of them; both raise the loss of the true label. The targeted ones lower
-    the loss of the least likely wrong class, of segmentation for each pixel (multilabel: of the opposite of every
-    label). `epsilons`: 0 is the untouched image. The figure that a gate can look at is the lowest one among the attacks
-    at the largest ε.
+    `fgsm` is one step, `pgd` several; both raise the loss of the true label. The targeted ones lower the loss of the
+    least likely wrong class, of segmentation for each pixel (multilabel: of the opposite of every label). A gate looks
+    at the lowest value among the attacks at the largest ε.
     """
 
-    attacks: Annotated[tuple[Attack, ...], Field(min_length=1), EachOnce]
-    epsilons: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(min_length=1), EachOnce]
-    steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    attacks: Annotated[
+        tuple[Attack, ...],
+        Field(min_length=1, description="fgsm is one step, pgd several; targeted: towards the least likely class"),
+        EachOnce,
+    ] = ("fgsm", "pgd")
+    epsilons: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=255)], ...],
+        Field(min_length=1, description="by how much of 255 a channel of a pixel may change; 0 is the image itself"),
+        EachOnce,
+    ] = (1, 2, 4)
+    steps: Annotated[int, Field(ge=1, le=1000, description="the steps of pgd and targeted_pgd")] = 10
 
 
 class Robustness(Section):
-    """On how many `images` of the test split, drawn evenly, which `corruptions`, each at 5 severities, and which
-    attacks are tried; either is null where it is not wanted. The figure is accuracy, of multilabel problems the mean
-    average precision, of segmentation the mean IoU; there `rotation` is no corruption, for it moves pixels away from
-    their labels."""
+    """What is tried on a part of the test split. The metric is accuracy, of multilabel problems the mean average
+    precision, of segmentation the mean IoU."""
 
-    images: Annotated[int, Field(ge=1)]
-    corruptions: Annotated[tuple[Corruption, ...], Field(min_length=1), EachOnce] | None = get_args(Corruption)
-    adversarial: Adversarial | None = None
+    images: Annotated[int, Field(ge=1, description="how many images of the test split, drawn evenly")] = 200
+    corruptions: Annotated[
+        Annotated[tuple[Corruption, ...], Field(min_length=1), EachOnce] | None,
+        Field(description="each at 5 severities; null: none; segmentation cannot have rotation"),
+    ] = get_args(Corruption)
+    adversarial: Annotated[Adversarial | None, Field(description="attacks with knowledge of the model; null: none")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:

@@ -4,24 +4,29 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from transferline.params.augment import Augment
 from transferline.params.candidate import Candidate, DeepLab
-from transferline.params.data import Augment, Data, Validate
+from transferline.params.data import Data
 from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
 from transferline.params.section import Name, Section
+from transferline.params.validate import Validate
 
 
 class Compute(Section):
-    """Where `validate`, `extract` and `evaluate` do the work that falls into shards; the results are the same.
+    """Where `validate`, `extract` and `evaluate` do the work that falls into shards; the results are the same."""
 
-    `local`: in the stage's process. `dask`: by the workers of the scheduler at `address` (tcp://host:8786), which run
-    in a folder with this project's files and data; without an address by `workers` processes on this machine, as many
-    as it has cores if null.
-    """
-
-    engine: Literal["local", "dask"] = "local"
-    address: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://")] | None = None
-    workers: Annotated[int, Field(ge=1)] | None = None
+    engine: Annotated[
+        Literal["local", "dask"], Field(description="local: in the stage's process; dask: by workers")
+    ] = "local"
+    address: Annotated[
+        Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://")] | None,
+        Field(description="Dask's scheduler, such as tcp://host:8786; its workers need this project's files and data"),
+    ] = None
+    workers: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="Dask's processes on this machine, where there is no address; null: one for each core"),
+    ] = None
 
     @model_validator(mode="after")
     def _settings_where_they_mean_something(self) -> Self:
@@ -33,26 +38,30 @@ class Compute(Section):
 
 
 class Evaluate(Section):
-    """`bootstrap` resamples give the `confidence` intervals; `gallery` is the number of worst mistakes shown;
-    `robustness` is null where the images are only taken as they are."""
+    """What the evaluation of a model computes and shows."""
 
-    seed: Annotated[int, Field(ge=0)]
-    bootstrap: Annotated[int, Field(ge=100, le=100_000)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    gallery: Annotated[int, Field(ge=1, le=100)]
-    robustness: Robustness | None = None
+    seed: Annotated[int, Field(ge=0, description="fixes what is drawn")] = 7
+    bootstrap: Annotated[int, Field(ge=100, le=100_000, description="resamples of the confidence intervals")] = 1000
+    confidence: Annotated[float, Field(gt=0.5, lt=1, description="the level of the confidence intervals")] = 0.95
+    gallery: Annotated[int, Field(ge=1, le=100, description="how many of the worst mistakes are shown")] = 24
+    robustness: Annotated[
+        Robustness | None, Field(description="damaged and attacked images; null: images are taken as they are")
+    ] = None
 
 
 class Thresholds(Section):
-    """From which probability on a label of a multilabel problem counts as present.
+    """From which probability on a label of a multilabel problem counts as present."""
 
-    `fixed`: `value` for all classes; `per_class`: the one with the best F1 on validation, found after each training.
-    With `argmax_fallback` an image always has a label: the most probable one where none passes.
-    """
-
-    kind: Literal["fixed", "per_class"]
-    value: Annotated[float, Field(gt=0, lt=1)] | None = None
-    argmax_fallback: bool = False
+    kind: Annotated[
+        Literal["fixed", "per_class"],
+        Field(description="fixed: value for all classes; per_class: the one with the best F1 on validation"),
+    ] = "per_class"
+    value: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Field(description="the threshold of kind fixed")] = (
+        None
+    )
+    argmax_fallback: Annotated[
+        bool, Field(description="an image always has a label: the most probable one where none passes")
+    ] = False
 
     @model_validator(mode="after")
     def _value_where_it_is_fixed(self) -> Self:
@@ -67,50 +76,67 @@ MULTILABEL = ("mean_average_precision", "micro_f1", "macro_f1", "hamming_loss", 
 
 
 class Select(Section):
-    """The validation metric that chooses the best candidate (log_loss and hamming_loss: the lowest, else the highest).
+    """How the best candidate is chosen, on validation: the lowest log_loss or hamming_loss, the highest of the others.
 
     For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`, for
     segmentation of `SEGMENTATION`.
     """
 
-    metric: Literal[
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "roc_auc",
-        "log_loss",
-        "mean_average_precision",
-        "micro_f1",
-        "hamming_loss",
-        "subset_accuracy",
-        "mean_iou",
-        "pixel_accuracy",
-        "boundary_f",
+    metric: Annotated[
+        Literal[
+            "accuracy",
+            "balanced_accuracy",
+            "macro_f1",
+            "roc_auc",
+            "log_loss",
+            "mean_average_precision",
+            "micro_f1",
+            "hamming_loss",
+            "subset_accuracy",
+            "mean_iou",
+            "pixel_accuracy",
+            "boundary_f",
+        ],
+        Field(description="the metric on validation that chooses the best candidate"),
     ]
 
 
 class Record(Section):
-    """Where MLflow keeps runs and models, and the experiment in which the candidates are compared."""
+    """Where MLflow keeps runs and models."""
 
-    tracking_uri: Annotated[str, Field(pattern=r"^(sqlite|postgresql|mysql|mssql|https?)(\+\w+)?://")]
-    experiment: Name
+    tracking_uri: Annotated[
+        str,
+        Field(
+            pattern=r"^(sqlite|postgresql|mysql|mssql|https?)(\+\w+)?://",
+            description="MLflow's store: a database, or the address of a server",
+        ),
+    ] = "sqlite:///mlruns/mlflow.db"
+    experiment: Annotated[
+        Name, Field(description="where MLflow compares the candidates; by default the dataset's name")
+    ]
 
 
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    data: Data
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="fixes what is random in training")] = 7
+    data: Annotated[Data, Field(description="what is trained on")]
     # `validate` is also a deprecated method of pydantic's models, hence the alias
-    validate_: Annotated[Validate, Field(alias="validate")]
-    augment: Augment
-    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
-    thresholds: Thresholds | None
-    evaluate: Evaluate
-    select: Select
-    promote: Promote
-    record: Record
-    compute: Compute = Compute()
+    validate_: Annotated[
+        Validate, Field(alias="validate", description="what a dataset must be like to be trained on")
+    ] = Validate()
+    augment: Annotated[
+        Augment, Field(description="the ranges from which the parameters of a view are drawn, evenly")
+    ] = Augment()
+    candidates: Annotated[dict[Name, Candidate], Field(min_length=1, description="the models to try, by name")]
+    thresholds: Annotated[
+        Thresholds | None, Field(description="from which probability on a label counts (multilabel only, else null)")
+    ]
+    evaluate: Annotated[Evaluate, Field(description="what the evaluation of a model computes and shows")] = Evaluate()
+    select: Annotated[Select, Field(description="how the best candidate is chosen")]
+    promote: Annotated[Promote, Field(description="what a model has to be like to become the champion")]
+    record: Annotated[Record, Field(description="where MLflow keeps runs and models")]
+    compute: Annotated[Compute, Field(description="where validate, extract and evaluate do their work")] = Compute()
 
     @model_validator(mode="after")
     def _fits_the_problem(self) -> Self:

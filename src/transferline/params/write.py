@@ -1,0 +1,89 @@
+"""The text of a complete `params.yaml`: every key with its value, and its explanation as a comment."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from transferline.params.section import Section
+from transferline.params.tree import Params
+
+WIDTH = 120  # of a line
+COLUMN = 40  # where a comment begins, if what is before it is shorter
+HEAD = """\
+# Every choice of the job, as `transferline use RECIPE` writes it; change what you like.
+# `transferline params KEY` tells what is allowed, and the default.
+"""
+PLAIN = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_./-]*"
+)  # others are quoted: DVC breaks some plain ones when it rewrites them
+
+
+def complete_text(params: Params) -> str:
+    """The file, in block style, with a blank line before each section."""
+    lines = [HEAD.rstrip()]
+    for key, value, explanation in keys_of(params):
+        lines += ["", *entry_lines(key, value, explanation)]
+    return "\n".join(lines) + "\n"
+
+
+def keys_of(section: Section) -> Iterator[tuple[str, Any, str]]:
+    """The keys of a section as the file names them, with their values in force and their explanations."""
+    for name, field in type(section).model_fields.items():
+        yield field.alias or name, getattr(section, name), field.description or ""
+
+
+def entry_lines(key: str, value: Any, explanation: str = "", indent: int = 0) -> list[str]:
+    """A key in block style: its explanation, its value, and what is in that."""
+    start = f"{' ' * indent}{key}:"
+    one_line = f"{start} {flow(value)}"
+    if isinstance(value, Section):
+        entries = [entry_lines(*entry, indent + 2) for entry in keys_of(value)]
+    elif isinstance(value, dict) and value:
+        entries = [
+            [*_blank_before(item), *entry_lines(flow(name), item, "", indent + 2)] for name, item in value.items()
+        ]
+    elif isinstance(value, tuple) and value and (isinstance(value[0], Section) or len(one_line) > WIDTH):
+        entries = [[f"{' ' * indent}  - {flow(item)}"] for item in value]
+    else:
+        return _commented(one_line, explanation)
+    return [*_commented(start, explanation), *(line for entry in entries for line in entry)]
+
+
+def flow(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, Section):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item, _ in keys_of(value)) + "}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(flow, value))}]"
+    return _scalar(value)
+
+
+@lru_cache(maxsize=None, typed=True)  # 1, 1.0 and true are not the same
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    stream = StringIO()
+    YAML(typ="safe", pure=True).dump(value, stream)
+    return stream.getvalue().removesuffix("...\n").strip()
+
+
+def _blank_before(item: Any) -> list[str]:
+    return [""] if isinstance(item, Section) else []
+
+
+def _commented(line: str, explanation: str) -> list[str]:
+    """A line with its explanation behind it, or above it where the two are too long."""
+    if not explanation:
+        return [line]
+    for before in (line.ljust(COLUMN - 2), line):
+        if len(whole := f"{before}  # {explanation}") <= WIDTH:
+            return [whole]
+    indent = len(line) - len(line.lstrip())
+    return [f"{' ' * indent}# {explanation}", line]
