@@ -1,12 +1,14 @@
 """Corruptions of images, one by one."""
 
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from transferline.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from transferline.params import Corruption
 
 
 def photographs(channels: int, side: int = 48, count: int = 4) -> np.ndarray:
@@ -14,6 +16,11 @@ def photographs(channels: int, side: int = 48, count: int = 4) -> np.ndarray:
     noise = np.random.default_rng(0).normal(size=(count, side, side, channels))
     spots = sum(width * gaussian_filter(noise, (0, width, width, 0), mode="wrap") for width in (1, 2, 4, 8))
     return np.clip(120 + 15 * spots, 0, 255).astype(np.uint8)
+
+
+def test_params_may_name_every_corruption_and_no_other() -> None:
+    assert tuple(CORRUPTIONS) == get_args(Corruption)
+    assert {len(levels) for _, levels in CORRUPTIONS.values()} == {len(SEVERITIES)}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
