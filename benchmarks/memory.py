@@ -59,7 +59,7 @@ def _smooth(random: np.random.Generator, cells: int) -> npt.NDArray[np.float32]:
 def write_params(folder: Path) -> None:
     """The default recipe with the candidates of this benchmark."""
     yaml = YAML(typ="safe")  # writes what the same reads; the pure one leaves the quotes off a URL in braces
-    params: dict[str, Any] = yaml.load(PROJECT / "recipes" / "digits.yaml")
+    params: dict[str, Any] = yaml.load(PROJECT / "params.yaml")
     image = {"size": 32, "color": "rgb", "resize": "stretch"}
     backbone = {"name": "mobilenet_v2", "alpha": 0.35, "weights": "none", "pooling": "avg", "unfreeze": {"last": 12}}
     frozen = {

@@ -63,7 +63,7 @@ class Answer:
 def make_project(root: Path) -> None:
     """A project without data or models: its registry is all that serving needs."""
     shutil.copy(PROJECT / "dvc.yaml", root / "dvc.yaml")
-    shutil.copy(PROJECT / "recipes" / "digits.yaml", root / "params.yaml")
+    shutil.copy(PROJECT / "params.yaml", root)
 
 
 def register(root: Path, model: keras.Model, card: ModelCard, alias: str = CHAMPION) -> str:

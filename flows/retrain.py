@@ -47,7 +47,7 @@ def retrain(
 
     Args:
         reason: why it runs, for people; the run's name.
-        recipe: a complete params file that becomes `params.yaml` first, as `transferline use` does it.
+        recipe: a recipe, from which `params.yaml` is written first, as `transferline use` does it.
         data_revision: a Git revision, whose `.dvc` file says which raw data to train on; as a rule the workspace's.
         update: bring the present state of an import's source first (`dvc update`).
         force_from: a stage that runs even if nothing changed, with all that depends on it.

@@ -140,7 +140,6 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "params.yaml", ".gitignore", ".gitattributes", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
-    shutil.copy(ROOT / "recipes" / "digits.yaml", root / "params.yaml")
     edit_yaml(root / "params.yaml", make_tiny)
     (root / "mlruns").mkdir()
     shutil.copy(ROOT / "mlruns" / ".gitignore", root / "mlruns" / ".gitignore")

@@ -77,7 +77,7 @@ def make_line(root: Path) -> Path:
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("prefect.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(PROJECT / name, root / name)
-    params = (PROJECT / "recipes/digits.yaml").read_text().replace("dataset: digits", "dataset: images")
+    params = (PROJECT / "params.yaml").read_text().replace("dataset: digits", "dataset: images")
     files = {"step.py": STEP, "dvc.yaml": PIPELINE, "params.yaml": params, "data/raw/images/a.txt": "a"}
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

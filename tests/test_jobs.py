@@ -155,7 +155,7 @@ print(experiment_id(connect(record, Path.cwd()), record, Path.cwd()))
 
 
 def test_stages_that_are_the_first_to_use_mlflow(tmp_path: Path) -> None:
-    shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     (tmp_path / "ready").mkdir()
     words = [[sys.executable, "-c", CONNECT, f"ready/{number}"] for number in range(3)]
     processes = [subprocess.Popen(word, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for word in words]

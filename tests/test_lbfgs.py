@@ -198,7 +198,7 @@ MISTAKES = {
 def test_a_mistake_names_the_key_and_what_is_allowed(mistake: str, tmp_path: Path):
     keys, layers, message = MISTAKES[mistake]
     training = {**json.loads(json.dumps(lbfgs(1.0))), **YAML(typ="safe").load(keys)}
-    shutil.copy(ROOT / "recipes" / "digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     change = {"train_head": training, "layers": layers}
     edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"].update(change))
     with pytest.raises(TransferlineError, match=message):
@@ -206,7 +206,7 @@ def test_a_mistake_names_the_key_and_what_is_allowed(mistake: str, tmp_path: Pat
 
 
 def test_fine_tuning_has_no_lbfgs(tmp_path):
-    shutil.copy(ROOT / "recipes" / "digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     optimizer = {"optimizer": {"name": "lbfgs", "l2": [1.0]}}
     edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"]["fine_tune"].update(optimizer))
     with pytest.raises(TransferlineError, match=r"fine_tune\.optimizer: .*'adam', 'rmsprop', 'sgd'"):

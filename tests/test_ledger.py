@@ -165,7 +165,7 @@ def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
 
 
 def test_a_reader_that_ends_early_causes_no_traceback(tmp_path):
-    (tmp_path / "params.yaml").write_bytes((ROOT / "recipes/digits.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     done = run("sh", "-c", "(sleep 2; transferline history) | true", cwd=tmp_path)
     assert done.returncode == 0 and done.stderr == ""

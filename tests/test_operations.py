@@ -74,7 +74,7 @@ def waste(project: Path, tmp_path: Path) -> Path:
     """A project without a dataset, with a small recipe at recipes/waste.yaml, beside folders of photographs."""
     (project / "data/raw/colors.dvc").unlink()
     shutil.rmtree(project / "data/raw/colors")
-    shutil.copy(ROOT / "recipes/digits.yaml", project / "recipes/waste.yaml")
+    shutil.copy(ROOT / "params.yaml", project / "recipes/waste.yaml")
     edit_yaml(project / "recipes/waste.yaml", small_recipe)
     commit(project)
     for name in ("glass", "metal", "paper"):

@@ -3,21 +3,71 @@
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
-from transferline.params import load_params
+from transferline.params import Section, load_params
 
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 DIGITS = (ROOT / "recipes" / "digits.yaml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
-def test_every_recipe_is_valid(recipe: Path):
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_a_recipe_is_valid_and_short(recipe: Path):
     assert load_params(recipe).candidates
+    assert recipe.read_text(encoding="utf-8").count("\n") <= (24 if recipe.stem == "digits" else 60)
 
 
-def test_the_default_params_are_the_digits_recipe():
-    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == DIGITS
+def sections(of: type[Section] = Section) -> list[type[Section]]:
+    found = [section for direct in of.__subclasses__() for section in (direct, *sections(direct))]
+    return [section for section in found if section.__module__.startswith("transferline.params.")]
+
+
+# what nobody can guess: the job itself, and what tells a section from its alternatives
+WITHOUT_DEFAULT = {
+    *("Params.data", "Data.dataset", "Data.problem", "Masks.classes", "Csv.file", "Csv.path_column"),
+    *("Params.candidates", "Pretrained.image", "EndToEnd.image", "DeepLab.image", "Image.size"),
+    *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
+    *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),
+    "LinearTraining.optimizer",
+}
+BY_JOB = {
+    *("Params.thresholds", "Params.select", "Select.metric"),
+    *("Params.promote", "Promote.model_name", "Params.record", "Record.experiment"),
+}
+
+
+def test_every_key_has_a_short_explanation_and_a_default_where_one_is_sensible():
+    required = set()
+    for section in sections():
+        for name, field in section.model_fields.items():
+            assert field.description and "\n" not in field.description, f"{section.__name__}.{name}"
+            assert len(field.description) <= 108, f"{section.__name__}.{name}"
+            if field.is_required():
+                required.add(f"{section.__name__}.{name}")
+    assert {key for key in required if not key.endswith((".kind", ".name"))} == WITHOUT_DEFAULT | BY_JOB
+
+
+def test_some_defaults_follow_from_the_job(tmp_path: Path):
+    path = tmp_path / "recipe.yaml"
+    found = {}
+    for name in ("waste", "digits", "voc2009", "camvid"):
+        tree = YAML(typ="safe").load(ROOT / "recipes" / f"{name}.yaml")
+        for section in ("select", "thresholds", "promote", "record"):
+            tree.pop(section, None)
+        YAML().dump(tree, path)
+        params = load_params(path)
+        found[params.data.problem] = (params.select.metric, params.thresholds and params.thresholds.kind)
+        assert params.promote.model_name == params.record.experiment == params.data.dataset
+        monitors = [training.monitor for each in params.candidates.values() if (training := each.train)]
+        assert set(monitors) <= {"val_loss"}
+    assert found == {
+        "binary": ("accuracy", None),
+        "multiclass": ("accuracy", None),
+        "multilabel": ("mean_average_precision", "per_class"),
+        "segmentation": ("mean_iou", None),
+    }
 
 
 MISTAKES = {
@@ -26,28 +76,28 @@ MISTAKES = {
         "epoch: 20",
         r"candidates\.lite0_hidden\.train_head\.epoch: unknown key; did you mean epochs\?",
     ),
-    "missing key": ("seed: 7\n\ndata", "data", r"  seed: missing"),
+    "missing key": ("dataset: digits, ", "", r"  data\.dataset: missing; `transferline params data\.dataset` explains"),
+    "missing candidates": ("candidates:", "others:", r"  candidates: missing"),
     "wrong type": ("views: 2", "views: two", r'augment\.views: .*valid integer \(got "two"\)'),
-    "a float for an integer": ("batch_size: 32", "batch_size: 3.5", r"batch_size: .*integer"),
+    "a float for an integer": ("epochs: 20", "batch_size: 3.5", r"batch_size: .*integer"),
     "out of range": ("rate: 0.2", "rate: 1.5", r"lite0_hidden\.layers\.0\.rate: .*less than 1 \(got 1\.5\)"),
     "candidate": ("kind: pretrained", "kind: pretrain", r"candidates\.lite0_plain: .*'pretrained', 'end_to_end'"),
     "layer": ("kind: dropout", "kind: droput", r"layers\.0: .*'conv', 'dense', 'max_pool'"),
     "layer's key": ("rate: 0.2", "rates: 0.2", r"layers\.0\.rates: unknown key; did you mean rate\?"),
     "import path": (
-        "layers: []",
-        "layers: mine:net",
+        "layers: [",
+        "layers: mine:net\n    old: [",
         r'layers: .*networks.*\(got "mine:net"\)',
     ),
     "nothing trained": ("train_head:", "train_head: null\n    old:", r"old: unknown key"),
     "two hands on the rate": (
-        "early_stopping: {patience: 4}\n      reduce_on_plateau: null",
-        "early_stopping: null\n      schedule: {kind: cosine}\n"
-        "      reduce_on_plateau: {factor: 0.5, patience: 2, min_learning_rate: 0}",
+        "epochs: 20",
+        "schedule: {kind: cosine}, reduce_on_plateau: {}",
         r"train_head: reduce_on_plateau needs schedule",
     ),
     "warm-up": (
         "epochs: 20",
-        "epochs: 3\n      schedule: {kind: cosine, warmup_epochs: 3}",
+        "epochs: 3, schedule: {kind: cosine, warmup_epochs: 3}",
         r"must be below epochs, 3",
     ),
     "problem and layout": (
@@ -55,63 +105,67 @@ MISTAKES = {
         "problem: multilabel",
         r"data: problem is multilabel, but layout gives one",
     ),
-    "thresholds": ("thresholds: null", "thresholds: {kind: per_class}", r"set thresholds to null"),
-    "threshold's value": ("thresholds: null", "thresholds: {kind: fixed}", r"thresholds: value goes with kind: fixed"),
+    "thresholds": ("promote:", "thresholds: {}\npromote:", r"set thresholds to null"),
+    "threshold's value": (
+        "promote:",
+        "thresholds: {kind: fixed}\npromote:",
+        r"thresholds: value goes with kind: fixed",
+    ),
     "corruption": (
-        "gallery: 24}",
-        "gallery: 24, robustness: {images: 9, corruptions: [fog]}}",
+        "promote:",
+        "evaluate: {robustness: {images: 9, corruptions: [fog]}}\npromote:",
         r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"fog\"\)",
     ),
     "attacks": (
-        "gallery: 24}",
-        "gallery: 24, robustness: {images: 9, adversarial: {attacks: [pgd, pgd], epsilons: [256]}}}",
+        "promote:",
+        "evaluate: {robustness: {adversarial: {attacks: [pgd, pgd], epsilons: [256]}}}\npromote:",
         r"(?s)attacks: names something twice.*epsilons\.0: .*less than or equal to 255",
     ),
     "nothing robust": (
-        "gallery: 24}",
-        "gallery: 24, robustness: {images: 9, corruptions: null}}",
+        "promote:",
+        "evaluate: {robustness: {corruptions: null}}\npromote:",
         r"evaluate\.robustness: neither corruptions nor adversarial",
     ),
-    "metric": ("metric: accuracy", "metric: hamming_loss", r"hamming_loss is none for a multiclass problem"),
+    "metric": (
+        "promote:",
+        "select: {metric: hamming_loss}\npromote:",
+        r"hamming_loss is none for a multiclass problem",
+    ),
     "monitor": (
-        "monitor: val_loss",
-        "monitor: val_mean_average_precision",
+        "train_head: {",
+        "train_head: {monitor: val_mean_average_precision, ",
         r"candidates\.lite0_plain\.train_head\.monitor: .* is none",
     ),
     "what DVC cannot read": (
-        "promote: {model_name: digits",
-        "promote: {model_name: sqlite:///digits",
-        r"cannot be read as YAML: (?s:.*)line 105, column \d+",
+        "promote: {",
+        "promote: {model_name: sqlite:///digits, ",
+        r"cannot be read as YAML: (?s:.*)line 22, column \d+",
     ),
-    "reversed range": ("rotation: [-10, 10]", "rotation: [10, -10]", r"augment\.rotation: the first number"),
+    "reversed range": ("shear: [-5, 5]", "shear: [5, -5]", r"augment\.shear: the first number"),
     "backbone": ("efficientnet_lite0", "efficientnet_light0", r"did you mean efficientnet_lite0\? allowed are .*vgg16"),
     "optimizer": ("name: adam,", "name: adagrad,", r"optimizer: .*'adam', 'rmsprop', 'sgd'"),
-    "optimizer's key": ("learning_rate: 1e-3}", "lr: 1e-3}", r"optimizer\.lr: unknown key"),
+    "optimizer's key": ("learning_rate: 3e-5}", "lr: 1e-3}", r"optimizer\.lr: unknown key"),
     "layout": (
-        "kind: class_folders",
-        "kind: folders",
+        "problem: multiclass",
+        "problem: multiclass, layout: {kind: folders}",
         r"layout: .*'class_folders', 'split_class_folders', 'csv'",
     ),
     "image size": ("name: efficientnet_lite0", "name: inception_v3", r"image\.size is 64, but inception_v3 .* 75 px"),
-    "alpha": ("weights: imagenet", "alpha: 0.5, weights: imagenet", r"alpha is for mobilenet"),
-    "weights": ("weights: imagenet", "weights: imagenett", r"weights: .*'imagenet' or 'none'"),
-    "hash": ("weights: imagenet", "weights: {path: w.h5, sha256: abc}", r"weights\.sha256: .*pattern"),
+    "alpha": ("backbone: {", "backbone: {alpha: 0.5, ", r"alpha is for mobilenet"),
+    "weights": ("backbone: {", "backbone: {weights: imagenett, ", r"weights: .*'imagenet' or 'none'"),
+    "hash": ("backbone: {", "backbone: {weights: {path: w.h5, sha256: abc}, ", r"weights\.sha256: .*pattern"),
     "unfreeze without fine_tune": ("unfreeze: {from_layer: block7a_expand_conv}", "unfreeze: null", "go together"),
-    "severity": ("blank: warn", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
-    "group pattern": ("group: null", 'group: "^[a-z]+"', r"group: .*needs a group in parentheses"),
-    "splits": ("validation: 0.15, test: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),
-    "limit": (
-        "max_class_drop: 0.1",
-        "max_class_drop: 0.1, max_size_mb: {}",
-        r"max_size_mb: give either absolute or rel",
-    ),
+    "severity": ("few_images: fail", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
+    "group pattern": ("split: {", 'split: {group: "^[a-z]+", ', r"group: .*needs a group in parentheses"),
+    "splits": ("validation: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),
+    "limit": ("promote: {", "promote: {max_size_mb: {}, ", r"max_size_mb: give either absolute or rel"),
     "mcnemar": (
-        "select: {metric: accuracy}\npromote: {",
+        "promote: {",
         "select: {metric: log_loss}\npromote: {test: {kind: mcnemar}, ",
         r"promote\.test\.kind: mcnemar compares right and wrong answers, which log_loss",
     ),
-    "tracking": ("sqlite:///mlruns/mlflow.db", "./mlruns", r"record\.tracking_uri: .*pattern"),
-    "class weights": ("class_weights: none", "class_weights: equal", r"class_weights: .*'none' or 'balanced'"),
+    "tracking": ("promote:", "record: {tracking_uri: ./mlruns}\npromote:", r"record\.tracking_uri: .*pattern"),
+    "class weights": ("epochs: 20", "class_weights: equal", r"class_weights: .*'none' or 'balanced'"),
 }
 
 
@@ -127,13 +181,13 @@ def test_a_mistake_names_the_key_and_what_is_allowed(mistake: str, tmp_path: Pat
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path):
     path = tmp_path / "params.yaml"
-    path.write_text(
-        DIGITS.replace("views: 2", "views: -1").replace("seed: 7\n\ndata", "sead: 7\n\ndata"), encoding="utf-8"
-    )
+    wrong = DIGITS.replace("views: 2", "views: -1").replace("problem: multiclass, ", "")
+    path.write_text(f"sead: 7\n{wrong}", encoding="utf-8")
     with pytest.raises(TransferlineError) as caught:
         load_params(path)
     text = str(caught.value)
-    assert "3 fault(s)" in text and "augment.views" in text and "did you mean seed?" in text and "seed: missing" in text
+    assert "3 fault(s)" in text and "augment.views" in text and "did you mean seed?" in text
+    assert "data.problem: missing" in text
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", ""])
@@ -145,5 +199,5 @@ def test_what_is_no_mapping_is_an_error(text: str, tmp_path: Path):
 
 
 def test_a_missing_file_says_where_to_start_from(tmp_path: Path):
-    with pytest.raises(TransferlineError, match="no such file; recipes/ holds"):
+    with pytest.raises(TransferlineError, match="no such file; `transferline use RECIPE`"):
         load_params(tmp_path / "params.yaml")

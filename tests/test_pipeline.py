@@ -1,4 +1,4 @@
-"""`dvc.yaml` against the code: `params` are sections of every recipe, paths are those that the command line reads."""
+"""`dvc.yaml` against the code: `params` are sections that `use` writes, paths are those that the command line reads."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from ruamel.yaml import YAML
 from transferline import paths
 from transferline.cli.pipeline import STAGES as COMMANDS
 from transferline.code_versions import code_versions
+from transferline.params import load_params
+from transferline.params.write import complete_text
 
 PROJECT = Path(__file__).parents[1]
 PIPELINE = YAML(typ="safe", pure=True).load(PROJECT / "dvc.yaml")
@@ -28,8 +30,8 @@ def test_a_stage_depends_on_its_own_code_and_names_no_source_file(stage: str) ->
 
 @pytest.mark.parametrize("recipe", sorted((PROJECT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "code"])
-def test_params_are_sections_of_every_recipe(stage: str, recipe: Path) -> None:
-    tree = YAML(typ="safe", pure=True).load(recipe)
+def test_params_are_sections_that_use_writes_of_every_recipe(stage: str, recipe: Path) -> None:
+    tree = YAML(typ="safe", pure=True).load(complete_text(load_params(recipe)))
     for key in (key for key in STAGES[stage]["params"] if isinstance(key, str)):
         for candidate in tree["candidates"]:
             section = tree

@@ -12,6 +12,8 @@ from transferline.datasets.public_datasets import CATALOGUE, list_source
 from transferline.datasets.sources import load_sources
 from transferline.errors import TransferlineError
 from transferline.params import load_params
+from transferline.params.missing import missing_keys
+from transferline.params.write import complete_text
 from transferline.recipes import remove_other_candidates, use
 from transferline.stages import fetch
 
@@ -62,12 +64,15 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(pr
 def test_the_params_of_every_recipe_can_be_set_by_dvc_exp_run(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     for recipe in sorted((ROOT / "recipes").glob("*.yaml")):
-        shutil.copy(recipe, root / "params.yaml")
+        (root / "params.yaml").write_text(complete_text(load_params(recipe)), encoding="utf-8")
         commit(root)
         run("dvc", "exp", "run", "--queue", "-S", "seed=8", cwd=root)
         (tmp_path / recipe.name).write_text(command("git", "show", "refs/exps/celery/stash:params.yaml", cwd=root))
         wanted = load_params(recipe).model_copy(update={"seed": 8})
         assert load_params(tmp_path / recipe.name) == wanted, recipe.name
+        rewritten = (tmp_path / recipe.name).read_text(encoding="utf-8")
+        assert missing_keys(rewritten, wanted) == [], "DVC keeps every key"
+        assert "# augmented views per training image" in rewritten, "and the explanations"
 
 
 def test_a_fetch_refuses_to_replace_photographs_of_somebodys_own(tmp_path: Path, monkeypatch) -> None:
@@ -120,7 +125,7 @@ def results(root: Path) -> set[str]:
 
 def test_another_recipe_leaves_nothing_of_the_job_before(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
-    shutil.copy(ROOT / "recipes/digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     files = {"metrics.json": '{"selected": {"candidate": "lite0_plain"}}', "reports/leaderboard.md": "", "data/d": ""}
     files |= {f"{kind}/{name}/f": "" for kind in ("bank", "models", "evaluations") for name in ("lite0_plain", "old")}
     for name, text in files.items():

@@ -1,11 +1,10 @@
-"""Every recipe as it stands, copied to `params.yaml`, on a tiny dataset of its layout: DVC runs it to the leaderboard.
+"""Every recipe as `use` writes it to `params.yaml`, on a tiny dataset of its layout: DVC runs it to the leaderboard.
 
 Changed for the test: a dataset of our own, random weights where some would be downloaded, one epoch, few views, and the
 smallest images that the layers take. `test_describe.py` builds the recipes at their true sizes.
 """
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, make_images, make_multilabel, run
 from tests.tiny_masks import make_segmented
+from transferline.params import load_params
+from transferline.params.write import complete_text
 from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def make_short(params: Any) -> None:
     params["validate"].update(near_duplicate_bits=0, min_images=1)
     params["augment"]["views"] = 1
     params["evaluate"].update(bootstrap=100, gallery=6)
-    if "robustness" in params["evaluate"]:
+    if params["evaluate"]["robustness"]:
         params["evaluate"]["robustness"]["images"] = 2
     for name, candidate in params["candidates"].items():
         candidate["image"]["size"] = min(candidate["image"]["size"], SMALLEST.get(name, 32))
@@ -48,7 +49,7 @@ def make_short(params: Any) -> None:
         for stage in ("train_head", "fine_tune", "train"):
             if "epochs" in (candidate[stage] or {}):
                 candidate[stage].update(epochs=1, batch_size=8)
-                candidate[stage].get("schedule", {}).pop("warmup_epochs", None)
+                candidate[stage]["schedule"].pop("warmup_epochs", None)
         if candidate["kind"] == "deeplab_v3_plus":
             candidate["image"]["size"] = 32
             candidate["train"]["frozen_epochs"] = 1
@@ -57,7 +58,7 @@ def make_short(params: Any) -> None:
 def make_dataset(raw: Path, data: Any) -> None:
     """A few images in the recipe's layout."""
     layout = data["layout"]
-    if "masks" in data:
+    if data["masks"]:
         make_segmented(raw, layout, 24, data["masks"]["void"], len(data["masks"]["classes"]))
     elif layout["kind"] == "csv":
         make_multilabel(raw, "csv", count=24)
@@ -81,7 +82,8 @@ def make_dataset(raw: Path, data: Any) -> None:
 @pytest.mark.usefixtures("warm_parent")
 def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    shutil.copy(ROOT / "recipes" / f"{recipe}.yaml", project / "params.yaml")
+    complete = complete_text(load_params(ROOT / "recipes" / f"{recipe}.yaml"))
+    (project / "params.yaml").write_text(complete, encoding="utf-8")
     edit_yaml(project / "params.yaml", make_short)
     params = YAML(typ="safe", pure=True).load(project / "params.yaml")
     raw = project / "data" / "raw" / "tiny"

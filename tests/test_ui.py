@@ -47,7 +47,7 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
-    shutil.copy(PROJECT / "recipes/digits.yaml", tmp_path / "params.yaml")
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     params = load_params(tmp_path / "params.yaml")
     experiment = experiment_id(connect(params.record, tmp_path), params.record, tmp_path)
     ports = free_ports(2)

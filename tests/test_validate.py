@@ -15,7 +15,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
 from transferline.stages import validate as stage
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "digits.yaml"
+RECIPE = Path(__file__).parents[1] / "params.yaml"
 SPLIT_FOLDERS = {"kind": "split_class_folders", "train": "TRAIN", "validation": None, "test": "TEST"}
 CSV = {"kind": "csv", "file": "labels.csv", "path_column": "file", "label_column": "class", "split_column": None}
 

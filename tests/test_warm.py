@@ -60,7 +60,7 @@ class Place:
     def __init__(self, folder: Path, *owner: str) -> None:
         self.folder = folder
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "recipes" / "digits.yaml", folder / "params.yaml")
+        shutil.copy(ROOT / "params.yaml", folder)
         self.source = folder / "src" / "transferline" / "stages" / "train.py"
         self.source.write_text(STAGE)
         self.environ = os.environ | {"PYTHONPATH": str(folder / "src"), "PS1": "$ "}

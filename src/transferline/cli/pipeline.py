@@ -32,7 +32,7 @@ STAGES = (
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
     run = add_command(commands, "run", _run, "run the retrain flow in this process: what changed, then promotion")
-    run.add_argument("--recipe", type=Path, help="a complete params file that becomes params.yaml first")
+    run.add_argument("--recipe", type=Path, help="a recipe, from which params.yaml is written first")
     run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
     run.add_argument("--update", action="store_true", help="bring the present state of an import's source first")
     run.add_argument("--force-from", metavar="STAGE", help="run this stage and all after it even if nothing changed")
@@ -41,7 +41,7 @@ def add_commands(commands: Commands) -> None:
     schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
     schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
     add_command(commands, "reconcile", _reconcile, "put right what killed runs left: their state, children and locks")
-    use = add_command(commands, "use", _use, "make a recipe the project's params.yaml")
+    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe")
     use.add_argument("recipe", type=Path)
     use.add_argument("--force", action="store_true", help="overwrite changes that are saved nowhere else")
     describe = add_command(commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates")
