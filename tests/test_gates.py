@@ -141,6 +141,16 @@ def test_a_limit_without_a_figure_is_an_error_and_a_relative_one_waits_for_a_cha
     assert calibration.state == "failed"
 
 
+def test_the_share_of_confident_predictions_can_be_limited():
+    model = scored(*answers(9, 9, 9, of=10))  # 30 images with a confidence of 0.8, 0.801, …
+    for confidence, state in [(0.8, "passed"), (0.814, "passed"), (0.816, "failed")]:
+        limit = {"absolute": 0.5, "confidence": confidence}
+        assert gates.confident_share(inputs(model, min_confident_share=limit)).state == state
+    gate = gates.confident_share(inputs(model, min_confident_share={"absolute": 0.5}))
+    assert gate.sentence == "share of confidences from 0.9 on 0, allowed is at least 0.5"
+    assert gates.confident_share(inputs(model)).state == "not applicable"
+
+
 def test_classes_of_the_champion_that_are_missing_are_named():
     labels, predicted = answers(1, 1, 1, of=1)
     old, new = scored(labels, predicted, (*CLASSES, "yak")), scored(labels, predicted)

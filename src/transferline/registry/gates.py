@@ -117,6 +117,19 @@ def adversarial_accuracy(inputs: GateInputs) -> Gate:
 
 
 @_gate
+def confident_share(inputs: GateInputs) -> Gate:
+    """The share of test images that it predicts with some confidence, which a segmentation model does not have."""
+    limit = inputs.promote.min_confident_share
+    name = f"share of confidences from {limit.confidence:g} on" if limit else "share of high confidences"
+
+    def share(scored: Scored) -> float | None:
+        confidence = scored.predictions.get("confidence")
+        return float((confidence >= limit.confidence).mean()) if limit and confidence is not None else None
+
+    return _limited(inputs, "min_confident_share", name, share)
+
+
+@_gate
 def same_predictions(inputs: GateInputs) -> Gate:
     """Loaded again, the model must predict as the trained one did."""
     try:
