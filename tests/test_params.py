@@ -113,7 +113,7 @@ MISTAKES = {
     ),
     "corruption": (
         "promote:",
-        "evaluate: {robustness: {images: 9, corruptions: [fog]}}\npromote:",
+        "evaluate: {robustness: {images: 9, corruptions: [dust]}}\npromote:",
         r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"fog\"\)",
     ),
     "attacks": (

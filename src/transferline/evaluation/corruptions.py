@@ -18,7 +18,7 @@ from transferline.arrays import Floats, Pixels
 from transferline.params import Corruption
 
 SEVERITIES = (1, 2, 3, 4, 5)
-GREY = 127
+GREY, LIGHT_GREY = 127, 230
 
 Random = np.random.Generator
 Change = Callable[[Pixels, float, Random], Pixels]
@@ -157,3 +157,12 @@ def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
     covered = image.copy()
     covered[row : row + side, column : column + side] = GREY
     return covered
+
+
+@_corruption(0.2, 0.35, 0.5, 0.65, 0.8)
+def fog(image: Pixels, density: float, random: Random) -> Pixels:
+    """Lays a light grey over the image that is uneven: from half of `density` to all of it."""
+    patches = Image.fromarray(random.random((4, 4)).astype(np.float32))
+    uneven = np.asarray(patches.resize(image.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
+    haze = density * (0.5 + 0.5 * uneven)
+    return _to_pixels(image * (1 - haze) + LIGHT_GREY * haze)
