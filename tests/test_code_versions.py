@@ -48,7 +48,7 @@ EDITS = {
     "datasets/images.py:read_image": FROM_IMAGES,
     "datasets/splits.py:group_images": {"validate"},
     "datasets/checks/duplicates.py:exact_duplicates": {"validate"},
-    "datasets/layouts/voc.py:read_voc_layout": {"validate"},
+    "datasets/layouts/voc.py:read_voc": {"validate"},
     "datasets/views.py:draw_views": {"augment", "extract", *TRAININGS},
     "models/efficientnet_lite0.py:EfficientNetLite0": {"extract", *TRAININGS},
     "models/deeplab.py:build_decoder": {"train"},

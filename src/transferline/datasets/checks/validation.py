@@ -24,7 +24,8 @@ from transferline.datasets.checks.judge import Judge
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
 from transferline.datasets.checks.rules import NO_TEST_SET
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.layouts.listing import HIDDEN, Listing
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
