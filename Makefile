@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 # Our own bytecode, as of the packages below: an edited file is compiled by each process until the next time.
 setup: .venv/installed .venv/database
-	@$(BIN)/python -m compileall -q src flows tasks networks
+	@$(BIN)/python -m compileall -q src flows tasks networks own_augmentations
 
 run: setup
 	$(BIN)/transferline run

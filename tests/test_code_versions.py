@@ -125,6 +125,13 @@ def test_a_network_of_the_users_own_counts_where_models_are_built(project: Path)
     assert {stage for stage in after if after[stage] != before[stage]} == {"extract", *TRAININGS}
 
 
+def test_an_augmentation_of_the_users_own_counts_where_views_are_drawn(project: Path) -> None:
+    before = code_versions.code_versions(project)
+    (project / "own_augmentations" / "mine.py").write_text("import numpy\n")
+    after = code_versions.code_versions(project)
+    assert {stage for stage in after if after[stage] != before[stage]} == {"augment", "extract", *TRAININGS}
+
+
 def test_the_hash_is_the_same_on_every_python_that_we_support(tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
     file.write_text(SAMPLE)

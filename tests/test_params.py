@@ -30,7 +30,7 @@ WITHOUT_DEFAULT = {
     *("Params.candidates", "Pretrained.image", "EndToEnd.image", "DeepLab.image", "Image.size"),
     *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
     *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),
-    "LinearTraining.optimizer",
+    *("LinearTraining.optimizer", "OwnAugmentation.function", "OwnAugmentation.range"),
 }
 BY_JOB = {
     *("Params.thresholds", "Params.select", "Select.metric"),

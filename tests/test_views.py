@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from transferline.datasets.augmentations import NEUTRAL
 from transferline.datasets.contact_sheet import MARGIN, SIDE
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.datasets.transforms import apply_views
-from transferline.datasets.views import FLIPS, NEUTRAL, draw_views
+from transferline.datasets.views import FLIPS, draw_views
 from transferline.datasets.views_picture import preview_views
 from transferline.params import Augment, load_params
 from transferline.stages import augment

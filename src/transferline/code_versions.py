@@ -17,7 +17,11 @@ from transferline.atomic_files import write_text
 from transferline.paths import CODE
 
 PACKAGE = Path(__file__).parent
-NETWORKS = "transferline.models.networks"  # the module that imports what the user keeps in networks/
+# folders of the user's own code, by the modules that run it
+OWN_CODE = {
+    "transferline.models.networks": "networks",
+    "transferline.datasets.own_augmentations": "own_augmentations",
+}
 
 # Modules that a stage may import without following from them.
 NOT_FOLLOWED = {
@@ -94,10 +98,11 @@ def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path |
     Args:
         module: its name.
         left_out: see `followed`.
-        project: where the user's `networks` are, which count where models are built; None leaves them out.
+        project: where the folders of `OWN_CODE` are, each of which counts where its module does; None leaves them out.
     """
     modules = followed(module, left_out)
-    own = sorted((project / "networks").glob("*.py")) if project and NETWORKS in modules else []
+    folders = [folder for runner, folder in OWN_CODE.items() if runner in modules]
+    own = [file for folder in folders for file in sorted((project / folder).glob("*.py"))] if project else []
     imported = {name.partition(".")[0] for file in modules.values() for name in imported_names(file)}
     versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
     return {"source": source_sha256([*modules.values(), *own]), **versions}

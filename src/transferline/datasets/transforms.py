@@ -1,4 +1,4 @@
-"""Applies views to images: one projective transform, then colour. Needs no TensorFlow."""
+"""Applies views to images: one affine transform, then colours. Needs no TensorFlow."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array, Flags, Float32s, Floats, Mask, Positions
+from transferline.datasets.augmentations import COLOURS, GEOMETRY, NEUTRAL, Colour, Matrix
 from transferline.datasets.masks import VOID
-from transferline.datasets.views import FLIPS, NEUTRAL
+from transferline.datasets.own_augmentations import own_colours
+from transferline.datasets.views import FLIPS
+from transferline.own_code import is_own
 
 BORDERS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE, "constant": cv2.BORDER_CONSTANT}
 
@@ -18,11 +21,9 @@ BORDERS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE, "cons
 def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     """Draws one view of each image.
 
-    About the centre of the image, in this order: flips; rotation, counter-clockwise where positive (90 is
-    `np.rot90`); zoom, closer above 1; shear, whose positive angles lean uprights to the right; shift, to the right
-    and down where positive. Sampled bilinearly; beyond the border `reflect` mirrors including the edge pixel
-    (NumPy's `symmetric`), `nearest` repeats the edge, `constant` is black. Then contrast scales the distance from
-    the mean of the drawn image, brightness adds, and the result is clipped to 0..255.
+    The flips, then what `augmentations.py` holds, in its order, then the user's own; at the end the result is clipped
+    to 0..255. Sampled bilinearly; beyond the border `reflect` mirrors including the edge pixel (NumPy's `symmetric`),
+    `nearest` repeats the edge, `constant` is black.
 
     The identity gives the very values of `images`; flips, quarter turns of square images and shifts by whole pixels
     move them exactly. A view does not depend on the others in its batch, bit for bit.
@@ -38,10 +39,10 @@ def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
         return images.astype(np.float32)
     (fill,) = rows["fill"].unique()
     sources = source_matrices(rows, images.shape[1], images.shape[2])
-    gain, offset = (rows[key].to_numpy(np.float32) for key in ("contrast", "brightness"))
+    colours = COLOURS | own_colours(rows)
+    values = rows[list(colours)].to_numpy(np.float64)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV and NumPy let several threads run
-        drawn = pool.map(partial(_draw, fill=fill), images, sources, gain, 255 * offset)
-        return np.stack(list(drawn))
+        return np.stack(list(pool.map(partial(_draw, colours, fill), images, sources, values)))
 
 
 def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
@@ -77,7 +78,8 @@ def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
 
 def _are_untouched(rows: pd.DataFrame) -> bool:
     is_neutral = rows[list(NEUTRAL)].to_numpy() == list(NEUTRAL.values())  # pandas takes twice as long
-    return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any())
+    own = [name for name in rows if is_own(str(name))]
+    return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any() and rows[own].isna().to_numpy().all())
 
 
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
@@ -85,31 +87,29 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
 
     It is rounded to 1e-9 before it becomes float32, so that a quarter turn and a shift by whole pixels hit pixels.
     """
-    size = np.array([width, height])
-    angle, shear = (np.deg2rad(rows[key].to_numpy(np.float64)) for key in ("rotation", "shear"))
-    zoom, zero, one = rows["zoom"].to_numpy(np.float64), np.zeros(len(rows)), np.ones(len(rows))
-    flip_x, flip_y = (np.where(rows[key], -1.0, 1.0) for key in FLIPS)
-    flip = _stack([[flip_x, zero], [zero, flip_y]])
-    turn = _stack([[zoom * np.cos(angle), zoom * np.sin(angle)], [-zoom * np.sin(angle), zoom * np.cos(angle)]])
-    lean = _stack([[one, -np.tan(shear)], [zero, one]])
-    backward = np.linalg.inv(lean @ turn @ flip)
-    centre = (size - 1) / 2
-    moved_centre = centre + rows[["shift_x", "shift_y"]].to_numpy(np.float64) * size
-    offset = centre[:, None] - backward @ moved_centre[:, :, None]
-    return np.concatenate([backward, offset], axis=2).round(9).astype(np.float32)
+    flip_x, flip_y = (np.where(rows[name], -1.0, 1.0) for name in FLIPS)
+    forward = _stack(((flip_x, 0.0, 0.0), (0.0, flip_y, 0.0)), len(rows))
+    for name, geometry in GEOMETRY.items():
+        forward = _stack(geometry(rows[name].to_numpy(np.float64), (width, height)), len(rows)) @ forward
+    backward = np.linalg.inv(forward)[:, :2]
+    centre = np.array([width - 1, height - 1]) / 2
+    backward[:, :, 2] += centre - backward[:, :, :2] @ centre
+    return backward.round(9).astype(np.float32)
 
 
-def _stack(matrix: list[list[Floats]]) -> Floats:
-    return np.moveaxis(np.array(matrix), 2, 0)
+def _stack(matrix: Matrix, count: int) -> Floats:
+    """(n, 3, 3)."""
+    cells = [np.broadcast_to(cell, count) for row in (*matrix, (0.0, 0.0, 1.0)) for cell in row]
+    return np.stack(cells, axis=1).reshape(count, 3, 3)
 
 
-def _draw(image: Array, source: Floats, gain: np.float32, offset: np.float32, fill: str) -> Float32s:
-    """One view, (height, width, channels)."""
+def _draw(colours: dict[str, Colour], fill: str, image: Array, source: Floats, values: Floats) -> Float32s:
+    """One view, (height, width, channels), with a value for each of the colours."""
     (height, width, _), sampling = image.shape, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = image.astype(np.float32)
     warped = cv2.warpAffine(pixels, source, (width, height), flags=sampling, borderMode=BORDERS[fill])
     drawn = np.asarray(warped, np.float32).reshape(image.shape)  # OpenCV leaves out the axis of a single channel
-    mean = drawn.mean(dtype=np.float32)
-    drawn *= gain
-    drawn += mean * (1 - gain) + offset
-    return np.clip(drawn, 0, 255, out=drawn)
+    for (name, change), value in zip(colours.items(), values.tolist(), strict=True):
+        if np.isfinite(value) and value != NEUTRAL.get(name):
+            drawn = change(drawn, value)
+    return np.clip(drawn, 0, 255)

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from transferline.errors import TransferlineError
-from transferline.models.networks import is_own, own_backbone
+from transferline.models.networks import own_backbone
 from transferline.models.weights import check_sha256, load_weights_file
+from transferline.own_code import is_own
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
 

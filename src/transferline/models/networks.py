@@ -1,20 +1,13 @@
 """Backbones and networks of the user's own, from `networks/`; the contract is the docstring of that package."""
 
-import importlib.util
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferline.errors import TransferlineError
+from transferline.own_code import file_of, own_function
 
 if TYPE_CHECKING:
     import keras
-
-
-def is_own(name: str) -> bool:
-    """Whether a name in the params is an import path, such as `networks.example:tiny_backbone`."""
-    return ":" in name
 
 
 def own_backbone(name: str, shape: tuple[int, ...]) -> "keras.Model":
@@ -23,41 +16,12 @@ def own_backbone(name: str, shape: tuple[int, ...]) -> "keras.Model":
     Raises:
         TransferlineError: there is no such function, it fails, or what it returns is against the contract.
     """
-    return _checked(name, _call(name, shape), shape, (None, None, None))
+    return _checked(name, own_function(name)(shape), shape, (None, None, None))
 
 
 def own_network(name: str, shape: tuple[int, ...], outputs: int) -> "keras.Model":
     """Builds a network of the user's, from `shape` to `outputs` logits; raises as `own_backbone` does."""
-    return _checked(name, _call(name, shape, outputs), shape, (outputs,))
-
-
-def file_of(name: str) -> Path:
-    """The file that an import path names, relative to the project."""
-    return Path(name.partition(":")[0].replace(".", "/") + ".py")
-
-
-def _call(name: str, *arguments: Any) -> Any:
-    """Runs the file anew, from the working directory, and calls the function."""
-    file, function = file_of(name), name.partition(":")[2]
-    if not file.is_file():
-        raise TransferlineError(f"{name}: there is no file {file} in {Path.cwd()}")
-    spec: Any = importlib.util.spec_from_file_location(name.partition(":")[0], file.absolute())
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        build = vars(module).get(function)
-        if build is not None:
-            return build(*arguments)
-    except Exception as error:  # it is the user's code
-        lines = [
-            str(frame.lineno)
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == str(file.absolute())
-        ]
-        place = f"{file}:{lines[-1]}" if lines else str(file)
-        raise TransferlineError(f"{name} failed at {place}: {type(error).__name__}: {error}") from error
-    named = [key for key, value in vars(module).items() if callable(value) and value.__module__ == module.__name__]
-    raise TransferlineError(f"{name}: {file} has no function {function}; it has {', '.join(named) or 'none'}")
+    return _checked(name, own_function(name)(shape, outputs), shape, (outputs,))
 
 
 def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> "keras.Model":

@@ -1,5 +1,6 @@
 """The section `augment`: how the views of training images are drawn."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -26,6 +27,28 @@ Zooms = Annotated[tuple[Zoom, Zoom], Ordered]
 Shifts = Annotated[tuple[Shift, Shift], Ordered]
 Contrasts = Annotated[tuple[Contrast, Contrast], Ordered]
 Brightnesses = Annotated[tuple[Brightness, Brightness], Ordered]
+
+
+class OwnAugmentation(Section):
+    """An augmentation of your own, in a file of `own_augmentations/`."""
+
+    function: Annotated[
+        str,
+        Field(
+            pattern=r"^own_augmentations(\.\w+)+:\w+$",
+            description="the import path of a function, such as own_augmentations.example:solarize",
+        ),
+    ]
+    range: Annotated[
+        Annotated[tuple[float, float], Ordered],
+        Field(description="the lowest and the highest value that it is given"),
+    ]
+
+
+def _each_once(listed: tuple[OwnAugmentation, ...]) -> tuple[OwnAugmentation, ...]:
+    if twice := [name for name, count in Counter(one.function for one in listed).items() if count > 1]:
+        raise ValueError(f"names a function twice: {', '.join(twice)}")
+    return listed
 
 
 class Augment(Section):
@@ -55,3 +78,7 @@ class Augment(Section):
         Literal["reflect", "nearest", "constant"],
         Field(description="what is seen beyond the border: the mirrored image, its edge, or black"),
     ] = "reflect"
+    own: Annotated[
+        Annotated[tuple[OwnAugmentation, ...], AfterValidator(_each_once)],
+        Field(description="augmentations of your own, see own_augmentations/__init__.py"),
+    ] = ()

@@ -21,7 +21,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.converted import Files, Key, read_converted, write_converted
 from transferline.models.lite import LiteGraph
-from transferline.models.networks import file_of, is_own
+from transferline.own_code import file_of, is_own
 from transferline.params import Image, Pretrained
 from transferline.quiet import quiet_imports
 
