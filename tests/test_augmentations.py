@@ -40,6 +40,14 @@ def test_neutral_values_of_colours_change_nothing(name: str) -> None:
     np.testing.assert_allclose(COLOURS[name](image.copy(), NEUTRAL[name]), image, atol=1e-3)
 
 
+def test_hue_turns_colours_and_keeps_grey_dark_and_light() -> None:
+    image = np.array([[[200, 0, 0], [0, 0, 90], [80, 80, 80], [250, 200, 150]]], np.float32)
+    for degrees, order in [(120, [2, 0, 1]), (-120, [1, 2, 0])]:  # red goes to green, or to blue
+        np.testing.assert_allclose(COLOURS["hue"](image.copy(), degrees), image[..., order], atol=1e-2)
+    grey = image[..., :1]
+    assert np.array_equal(COLOURS["hue"](grey, 90), grey)
+
+
 def test_augmentations_of_ones_own_are_drawn_beside_the_others() -> None:
     before = draw_views(manifest(200), AUGMENT).rows
     after = draw_views(manifest(200), Augment.model_validate(AUGMENT.model_dump() | OWN)).rows

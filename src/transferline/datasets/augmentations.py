@@ -7,6 +7,7 @@ of the same name in `params.Augment`.
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from transferline.arrays import Float32s, Floats
@@ -73,6 +74,16 @@ def shift_x(share: Floats, size: tuple[int, int]) -> Matrix:
 def shift_y(share: Floats, size: tuple[int, int]) -> Matrix:
     """Moves down, by a share of the height."""
     return (1.0, 0.0, 0.0), (0.0, 1.0, share * size[1])
+
+
+@_colour(neutral=0.0)
+def hue(image: Float32s, degrees: float) -> Float32s:
+    """Turns the hue, from red to green where positive; a grey image has none."""
+    if image.shape[2] == 1:
+        return image
+    drawn = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    drawn[..., 0] = (drawn[..., 0] + degrees) % 360
+    return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_HSV2RGB), np.float32)
 
 
 @_colour(neutral=1.0)

@@ -72,6 +72,7 @@ class Augment(Section):
     shift_x: Annotated[Shifts, Field(description="to the right, in fractions of the width")] = (-0.05, 0.05)
     shift_y: Annotated[Shifts, Field(description="down, in fractions of the height")] = (-0.05, 0.05)
     shear: Annotated[Leans, Field(description="degrees by which uprights lean to the right")] = (0.0, 0.0)
+    hue: Annotated[Angles, Field(description="degrees by which colours turn, from red to green")] = (0.0, 0.0)
     contrast: Annotated[Contrasts, Field(description="a factor around the image's mean")] = (0.8, 1.2)
     brightness: Annotated[Brightnesses, Field(description="fractions of 255 that are added")] = (-0.1, 0.1)
     fill: Annotated[
