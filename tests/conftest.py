@@ -105,7 +105,7 @@ def make_tiny(params: Any) -> None:
     for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
         tiny = params["candidates"].pop(candidate)
         tiny["image"]["size"] = 32
-        tiny["backbone"]["unfreeze"] = {"last": 6}
+        tiny["backbone"]["unfreeze"] = {"from_layer": None, "last": 6}
         tiny["extract"]["head_views"] = "flipped"
         tiny["train_head"].update(epochs=3, batch_size=16)
         tiny["fine_tune"].update(epochs=2, batch_size=16)

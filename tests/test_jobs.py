@@ -19,6 +19,8 @@ from tasks.jobs import StagesFailedError, run_steps
 from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
+from transferline.params import load_params
+from transferline.params.load import parse_params
 from transferline.training_lock import clear
 
 pytestmark = pytest.mark.slow
@@ -135,6 +137,17 @@ def test_a_recipe_and_a_revision_are_for_the_run(line: Path, capsys: pytest.Capt
     edit(line / "params.yaml", "min_images: 6", "min_images: 7")
     assert main(recipe="recipes/more.yaml") == 1
     assert "has changes that neither Git nor a recipe holds" in capsys.readouterr().err
+
+
+def test_a_run_adds_the_keys_that_params_yaml_lacks(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = (line / "params.yaml").read_text()
+    edit(line / "params.yaml", "thresholds: null ", "# thresholds: ours to say ")
+    retrain(promote=False)
+    assert "params.yaml lacked thresholds; now written" in capsys.readouterr().out
+    text = (line / "params.yaml").read_text()
+    assert "\n# thresholds: ours to say " in text and "\n\nthresholds: null " in text
+    edit(line / "params.yaml", "# thresholds: ours to say ", "# ")
+    assert load_params(line / "params.yaml") == parse_params(whole, line)
 
 
 CONNECT = """

@@ -1,12 +1,15 @@
 """`transferline use` writes every key of `params.yaml`, and keys that it lacks are added where nothing else changes."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, run
+from transferline.cli.status import status
 from transferline.errors import TransferlineError
 from transferline.params import Section, load_params
 from transferline.params.load import parse_params
@@ -31,6 +34,33 @@ def test_the_written_file_says_the_same_with_every_key_explained(recipe: Path) -
     assert YAML(typ="safe").load(text) == YAML(typ="safe").load(params.model_dump_json(by_alias=True))
     assert max(map(len, text.splitlines())) <= 120
     assert "\n\nvalidate: " in text and "\n\naugment: " in text
+
+
+OPTIONAL = """\
+data: {dataset: d, problem: multiclass, split: {group: '^(.+/\\d+)_'}}
+candidates:
+  own:
+    kind: pretrained
+    image: {size: 64}
+    backbone: {name: "networks.mine:net", weights: {path: "C: weights, old.h5", sha256: %s}, unfreeze: {from_layer: 3}}
+    layers: "networks.mine:head"
+    fine_tune: {class_weights: {"no cap": 2, "null": 1, a: 1.5}, schedule: {kind: cosine}, loss: {kind: focal}}
+validate: {max_imbalance: .inf}
+evaluate: {robustness: {adversarial: {}}}
+promote: {max_size_mb: {relative: 1.5}, max_latency_ms: {absolute: 20}}
+record: {tracking_uri: "postgresql://user:pass word#@host/mlflow"}
+compute: {engine: dask, address: "tcp://host:8786"}
+""" % ("a0" * 32)
+
+
+def test_what_no_recipe_uses_is_written_and_read_back_too_also_after_dvc_has_set_a_value(tmp_path: Path) -> None:
+    params = parse_params(OPTIONAL, FILE)
+    text = complete_text(params)
+    assert parse_params(text, FILE) == params and max(map(len, text.splitlines())) <= 120
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    with modify_yaml(tmp_path / FILE) as tree:  # as `dvc exp run -S` does it
+        tree["seed"] = 8
+    assert load_params(tmp_path / FILE) == params.model_copy(update={"seed": 8})
 
 
 @pytest.mark.parametrize(
@@ -120,7 +150,7 @@ def test_what_cannot_be_added_is_an_error() -> None:
         with_missing_keys(last, parse_params(last, FILE))
 
 
-def project(folder: Path, text: str) -> Path:
+def make_project(folder: Path, text: str) -> Path:
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     (folder / FILE).write_text(text, encoding="utf-8")
     run("git", "init", "-q", cwd=folder)
@@ -132,7 +162,7 @@ def project(folder: Path, text: str) -> Path:
 def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = project(tmp_path, OLD)
+    root = make_project(tmp_path, OLD)
     digits, waste = root / "recipes/digits.yaml", root / "recipes/waste.yaml"
     complete_params(root)
     capsys.readouterr()
@@ -142,7 +172,7 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     use(waste, root, force=False)  # a recipe holds it
     (root / FILE).write_text(OLD, encoding="utf-8")
     use(digits, root, force=False)
-    assert "params.yaml lacked seed, " in capsys.readouterr().out
+    assert re.search(r"params\.yaml lacked seed, .* and \d+ more; now", capsys.readouterr().out)
     for mine in (COMPLETE.replace("views: 2", "views: 5"), COMPLETE + "# mine\n"):
         (root / FILE).write_text(mine, encoding="utf-8")
         with pytest.raises(TransferlineError, match="has changes that neither Git nor a recipe holds"):
@@ -150,6 +180,15 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
         assert (root / FILE).read_text(encoding="utf-8") == mine
     use(waste, root, force=True)
     assert load_params(root / FILE) == load_params(waste)
+
+
+def test_status_names_what_the_file_lacks(project: Path) -> None:
+    assert "params.yaml lacks" not in status(project)
+    edit_yaml(project / "params.yaml", lambda tree: (tree.pop("compute"), tree["evaluate"].pop("robustness")))
+    assert "\nparams.yaml lacks compute, evaluate.robustness; `transferline run` writes them" in status(project)
+    edit_yaml(project / "params.yaml", lambda tree: tree.pop("validate"))
+    done = run("dvc", "repro", "validate", cwd=project, check=False)
+    assert "Parameters 'validate' are missing from 'params.yaml'" in done.stderr, "as docs/operations.md tells it"
 
 
 def test_every_section_is_a_mapping_of_its_own() -> None:

@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
 from transferline.params import Params, load_params
 from transferline.params.load import parse_params
-from transferline.params.missing import missing_keys, with_missing_keys
+from transferline.params.missing import listed, missing_keys, with_missing_keys
 from transferline.params.write import complete_text
 from transferline.paths import BANK, EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
@@ -62,7 +62,7 @@ def complete_params(root: Path) -> Params:
 
 
 def _tell_added(keys: list[str]) -> None:
-    say(f"params.yaml lacked {', '.join(keys)}; now written, see `transferline params KEY`")
+    say(f"params.yaml lacked {listed(keys)}; now written, see `transferline params KEY`")
 
 
 def remove_other_candidates(root: Path, params: Params) -> None:

@@ -6,7 +6,7 @@ from transferline.datasets.changes_by_hand import describe_by_hand
 from transferline.datasets.dvc_add import files_below, refuse_repositories
 from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
-from transferline.params.missing import missing_keys
+from transferline.params.missing import listed, missing_keys
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
 from transferline.registry.champion import champion_of
@@ -32,7 +32,7 @@ def status(root: Path) -> str:
 
 def _lacking(params: Params, root: Path) -> list[str]:
     keys = missing_keys((root / "params.yaml").read_text(encoding="utf-8"), params)
-    return [f"params.yaml lacks {', '.join(keys)}; `transferline run` writes them with their defaults"] if keys else []
+    return [f"params.yaml lacks {listed(keys)}; `transferline run` writes them with their defaults"] if keys else []
 
 
 def _champion(params: Params, root: Path) -> str:

@@ -24,6 +24,11 @@ class Key(NamedTuple):
     explanation: str
 
     @property
+    def holds_keys(self) -> bool:
+        """Whether it is a section, or the candidates."""
+        return isinstance(self.value, Section) or self.path == CANDIDATES
+
+    @property
     def without_candidate(self) -> str:
         """The same for any candidate: `candidates.fine_tune` of `candidates.lite0.fine_tune`."""
         parts = self.path.split(".")
@@ -45,9 +50,7 @@ def _keys_below(section: Section, path: str) -> Iterator[Key]:
 
 def table(keys: list[Key]) -> str:
     """A line for each key: its name, its value unless it is a section, its explanation."""
-    rows = [
-        (key.path, "" if isinstance(key.value, Section | dict) else flow(key.value), key.explanation) for key in keys
-    ]
+    rows = [(key.path, "" if key.holds_keys else flow(key.value), key.explanation) for key in keys]
     widths = [max((len(row[column]) for row in rows if len(row[column]) <= WIDEST), default=0) for column in (0, 1)]
     return "\n".join(f"{path:<{widths[0]}}  {value:<{widths[1]}}  {text}".rstrip() for path, value, text in rows)
 
@@ -133,7 +136,7 @@ def _in_force(key: str, params: Params | None) -> str:
     named = [each for each in keys if key in (each.path, each.without_candidate)]
     if not named:
         return "  In force: nowhere, or only in a list of layers"
-    if any(isinstance(each.value, Section | dict) for each in named):
+    if any(each.holds_keys for each in named):
         start = f"{key}."
         below = [each for each in keys if each.path.startswith(start) or each.without_candidate.startswith(start)]
         return f"  In force:\n{table(below)}"

@@ -12,6 +12,9 @@ from transferline.params.load import parse_params
 from transferline.params.section import Section
 from transferline.params.tree import Params
 from transferline.params.write import entry_lines, flow, keys_of
+from transferline.text import first_of
+
+MOST_NAMED = 15
 
 
 class _Gap(NamedTuple):
@@ -30,6 +33,11 @@ def missing_keys(text: str, params: Params) -> list[str]:
     return [f"{gap.path}{key}" for gap in _gaps(params, _root(text)) for key, *_ in gap.entries]
 
 
+def listed(keys: list[str]) -> str:
+    """The names for a message; a recipe that was copied to `params.yaml` lacks a hundred."""
+    return first_of(keys, MOST_NAMED)
+
+
 def with_missing_keys(text: str, params: Params) -> str:
     """The text of a params file with the missing keys, each at the end of its section; the rest stays as it is.
 
@@ -43,7 +51,7 @@ def with_missing_keys(text: str, params: Params) -> str:
         filled = filled[:place] + _added(gap) + filled[place:]
     if not _means(filled, params):
         raise TransferlineError(
-            f"params.yaml lacks {', '.join(missing_keys(text, params))}, which cannot be added among its aliases; "
+            f"params.yaml lacks {listed(missing_keys(text, params))}, which cannot be added among its aliases; "
             "replace them by what they stand for, or write the whole file with `transferline use params.yaml --force`"
         )
     return filled
