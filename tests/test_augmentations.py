@@ -88,6 +88,6 @@ def test_faults_of_ones_own_code_are_named(home: Path, text: str | None, message
 
 
 def test_the_params_take_import_paths_of_that_folder_once_each() -> None:
-    for bad in (["os:remove"], ["own_augmentations:f"], [SOLARIZE, SOLARIZE]):
+    for bad in (["os:remove"], ["own_augmentations:f"], ["own_augmentations.a.b:f"], [SOLARIZE, SOLARIZE]):
         with pytest.raises(ValidationError):
             Augment.model_validate({"own": tuple({"function": name, "range": (0.0, 1.0)} for name in bad)})

@@ -35,7 +35,7 @@ class OwnAugmentation(Section):
     function: Annotated[
         str,
         Field(
-            pattern=r"^own_augmentations(\.\w+)+:\w+$",
+            pattern=r"^own_augmentations\.\w+:\w+$",
             description="the import path of a function, such as own_augmentations.example:solarize",
         ),
     ]
