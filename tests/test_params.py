@@ -114,7 +114,7 @@ MISTAKES = {
     "corruption": (
         "promote:",
         "evaluate: {robustness: {images: 9, corruptions: [dust]}}\npromote:",
-        r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"fog\"\)",
+        r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"dust\"\)",
     ),
     "attacks": (
         "promote:",
