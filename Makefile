@@ -7,8 +7,8 @@ BIN := .venv/bin
 .PHONY: setup run test check bench bench-accuracy ui clean
 
 # Our own bytecode, as of the packages below: an edited file is compiled by each process until the next time.
-setup: .venv/installed .venv/database
-	@$(BIN)/python -m compileall -q src flows tasks networks own_augmentations
+setup: .venv/installed
+	@$(BIN)/python -m compileall -q src flows tasks networks own_augmentations own_metrics
 
 run: setup
 	$(BIN)/transferline run
@@ -59,9 +59,4 @@ clean:
 	then uv pip install --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --compile -r requirements.lock; fi
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
-	@touch $@
-
-# Without it all works, and the first run of each new project takes 13 s longer.
-.venv/database: .venv/installed
-	@-$(BIN)/python -m transferline.prefect_database
 	@touch $@

@@ -43,13 +43,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Limit:
-    """A row without a counterpart: seconds of `ours`, less those of `minus`, that may be `must` and aim at `aim`."""
+    """A row without a counterpart: seconds of `ours`, that may be `must` and aim at `aim`."""
 
     what: str
     ours: str
     must: float
     aim: float
-    minus: str | None = None
 
 
 @dataclass
@@ -143,11 +142,9 @@ def line_of(result: Result, row: Row | Limit) -> dict[str, Any]:
 
 
 def _limit_line(result: Result, row: Limit) -> dict[str, Any]:
-    nothing = {"wall": 0.0, "cpu": 0.0}
-    rounds = _together(result, row.ours, row.minus) if row.minus else [(a, nothing) for a in _series(result, row.ours)]
-    rest = {key: [a[key] - b[key] for a, b in rounds] for key in ("wall", "cpu")}
-    found = {"seconds": [statistics.median(rest["wall"]), min(rest["wall"]), max(rest["wall"])]} if rest["wall"] else {}
-    medians = {key: _median(values) for key, values in rest.items()}
+    series = {key: [each[key] for each in _series(result, row.ours)] for key in ("wall", "cpu")}
+    wall, medians = series["wall"], {key: _median(values) for key, values in series.items()}
+    found = {"seconds": [statistics.median(wall), min(wall), max(wall)]} if wall else {}
     return {
         **asdict(row),
         **found,

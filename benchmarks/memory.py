@@ -91,7 +91,7 @@ def measure(stage: str, folder: Path) -> dict[str, float]:
     """Runs a stage: the peak resident size in MB, wall and CPU seconds."""
     program = ["-c", "from transferline.cli.main import main; main()"]
     command = [sys.executable, *program, "stage", stage, *STAGES[stage].split()]
-    environment = {**os.environ, "TRANSFERLINE_WARM": "0", "PYTHONPATH": str(PROJECT / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     start = time.perf_counter()
     with (folder / f"{stage}.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)

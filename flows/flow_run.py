@@ -17,7 +17,9 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from transferline.errors import TransferlineError
 from transferline.notify import notify
+from transferline.prefect_server import configured_address
 from transferline.processes import own_identity
 
 
@@ -27,14 +29,31 @@ def connected(server: Callable[[], str] | None) -> Iterator[None]:
 
     Args:
         server: waits for the embedded server of this command and returns its address.
+
+    Raises:
+        TransferlineError: the server of the settings does not answer.
     """
-    if server is None or PREFECT_API_URL.value():
+    if url := PREFECT_API_URL.value():
+        _require_answer(url)
+    if url or server is None:
         yield
         return
     # it has no page, and nobody listens for heartbeats, whose thread takes a second to end
     settings = {PREFECT_API_URL: server(), PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings), drained():
         yield
+
+
+def _require_answer(url: str) -> None:
+    with get_client(sync_client=True) as client:
+        error = client.api_healthcheck()
+    if error:
+        address = configured_address()
+        origin = address.origin if address else "Prefect's settings"
+        raise TransferlineError(
+            f"Prefect's server at {url} does not answer: {error}; start it, or change the address, which is that of "
+            f"{origin}"
+        )
 
 
 @contextmanager
@@ -53,6 +72,12 @@ def sign() -> None:
         client.update_flow_run_labels(runtime.flow_run.id, own_identity().tags())
 
 
+def name_run(name: str) -> None:
+    """Gives this run a name, in the place of the one that Prefect has made up."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, name=name)
+
+
 def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
     """The tasks of a run that have not completed."""
     with get_client(sync_client=True) as client:
@@ -62,7 +87,9 @@ def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
 
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """A hook of flows: posts the failure to the webhook."""
-    post_failure(flow.name, run, state.message or "")
+    with get_client(sync_client=True) as client:
+        named = client.read_flow_run(run.id)  # `run` has the name that it began with
+    post_failure(flow.name, named, state.message or "")
 
 
 def post_failure(flow: str, run: FlowRun, message: str) -> None:

@@ -17,13 +17,13 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
 from flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
-from tasks.log import quiet_failures
+from tasks.log import quiet_states
 from transferline import environment
 from transferline.errors import TransferlineError
-from transferline.locks_of_killed_dvc import free_dvc_locks
 from transferline.params import load_params
 from transferline.processes import Identity
 from transferline.training_lock import LockHeldError, clear
+from transferline.workarounds import free_dvc_locks
 
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
@@ -38,7 +38,7 @@ def reconcile() -> State:
     Returns:
         A completed state that says what was done, or a failed one with the reason.
     """
-    quiet_failures()
+    quiet_states()
     sign()
     try:
         root = environment.enter_project()

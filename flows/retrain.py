@@ -1,41 +1,44 @@
 """The retrain flow: the stages that DVC would run, one task each, then promotion."""
 
 import sys
+import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
+from prefect.artifacts import create_markdown_artifact
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
-from flows.flow_run import connected, sign, tell_of_failure
+from flows.flow_run import connected, name_run, sign, tell_of_failure
+from flows.opening import Opening, open_run
+from flows.preparation import prepare
 from flows.summary import closing, outcome
 from tasks.jobs import run_steps
-from tasks.log import quiet_failures
+from tasks.log import quiet_states
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
-from transferline.datasets.changes_by_hand import refuse_edited_import, version_by_hand
-from transferline.datasets.public_datasets import check_at_hand, list_source
-from transferline.datasets.revisions import take_revision, update_import
 from transferline.errors import TransferlineError
-from transferline.recipes import complete_params, remove_other_candidates, use
 from transferline.training_lock import LockHeldError, held
-from transferline.warm import DVC, TENSORFLOW, shared_by_stages
+
+
+def _first_name() -> str:
+    """The name of a run until it is known what changed."""
+    return str(runtime.flow_run.parameters.get("reason") or "retrain")
 
 
 @flow(
     name="retrain",
-    flow_run_name="{reason}",
+    flow_run_name=_first_name,
     retries=0,
     persist_result=False,
     on_failure=[tell_of_failure],
     on_crashed=[tell_of_failure],
 )
 def retrain(
-    reason: str = "asked for by hand",
+    reason: str | None = None,
     recipe: str | None = None,
     data_revision: str | None = None,
     update: bool = False,
@@ -46,7 +49,7 @@ def retrain(
     """Runs what changed, in the project that the current folder is in, and promotes the best model if it is better.
 
     Args:
-        reason: why it runs, for people; the run's name.
+        reason: why it runs, for people. The run is named after it and after what changed.
         recipe: a recipe, from which `params.yaml` is written first, as `transferline use` does it.
         data_revision: a Git revision, whose `.dvc` file says which raw data to train on; as a rule the workspace's.
         update: bring the present state of an import's source first (`dvc update`).
@@ -55,30 +58,32 @@ def retrain(
         jobs: how many stages of different candidates may run at the same time.
 
     Returns:
-        A completed state with `stages`, the seconds of each stage that ran, and `decision`, the result of the promotion
-        or None; cancelled where another training is at work; else a failed one. The message is for the user.
+        A completed state with `stages`, the seconds of each stage that ran, `seconds` of the whole, and `decision`, the
+        result of the promotion or None; cancelled where another training is at work; else a failed one. The message is
+        for the user.
     """
-    quiet_failures()
+    quiet_states()
     sign()
+    start = time.monotonic()
     try:
         root = environment.enter_project()
-        with held(root, f"the flow retrain ({reason})"):
-            _prepare(root, recipe, data_revision, update)
+        with held(root, f"the flow retrain{f' ({reason})' * bool(reason)}"):
+            params = prepare(root, recipe, data_revision, update, get_run_logger().info)
             steps = pipeline.plan(root, force_from)
-            _announce(steps)
-            with ExitStack() as stack:
-                if steps:
-                    stack.enter_context(shared_by_stages(DVC))
-                    stack.enter_context(shared_by_stages(TENSORFLOW))
-                seconds = run_steps(steps, jobs)
-                decision = promote_selected(root, return_state=True) if promote else None
+            _announce(reason, open_run(root, params, steps, promote))
+            seconds = run_steps(steps, jobs)
+            decision = promote_selected(root, return_state=True) if promote else None
     except LockHeldError as error:
         return Cancelled(message=str(error))
     except TransferlineError as error:
         return Failed(message=str(error))
     if decision and not decision.is_completed():
         return Failed(message=decision.message)
-    summary = {"stages": seconds, "decision": decision.result() if decision else None}
+    summary = {
+        "stages": seconds,
+        "seconds": round(time.monotonic() - start, 1),
+        "decision": decision.result() if decision else None,
+    }
     return Completed(message=outcome(summary), data=summary)
 
 
@@ -105,22 +110,9 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
     return 0
 
 
-def _prepare(root: Path, recipe: str | None, data_revision: str | None, update: bool) -> None:
-    """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version."""
-    params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
-    if data_revision:
-        take_revision(root, params.data.dataset, data_revision)
-    if update:
-        refuse_edited_import(root, params.data.dataset)
-        update_import(root, params.data.dataset)
-    remove_other_candidates(root, params)
-    list_source(root, params.data.dataset)
-    check_at_hand(params.data.dataset, root)
-    if changes := version_by_hand(root, params.data.dataset):
-        get_run_logger().info(changes)
-
-
-def _announce(steps: dict[str, pipeline.Step]) -> None:
-    logger = get_run_logger()
-    for name, step in steps.items():
-        logger.info("to do: %s (%s)", name, "; ".join(step.reasons))
+def _announce(reason: str | None, opening: Opening) -> None:
+    """Names the run after its reason and what changed, and puts the plan on its page."""
+    changes = f"{len(opening.stages)} stages to run: {opening.changes}" if opening.stages else "no stage is to run"
+    get_run_logger().info(changes)
+    name_run(": ".join(filter(None, [reason, opening.changes])))
+    create_markdown_artifact(opening.markdown(), key="plan", description="what is to run, and why")

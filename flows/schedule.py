@@ -1,8 +1,6 @@
 """The deployments of `prefect.yaml`, served by this process: no work pool and no worker."""
 
-import importlib
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,27 +8,22 @@ from pathlib import Path
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
-from prefect.runner import Runner
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
-from flows.flow_run import drained
+from flows.flow_run import connected, drained
 from flows.reconcile import reconcile
-from transferline.ui import prefect_server
+from transferline.prefect_server import configured_address, prefect_server
 
 
 def main(root: Path, port: int) -> None:
-    """Reconciles, then runs what is due until Ctrl-C or SIGTERM.
+    """Reconciles, then runs what is due until SIGINT; on SIGTERM Prefect's runner would leave tracebacks.
 
     Args:
         root: the project's folder.
-        port: of Prefect's page on 127.0.0.1, where PREFECT_API_URL names no server.
+        port: of Prefect's page on 127.0.0.1, where the user has no server.
     """
-    # `reconcile` needs it. Among imports Python can lose the exception that a SIGTERM raises; here none is raised yet.
-    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-    # Prefect's own handler awaits nothing of what it stops, and says so.
-    Runner.handle_sigterm = lambda *_: signal.raise_signal(signal.SIGINT)
     with _server(root, port):
         reconcile(return_state=True)
         serve(*deployments(root), pause_on_shutdown=False)  # what is missed meanwhile is made up for
@@ -59,8 +52,9 @@ def _schedule(cron: str | None = None, interval: float | None = None, timezone: 
 @contextmanager
 def _server(root: Path, port: int) -> Iterator[None]:
     """Prefect's server, unless the user has one."""
-    if "PREFECT_API_URL" in os.environ:
-        yield
+    if configured_address():
+        with connected(None):
+            yield
         return
     with prefect_server(root, port) as address:
         os.environ["PREFECT_API_URL"] = address  # the runs are processes of their own

@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed, State
 
 from flows.flow_run import sign, tell_of_failure
 from flows.retrain import retrain
-from tasks.log import quiet_failures
+from tasks.log import quiet_states
 from transferline import environment
 from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
@@ -31,7 +31,7 @@ def watch() -> State:
     Returns:
         A completed state that says what changed or that nothing did, or a failed one if nobody could tell.
     """
-    quiet_failures()
+    quiet_states()
     sign()
     try:
         root = environment.enter_project()
@@ -56,7 +56,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
             pass
     except LockHeldError as error:
         return f"{change.reason}: waits, as {error}"
-    parameters = {"reason": change.reason, "update": change.update, "data_revision": change.revision}
+    parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:
             client.read_deployment_by_name(DEPLOYMENT)

@@ -5,7 +5,7 @@ from graphlib import TopologicalSorter
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.stage import run_stage, stop_stages
+from tasks.stage import end_stages, run_stage
 from transferline.errors import TransferlineError
 from transferline.pipeline import Step
 
@@ -37,7 +37,9 @@ def run_steps(steps: dict[str, Step], jobs: int) -> dict[str, float]:
                 ready = sorted([*ready, *sorter.get_ready()], key=position.__getitem__)
                 while ready and len(running) < jobs and not failures:
                     name = ready.pop(0)
-                    running[runner.submit(run_stage, {"name": name, "force": steps[name].forced})] = name
+                    step = steps[name]
+                    parameters = {"name": name, "force": step.forced, "companions": step.companions}
+                    running[runner.submit(run_stage, parameters)] = name
                 future = next(as_completed(list(running)))
                 future.wait()
                 name = running.pop(future)
@@ -47,7 +49,7 @@ def run_steps(steps: dict[str, Step], jobs: int) -> dict[str, float]:
                 else:
                     failures.append(str(future.state.message))
         except BaseException:
-            stop_stages()
+            end_stages()
             raise
     if failures:
         raise StagesFailedError("\n".join(failures))

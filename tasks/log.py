@@ -2,23 +2,23 @@
 
 import logging
 
-REPORTS_OF_FAILURE = (
+REPORTS_OF_STATES = (
     "Task run failed with state",
-    "Finished in state Failed",
+    "Finished in state",
     "Running hook 'tell_of_failure'",
     "Hook 'tell_of_failure' finished",
 )
 
 
-def quiet_failures() -> None:
-    """Leaves out Prefect's own reports of a returned failed state, here and on the run's page.
+def quiet_states() -> None:
+    """Leaves out Prefect's own reports of how a task or a flow ended, here and on the run's page.
 
-    The stage's lines have said what failed, the state carries the message, and `retrain.main` prints it at the end;
-    Prefect would repeat it three times, escaped on one line, with an empty traceback.
+    The state carries the message, which `retrain.main` prints at the end. Of a failure Prefect would repeat it three
+    times, escaped on one line, with an empty traceback.
     """
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(REPORTS_OF_FAILURE)
+    return not record.getMessage().startswith(REPORTS_OF_STATES)

@@ -19,7 +19,6 @@ from transferline.paths import DATA_DOCS, LEADERBOARD, VALIDATION_REPORT
 
 EPOCH = re.compile(r"\bepoch (\d+) of (\d+)\b(.*)")
 ROWS = 200
-MLFLOW_SERVER = "http://127.0.0.1:5000"
 
 
 class EpochProgress:
@@ -48,15 +47,17 @@ def show_stage(name: str, root: Path) -> None:
 
 
 def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
-    """Puts on the task's page what promotion decided and why, every gate, and where MLflow's page is."""
+    """Puts on the task's page what promotion decided and why, every gate, and MLflow's page where a server has one."""
     verdict = "promoted" if decision["promoted"] else "not promoted"
     rows = [f"| {gate['gate']} | {gate['verdict']} | {gate['why']} |" for gate in decision["gates"]]
     table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
     lines = [f"# Version {decision['version']}: {verdict}", "", decision["reason"], *table]
-    create_markdown_artifact("\n".join(lines), key="decision", description="what promotion decided, and why")
-    server = tracking_uri if tracking_uri.startswith("http") else MLFLOW_SERVER
-    page = f"{server}/#/experiments?workflowType=machine_learning"  # else it opens for language models
-    create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry; `transferline ui` serves it")
+    has_server = tracking_uri.startswith("http")
+    where = "" if has_server else "; `transferline ui` serves MLflow's page with the runs and the registry"
+    create_markdown_artifact("\n".join(lines), key="decision", description=f"what promotion decided, and why{where}")
+    if has_server:
+        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # else it opens for language models
+        create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry")
 
 
 def _show_findings(root: Path) -> None:
@@ -66,8 +67,8 @@ def _show_findings(root: Path) -> None:
     ]
     rest = f"; the first {ROWS} of {len(rows)} findings" if len(rows) > ROWS else ""
     verdict = "fit for training" if report["success"] else "not fit for training: " + "; ".join(report["reasons"])
-    create_table_artifact(rows[:ROWS], key="findings", description=f"{verdict}{rest} ({VALIDATION_REPORT})")
-    create_link_artifact((root / DATA_DOCS).as_uri(), "Data Docs", key="validation-report", description=str(DATA_DOCS))
+    files = f"{VALIDATION_REPORT}; as pages of Great Expectations: {root / DATA_DOCS}"
+    create_table_artifact(rows[:ROWS], key="findings", description=f"{verdict}{rest} ({files})")
 
 
 def _show_leaderboard(root: Path) -> None:

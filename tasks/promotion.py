@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from prefect.states import Failed, State
 from tasks.pages import show_decision
 from tasks.stage import own_words, stream
 from transferline.params import load_params
+from transferline.stage_seconds import keep_seconds
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)
@@ -30,6 +32,7 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
         lines.append(line)
         logger.info(line)
 
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "decision.json"
         if stream([sys.executable, "-m", "transferline", "promote", "--json", str(file)], keep):
@@ -37,5 +40,6 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
         found = json.loads(file.read_text(encoding="utf-8"))
     gates = [{"gate": gate["name"], "verdict": gate["state"], "why": gate["sentence"]} for gate in found["gates"]]
     decision = {**{key: found[key] for key in ("promoted", "reason", "version")}, "gates": gates}
+    keep_seconds(root, "promote", round(time.monotonic() - start, 1))
     show_decision(decision, load_params(root / "params.yaml").record.tracking_uri)
     return decision

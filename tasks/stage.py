@@ -1,19 +1,20 @@
 """One DVC stage as a Prefect task."""
 
-import contextlib
-import os
-import signal
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from tasks.pages import EpochProgress, show_stage
+from transferline.ends_with_parent import started
+from transferline.stage_seconds import keep_seconds
 
 # What DVC repeats at each stage, and at the many that it only passes on its way.
 CHATTER = (
@@ -27,9 +28,9 @@ CHATTER = (
     "Use `dvc push`",
     "' is empty.",
 )
-SECONDS_TO_STOP = 30
+STAGE_LINE = re.compile(r"(Running s|S)tage '([^']+)'")
 
-_running: set[subprocess.Popen[str]] = set()
+_running: set[subprocess.Popen[Any]] = set()
 
 
 def _task_run_name() -> str:
@@ -38,7 +39,7 @@ def _task_run_name() -> str:
 
 
 @task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
-def run_stage(name: str, force: bool = False) -> float | State:
+def run_stage(name: str, force: bool = False, companions: list[str] | None = None) -> float | State:
     """Runs one stage of the project in the current folder in a fresh process; its lines go to the task's log.
 
     It is `dvc repro --single-item`: what the stage depends on must be up to date already.
@@ -46,6 +47,7 @@ def run_stage(name: str, force: bool = False) -> float | State:
     Args:
         name: a stage as `dvc repro` takes it; its command does not run if nothing changed.
         force: it runs all the same.
+        companions: see `transferline.pipeline.Step`; their lines are left out.
 
     Returns:
         Seconds that it took, or a failed state with the stage's own error message.
@@ -53,19 +55,27 @@ def run_stage(name: str, force: bool = False) -> float | State:
     start = time.monotonic()
     logger, progress = get_run_logger(), EpochProgress()
     lines: list[str] = []
+    began = name  # the stage whose lines come
 
     def keep(line: str) -> None:
+        nonlocal began
         lines.append(line)
-        if line.strip() and not any(words in line for words in CHATTER):
+        if stage := STAGE_LINE.match(line):
+            began = stage[2]
+        if line.strip() and began == name and not any(words in line for words in CHATTER):
             logger.info(line)
             progress.hear(line)
 
     options = ["--single-item", *(["--force"] if force else [])]
-    status = stream([sys.executable, "-m", "transferline.warm_dvc", "--wait-for-lock", "repro", *options, name], keep)
+    stages = [*(companions or []), name]
+    status = stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, *stages], keep)
     show_stage(name, Path.cwd())
     if status:
         return Failed(message=failure_message(name, lines))
-    return round(time.monotonic() - start, 1)
+    seconds = round(time.monotonic() - start, 1)
+    if f"Running stage '{name}':" in lines:  # else DVC restored what an earlier run had written
+        keep_seconds(Path.cwd(), name, seconds)
+    return seconds
 
 
 def failure_message(name: str, lines: list[str]) -> str:
@@ -82,38 +92,25 @@ def own_words(lines: list[str]) -> str:
 
 
 def stream(command: list[str], receive: Callable[[str], None]) -> int:
-    """Runs a command, hands over each line of its output at once, and stops it and its children if we are stopped.
+    """Runs a command, hands over each line of its output at once, and ends it and its children if this process ends.
 
     Returns:
         The command's exit status.
     """
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
-    )
-    assert process.stdout is not None
-    _running.add(process)
-    try:
-        for line in process.stdout:
-            receive(line.rstrip())
-        return process.wait()
-    except BaseException:
-        _stop(process)
-        raise
-    finally:
-        _running.discard(process)
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with started(command, **output) as process:
+        assert process.stdout is not None
+        _running.add(process)
+        try:
+            for line in process.stdout:
+                receive(line.rstrip())
+            return process.wait()
+        finally:
+            _running.discard(process)
 
 
-def stop_stages() -> None:
-    """Stops the stages that other threads wait for."""
+def end_stages() -> None:
+    """Ends the stages that other threads wait for, and waits until they have ended."""
     for process in list(_running):
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    # DVC lets its stage end on SIGINT and leaves its locks clean; SIGTERM would orphan the stage.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.terminate()
+        process.wait()

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from tests.prefect_database import SESSION
 from transferline import environment
 from transferline.models.converted import VARIABLE
 
@@ -20,16 +21,20 @@ COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers of xdist share it
+        os.environ[SESSION] = tempfile.mkdtemp(prefix="transferline-tests-")
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE"):  # what the developer has set is none of the tests' business
+        os.environ.pop(name, None)
+    os.environ["PREFECT_PROFILES_PATH"] = f"{os.environ[SESSION]}/profiles.toml"
+    os.environ[VARIABLE] = f"{os.environ[SESSION]}/converted"
     environment.prepare(ROOT)
     # a shell's background jobs ignore it, and so would the processes that the tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if not hasattr(config, "workerinput"):  # the workers of xdist share one
-        os.environ[VARIABLE] = tempfile.mkdtemp(prefix="transferline-converted-")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+        shutil.rmtree(os.environ[SESSION], ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -134,7 +139,8 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
 def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `project` is a copy of: Git and DVC take seconds to make it."""
     root = tmp_path_factory.mktemp("committed") / "project"
-    for name in ("src", "flows", "tasks", "data", "recipes", "networks", "own_augmentations"):
+    folders = ("src", "flows", "tasks", "data", "recipes", "networks", "own_augmentations", "own_metrics")
+    for name in folders:
         made = ("raw", "downloads", "*.parquet", "*.lock", "tested_images.txt")
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", *made)
         shutil.copytree(ROOT / name, root / name, ignore=ignore)

@@ -25,8 +25,9 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.flow_run import connected
-from transferline import pipeline, prefect_database
-from transferline.ui import embedded_server
+from tests.prefect_database import give_database
+from transferline import pipeline
+from transferline.prefect_server import embedded_server
 
 PROJECT = Path(__file__).parents[1]
 SECONDS_TO_START = 180
@@ -142,20 +143,25 @@ def free_port() -> int:
         return port
 
 
+def environment_without_prefect() -> dict[str, str]:
+    """The variables of this process without Prefect's, but for the one that hides the developer's own profiles."""
+    kept = "PREFECT_PROFILES_PATH"
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") or name == kept}
+
+
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """A Prefect server on loopback with its state in `folder`; yields the environment of those who use it."""
     port = free_port()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+    env = environment_without_prefect() | {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-        "TRANSFERLINE_WARM": "0",
     }
-    prefect_database.begin(folder / "prefect")
+    give_database(folder / "prefect")
     words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "server.txt"
     with started(words, log, env=env):
@@ -169,6 +175,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def recorded(folder: Path) -> Iterator[None]:
     """Flow runs of the block are recorded as `transferline run` records them, with the server's state in `folder`."""
+    give_database(folder)
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PREFECT_HOME", str(folder))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from transferline.evaluation.attacks import attack, goals, loss_gradient
+from transferline.evaluation.attacks import attack, loss_gradient
 from transferline.models.exported import both_columns
 from transferline.params import Problem
+from transferline.problems.evaluation import evaluation_of
 from transferline.training.training_job import make_deterministic
 
 SIDE, CLASSES = 12, 3
@@ -98,7 +99,7 @@ def test_a_targeted_attack_raises_the_probability_of_its_goal(
 ) -> None:
     images, truth = pictures(200, 2)
     before = both_columns(network(images))
-    aim = goals(truth, before, "multiclass")
+    aim = evaluation_of("multiclass").goals(truth, before)
     assert aim.shape == truth.shape and (aim != truth).all()
     others = np.where(np.eye(CLASSES, dtype=bool)[truth[:, 0]], np.inf, before)
     assert (np.take_along_axis(before, aim, 1)[:, 0] == others.min(axis=1)).all()
@@ -118,7 +119,7 @@ def test_other_problems(problem: Problem) -> None:
     model = train(problem)
     images, truth = pictures(100, 3)
     targets = as_targets(truth, problem)
-    aim = goals(targets, both_columns(model(images)), problem)
+    aim = evaluation_of(problem).goals(targets, both_columns(model(images)))
     assert (aim == 1 - targets).all()
     gradient = loss_gradient(model, problem)
     before = right(model, images, targets, problem)

@@ -1,36 +1,28 @@
-"""The table that closes a run of the flow."""
+"""The sentence and the link that close a run."""
 
-import json
-import re
 from pathlib import Path
 
 from flows.summary import closing, outcome
 
 
-def test_the_closing_table(tmp_path: Path) -> None:
-    figures = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}
-    phases = {"head": {"validation": figures, "test": figures}, "fine_tune": {"validation": figures}}
-    metrics = {
-        "selected": {"candidate": "a", "phase": "head", "metric": "accuracy"},
-        "candidates": {"a": phases},
+def test_the_last_lines_are_one_sentence_and_the_page_that_shows_more(tmp_path: Path) -> None:
+    summary = {
+        "stages": {},
+        "seconds": 3.2,
+        "decision": {"promoted": False, "reason": "no improvement", "version": "2"},
     }
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    for phase in phases:
-        (tmp_path / "evaluations/a" / phase).mkdir(parents=True)
-        (tmp_path / "evaluations/a" / phase / "latency.json").write_text('{"training_seconds": 12.4}')
-    decision = {"promoted": False, "reason": "no improvement", "version": "2"}
-    lines = closing(tmp_path, {"stages": {}, "decision": decision}).splitlines()
-    assert re.split(" {2,}", lines[2]) == [
-        "a",
-        "head",
-        "0.9000 [0.8000, 0.9500]",
-        "0.9000 [0.8000, 0.9500]",
-        "12",
-        "selected, not promoted",
-    ]
-    assert lines[3].split()[-2:] == ["-", "12"]
-    nothing = "nothing to do, because data, params and code are those of the last run"
-    assert f"{nothing}; not promoted: no improvement" in lines
-    assert outcome({"stages": {"a": 1.0, "b": 2.0}, "decision": None}) == (
-        "2 stages run; not promoted: promotion was not asked for"
+    page = tmp_path / "reports/decision/index.html"
+    sentence = "no stages ran in 3 s; nothing was promoted: no improvement."
+    assert closing(tmp_path, summary).split("\n")[1:] == [sentence, (tmp_path / "reports/leaderboard.md").as_uri()]
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert closing(tmp_path, summary).split("\n")[1:] == [sentence, page.as_uri()]
+
+
+def test_the_outcome() -> None:
+    summary = {"stages": {"a": 1.0}, "seconds": 60.0, "decision": None}
+    assert outcome(summary) == "1 stage ran in 60 s; nothing was promoted: promotion was not asked for"
+    decision = {"promoted": True, "reason": "better by 0.02", "version": "3"}
+    assert outcome({**summary, "decision": decision}) == (
+        "1 stage ran in 60 s; version 3 is the new champion: better by 0.02"
     )

@@ -55,13 +55,21 @@ EDITS = {
     "training/bank.py:read_bank": {"extract", "train_head", "fine_tune"},
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
-    "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate"},
-    "metrics/classification.py:share": {"evaluate", "select"},
+    "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "select"},
+    "metrics/metric_table.py:share_with_interval": {"evaluate", "select"},
+    "metrics/classification.py:log_loss": {"evaluate", "select"},
+    "params/problem_kinds.py:fitting_problem": FROM_IMAGES - {"augment"},
+    "problems/keras_losses.py:loss_of_labels": {*TRAININGS, "evaluate"},
+    "problems/multilabel/training.py:mean_average_precision": {*TRAININGS, "evaluate"},
+    "problems/segmentation/evaluation.py:_iou_changes": {"evaluate", "select"},
+    "problems/label_evaluation.py:_most_confident": {"evaluate", "select"},
+    "problems/segmentation/segmentation_pictures.py:legend": {"evaluate", "select"},
     "evaluation/corruptions.py:corrupt": {"evaluate"},
     "evaluation/leaderboard.py:ranking": {"select"},
     "registry/runs.py:find_run": {"record"},
     "stages/select.py:run": {"select"},
-    "prediction/predict.py:find_images": set[str](),
+    "problems/label_output.py:write_csv": set[str](),
+    "prediction/found_images.py:find_images": set[str](),
     "serving/inputs.py:read_request": set[str](),
     "registry/gates.py:improvement": set[str](),
     "params/load.py:load_params": set[str](),
@@ -130,6 +138,13 @@ def test_an_augmentation_of_the_users_own_counts_where_views_are_drawn(project: 
     (project / "own_augmentations" / "mine.py").write_text("import numpy\n")
     after = code_versions.code_versions(project)
     assert {stage for stage in after if after[stage] != before[stage]} == {"augment", "extract", *TRAININGS}
+
+
+def test_a_metric_of_the_users_own_counts_where_models_are_rated(project: Path) -> None:
+    before = code_versions.code_versions(project)
+    (project / "own_metrics" / "mine.py").write_text("import numpy\n")
+    after = code_versions.code_versions(project)
+    assert {stage for stage in after if after[stage] != before[stage]} == {"evaluate", "select"}
 
 
 def test_the_hash_is_the_same_on_every_python_that_we_support(tmp_path: Path) -> None:

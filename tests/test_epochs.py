@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 
 from transferline.params import Training
+from transferline.problems.training import training_of
 from transferline.training.batches import Batches
 from transferline.training.callbacks import build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
-from transferline.training.losses import build_loss
 from transferline.training.optimizers import build_optimizer
 from transferline.training.training_job import make_deterministic
 
@@ -42,7 +42,9 @@ def fitted(tmp_path, views_at_once: int) -> tuple[keras.Model, dict[str, list[fl
     model.batch_size = 8
     metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
     model.compile(
-        build_optimizer(training, data.batches_per_epoch), build_loss(training.loss, "multiclass"), metrics=[metric]
+        build_optimizer(training, data.batches_per_epoch),
+        training_of("multiclass").loss(training.loss),
+        metrics=[metric],
     )
     callbacks = build_callbacks(training, tmp_path)
     steps = {"steps_per_epoch": len(data), "validation_steps": len(held), "shuffle": False}

@@ -16,10 +16,10 @@ from transferline import params
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.classification_pictures import plot_gallery
-from transferline.evaluation.scoring import PROBABILITY, metrics_of, score
-from transferline.metrics.headline import METRIC
+from transferline.evaluation.scoring import metrics_of, score
 from transferline.models.exported import ModelCard, load_model, probabilities
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.classification.classification_pictures import plot_gallery
 from transferline.stages import evaluate
 
 PARAMS = params.load_params(ROOT / "recipes" / "digits.yaml")
@@ -56,7 +56,7 @@ def save_model(
     write_folder(folder, model, card, read_batch(raw, paths, IMAGE))
     first = 3 if phase == "fine_tune" else 1
     rows = [(phase, epoch, 1 / epoch, 0.5, 1 / epoch, 0.5, 1e-3, 0.1) for epoch in (first, first + 1)]
-    columns = [name.replace("accuracy", METRIC[problem]) for name in HISTORY]
+    columns = [name.replace("accuracy", KINDS[problem].main_metric) for name in HISTORY]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "history.csv", index=False)
     summary = {"best_epoch": first + 1, "seconds": 0.2, "parameters": 3, "trainable": 3}
     floor = {"majority_accuracy": 0.5, "majority_log_loss": 0.7, "untrained_accuracy": 0.4, "untrained_log_loss": 0.9}
@@ -193,7 +193,7 @@ def test_score_predicts_rows_of_a_class_that_the_model_does_not_know(tmp_path: P
     rows = pd.DataFrame({"path": paths, "split": "test", "label": ["light", "dark", "new"]}, index=[7, 1, 3])
     predictions = score(tmp_path / "models" / "head", tmp_path / "raw", rows)
     assert predictions["predicted"].tolist() == ["light", "dark", "dark"]
-    columns = [PROBABILITY + name for name in ("dark", "light")]
+    columns = [f"probability_{name}" for name in ("dark", "light")]
     np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-6)
     figures = metrics_of(predictions, ("dark", "light", "new"), PARAMS.evaluate, "multiclass")
     assert figures["accuracy"] == pytest.approx(2 / 3)

@@ -1,6 +1,5 @@
 """The retrain flow with the real Prefect and the real DVC, on a pipeline of three small steps instead of training."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -50,7 +49,6 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data/dvc.yaml").write_text(FETCH)
     shutil.copy(PROJECT / "data/sources.yaml", tmp_path / "data")
     edit(tmp_path / "params.yaml", "dataset: images", "dataset: digits")
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -122,8 +120,8 @@ def test_a_run_does_all_then_nothing_then_what_changed(
 
     caplog.clear()
     state = retrain(promote=False, return_state=True)
-    assert state.result() == {"stages": {}, "decision": None}
-    assert state.message.startswith("nothing to do, because data, params and code are those of the last run")
+    assert state.result()["stages"] == {}
+    assert state.message.startswith("no stages ran in ")
 
     fewer_epochs(repo)
     assert list(retrain(promote=False)["stages"]) == ["train_head@lite0_hidden", "select"]
@@ -158,17 +156,6 @@ def test_wrong_params_are_named_before_prefect_is_needed(
     monkeypatch.setattr(sys, "argv", ["transferline", "run"])
     with pytest.raises(SystemExit, match="did you mean dataset"):
         cli.main()
-
-
-@pytest.mark.slow
-def test_a_configured_server_that_does_not_answer(repo: Path, tmp_path: Path) -> None:
-    env = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / ".prefect")}
-    env["PYTHONPATH"] = str(PROJECT)
-    command = [sys.executable, "-c", "import sys; from flows.retrain import main; sys.exit(main(promote=False))"]
-    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 1
-    assert run.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api/")
-    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.slow

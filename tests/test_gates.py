@@ -9,12 +9,13 @@ import pytest
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import metrics_of
 from transferline.metrics.resampling import mean_of
+from transferline.metrics.significance import mcnemar, paired_bootstrap, share_difference
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
+from transferline.problems.metric_choice import metric_table
 from transferline.registry import gates
 from transferline.registry.gates import GateInputs
 from transferline.registry.model_comparison import Scored, compare_models
-from transferline.registry.significance import mcnemar, paired_bootstrap, share_difference
 
 CLASSES = ("cat", "dog", "owl")
 EVALUATE = Evaluate(seed=3, bootstrap=200, confidence=0.95, gallery=4)
@@ -50,7 +51,8 @@ def inputs(
     """Without a model: for the gates that look at its predictions."""
     settings = promotion(**limits)
     change = compare_models(champion, challenger, CLASSES, metric, settings.test, EVALUATE) if champion else None
-    return GateInputs(settings, metric, challenger, champion, change, folder=Path(), model=None, data_passed=True)
+    is_loss = metric_table("multiclass", EVALUATE)[metric].is_loss
+    return GateInputs(settings, metric, is_loss, challenger, champion, change, Path(), model=None, data_passed=True)
 
 
 def answers(cats: int, dogs: int, owls: int, of: int = 100) -> tuple[list[str], list[str]]:

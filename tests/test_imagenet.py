@@ -9,7 +9,7 @@ import pytest
 from transferline.errors import TransferlineError
 from transferline.models.imagenet import class_names, imagenet_model
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import KEPT, predict_images
+from transferline.problems.label_predictions import KEPT, predict_images
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "cats_dogs" / "validation"
 CATS, DOGS = range(281, 286), range(151, 269)

@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.retrain import main, retrain
 from tasks.jobs import StagesFailedError, run_steps
+from tests.prefect_database import give_database
 from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
@@ -54,7 +55,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: None) -> Path:
     root = make_line(tmp_path / "line")
     monkeypatch.chdir(root)
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     return root
 
 
@@ -114,11 +114,12 @@ def test_ctrl_c_stops_the_stages(line: Path, server: None) -> None:
 def test_a_terminated_run_takes_its_stages_and_its_server_along(line: Path) -> None:
     env = os.environ | {"STEP_SECONDS": "600", "PREFECT_HOME": str(line / ".prefect")}
     env.pop("PREFECT_API_URL", None)
+    give_database(line / ".prefect")
     log, words = line / "log.txt", [str(Path(sys.executable).parent / "transferline"), "run", "--no-promote"]
     with started(words, log, cwd=line, env=env) as process:
         wait_for("stage", 120, [log], lambda: "validate is at work" in log.read_text())
         children = psutil.Process(process.pid).children(recursive=True)
-        assert any("uvicorn" in child.cmdline() for child in children)
+        assert any("prefect" in child.cmdline() for child in children)
         process.terminate()
         process.wait(60)
     assert not psutil.wait_procs(children, timeout=20)[1]

@@ -17,17 +17,17 @@ from threadpoolctl import threadpool_limits
 from tests.conftest import ROOT, edit_yaml
 from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_data, with_two_labels
 from transferline.datasets.images import read_batch
-from transferline.datasets.tables import ImageTable, targets
+from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_metrics_and_plots import CURVES
 from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.params import Pretrained, load_params
+from transferline.problems.training import label_training_of
 from transferline.training import linear_head as linear
 from transferline.training.bank import Bank, read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
-from transferline.training.validation_metrics import to_probabilities
 
 
 def lbfgs(*l2: float, **changes: Any) -> dict[str, Any]:
@@ -70,13 +70,15 @@ def fit(bank: Bank, training: dict[str, Any], folder: Path, problem: Any = "mult
 
 def split(bank: Bank, name: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
     rows = bank.rows("head", name)
-    return bank.gather("features", rows.index.to_numpy()), targets(rows["label"], bank.table.classes, problem)
+    return bank.gather("features", rows.index.to_numpy()), label_training_of(problem).targets(
+        rows["label"], bank.table.classes
+    )
 
 
 def answers(bank: Bank, folder: Path, problem: Any) -> np.ndarray:
     """Probabilities of the validation views by the head that was written."""
     head = keras.saving.load_model(folder / "head.keras", compile=False)
-    return to_probabilities(np.asarray(head(split(bank, "validation", problem)[0])), problem)
+    return label_training_of(problem).probabilities(np.asarray(head(split(bank, "validation", problem)[0])))
 
 
 def by_scikit_learn(bank: Bank, l2: float, problem: Any, weights: Any = None) -> np.ndarray:

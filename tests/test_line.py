@@ -13,7 +13,6 @@ from transferline.cli.status import status
 from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.params import load_params
 from transferline.registry.promotion import promote
-from transferline.warm import shared_by_stages
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +28,7 @@ def runs(root: Path) -> list[mlflow.entities.Run]:
     return list(client.search_runs([client.get_experiment_by_name("colors").experiment_id]))
 
 
-def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(project, monkeypatch):
+def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(project):
     output = run("dvc", "repro", cwd=project).stdout
     assert "epoch 1 of 3" in output and "epoch 4 of 5" in output
     chosen = json.loads(metrics(project))["selected"]
@@ -70,10 +69,8 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
     shutil.rmtree(project / ".dvc" / "cache" / "runs")
     for name in MADE:
         shutil.rmtree(project / name)
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # it differs from process to process: a warm parent would refuse them
-    with shared_by_stages():
-        run("dvc", "repro", cwd=project)
-    assert metrics(project) == first, "stages forked from a warm parent train otherwise than processes of their own"
+    run("dvc", "repro", cwd=project)
+    assert metrics(project) == first
 
 
 def test_a_change_reruns_only_what_it_must(project):

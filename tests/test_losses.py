@@ -14,11 +14,11 @@ from tests.tiny_training import TRAINING
 from transferline.errors import TransferlineError
 from transferline.params import Focal, Training
 from transferline.params.training import CrossEntropy
+from transferline.problems.multilabel.training import MultilabelTraining, mean_average_precision
+from transferline.problems.training import label_training_of, training_of
 from transferline.training.batches import Batches, class_weight_vector
 from transferline.training.callbacks import build_callbacks
-from transferline.training.losses import build_loss
 from transferline.training.optimizers import build_optimizer
-from transferline.training.validation_metrics import figures, majority_figures, mean_average_precision, to_probabilities
 
 RANDOM = np.random.default_rng(0)
 PLAIN, SMOOTH = CrossEntropy(kind="cross_entropy"), CrossEntropy(kind="cross_entropy", label_smoothing=0.2)
@@ -48,7 +48,7 @@ def test_a_loss_is_its_formula(problem: Any, loss: Any):
     logits = RANDOM.normal(0, 3, (7, 1 if problem == "binary" else 4)).astype(np.float32)
     truth = RANDOM.integers(0, 4 if problem == "multiclass" else 2, (7, 4 if problem == "multilabel" else 1))
     wanted = (of_classes if problem == "multiclass" else of_labels)(truth, logits.astype(float), loss)
-    np.testing.assert_allclose(build_loss(loss, problem)(truth, logits), wanted, rtol=1e-4)
+    np.testing.assert_allclose(training_of(problem).loss(loss)(truth, logits), wanted, rtol=1e-4)
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
@@ -57,7 +57,7 @@ def test_the_hardest_and_the_easiest_image_have_a_gradient_that_is_a_number(prob
     logits = tf.Variable([[60.0, -60.0], [-60.0, 60.0]] if problem != "binary" else [[60.0], [-60.0]])
     truth = np.array([[0], [0]], np.int32) if problem != "multilabel" else np.array([[0, 0], [0, 0]], np.float32)
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(build_loss(Focal(kind="focal", gamma=gamma), problem)(truth, tf.identity(logits)))
+        value = tf.reduce_sum(training_of(problem).loss(Focal(kind="focal", gamma=gamma))(truth, tf.identity(logits)))
     gradient = tape.gradient(value, logits).numpy()
     hardest = gradient[0, 0] if problem != "multiclass" else gradient[1, 1]
     assert np.isfinite(gradient).all() and hardest == pytest.approx(1, abs=0.01)
@@ -69,7 +69,7 @@ def test_weights_of_the_classes_of_a_multilabel_problem_weigh_the_whole_term():
     rows = pd.DataFrame({"path": [str(number) for number in range(6)]})
     inputs = RANDOM.normal(size=(6, 3)).astype(np.float32)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
-    model.compile(loss=build_loss(PLAIN, "multilabel"))
+    model.compile(loss=training_of("multilabel").loss(PLAIN))
     loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, weights, 6).dataset(), verbose=0)
     assert loss == pytest.approx((of_labels(truth, inputs, PLAIN) * weights).mean(), rel=1e-5)
 
@@ -79,7 +79,7 @@ def test_weights_of_single_labels_weigh_images(problem: Any):
     truth = np.array([[0], [1], [1]], np.int32)
     inputs = RANDOM.normal(size=(3, 1 if problem == "binary" else 2)).astype(np.float32)
     model = keras.Sequential([keras.Input(inputs.shape[1:]), keras.layers.Identity()])
-    model.compile(loss=build_loss(PLAIN, problem))
+    model.compile(loss=training_of(problem).loss(PLAIN))
     rows = pd.DataFrame({"path": ["a", "b", "c"]})
     loss = model.evaluate(Batches(rows, inputs.__getitem__, truth, np.array([1.0, 3.0]), 3).dataset(), verbose=0)
     terms = (of_labels if problem == "binary" else of_classes)(truth, inputs, PLAIN).ravel()
@@ -87,17 +87,18 @@ def test_weights_of_single_labels_weigh_images(problem: Any):
 
 
 def test_class_weights_are_balanced_or_given_and_a_wrong_name_is_an_error():
-    balanced, labels = training(class_weights="balanced"), np.array([[0], [0], [0], [1]], np.int32)
-    np.testing.assert_allclose(class_weight_vector(balanced, labels, ("a", "b"), "multiclass"), [4 / 6, 4 / 2])
+    balanced = training(class_weights="balanced")
+    counts = label_training_of("multiclass").class_counts(np.array([[0], [0], [0], [1]], np.int32), 3)
+    np.testing.assert_allclose(class_weight_vector(balanced, counts[:2], ("a", "b")), [4 / 6, 4 / 2])
     several = np.array([[1, 1, 1], [0, 0, 1], [0, 0, 1]], np.float32)
-    weights = class_weight_vector(balanced, several, ("a", "b", "c"), "multilabel")
+    weights = class_weight_vector(balanced, label_training_of("multilabel").class_counts(several, 3), ("a", "b", "c"))
     np.testing.assert_allclose(weights, [5 / 3, 5 / 3, 5 / 9])
     with pytest.raises(TransferlineError, match="balanced needs an image of each class in train; none is of c"):
-        class_weight_vector(balanced, labels, ("a", "b", "c"), "multiclass")
+        class_weight_vector(balanced, counts, ("a", "b", "c"))
     given = training(class_weights={"b": 3.0, "a": 1.0})
-    assert class_weight_vector(given, labels, ("a", "b"), "binary").tolist() == [1.0, 3.0]
+    assert class_weight_vector(given, counts[:2], ("a", "b")).tolist() == [1.0, 3.0]
     with pytest.raises(TransferlineError, match="names a, c; it must name each class: a, b"):
-        class_weight_vector(training(class_weights={"a": 1.0, "c": 1.0}), labels, ("a", "b"), "binary")
+        class_weight_vector(training(class_weights={"a": 1.0, "c": 1.0}), counts[:2], ("a", "b"))
 
 
 def test_the_learning_rate_warms_up_and_falls_along_half_a_cosine():
@@ -129,15 +130,15 @@ def test_callbacks_are_those_of_the_params(tmp_path: Path):
 
 def test_figures_are_scikit_learns():
     logits = np.array([[2.0], [-1.0], [0.5]], np.float32)
-    likely = to_probabilities(logits, "binary")
+    likely = label_training_of("binary").probabilities(logits)
     np.testing.assert_allclose(likely[:, 1], expit(logits[:, 0]))
-    found = figures(np.array([[1], [0], [0]]), likely, "binary")
+    found = label_training_of("binary").figures(np.array([[1], [0], [0]]), likely)
     wanted = -np.log([expit(2), 1 - expit(-1), 1 - expit(0.5)]).mean()
     assert found == {"accuracy": pytest.approx(2 / 3), "log_loss": pytest.approx(wanted)}
     truth = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], np.float32)
     # ranks of the positives: 1 and 3 in the first class, 1 and 2 in the second; the third has none
     scores = np.array([[0.9, 0.1, 0.5], [0.8, 0.7, 0.5], [0.3, 0.6, 0.5]])
     assert mean_average_precision(truth, scores) == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
-    floor = majority_figures(truth, truth[:2], 3, "multilabel")
+    floor = MultilabelTraining().majority_figures(truth, truth[:2], 3)
     assert floor["mean_average_precision"] == pytest.approx(0.5)
     assert floor["log_loss"] == pytest.approx(-np.log([2 / 3, 1 / 3, 1, 1 / 3, 2 / 3, 1]).mean(), rel=1e-5)

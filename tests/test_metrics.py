@@ -1,6 +1,7 @@
 """Figures against numbers computed by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,10 @@ from sklearn import metrics as sklearn
 
 from transferline.evaluation.scoring import metrics_of
 from transferline.metrics import resampling
-from transferline.metrics.classification import (
-    classification_metrics,
-    expected_calibration_error,
-    log_losses,
-    share,
-    single_label_figures,
-)
+from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics.classification import CLASSIFICATION, log_losses
+from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.metric_table import share_with_interval
 from transferline.metrics.resampling import mean_of, with_intervals
 from transferline.params import Evaluate
 
@@ -26,11 +24,19 @@ PREDICTED = np.array(["a", "a", "b", "b", "c", "c"])
 PROBABILITIES = np.array(
     [[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.3, 0.6, 0.1], [0.1, 0.7, 0.2], [0.2, 0.3, 0.5], [0.05, 0.05, 0.9]]
 )
-CONFIDENCE = PROBABILITIES.max(axis=1)
+
+
+def classification_metrics(
+    labels: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...] = ("a", "b", "c")
+) -> dict[str, Any]:
+    """The metrics of a table of predictions that holds these."""
+    columns = {f"probability_{name}": column for name, column in zip(classes, probabilities.T, strict=True)}
+    table = {"label": labels, "predicted": predicted, "confidence": probabilities.max(axis=1)} | columns
+    return metrics_of(pd.DataFrame(table), classes, PARAMS, "multiclass")
 
 
 def test_figures_of_three_classes() -> None:
-    figures = classification_metrics(LABELS, PREDICTED, CONFIDENCE, PROBABILITIES, ("a", "b", "c"), PARAMS)
+    figures = classification_metrics(LABELS, PREDICTED, PROBABILITIES)
     assert figures["n"] == 6
     assert figures["accuracy"] == pytest.approx(4 / 6)
     assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
@@ -49,17 +55,14 @@ def test_figures_of_three_classes() -> None:
 
 def test_a_class_that_the_labels_lack_has_no_area_and_no_part_in_the_means() -> None:
     keep = LABELS != "c"
-    arrays = (array[keep] for array in (LABELS, PREDICTED, CONFIDENCE, PROBABILITIES))
-    figures = classification_metrics(*arrays, ("a", "b", "c"), PARAMS)
+    figures = classification_metrics(LABELS[keep], PREDICTED[keep], PROBABILITIES[keep])
     assert figures["per_class"]["c"]["roc_auc"] is None
     assert figures["per_class"]["c"]["support"] == 0
     assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_labels_of_one_class_only() -> None:
-    figures = classification_metrics(
-        LABELS[:3], PREDICTED[:3], CONFIDENCE[:3], PROBABILITIES[:3, :2], ("a", "b"), PARAMS
-    )
+    figures = classification_metrics(LABELS[:3], PREDICTED[:3], PROBABILITIES[:3, :2], ("a", "b"))
     assert figures["roc_auc"] is figures["roc_auc_low"] is None
     assert figures["accuracy"] == pytest.approx(2 / 3)
 
@@ -68,27 +71,40 @@ def test_binary_area_is_that_of_the_second_class() -> None:
     positive = np.array([0.1, 0.6, 0.4, 0.9])
     probabilities = np.stack([1 - positive, positive], axis=1)
     labels, predicted = np.array(["no", "no", "yes", "yes"]), np.array(["no", "yes", "no", "yes"])
-    confidence = probabilities.max(axis=1)
-    figures = classification_metrics(labels, predicted, confidence, probabilities, ("no", "yes"), PARAMS)
+    figures = classification_metrics(labels, predicted, probabilities, ("no", "yes"))
     assert figures["roc_auc"] == pytest.approx(3 / 4)
+
+
+def test_top_5_accuracy_is_scikit_learns_and_an_unknown_label_is_wrong() -> None:
+    random = np.random.default_rng(7)
+    true, probabilities = random.integers(0, 9, 200), random.dirichlet(np.ones(9), 200)
+    names = np.array(list("abcdefghi"))
+    found = classification_metrics(names[true], names[probabilities.argmax(axis=1)], probabilities, tuple(names))
+    wanted = sklearn.top_k_accuracy_score(true, probabilities, k=5)
+    assert 0 < wanted < 1 and found["top_5_accuracy"] == pytest.approx(wanted)
+    unknown = classification_metrics(np.array(["z"]), names[:1], probabilities[:1], tuple(names))
+    assert unknown["top_5_accuracy"] == 0
 
 
 def test_interval_of_an_accuracy_is_wilsons() -> None:
     # Newcombe, Statistics in Medicine 17, 1998, table I, method 3: 81 of 263, and 0 of 20
-    assert list(share("accuracy", np.arange(263) < 81, PARAMS).values()) == pytest.approx(
+    assert list(share_with_interval("accuracy", np.arange(263) < 81, PARAMS).values()) == pytest.approx(
         [81 / 263, 0.2553, 0.3662], abs=5e-5
     )
-    assert share("accuracy", np.zeros(20, bool), PARAMS)["accuracy_high"] == pytest.approx(0.1611, abs=5e-5)
-    assert share("accuracy", np.ones(20, bool), PARAMS)["accuracy_low"] == pytest.approx(1 - 0.1611, abs=5e-5)
+    assert share_with_interval("accuracy", np.zeros(20, bool), PARAMS)["accuracy_high"] == pytest.approx(
+        0.1611, abs=5e-5
+    )
+    assert share_with_interval("accuracy", np.ones(20, bool), PARAMS)["accuracy_low"] == pytest.approx(
+        1 - 0.1611, abs=5e-5
+    )
 
 
 def test_figures_of_weighted_images_are_scikit_learns() -> None:
     random = np.random.default_rng(4)
-    classes = np.array(["a", "b", "c", "d"])
     true, said = random.integers(0, 4, (2, 90))
     probabilities = np.round(random.dirichlet(np.ones(4), 90), 1)  # with ties
     weights = random.integers(0, 4, (3, 90)).astype(float)
-    figures = single_label_figures(classes[true], classes[said], probabilities, tuple(classes))
+    images = LabelledImages(np.eye(4, dtype=bool)[true], np.eye(4, dtype=bool)[said], probabilities, tuple("abcd"))
     for row, weight in enumerate(weights):
         areas = [sklearn.roc_auc_score(true == n, probabilities[:, n], sample_weight=weight) for n in range(4)]
         expected = {
@@ -97,7 +113,7 @@ def test_figures_of_weighted_images_are_scikit_learns() -> None:
             "macro_f1": sklearn.f1_score(true, said, average="macro", sample_weight=weight),
             "roc_auc": np.mean(areas),
         }
-        found = {name: figures[name](weights)[row] for name in expected}
+        found = {name: CLASSIFICATION[name].figure(images)(weights)[row] for name in expected}
         assert found == pytest.approx(expected)
 
 
@@ -125,7 +141,7 @@ def test_calibration_error_of_a_constructed_case() -> None:
 
 
 def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
-    losses = log_losses(np.array(["a", "new"]), np.array([[1.0, 0.0], [0.5, 0.5]]), ("a", "b"))
+    losses = log_losses(np.array([[True, False], [False, False]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
     assert losses.tolist() == pytest.approx([0, -math.log(np.finfo(np.float32).eps)])
 
 

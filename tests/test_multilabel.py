@@ -1,16 +1,20 @@
 """Figures and pictures of problems with any number of labels per image."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from transferline.evaluation.multilabel_pictures import label_lines, replacements, worst_images
-from transferline.evaluation.scoring import label_flags, metrics_of
-from transferline.metrics.multilabel import multilabel_figures, multilabel_metrics
+from transferline.datasets.tables import join_labels
+from transferline.evaluation.scoring import metrics_of
+from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.multilabel import MULTILABEL
 from transferline.params import Evaluate
+from transferline.problems.evaluation import evaluation_of
+from transferline.problems.multilabel.multilabel_pictures import label_lines, replacements, worst_images
 
 PARAMS = Evaluate(seed=1, bootstrap=1000, confidence=0.95, gallery=4)
 CLASSES = ("car", "dog", "man")
@@ -26,8 +30,17 @@ def random_case(images: int, classes: int) -> tuple[np.ndarray, np.ndarray, np.n
     return truth, probabilities > 0.5, probabilities
 
 
+def multilabel_metrics(
+    truth: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...] = CLASSES
+) -> dict[str, Any]:
+    """The metrics of a table of predictions that holds these."""
+    named = {"label": join_labels(truth, classes), "predicted": join_labels(predicted, classes)}
+    columns = {f"probability_{name}": column for name, column in zip(classes, probabilities.T, strict=True)}
+    return metrics_of(pd.DataFrame(named | columns), classes, PARAMS, "multilabel")
+
+
 def test_figures_of_four_images() -> None:
-    figures = multilabel_metrics(TRUTH, PREDICTED, PROBABILITIES, CLASSES, PARAMS)
+    figures = multilabel_metrics(TRUTH, PREDICTED, PROBABILITIES)
     assert figures["n"] == 4
     # by falling probability car is right, wrong, right; dog wrong, right; man right, wrong, right
     precisions = [(1 + 2 / 3) / 2, 1 / 2, (1 + 2 / 3) / 2]
@@ -48,7 +61,7 @@ def test_figures_of_four_images() -> None:
 def test_figures_of_weighted_images_are_scikit_learns() -> None:
     truth, predicted, probabilities = random_case(120, 5)
     weights = np.random.default_rng(6).integers(0, 4, (3, 120)).astype(float)
-    figures = multilabel_figures(truth, predicted, probabilities)
+    images = LabelledImages(truth, predicted, probabilities, tuple("abcde"))
     for row, weight in enumerate(weights):
         options = {"sample_weight": weight}
         expected = {
@@ -59,12 +72,13 @@ def test_figures_of_weighted_images_are_scikit_learns() -> None:
             "subset_accuracy": sklearn.accuracy_score(truth, predicted, **options),
             "log_loss": sklearn.log_loss(truth.ravel(), probabilities.ravel(), sample_weight=np.repeat(weight, 5)),
         }
-        assert {name: figure(weights)[row] for name, figure in figures.items()} == pytest.approx(expected)
+        found = {name: metric.figure(images)(weights)[row] for name, metric in MULTILABEL.items()}
+        assert found == pytest.approx(expected)
 
 
 def test_intervals_are_those_of_resampled_images() -> None:
     truth, predicted, probabilities = random_case(60, 3)
-    found = multilabel_metrics(truth, predicted, probabilities, CLASSES, PARAMS)
+    found = multilabel_metrics(truth, predicted, probabilities)
     draws = np.random.default_rng(9).integers(0, 60, (400, 60))
     means = [sklearn.average_precision_score(truth[drawn], probabilities[drawn]) for drawn in draws]
     ends = [found["mean_average_precision_low"], found["mean_average_precision_high"]]
@@ -77,13 +91,13 @@ def test_calibration_is_that_of_the_pairs() -> None:
     # of the six labels that are said with 0.2 half are there, of the two with 0.9 both
     truth = np.array([[1, 0, 1, 1], [0, 0, 1, 1]], bool)
     probabilities = np.array([[0.2, 0.2, 0.2, 0.9], [0.2, 0.2, 0.2, 0.9]])
-    figures = multilabel_metrics(truth, truth, probabilities, ("a", "b", "c", "d"), PARAMS)
+    figures = multilabel_metrics(truth, truth, probabilities, ("a", "b", "c", "d"))
     assert figures["expected_calibration_error"] == pytest.approx((6 * 0.3 + 2 * 0.1) / 8)
 
 
 def test_a_class_without_images_has_no_part_in_the_means() -> None:
     truth = TRUTH & [True, False, True]
-    figures = multilabel_metrics(truth, PREDICTED, PROBABILITIES, CLASSES, PARAMS)
+    figures = multilabel_metrics(truth, PREDICTED, PROBABILITIES)
     assert figures["per_class"]["dog"]["average_precision"] is figures["per_class"]["dog"]["roc_auc"] is None
     assert figures["mean_average_precision"] == pytest.approx((1 + 2 / 3) / 2)
     assert figures["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
@@ -91,7 +105,7 @@ def test_a_class_without_images_has_no_part_in_the_means() -> None:
 
 def test_images_without_any_label() -> None:
     nothing = np.zeros((3, 2), bool)
-    figures = multilabel_metrics(nothing, nothing, np.full((3, 2), 0.2), ("a", "b"), PARAMS)
+    figures = multilabel_metrics(nothing, nothing, np.full((3, 2), 0.2), ("a", "b"))
     assert figures["mean_average_precision"] is figures["mean_average_precision_low"] is figures["micro_f1"] is None
     assert figures["subset_accuracy"] == 1 and figures["hamming_loss"] == 0
 
@@ -107,7 +121,7 @@ def test_predictions_are_judged_by_the_names_of_their_labels() -> None:
             "probability_fox": [0.8, 0.1, 0.1],
         }
     )
-    assert label_flags(predictions["predicted"], CLASSES, "multilabel").tolist() == [
+    assert evaluation_of("multilabel").images(predictions, CLASSES).predicted.tolist() == [
         [True, False, False], [False, True, False], [False, False, True],
     ]  # fmt: skip
     figures = metrics_of(predictions, CLASSES, PARAMS, "multilabel")

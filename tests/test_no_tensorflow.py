@@ -1,7 +1,6 @@
 """TensorFlow is imported only where gradients are computed, and by the few other commands that are listed here."""
 
 import json
-import os
 import subprocess
 import sys
 from ctypes.util import find_library
@@ -74,9 +73,8 @@ IN_A_PROJECT = (
 
 def imported(words: str, project: Path) -> set[str]:
     """Which of TensorFlow and Keras a command has imported at its end."""
-    env = os.environ | {"TRANSFERLINE_WARM": "0"}
     command = [sys.executable, "-c", COMMAND, *words.split()]
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return set(done.stdout.rpartition("imported:")[2].split())
 

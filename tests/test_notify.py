@@ -24,7 +24,6 @@ def broken_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: dict[st
     root = make_line(tmp_path / "line")
     (root / "data/raw/images/validate.txt").touch()
     monkeypatch.chdir(root)
-    monkeypatch.setenv("TRANSFERLINE_WARM", "0")
     return root
 
 
@@ -36,7 +35,12 @@ def test_a_failed_run_posts_project_run_stage_and_message(broken_line: Path, mon
         (body,) = bodies
         address = body.pop("address")
         assert "/runs/flow-run/" in address
-        expected = {"flow": "retrain", "run": "new photographs", "stages": ["validate"], "message": FAILED}
+        expected = {
+            "flow": "retrain",
+            "run": "new photographs: first training on images",
+            "stages": ["validate"],
+            "message": FAILED,
+        }
         assert body == expected | {"project": str(broken_line)}
         (broken_line / "data/raw/images/validate.txt").unlink()
         assert retrain(promote=False)["stages"]
@@ -50,7 +54,11 @@ def test_the_automation_posts_from_the_server(broken_line: Path) -> None:
         automation.create(url)
         assert main(reason='some "new" photographs', promote=False) == 1
         body = wait_for("post", 60, [], lambda: bodies)[0]
-        assert (body["flow"], body["run"], body["state"]) == ("retrain", 'some "new" photographs', "Failed")
+        assert (body["flow"], body["run"], body["state"]) == (
+            "retrain",
+            'some "new" photographs: first training on images',
+            "Failed",
+        )
         assert body["message"] == FAILED and "/runs/flow-run/" in body["address"]
         assert early == []
 

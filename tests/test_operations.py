@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, edit_yaml, make_tiny, run
 from tests.photographs import commit
+from tests.prefect_database import give_database
 
 DOCUMENT = ROOT / "docs" / "operations.md"
 BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -72,6 +73,7 @@ def small_recipe(params: Any) -> None:
 @pytest.fixture
 def waste(project: Path, tmp_path: Path) -> Path:
     """A project without a dataset, with a small recipe at recipes/waste.yaml, beside folders of photographs."""
+    give_database(project / ".prefect")
     (project / "data/raw/colors.dvc").unlink()
     shutil.rmtree(project / "data/raw/colors")
     shutil.copy(ROOT / "params.yaml", project / "recipes/waste.yaml")

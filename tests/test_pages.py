@@ -1,4 +1,4 @@
-"""What Prefect's page shows of a task: findings, epochs, the decision and where MLflow is."""
+"""What Prefect's page shows of a task: findings, epochs, the decision and where MLflow is. No link is a dead end."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from prefect import flow, get_client
 
 from tasks.pages import ROWS, EpochProgress, show_decision, show_stage
 from tests.small_line import recorded
-from transferline.paths import VALIDATION_REPORT
+from transferline.paths import DATA_DOCS, VALIDATION_REPORT
 
 FINDING = {"severity": "warn", "rule": "blank", "path": "a.png", "detail": "nothing in it", "value": 3}
 
@@ -27,16 +27,26 @@ def test_the_artifacts_of_a_run(tmp_path: Path) -> None:
         for line in ("2 of 9 images", "head: epoch 1 of 4  loss 0.5", "head: epoch 3 of 4  loss 0.2"):
             progress.hear(line)
         gates = [{"gate": "accuracy", "verdict": "passed", "why": "0.9 against 0.8"}]
-        show_decision({"promoted": True, "reason": "it is better", "version": "3", "gates": gates}, "sqlite:///x")
+        decision = {"promoted": True, "reason": "it is better", "version": "3", "gates": gates}
+        show_decision(decision, "sqlite:///x")
+
+    @flow
+    def shows_with_a_server_for_mlflow() -> None:
+        show_decision({"promoted": False, "reason": "worse", "version": "4", "gates": []}, "https://mlflow.example")
 
     with recorded(tmp_path / "prefect"), get_client(sync_client=True) as client:
         shows()
         found = {artifact.key: artifact for artifact in client.read_artifacts()}
-    assert set(found) == {"findings", "validation-report", None, "decision", "mlflow"}
+        shows_with_a_server_for_mlflow()
+        links = [artifact for artifact in client.read_artifacts() if artifact.key == "mlflow"]
+    assert set(found) == {"findings", None, "decision"}
     rows = json.loads(found["findings"].data)
     assert len(rows) == ROWS and rows[0] == {key: FINDING[key] for key in ("severity", "rule", "path", "detail")}
     assert "not fit for training: too few images; the first 200 of 201 findings" in found["findings"].description
+    assert str(tmp_path / DATA_DOCS) in found["findings"].description
     assert (found[None].data, found[None].description) == (75.0, "epoch 3 of 4  loss 0.2")
     assert found["decision"].data.splitlines()[0] == "# Version 3: promoted"
     assert "| accuracy | passed | 0.9 against 0.8 |" in found["decision"].data
-    assert "http://127.0.0.1:5000" in found["mlflow"].data
+    assert "`transferline ui` serves MLflow's page" in found["decision"].description
+    assert not [artifact for artifact in found.values() if "://" in f"{artifact.data}{artifact.description}"]
+    assert ["https://mlflow.example/#/experiments" in str(link.data) for link in links] == [True]

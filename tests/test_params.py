@@ -126,11 +126,6 @@ MISTAKES = {
         "evaluate: {robustness: {corruptions: null}}\npromote:",
         r"evaluate\.robustness: neither corruptions nor adversarial",
     ),
-    "metric": (
-        "promote:",
-        "select: {metric: hamming_loss}\npromote:",
-        r"hamming_loss is none for a multiclass problem",
-    ),
     "monitor": (
         "train_head: {",
         "train_head: {monitor: val_mean_average_precision, ",
@@ -159,11 +154,6 @@ MISTAKES = {
     "group pattern": ("split: {", 'split: {group: "^[a-z]+", ', r"group: .*needs a group in parentheses"),
     "splits": ("validation: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),
     "limit": ("promote: {", "promote: {max_size_mb: {}, ", r"max_size_mb: give either absolute or rel"),
-    "mcnemar": (
-        "promote: {",
-        "select: {metric: log_loss}\npromote: {test: {kind: mcnemar}, ",
-        r"promote\.test\.kind: mcnemar compares right and wrong answers, which log_loss",
-    ),
     "tracking": ("promote:", "record: {tracking_uri: ./mlruns}\npromote:", r"record\.tracking_uri: .*pattern"),
     "class weights": ("epochs: 20", "class_weights: equal", r"class_weights: .*'none' or 'balanced'"),
 }

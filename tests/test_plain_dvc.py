@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
+from tests.prefect_database import give_database
 from tests.small_line import command, commit, make_line
 from transferline.datasets.public_datasets import CATALOGUE, list_source
 from transferline.datasets.sources import load_sources
@@ -42,6 +43,7 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(pr
     command("git", "clone", "-q", project, clone, cwd=tmp_path)
     assert run("dvc", "pull", cwd=clone).returncode == 0
     assert photographs(clone) == everything
+    give_database(project / ".prefect")
     done = run("transferline", "run", cwd=clone)
     assert "1 stage run; promoted" in done.stdout and "epoch 1" not in done.stdout + done.stderr, "only `record` runs"
     assert command("git", "status", "--porcelain", cwd=clone) == "?? data/tested_images.txt\n"

@@ -15,10 +15,11 @@ from transferline import params
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.prediction import prediction_picture
+from transferline.prediction.found_images import find_images
 from transferline.prediction.named_model import open_model
-from transferline.prediction.output import predictions_as_text, write_csv, write_submission
-from transferline.prediction.predict import find_images, predict_images
+from transferline.problems import label_picture
+from transferline.problems.label_output import predictions_as_text, write_csv, write_submission
+from transferline.problems.label_predictions import predict_images
 from transferline.run_length_encoding import decode
 
 CLASSES = ("red", "green", "blue")
@@ -109,7 +110,7 @@ def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, 
 
 
 def test_the_grid_of_one_image_is_as_wide_as_a_title(tmp_path, one_label, photos):
-    prediction_picture.draw_grid(*answers(one_label, photos / "red" / "0.png"), tmp_path / "grid.png")
+    label_picture.draw_grid(*answers(one_label, photos / "red" / "0.png"), tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as sheet:
         assert sheet.width == MARGIN + 5 * (SIDE + MARGIN)
 
@@ -118,9 +119,9 @@ def drawn(monkeypatch, found, card):
     """The tiles and the title that `draw_grid` would draw."""
     sheets = []
     monkeypatch.setattr(
-        prediction_picture, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, title))
+        label_picture, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, title))
     )
-    prediction_picture.draw_grid(found, card, Path("unused.png"))
+    label_picture.draw_grid(found, card, Path("unused.png"))
     return sheets[0]
 
 
@@ -135,7 +136,7 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
         "mean: 16 images, 14 of 15 whose folder names the class right (accuracy 93.3%), 1 more could not be read",
         "wrong ones first, then the least sure",
     ]
-    assert [tile.frame for tile in tiles] == [prediction_picture.WRONG] + [None] * 15
+    assert [tile.frame for tile in tiles] == [label_picture.WRONG] + [None] * 15
     assert tiles[0].caption.split("\n")[1:] == ["true: green", "wrong.png"] and tiles[0].caption.startswith("red ")
     sure = [float(tile.caption.split()[1].rstrip("%")) for tile in tiles[1:]]
     assert sure == sorted(sure)
@@ -143,7 +144,7 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
 
 def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth(monkeypatch, one_label, photos):
     flat = [shutil.move(path, photos / f"{path.parent.name}{path.name}") for path in sorted(photos.glob("*/*.png"))]
-    monkeypatch.setattr(prediction_picture, "MOST", 12)
+    monkeypatch.setattr(label_picture, "MOST", 12)
     found, card = answers(one_label, *flat)
     tiles, title = drawn(monkeypatch, found, card)
     assert title == "mean: 15 images\nby predicted label, the least sure first; shown are 12, 3 surer ones are left out"
@@ -160,7 +161,7 @@ def test_the_picture_shows_upright_whole_images_and_a_red_frame(tmp_path, one_la
     turned.paste((0, 0, 255), (0, 0, 15, 30))
     turned.save(tmp_path / "green" / "turned.png", exif=exif_turned_right())
     found, card = answers(one_label, tmp_path / "green")
-    prediction_picture.draw_grid(found, card, tmp_path / "grid.png")
+    label_picture.draw_grid(found, card, tmp_path / "grid.png")
     sheet = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
     frames = (sheet == (0xC0, 0, 0)).all(axis=2)
     top = int(np.flatnonzero(frames.sum(axis=1) > SIDE // 2)[0])

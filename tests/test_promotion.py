@@ -16,7 +16,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
 from transferline.registry.gates import GATES
-from transferline.registry.promotion import promote
+from transferline.registry.promotion import decided_before, promote
 from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
 from transferline.registry.tracking import connect
 from transferline.registry.version_cache import CACHE
@@ -83,6 +83,8 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         again = promote(params, root)
         assert not again.promoted and again.version == last.version
         assert again.reason == f"nothing has changed since it was decided: {last.reason}"
+        assert decided_before(params, root) == again
+        assert decided_before(with_promote(params, min_improvement=0.5), root) is None
         for call in (
             lambda: promote(with_promote(params, min_improvement=0.5), root),
             lambda: promote(params, root, dry_run=True),

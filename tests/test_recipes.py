@@ -5,8 +5,6 @@ smallest images that the layers take. `test_describe.py` builds the recipes at t
 """
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +16,11 @@ from tests.conftest import ROOT, edit_yaml, make_images, make_multilabel, run
 from tests.tiny_masks import make_segmented
 from transferline.params import load_params
 from transferline.params.write import complete_text
-from transferline.warm import DVC, TENSORFLOW, shared_by_stages
 
 pytestmark = pytest.mark.slow
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml") if path.stem != "digits")
 SMALLEST = {"alexnet": 108, "inception_v3": 75, "mobilenet_v2": 129}  # pixels a side; the other candidates take 32
-
-
-@pytest.fixture(scope="module")
-def warm_parent() -> Iterator[None]:
-    """The stages of all recipes share one import of TensorFlow and MLflow, and one of DVC."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTEST_CURRENT_TEST")  # it differs from test to test, and the warm parent takes one environment
-        with shared_by_stages(DVC), shared_by_stages(TENSORFLOW):
-            yield
 
 
 def make_short(params: Any) -> None:
@@ -79,9 +67,7 @@ def make_dataset(raw: Path, data: Any) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.usefixtures("warm_parent")
-def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path):
     complete = complete_text(load_params(ROOT / "recipes" / f"{recipe}.yaml"))
     (project / "params.yaml").write_text(complete, encoding="utf-8")
     edit_yaml(project / "params.yaml", make_short)
@@ -89,7 +75,7 @@ def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path, monkeypatc
     raw = project / "data" / "raw" / "tiny"
     make_dataset(raw, params["data"])
     for command in (["add", "-q", raw], ["repro"]):
-        run(sys.executable, "-m", "transferline.warm_dvc", *command, cwd=project)
+        run("dvc", *command, cwd=project)
 
     metrics = json.loads((project / "metrics.json").read_text(encoding="utf-8"))
     assert set(metrics["candidates"]) == set(params["candidates"])

@@ -19,8 +19,8 @@ from transferline.models.candidate_description import describe_candidate, format
 from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
 from transferline.models.exported import ModelCard, load_keras_model, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
-from transferline.training.losses import build_loss
-from transferline.training.mask_targets import MaskBatches, MaskedImages, MeanIoU, with_dice
+from transferline.problems.training import training_of
+from transferline.training.mask_targets import MaskBatches, MaskedImages, with_dice
 from transferline.training.segmentation_training import train_segmentation
 from transferline.training.training_job import Job
 
@@ -118,14 +118,17 @@ def test_void_pixels_change_neither_loss_nor_metric() -> None:
     masks[:, :3] = VOID
     others = logits.copy()
     others[:, :3] = random.normal(size=(2, 3, 6, 3))
-    loss = build_loss(CrossEntropy(kind="cross_entropy"), "segmentation")
+    loss = training_of("segmentation").loss(CrossEntropy(kind="cross_entropy"))
     for function in (loss, with_dice(loss, 0.5)):
         known = [np.asarray(function(masks, values))[:, 3:] for values in (logits, others)]
         np.testing.assert_allclose(known[0], known[1], rtol=1e-5)
     wanted = keras.losses.sparse_categorical_crossentropy(masks[:, 3:, :, 0], logits[:, 3:], from_logits=True)
     np.testing.assert_allclose(np.asarray(loss(masks, logits))[:, 3:], wanted, rtol=1e-5)
 
-    metric, theirs = MeanIoU(3, "mean_iou"), keras.metrics.MeanIoU(3, sparse_y_pred=False)
+    metric, theirs = (
+        training_of("segmentation").keras_metric("mean_iou", 3),
+        keras.metrics.MeanIoU(3, sparse_y_pred=False),
+    )
     for part in (0, 1):
         metric.update_state(masks[part : part + 1], logits[part : part + 1])
         theirs.update_state(masks[part : part + 1, 3:, :, 0], logits[part : part + 1, 3:])

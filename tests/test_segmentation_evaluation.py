@@ -19,12 +19,13 @@ from transferline.cli.prediction import add_commands
 from transferline.datasets.masks import VOID
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.attacks import goals
 from transferline.evaluation.leaderboard import markdown, read_evaluations
 from transferline.evaluation.scoring import metrics_of, predict_rows
-from transferline.metrics.segmentation import boundary_f, ious, mean_iou, pixel_accuracy, pixel_confusion
+from transferline.metrics.outlines import boundary_f
+from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy, pixel_confusion
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
+from transferline.problems.evaluation import evaluation_of
 from transferline.registry import champion_move, smoke_test
 from transferline.registry.ledger import history
 from transferline.registry.promotion import promote
@@ -130,7 +131,7 @@ def test_corruptions_and_attacks(case: Params, tmp_path: Path) -> None:
 def test_a_targeted_attack_aims_at_the_least_likely_class_of_each_pixel() -> None:
     truth = np.array([[[[0], [2]], [[1], [VOID]]]], np.uint8)
     likely = np.tile([0.1, 0.2, 0.7], (1, 2, 2, 1))
-    assert goals(truth, likely, "segmentation")[..., 0].tolist() == [[[1, 0], [0, VOID]]]
+    assert evaluation_of("segmentation").goals(truth, likely)[..., 0].tolist() == [[[1, 0], [0, VOID]]]
 
 
 def test_a_model_of_other_classes_is_judged_by_names(case: Params, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[st
         "accuracy_high": accuracy + 0.05,
         "log_loss": log_loss,
         "expected_calibration_error": 0.02,
+        "per_class": {},
         **others,
     }
 
@@ -121,13 +122,13 @@ def run(root: Path, params: Params = PARAMS) -> dict[str, Any]:
     ],
 )
 def test_ranking(entries: list[EvaluatedModel], metric: str, best: str) -> None:
-    assert ranking(entries, metric)[0].name == best
-    assert ranking(entries[::-1], metric)[0].name == best
+    assert ranking(entries, metric, is_loss=metric.endswith("_loss"))[0].name == best
+    assert ranking(entries[::-1], metric, is_loss=metric.endswith("_loss"))[0].name == best
 
 
 def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
     with pytest.raises(TransferlineError, match=r"select\.metric is roc_auc"):
-        ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc")
+        ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc", is_loss=False)
 
 
 def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import predict_images
+from transferline.problems.label_predictions import predict_images
 from transferline.registry.tracking import connect
 from transferline.serving.batcher import Batcher
 from transferline.serving.served_model import LoadedVersion, Refusal, ServedModel

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,9 +25,8 @@ SHOW = (
 )
 
 
-@pytest.mark.parametrize("dvc", ["dvc", "transferline.warm_dvc"])
-def test_while_stages_run_the_revision_is_that_of_dvc_lock(tmp_path: Path, dvc: str) -> None:
-    """A training sees what `validate` read just before, however DVC is started."""
+def test_while_stages_run_the_revision_is_that_of_dvc_lock(tmp_path: Path) -> None:
+    """A training sees what `validate` read just before."""
     line = make_line(tmp_path / "line")
     edit(
         line / "dvc.yaml",
@@ -38,7 +36,7 @@ def test_while_stages_run_the_revision_is_that_of_dvc_lock(tmp_path: Path, dvc: 
     before = recorded_hash(line, "images")
     assert trained_revision(line, "images") == ""
     (line / "data/raw/images/b.txt").write_text("b")
-    command(sys.executable, "-m", dvc, "repro", cwd=line)
+    command("dvc", "repro", cwd=line)
     shown = (line / "shown").read_text().strip()
     assert shown == trained_revision(line, "images") == recorded_hash(line, "images") != before
     (line / "data/raw/images/c.txt").write_text("c")

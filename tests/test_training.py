@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, frozen, job, lite0, make_data, two_classes
-from transferline.datasets.tables import ImageTable, targets
+from transferline.datasets.tables import ImageTable, class_positions
 from transferline.models.exported import load_keras_model, load_model, read_card
 from transferline.training.bank import read_bank
 from transferline.training.fill_bank import extract
@@ -106,7 +106,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
     rows = bank.rows("head", "validation")
     head = keras.saving.load_model(tmp_path / "head" / "head.keras", compile=False)
     logits = np.asarray(head(bank.gather("features", rows.index.to_numpy())))
-    truth = targets(rows["label"], bank.table.classes, "multiclass")[:, 0]
+    truth = class_positions(rows["label"], bank.table.classes)[:, 0]
     accuracy = (logits.argmax(axis=1) == truth).mean()
     assert accuracy == pytest.approx(history["val_accuracy"][history["val_loss"].idxmin()])
     assert history["val_loss"].iloc[-1] > history["val_loss"].min()

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import requests
 
+from tests.prefect_database import give_database
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry.tracking import connect, experiment_id
@@ -43,10 +44,25 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             serve_pages(tmp_path, params, free_ports(1)[0], port)
 
 
+def test_servers_of_the_users_own_are_named_with_what_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text('active = "team"\n[profiles.team]\nPREFECT_API_URL = "http://prefect.example/api"\n')
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(profiles))
+    params = load_params(PROJECT / "recipes/digits.yaml")
+    record = params.record.model_copy(update={"tracking_uri": "http://mlflow.example"})
+    serve_pages(tmp_path, params.model_copy(update={"record": record}))
+    said = capsys.readouterr().out
+    assert "MLflow:  http://mlflow.example (a server of your own)" in said
+    assert f"Prefect: http://prefect.example (a server of your own, from the profile team in {profiles})" in said
+
+
 @pytest.mark.slow
 def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
+    give_database(tmp_path / ".prefect")
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     params = load_params(tmp_path / "params.yaml")
     experiment = experiment_id(connect(params.record, tmp_path), params.record, tmp_path)

@@ -55,7 +55,7 @@ def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, tmp_path
         (line / "data/raw/images/b.txt").write_text("b")
         state = watch.watch(return_state=True)
         assert state.message == "started retrain: data/raw/images: 1 added"
-        assert [run.name for run in runs_of("retrain")] == ["data/raw/images: 1 added"]
+        assert [run.name for run in runs_of("retrain")] == ["watch: first training on images"]
         assert "b.txt" in (line / "manifest").read_text()
         shutil.rmtree(line / "data/raw/images")
         state = watch.watch(return_state=True)

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parent
 OWN_CODE = {
     "transferline.models.networks": "networks",
     "transferline.datasets.own_augmentations": "own_augmentations",
+    "transferline.metrics.own_metrics": "own_metrics",
 }
 
 # Modules that a stage may import without following from them.
@@ -39,8 +40,11 @@ NOT_FOLLOWED = {
     "transferline.quiet": "messages",
     "transferline.text": "messages",
 }
-# The one module of those that names others: the modules that build the backbones.
-TABLE_OF_BACKBONES = "transferline.params.backbone_names"
+# Modules of those that are followed all the same.
+FOLLOWED = {
+    "transferline.params.backbone_names": "it names the modules that build the backbones",
+    "transferline.params.problem_kinds": "what a kind of problem is, which no value of the params tells",
+}
 
 # What else the trainings do not follow from.
 TRAININGS = ("train_head", "fine_tune", "train")
@@ -128,7 +132,7 @@ def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Pa
 
 def _is_in(name: str, packages: Iterable[str]) -> bool:
     inside = any(name == package or name.startswith(f"{package}.") for package in packages)
-    return inside and name != TABLE_OF_BACKBONES
+    return inside and name not in FOLLOWED
 
 
 def source_sha256(files: Iterable[Path]) -> str:

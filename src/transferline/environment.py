@@ -39,11 +39,15 @@ def prepare(root: Path) -> None:
     """Sets the defaults for this process and its children, and puts this environment's programs first on PATH.
 
     Args:
-        root: the project's folder; Prefect's database lives in its `.prefect`.
+        root: the project's folder; Prefect's database lives in its `.prefect`. The user's profiles stay those of the
+            home folder.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(root / ".prefect"))
+    profiles = Path.home() / ".prefect" / "profiles.toml"
+    if os.environ["PREFECT_HOME"] == str(root / ".prefect") and profiles.is_file():
+        os.environ.setdefault("PREFECT_PROFILES_PATH", str(profiles))
     programs = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != programs:
         os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])

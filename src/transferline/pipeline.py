@@ -1,52 +1,57 @@
-"""What DVC says of the pipeline: which stages the present params need, in which order, and which would run and why."""
+"""What DVC would run: which stages the present params need, in which order, and which of them would run and why."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
-from dvc.dependency import Dependency, param
 from dvc.exceptions import DvcException
-from dvc.output import Output
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
-from dvc.utils.flatten import flatten
 from scmrepo.exceptions import SCMError
 
 from transferline.code_versions import write_code_versions
 from transferline.errors import TransferlineError
+from transferline.params import load_params
 from transferline.paths import CODE
-
-NEVER_RUN, MOST_CHANGES = "never run", 6
-DEPENDENCY_WORDS = {"new": "is new", "modified": "changed", "deleted": "is missing"}
-OUTPUT_WORDS = {
-    "new": "is not recorded",
-    "modified": "is not as the stage wrote it",
-    "deleted": "is missing",
-    "not in cache": "is not in the cache",
-}
+from transferline.progress import say
+from transferline.why_stages_run import NEVER_RUN, Why, why_it_runs
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stage that is to run: why, whether even if nothing changed, and which of the other steps come first."""
+    """A stage of the pipeline, and what is to be done about it.
 
-    reasons: list[str]
+    Attributes:
+        why: why it is to run; without reasons where it is up to date.
+        forced: whether it runs even if nothing changed.
+        needs: the stages that run before it, of those that are to run.
+        companions: stages without work for their candidate, such as `train@lite0` where `train` is null. DVC runs them
+            in the same process before this one, so that `dvc.lock` is complete.
+    """
+
+    why: Why
     forced: bool
     needs: set[str]
+    companions: list[str] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is to run, in words."""
+        return self.why.reasons
 
 
 def reasons_by_stage(root: Path) -> dict[str, list[str]]:
     """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them, with
     the reasons in words why it would run: none where it is up to date.
 
-    Data under `dvc add` or `dvc import` stands with its `.dvc` file. Stages of other files that nothing in `dvc.yaml`
-    depends on (public sets that the params do not name) are left out.
+    Data under `dvc add` or `dvc import` stands with its `.dvc` file. Left out are stages of other files that nothing in
+    `dvc.yaml` depends on (public sets that the params do not name), and those without work for their candidate.
 
     Raises:
-        TransferlineError: DVC cannot read the pipeline.
+        TransferlineError: DVC cannot read the pipeline, or the params are faulty.
     """
     return {name: step.reasons for name, step in _steps(root, None).items()}
 
@@ -60,51 +65,46 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
             all that depends on it.
 
     Raises:
-        TransferlineError: DVC cannot read the pipeline, or there is no stage `force_from`.
+        TransferlineError: DVC cannot read the pipeline, the params are faulty, or there is no stage `force_from`.
     """
     return {name: step for name, step in _steps(root, force_from).items() if step.reasons}
 
 
 def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
-    steps: dict[str, Step] = {}
+    """All stages but those without work for their candidate."""
+    idle = _idle_stages(root)
     write_code_versions(root)
-    with open_repo(root) as repo, _params_read_once():
+    steps: dict[str, Step] = {}
+    with open_repo(root) as repo:
         graph = repo.index.graph
-        order = _in_order(graph, root)
-        _hash_once(order)
+        order = [stage for stage in _in_order(graph, root) if stage.addressing != CODE.stem]
         forced = _forced(graph, order, force_from) if force_from else set()
-        for stage in (stage for stage in order if stage.addressing != CODE.stem):
-            above = {each.addressing for each in graph.successors(stage)}
-            needs = {name for name in above if name in steps and steps[name].reasons}
-            why = [f"forced from {force_from} on"] if stage in forced else _reasons(stage)
-            if needs and why != [NEVER_RUN]:
-                why.append(f"upstream changes: {', '.join(sorted(needs))}")
+        for stage in order:
+            above = {each.addressing for each in graph.successors(stage)} & steps.keys()
+            needs = {name for name in above - idle if steps[name].reasons}.union(
+                *(steps[name].needs for name in above & idle)
+            )
+            why = Why([f"forced from {force_from} on"]) if stage in forced else why_it_runs(stage)
+            if needs and why.reasons != [NEVER_RUN]:
+                why.reasons.append(f"upstream changes: {', '.join(sorted(needs))}")
             steps[stage.addressing] = Step(why, stage in forced, needs)
-    return steps
+        _give_companions(graph, order, steps, idle)
+    return {name: step for name, step in steps.items() if name not in idle}
 
 
-def _hash_once(stages: list[Any]) -> None:
-    """Has DVC look at a file or folder once where several stages read it, while nothing changes them."""
-    hashes: dict[str, Any] = {}
-
-    def remembered(path: str, get_hash: Callable[[], Any]) -> Any:
-        if path not in hashes:
-            hashes[path] = get_hash()
-        return hashes[path]
-
-    for item in (item for stage in stages for item in (*stage.deps, *stage.outs)):
-        if type(item) in (Dependency, Output):  # those of other kinds do more than read a path
-            item.get_hash = partial(remembered, item.fs_path, item.get_hash)
+def _idle_stages(root: Path) -> set[str]:
+    """The stages without work for their candidate: its section of that name is null."""
+    candidates = load_params(root / "params.yaml").candidates
+    return {f"{stage}@{name}" for name, section in candidates.items() for stage, part in section if part is None}
 
 
-@contextmanager
-def _params_read_once() -> Iterator[None]:
-    """Has DVC read a params file once in the block, not for each stage that depends on it."""
-    load_path, param.load_path = param.load_path, cache(param.load_path)
-    try:
-        yield
-    finally:
-        param.load_path = load_path
+def _give_companions(graph: Any, order: list[Any], steps: dict[str, Step], idle: set[str]) -> None:
+    """Each idle stage that is to run goes to the first step that depends on it, else to the last one."""
+    planned = [stage for stage in order if stage.addressing not in idle and steps[stage.addressing].reasons]
+    for stage in order if planned else []:
+        if stage.addressing in idle and steps[stage.addressing].reasons:
+            below = (each for each in planned if stage in nx.descendants(graph, each))
+            steps[next(below, planned[-1]).addressing].companions.append(stage.addressing)
 
 
 def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:
@@ -131,11 +131,22 @@ def open_repo(root: Path) -> Iterator[Any]:
         TransferlineError: DVC cannot read it.
     """
     try:
-        with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+        with Repo(str(root)) as repo, ExitStack() as stack:
+            _wait_for_lock(repo, stack)
             yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
+
+
+def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
+    """Takes the lock of DVC's commands, also where another command holds it for longer than DVC itself would wait."""
+    while True:
+        try:
+            stack.enter_context(lock_repo(repo))
+            return
+        except LockError:
+            say("waiting for another DVC command")
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:
@@ -145,38 +156,3 @@ def _in_order(graph: Any, root: Path) -> list[Any]:
     needed = graph.subgraph({*own, *(above for stage in own for above in nx.descendants(graph, stage))})
     order = nx.lexicographical_topological_sort(needed.reverse(), key=position.__getitem__)
     return list(order)
-
-
-def _reasons(stage: Any) -> list[str]:
-    """Why DVC would run `stage`, apart from what its upstream stages will write; empty when it would not."""
-    if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
-        return [NEVER_RUN]
-    reasons = []
-    for entry in stage.status().get(stage.addressing, []):
-        if entry == "always changed":
-            reasons.append("runs every time")
-        elif entry == "changed command":
-            reasons.append("its command changed")
-        elif "changed outs" in entry:
-            reasons += [f"{path} {OUTPUT_WORDS[word]}" for path, word in entry["changed outs"].items()]
-        else:
-            files = entry["changed deps"].items()
-            reasons += [f"{path} {DEPENDENCY_WORDS[word]}" for path, word in files if isinstance(word, str)]
-            reasons += [change for dep in stage.params for change in _param_changes(dep)]
-    return reasons
-
-
-def _param_changes(dependency: Any) -> list[str]:
-    """The values of `params.yaml` that differ from those of the stage's last run, each `key: old -> new`; of many, as
-    after another recipe, the first `MOST_CHANGES`. Of `code.json`, what changed in words."""
-    old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
-    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    if dependency.def_path == CODE.name:
-        return [_code_change(key.rpartition(".")[2], old.get(key, "absent"), new.get(key, "absent")) for key in keys]
-    changes = [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in keys[:MOST_CHANGES]]
-    left_out = len(keys) - MOST_CHANGES
-    return [*changes, f"{left_out} more in params.yaml"] if left_out > 0 else changes
-
-
-def _code_change(name: str, old: str, new: str) -> str:
-    return "its code changed" if name == "source" else f"{name} {old} -> {new}"

@@ -9,6 +9,11 @@ from typing import Any
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#767676"
 
 
+def short(name: str) -> str:
+    """The name, cut where it is too long for a label in a picture."""
+    return name if len(name) <= 22 else name[:21] + "…"
+
+
 @contextmanager
 def picture(path: Path, width: float, height: float) -> Iterator[Any]:
     """Yields a matplotlib figure of `width` by `height` inches and saves it as PNG, over an existing file.

@@ -1,10 +1,10 @@
 """Which process did something, and whether it is still there."""
 
-import ctypes
+import multiprocessing
 import os
 import signal
 import socket
-import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +14,6 @@ import psutil
 SECONDS_TO_END = 10.0
 # the start of a process, as the kernel reckons it, moves a little when the clock is set
 CLOCK_TOLERANCE = 2.0
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,17 @@ def is_alive(pid: int, before: float) -> bool:
 
 
 def end_with_parent() -> None:
-    """Leaves Ctrl-C to the process that forked this one, and on Linux ends with it, also where it is killed."""
+    """The initializer of a pool's workers: leaves Ctrl-C to the process that started this one, and ends with that one,
+    also where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker of a pool has one"
+    parent.join()
+    os._exit(1)
 
 
 def end_processes(is_meant: Callable[[dict[str, str]], bool]) -> int:

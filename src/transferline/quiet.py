@@ -1,4 +1,4 @@
-"""Imports of TensorFlow and Keras without what they print, and without what nobody uses here."""
+"""Imports of TensorFlow and Keras without what they print."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-SILENCED = RLock()  # else a second thread would take the first one's nowhere for the terminal
+SILENCED = RLock()  # two threads must not redirect standard error at the same time
 
 
 @contextmanager
@@ -17,8 +17,7 @@ def quiet_imports() -> Iterator[None]:
     they are looked up here too.
     """
     with without_native_messages():
-        with without_wrappers():
-            yield
+        yield
         if "tensorflow" in sys.modules:
             sys.modules["tensorflow"].config.list_physical_devices()
 
@@ -36,16 +35,3 @@ def without_native_messages() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
             os.close(nowhere)
-
-
-@contextmanager
-def without_wrappers() -> Iterator[None]:
-    """Leaves out Keras's wrappers for scikit-learn, which are optional and a quarter of its import."""
-    if "sklearn" in sys.modules:
-        yield
-        return
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["sklearn"]

@@ -1,18 +1,16 @@
 """The commands that run the pipeline and say what it would do: run, schedule, use, status, describe, ui, stage …"""
 
 import argparse
-import gc
 import importlib
 import inspect
 import sys
-from contextlib import nullcontext
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, positive
 from transferline.quiet import quiet_imports
-from transferline.warm import DVC, TENSORFLOW, run_in_child, shared_by_stages
 
 STAGES = (
     "code",
@@ -39,7 +37,9 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--jobs", type=positive, default=1, help="stages of different candidates at the same time")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
     schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
-    schedule.add_argument("--prefect-port", type=int, default=4200, help="where PREFECT_API_URL names no server")
+    schedule.add_argument("--prefect-port", type=int, default=4200, help="where you have no server of your own")
+    here = add_command(commands, "schedule-here", _schedule_here, "what `schedule` starts: it ends well only on SIGINT")
+    here.add_argument("--prefect-port", type=int, required=True)
     add_command(commands, "reconcile", _reconcile, "put right what killed runs left: their state, children and locks")
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe")
     use.add_argument("recipe", type=Path)
@@ -60,6 +60,7 @@ def add_commands(commands: Commands) -> None:
 def run_stage_here(name: str, arguments: list[str]) -> None:
     """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
     from transferline.params import load_params
+    from transferline.problems.metric_choice import check_metrics
 
     environment.prepare(Path.cwd())
     with quiet_imports():
@@ -67,12 +68,12 @@ def run_stage_here(name: str, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
-    run(load_params(Path("params.yaml")), **vars(parser.parse_args(arguments)))
+    params = load_params(Path("params.yaml"))
+    check_metrics(params)
+    run(params, **vars(parser.parse_args(arguments)))
 
 
 def _stage(options: argparse.Namespace) -> int:
-    if (status := run_in_child(options.name)) is not None:
-        return status
     from transferline.training_lock import held
 
     with held(Path.cwd(), f"transferline stage {options.name}"):
@@ -83,42 +84,43 @@ def _stage(options: argparse.Namespace) -> int:
 def _flow(name: str) -> Any:
     """The module of a flow, which stands beside `src`."""
     sys.path.insert(0, str(environment.enter_project()))
-    gc.disable()  # there is little to collect in imports
-    module = importlib.import_module(f"flows.{name}")
-    gc.enable()
-    return module
+    return importlib.import_module(f"flows.{name}")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from transferline.params import load_params
-    from transferline.ui import embedded_server
-
-    root = environment.enter_project()
     recipe = str(options.recipe.resolve()) if options.recipe else None
-    never_run = not (root / "dvc.lock").exists()  # else the flow finds out whether any stage needs it
-    soon = shared_by_stages(TENSORFLOW) if never_run else nullcontext()
-    with shared_by_stages(DVC), soon, embedded_server(root) as server:
-        load_params(Path(recipe or root / "params.yaml"))  # a mistake in it need not wait for the server
-        status: int = _flow("retrain").main(
-            server,
-            recipe=recipe,
-            data_revision=options.data_revision,
-            update=options.update,
-            force_from=options.force_from,
-            promote=not options.no_promote,
-            jobs=options.jobs,
-        )
+    run = _flow("run").main
+    status: int = run(
+        Path.cwd(),
+        recipe,
+        options.data_revision,
+        options.update,
+        options.force_from,
+        not options.no_promote,
+        options.jobs,
+    )
     return status
 
 
 def _schedule(options: argparse.Namespace) -> int:
+    from transferline.ends_with_parent import started
+    from transferline.server_process import sigterm_as_exit
+
+    environment.enter_project()
+    command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(options.prefect_port)]
+    with sigterm_as_exit(0), suppress(KeyboardInterrupt), started(command) as process:
+        return process.wait()
+    return 0
+
+
+def _schedule_here(options: argparse.Namespace) -> int:
     schedule = _flow("schedule").main
     schedule(Path.cwd(), options.prefect_port)
     return 0
 
 
 def _reconcile(options: argparse.Namespace) -> int:
-    from transferline.ui import embedded_server
+    from transferline.prefect_server import embedded_server
 
     with embedded_server(environment.enter_project()) as server:
         status: int = _flow("reconcile").main(server)
@@ -147,7 +149,6 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    gc.disable()  # as in `_flow`
     from transferline.cli.status import status
 
     print(status(environment.enter_project()))

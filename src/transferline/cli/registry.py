@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command
 from transferline.errors import TransferlineError
-from transferline.warm import run_in_child
 
 if TYPE_CHECKING:
     from transferline.params import Params
@@ -39,8 +38,6 @@ def _promote(options: argparse.Namespace) -> int:
     if options.force != (options.reason is not None):
         raise TransferlineError('--force and --reason go together: promote --force --reason "why the gates are wrong"')
     root = environment.enter_project()
-    if (status := run_in_child("promote")) is not None:
-        return status
     from transferline.registry.promotion import promote
 
     decision = promote(_params(root), root, options.dry_run, options.reason)
@@ -58,12 +55,10 @@ def _promote(options: argparse.Namespace) -> int:
 def _smoke(options: argparse.Namespace) -> int:
     """`transferline smoke`: exits with 1 if the model fails."""
     environment.prepare(Path.cwd())
-    status = run_in_child("smoke")
-    if status is None:
-        from transferline.registry.smoke_test import smoke
+    from transferline.registry.smoke_test import smoke
 
-        smoke(options.uri, options.model, options.reference)
-    return status or 0
+    smoke(options.uri, options.model, options.reference)
+    return 0
 
 
 def _history(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from transferline.params import Params, load_params
 from transferline.params.missing import listed, missing_keys
 from transferline.paths import RAW
 from transferline.pipeline import reasons_by_stage
-from transferline.registry.champion import champion_of
+from transferline.registry.champion import describe_champion
 
 
 def status(root: Path) -> str:
@@ -27,19 +27,9 @@ def status(root: Path) -> str:
     width, changed = max(map(len, stages)), sum(map(bool, stages.values()))
     lines = [f"{name:<{width}}  {'; '.join(reasons) or 'up to date'}" for name, reasons in stages.items()]
     would = f"`transferline run` would run {changed} of {len(stages)} stages" if changed else "everything is up to date"
-    return "\n".join([*lines, "", *_lacking(params, root), would, _champion(params, root)])
+    return "\n".join([*lines, "", *_lacking(params, root), would, describe_champion(params, root)])
 
 
 def _lacking(params: Params, root: Path) -> list[str]:
     keys = missing_keys((root / "params.yaml").read_text(encoding="utf-8"), params)
     return [f"params.yaml lacks {listed(keys)}; `transferline run` writes them with their defaults"] if keys else []
-
-
-def _champion(params: Params, root: Path) -> str:
-    name = params.promote.model_name
-    found = champion_of(params.record, root, name)
-    if found is None:
-        return f"champion of {name}: none yet"
-    named = f"champion of {name}: version {found.version} ({found.tags['candidate']}, {found.tags['phase']})"
-    move = found.move
-    return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named

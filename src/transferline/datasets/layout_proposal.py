@@ -13,6 +13,7 @@ from transferline.datasets.layouts.layout_table import list_dataset, propose_lay
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.params import ClassFolders, Layout, SplitClassFolders
 from transferline.params.layouts import gives_several_labels, has_masks
+from transferline.params.problem_kinds import fitting_problem
 from transferline.text import first_of
 
 SHOWN = 12  # names in a list
@@ -73,11 +74,9 @@ def describe_folder(name: str, found: FolderContents) -> str:
         wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
         return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
     classes = {label for of_split in found.classes.values() for label in of_split}
-    several = gives_several_labels(found.layout)
-    single = "binary" if len(classes) == 2 else "multiclass"
     block: dict[str, Any] = {
         "dataset": name,
-        "problem": "segmentation" if has_masks(found.layout) else "multilabel" if several else single,
+        "problem": fitting_problem(has_masks(found.layout), gives_several_labels(found.layout), len(classes)),
         "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
     if has_masks(found.layout):

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from transferline.params import Problem, Split, SplitParams
+from transferline.params.problem_kinds import KINDS
 
 
 def group_images(images: pd.DataFrame, pattern: str | None) -> pd.Series:
@@ -38,7 +39,7 @@ def split_images(images: pd.DataFrame, params: SplitParams, problem: Problem) ->
     given = images["given"]
     is_open = (given.isna() | (given == "train")) & is_ours(given, "train", "validation")
     test = params.test if given.isna().all() else 0.0
-    if problem == "multilabel":
+    if KINDS[problem].several_labels:
         dealt = deal_stratified(images.assign(position=positions)[is_open], params.validation, test)
     else:
         dealt = deal(positions[is_open], params.validation, test)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from transferline.arrays import Array, Float32s
 from transferline.atomic_files import completed
-from transferline.params import Problem, Split
+from transferline.params import Split
 
 SEPARATOR = "|"
 
@@ -41,18 +41,23 @@ class ImageTable:
         return rows[rows["split"] == split].reset_index(drop=True)
 
 
-def targets(labels: pd.Series, classes: Sequence[str], problem: Problem) -> npt.NDArray[np.int32] | Float32s:
-    """What a model is trained on, from the column `label` of a table.
-
-    Returns:
-        The index of the class, int32 (n, 1); for a multilabel problem 0 or 1 for each class, float32 (n, classes).
+def class_positions(labels: pd.Series, classes: Sequence[str]) -> npt.NDArray[np.int32]:
+    """The class of each image, (n, 1), from the column `label` of a table where it names one class.
 
     Raises:
         KeyError: a label that is none of `classes`.
     """
     index = {name: number for number, name in enumerate(classes)}
-    if problem != "multilabel":
-        return np.array([[index[label]] for label in labels], np.int32).reshape(-1, 1)
+    return np.array([[index[label]] for label in labels], np.int32).reshape(-1, 1)
+
+
+def label_matrix(labels: pd.Series, classes: Sequence[str]) -> Float32s:
+    """0 or 1 for each image and class, (n, classes), from the column `label` where it joins any number of names.
+
+    Raises:
+        KeyError: a label that is none of `classes`.
+    """
+    index = {name: number for number, name in enumerate(classes)}
     present = np.zeros((len(labels), len(classes)), np.float32)
     for row, label in enumerate(labels):
         present[row, [index[name] for name in split_labels(label)]] = 1

@@ -70,6 +70,13 @@ class Difference:
         parts += [f"labels unknown: {fault}" for fault in dict.fromkeys((self.before.fault, self.after.fault)) if fault]
         return "; ".join(filter(None, parts)) or "no difference"
 
+    def in_short(self) -> str:
+        """Without the names of the classes, as `+70 images of 2 classes, 2 replaced`; "" if no image differs."""
+        counts = {"replaced": len(self.replaced), "relabelled": len(self.relabelled)}
+        counts["renamed"] = len(self.moved) - len(self.relabelled)
+        parts = [_of_classes(self.after, self.added, "+"), _of_classes(self.before, self.removed, "-")]
+        return ", ".join(filter(None, [*parts, *(f"{count} {word}" for word, count in counts.items() if count)]))
+
     def _names(self, path: str) -> list[str]:
         return _names(self.before, path) + _names(self.after, path)
 
@@ -142,6 +149,15 @@ def images_by_class(contents: VersionContents, paths: Iterable[str]) -> dict[str
 
 def _classes(contents: VersionContents) -> dict[str, int]:
     return images_by_class(contents, contents.labels)
+
+
+def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) -> str:
+    """As `+70 images of 2 classes`; without the classes where no image has a label."""
+    if not paths:
+        return ""
+    classes = len(images_by_class(contents, paths))
+    of = f" of {classes} class{'es' * (classes > 1)}" if classes else ""
+    return f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}{of}"
 
 
 def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:

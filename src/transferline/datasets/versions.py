@@ -81,10 +81,18 @@ def recorded_files(cache: Cache, name: str, revision: str | None = None) -> File
         TransferlineError: there is no such revision, it has no such `.dvc` file, or neither DVC's cache nor the remote
             holds the list of its files.
     """
-    oid = _recorded_folder(cache.root, name, revision)
+    where = f"{dvc_file(name)}{f' of {revision}' if revision else ''}"
+    return listed_files(cache, _recorded_folder(cache.root, name, revision), where)
+
+
+def listed_files(cache: Cache, oid: str, where: str) -> Files:
+    """The files of the version whose list has the hash `oid`, which `where` names.
+
+    Raises:
+        TransferlineError: neither DVC's cache nor the remote holds that list.
+    """
     why = cache.fetch([oid])
     if (listing := cache.find(oid)) is None:
-        where = f"{dvc_file(name)}{f' of {revision}' if revision else ''}"
         raise TransferlineError(
             f"{where} names the version {oid[:8]}, which DVC's cache does not hold and which cannot be fetched: {why}. "
             "Push it with `dvc push` where it was made"

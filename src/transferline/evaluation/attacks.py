@@ -23,23 +23,21 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
 
     Returns:
-        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `datasets.tables.targets`
-        gives them, or masks (n, side, side, 1), whose void pixels do not count: float32, in the shape of the images.
+        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `EvaluationOfKind.truth`
+        gives them: float32, in the shape of the images.
     """
     import keras
     import tensorflow as tf
 
-    from transferline.training.losses import build_loss
+    from transferline.problems.training import training_of
 
     logits = keras.Model(model.inputs, model.get_layer("probabilities").input)
     # the same layers on an input that has a gradient, which integers do not
     pixels = keras.Input(model.input_shape[1:], dtype="float32")
     network = keras.models.clone_model(logits, input_tensors=[pixels], clone_function=lambda layer: layer)
-    loss = build_loss(CrossEntropy(kind="cross_entropy"), problem)
+    loss = training_of(problem).loss(CrossEntropy(kind="cross_entropy"))
 
-    rank = 4 if problem == "segmentation" else 2
-
-    @tf.function(input_signature=[tf.TensorSpec(pixels.shape), tf.TensorSpec((None,) * rank)])
+    @tf.function(input_signature=[tf.TensorSpec(pixels.shape), tf.TensorSpec((None,) * len(model.output_shape))])
     def gradient(images: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(images)
@@ -95,23 +93,3 @@ def attack(
 
 def _to_pixels(values: Floats) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def goals(truth: Array, probabilities: Floats, problem: Problem) -> Array:
-    """What a targeted attack aims at: the least likely wrong class of each image, of segmentation of each pixel, or
-    for a multilabel problem the opposite of each label.
-
-    Args:
-        truth: see `datasets.tables.targets`; or masks (n, side, side, 1).
-        probabilities: (n, classes) of the untouched images; or (n, side, side, classes).
-        problem: the kind of problem.
-
-    Returns:
-        As `truth`.
-    """
-    if problem == "multilabel":
-        return 1 - truth
-    wrong, is_void = probabilities.astype(float), truth >= probabilities.shape[-1]
-    np.put_along_axis(wrong, np.where(is_void, 0, truth).astype(np.intp), np.inf, axis=-1)
-    least: Array = np.where(is_void, truth, wrong.argmin(axis=-1, keepdims=True)).astype(truth.dtype)
-    return least

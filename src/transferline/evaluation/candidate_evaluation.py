@@ -7,21 +7,12 @@ from typing import Any
 import pandas as pd
 
 from transferline.atomic_files import completed_folder, write_json
-from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.evaluation.changed_images import Subject
-from transferline.evaluation.classification_pictures import (
-    plot_confusion,
-    plot_gallery,
-    plot_reliability,
-    worst_mistakes,
-)
 from transferline.evaluation.latency import measure_latency
-from transferline.evaluation.multilabel_pictures import draw_multilabel
 from transferline.evaluation.robustness import evaluate_robustness
 from transferline.evaluation.scoring import loaded, metrics_of, score
-from transferline.evaluation.segmentation_pictures import draw_segmentation
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -32,7 +23,9 @@ from transferline.models.exported import (
     read_card,
     trained,
 )
+from transferline.models.lite import LiteModel
 from transferline.params import Compute, Evaluate
+from transferline.problems.evaluation import evaluation_of
 from transferline.progress import say
 from transferline.training.curves_picture import plot_curves
 
@@ -54,31 +47,13 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
 
 
 def draw_pictures(
-    predictions: pd.DataFrame, model: Any, card: ModelCard, raw: Path, params: Evaluate, folder: Path
+    predictions: pd.DataFrame, model: LiteModel, card: ModelCard, raw: Path, params: Evaluate, folder: Path
 ) -> None:
-    """Draws the pictures of the test split, or of validation where there is none: confusion matrix, reliability diagram
-    and gallery, or what `draw_multilabel` or `draw_segmentation` draws."""
+    """Draws the pictures of the test split, or of validation where there is none; see `EvaluationOfKind.draw`."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
     shown = predictions[predictions["split"] == split]
     title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
-    if card.problem == "segmentation":
-        draw_segmentation(shown, model, card, title, raw, params.gallery, folder)
-    elif card.problem == "multilabel":
-        draw_multilabel(shown, card, title, raw, params.gallery, folder)
-    else:
-        _draw_single_label(shown, card, title, raw, params.gallery, folder)
-
-
-def _draw_single_label(shown: pd.DataFrame, card: ModelCard, title: str, raw: Path, gallery: int, folder: Path) -> None:
-    from sklearn.metrics import confusion_matrix
-
-    matrix = confusion_matrix(shown["label"], shown["predicted"], labels=list(card.classes))
-    plot_confusion(matrix, card.classes, title, folder / "confusion.png")
-    correct = (shown["label"] == shown["predicted"]).to_numpy(bool)
-    plot_reliability(shown["confidence"].to_numpy(float), correct, title, folder / "reliability.png")
-    mistakes = worst_mistakes(shown, gallery)
-    images = read_batch(raw, mistakes["path"].tolist(), card.image)
-    plot_gallery(images, mistakes, title, folder / "gallery.png")
+    evaluation_of(card.problem).draw(shown, model, card, title, raw, params.gallery, folder)
 
 
 def evaluate_model(

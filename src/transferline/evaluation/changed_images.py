@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ import pandas as pd
 
 from transferline.arrays import Array, Float32s, Pixels
 from transferline.datasets.images import read_batch, read_batches
-from transferline.datasets.masks import overlay, read_masks
-from transferline.datasets.tables import targets
-from transferline.evaluation.attacks import goals
-from transferline.evaluation.scoring import BATCH_SIZE, answers
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 from transferline.progress import progress, say
+
+BATCH_SIZE = 32
 
 Trial = tuple[str, int]  # a corruption and its severity, or an attack and its ε
 UNTOUCHED: Trial = ("untouched", 0)
@@ -35,6 +36,16 @@ class Subject:
     rows: pd.DataFrame
 
     @property
+    def kind(self) -> EvaluationOfKind:
+        """How its predictions are rated."""
+        return evaluation_of(self.card.problem)
+
+    @property
+    def main_metric(self) -> str:
+        """By which robustness is measured."""
+        return KINDS[self.card.problem].main_metric
+
+    @property
     def title(self) -> str:
         """For pictures."""
         return f"{self.card.candidate}, {self.card.phase}, {self.rows['split'].iloc[0]} ({len(self.rows)} images)"
@@ -42,7 +53,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images, what they show, and what a targeted attack shall make of them: see `datasets.tables.targets`."""
+    """Images, what they show, and what a targeted attack shall make of them: see `EvaluationOfKind`."""
 
     images: Pixels
     truth: Array
@@ -59,8 +70,8 @@ def drawn_evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def ask(subject: Subject, changes: Mapping[Trial, Change]) -> dict[Trial, pd.DataFrame]:
-    """The model's predictions for the images as they are (`UNTOUCHED`) and after each change, as `predict_rows` gives
-    them."""
+    """The model's predictions for the images as they are (`UNTOUCHED`) and after each change, see
+    `EvaluationOfKind.rate`."""
     start, card = time.monotonic(), subject.card
     found: dict[Trial, list[pd.DataFrame]] = defaultdict(list)
     total = -(-len(subject.rows) // BATCH_SIZE) * (1 + len(changes))
@@ -75,24 +86,20 @@ def ask(subject: Subject, changes: Mapping[Trial, Change]) -> dict[Trial, pd.Dat
 
 
 def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[Trial, pd.DataFrame]]:
-    card, raw = subject.card, subject.raw
+    rate = partial(subject.kind.rate, card=subject.card, raw=subject.raw, in_detail=False)
     images = read_batches(subject.raw, subject.rows["path"].tolist(), subject.card.image, BATCH_SIZE)
     for number, part in enumerate(images):
         rows = subject.rows.iloc[number * BATCH_SIZE :][: len(part)]
         said = subject.model.probabilities(part)
-        yield UNTOUCHED, answers(said, card, rows, raw)
+        yield UNTOUCHED, rate(said, rows=rows)
         batch = _batch(subject, part, rows, said)
         for trial, change in changes.items():
-            yield trial, answers(subject.model.probabilities(change(batch)), card, rows, raw)
+            yield trial, rate(subject.model.probabilities(change(batch)), rows=rows)
 
 
 def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: Float32s) -> Batch:
-    card = subject.card
-    if card.problem == "segmentation":
-        truth: Array = read_masks(subject.raw, rows["mask"].tolist(), card.image, len(card.classes))[..., None]
-    else:
-        truth = targets(rows["label"], card.classes, card.problem)
-    return Batch(images, truth, goals(truth, said, card.problem))
+    truth = subject.kind.truth(rows, subject.card, subject.raw)
+    return Batch(images, truth, subject.kind.goals(truth, said))
 
 
 def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
@@ -110,19 +117,5 @@ def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
 
 
 def shown(subject: Subject, images: Pixels) -> tuple[Pixels, list[str]]:
-    """The images as a picture shows them, and the label that the model predicts for each, with its confidence.
-
-    In a segmentation problem the answer lies over the image, and the text names the class of most pixels.
-    """
-    said = subject.model.probabilities(images)
-    card = subject.card
-    if card.problem == "segmentation":
-        masks = said.argmax(axis=-1).astype(np.uint8)
-        pictures = [overlay(image, mask, card.classes) for image, mask in zip(images, masks, strict=True)]
-        counts = [np.bincount(mask.ravel()) for mask in masks]
-        texts = [f"{card.classes[count.argmax()]} {count.max() / count.sum():.1%}" for count in counts]
-        return np.stack(pictures), texts
-    rows = pd.DataFrame({"path": "", "split": "", "label": ""}, index=range(len(images)))
-    found = answers(said, card, rows, subject.raw)
-    pairs = zip(found["predicted"], found["confidence"], strict=True)
-    return images, [f"{name or 'no label'} {share:.1%}" for name, share in pairs]
+    """See `EvaluationOfKind.shown`."""
+    return subject.kind.shown(images, subject.model.probabilities(images), subject.card)

@@ -3,23 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from transferline.datasets.tables import split_labels
 from transferline.evaluation.leaderboard import PHASES, EvaluatedModel
-from transferline.metrics.segmentation import total_confusion
 from transferline.models.exported import HISTORY_FILE
 
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]
-NONE = "none"
-PIXEL_ROWS = 10_000
 
 
 def _figures(entry: EvaluatedModel, metric: str) -> dict[str, dict[str, float]]:
     """The figures of all images, with the intervals of the selecting metric and of the problem's main one."""
     ends = ("_low", "_high")
-    intervals = [name + end for name in (metric, entry.headline) for end in ends]
+    intervals = [name + end for name in (metric, entry.main_metric) for end in ends]
     return {
         split: {
             name: value
@@ -47,11 +42,11 @@ def metrics_tree(ranked: list[EvaluatedModel], metric: str) -> dict[str, Any]:
 def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
     """The learning curves of all candidates: a row per candidate and epoch, columns `CURVES`.
 
-    `metric` is the problem's main one (see `METRIC`).
+    `metric` is the problem's main one.
     """
     histories = [
         pd.read_csv(entry.folder / HISTORY_FILE)
-        .rename(columns={entry.headline: "metric", f"val_{entry.headline}": "val_metric"})
+        .rename(columns={entry.main_metric: "metric", f"val_{entry.main_metric}": "val_metric"})
         .assign(candidate=entry.candidate)
         for entry in entries
     ]
@@ -65,33 +60,11 @@ def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
 
 
 def actual_and_predicted(entry: EvaluatedModel) -> pd.DataFrame:
-    """The columns actual and predicted (class names) of the images of the test split, or validation without one.
-
-    For a multilabel problem a row per image and class that is there or predicted, with `none` in the other column
-    where it is not. For segmentation `PIXEL_ROWS` rows in all, each for as many pixels.
-    """
+    """`EvaluationOfKind.confusion` of the test split, or of validation without one."""
     split = "test" if "test" in entry.metrics else "validation"
-    if entry.metrics["problem"] == "segmentation":
-        return _pixels(entry, split)
-    predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "label", "predicted"])
-    shown = predictions.loc[predictions["split"] == split, ["label", "predicted"]]
-    if entry.metrics["problem"] != "multilabel":
-        return shown.rename(columns={"label": "actual"})
-    pairs = [
-        (name if name in true else NONE, name if name in given else NONE)
-        for true, given in (map(split_labels, row) for row in shown.itertuples(index=False))
-        for name in sorted({*true, *given})
-    ]
-    return pd.DataFrame(pairs, columns=["actual", "predicted"])
-
-
-def _pixels(entry: EvaluatedModel, split: str) -> pd.DataFrame:
-    predictions = pd.read_parquet(entry.folder / "predictions.parquet", columns=["split", "confusion"])
-    classes = list(entry.metrics[split]["per_class"])
-    matrix = total_confusion(predictions[predictions["split"] == split], len(classes))[:, :-1]
-    counts = np.rint(PIXEL_ROWS * matrix / max(matrix.sum(), 1)).astype(int)
-    pairs = [(true, said) for true in classes for said in classes]
-    return pd.DataFrame(pairs, columns=["actual", "predicted"]).loc[lambda table: table.index.repeat(counts.ravel())]
+    predictions = pd.read_parquet(entry.folder / "predictions.parquet")
+    classes = tuple(entry.metrics[split]["per_class"])
+    return entry.kind.confusion(predictions[predictions["split"] == split], classes)
 
 
 def write_plots(ranked: list[EvaluatedModel], folder: Path) -> None:

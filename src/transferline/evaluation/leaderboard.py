@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from transferline.errors import TransferlineError
-from transferline.metrics.classification import LOSSES
-from transferline.metrics.headline import METRIC
 from transferline.models.exported import Phase
+from transferline.params.problem_kinds import KINDS
 from transferline.plots import BLUE, ORANGE, picture
+from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 
 PHASES = get_args(Phase)
 
@@ -39,9 +39,14 @@ class EvaluatedModel:
         return f"{self.candidate} {self.phase}"
 
     @property
-    def headline(self) -> str:
-        """The main metric of its problem."""
-        return METRIC[self.metrics["problem"]]
+    def kind(self) -> EvaluationOfKind:
+        """How it was rated."""
+        return evaluation_of(self.metrics["problem"])
+
+    @property
+    def main_metric(self) -> str:
+        """That of its kind of problem."""
+        return KINDS[self.metrics["problem"]].main_metric
 
     def figure(self, split: str, metric: str) -> float | None:
         """A figure, or None where it is not defined or there is no such split."""
@@ -71,9 +76,9 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedM
     return entries
 
 
-def ranking(entries: list[EvaluatedModel], metric: str) -> list[EvaluatedModel]:
-    """Sorts entries, the best first: by the validation metric, then by the lower validation log loss, the simpler
-    phase and the name.
+def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[EvaluatedModel]:
+    """Sorts entries, the best first: by the validation metric, of a loss the lowest first, then by the lower validation
+    log loss, the simpler phase and the name.
 
     Raises:
         TransferlineError: no entry has the metric.
@@ -85,7 +90,7 @@ def ranking(entries: list[EvaluatedModel], metric: str) -> list[EvaluatedModel]:
 
     def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
         value, loss = entry.figure("validation", metric), entry.metrics["validation"]["log_loss"]
-        penalty = math.inf if value is None else value if metric in LOSSES else -value
+        penalty = math.inf if value is None else value if is_loss else -value
         return penalty, loss, PHASES.index(entry.phase), entry.candidate
 
     return sorted(entries, key=place)
@@ -104,10 +109,9 @@ def _with_interval(entry: EvaluatedModel, split: str, metric: str) -> str:
 
 def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
     split = "test" if "test" in entry.metrics else "validation"
-    shown = dict.fromkeys((metric, entry.headline))
-    others = [name for name in ("log_loss", "expected_calibration_error") if name not in shown]
-    others += [name for name in ("pixel_accuracy", "boundary_f") if name in entry.metrics[split] and name not in shown]
-    robust = (f"{kind}_{entry.headline}" for kind in ("corruption", "adversarial"))
+    shown = dict.fromkeys((metric, entry.main_metric))
+    others = [name for name in entry.kind.shown_metrics if name not in shown]
+    robust = (f"{kind}_{entry.main_metric}" for kind in ("corruption", "adversarial"))
     others += [name for name in robust if name in entry.metrics[split]]
     return {
         "": "**selected**" if chosen else "",
@@ -128,8 +132,8 @@ def _change(before: EvaluatedModel, after: EvaluatedModel, split: str, metric: s
     return f"{split} {metric} {' → '.join(figures)}"
 
 
-def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, metric: str) -> str:
-    verdict = "helped" if ranking([head, tuned], metric)[0] is tuned else "did not help"
+def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metric: str) -> str:
+    verdict = "helped" if helped else "did not help"
     is_even = head.figure("validation", metric) == tuned.figure("validation", metric)
     told = "log_loss" if is_even else metric  # what decided between the two
     changes = [_change(head, tuned, split, told) for split in ("validation", "test") if split in head.metrics]
@@ -148,8 +152,8 @@ def _floor(ranked: list[EvaluatedModel], metric: str) -> str:
     floors = {entry.candidate: entry.metrics["floor"] for entry in ranked}
     majority = next(iter(floors.values()))[f"majority_{metric}"]
     untrained = ", ".join(f"{name} {floor[f'untrained_{metric}']:.4f}" for name, floor in floors.items())
-    always = "always the class frequencies" if metric == "mean_average_precision" else "always the most frequent class"
-    return f"- Floor, as validation {metric}: {always} {majority:.4f}; untrained {untrained}."
+    rule = ranked[0].kind.floor_rule
+    return f"- Floor, as validation {metric}: always {rule} {majority:.4f}; untrained {untrained}."
 
 
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
@@ -157,17 +161,16 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     heads = [entry for entry in ranked if entry.phase == "head"]
-    of_pixels = ranked[0].metrics["problem"] == "segmentation"
-    floors = ("mean_iou", "pixel_accuracy") if of_pixels else (ranked[0].headline,)
     tuned = {entry.candidate: entry for entry in ranked if entry.phase == "fine_tune"}
+    pairs = [(head, tuned[head.candidate]) for head in heads if head.candidate in tuned]
     page = [
         "# Leaderboard\n",
         f"Selected by validation {metric}: **{ranked[0].name}**. Test figures took no part in it.\n",
         *(f"| {' | '.join(cells)} |" for cells in lines),
         "",
         *_even(ranked, metric),
-        *(_fine_tuning(head, tuned[head.candidate], metric) for head in heads if head.candidate in tuned),
-        *(_floor(ranked, name) for name in floors),
+        *(_fine_tuning(head, after, ranked.index(after) < ranked.index(head), metric) for head, after in pairs),
+        *(_floor(ranked, name) for name in ranked[0].kind.floor_metrics),
     ]
     return "\n".join(page) + "\n"
 

@@ -9,18 +9,15 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Floats, Pixels
-from transferline.datasets.tables import join_labels, targets
 from transferline.evaluation import robustness_pictures as pictures
-from transferline.evaluation.attacks import attack, goals, loss_gradient
+from transferline.evaluation.attacks import attack, loss_gradient
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.evaluation.corruptions import SEVERITIES, corrupt
-from transferline.evaluation.scoring import class_columns, figures_of, label_flags
-from transferline.metrics.classification import share
-from transferline.metrics.headline import METRIC
-from transferline.metrics.resampling import Figure, average_precision, with_intervals
-from transferline.metrics.segmentation import ious, total_confusion
-from transferline.models.exported import ModelCard, load_keras_model
+from transferline.metrics.metric_table import metrics_with_intervals
+from transferline.metrics.resampling import Figure, with_intervals
+from transferline.models.exported import load_keras_model
 from transferline.params import Adversarial, Attack, Corruption, Evaluate, Robustness
+from transferline.problems.metric_choice import METRICS
 
 
 def evaluate_robustness(subject: Subject, wanted: Robustness, params: Evaluate, folder: Path) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def corruption_figures(
     """Tries corruptions at all severities; draws them into `folder`, writes `corruptions.csv` (`corruption_by_class`).
 
     Returns:
-        `corruption_<metric>`, the mean of the problem's main metric (see `METRIC`) over corruptions and severities,
+        `corruption_<metric>`, the mean of the main metric (see `Kind`) over corruptions and severities,
         with its interval; `corruptions`: the number of images, and the metric untouched and in each trial.
     """
 
@@ -53,9 +50,9 @@ def corruption_figures(
         for severity in SEVERITIES
     }
     found = ask(subject, changes)
-    figures = {trial: _figure(one, subject.card) for trial, one in found.items()}
+    figures = {trial: _figure(one, subject) for trial, one in found.items()}
     points = {trial: float(figure(np.ones((1, len(subject.rows))))[0]) for trial, figure in figures.items()}
-    by_class = corruption_by_class(found, subject.card)
+    by_class = corruption_by_class(found, subject)
     by_class.to_csv(folder / "corruptions.csv", index_label="class")
     pictures.plot_corruptions(points, by_class, subject, folder / "corruptions.png")
     pictures.draw_corrupted(subject, found[UNTOUCHED], changes, folder / "corruption_examples.png")
@@ -64,7 +61,7 @@ def corruption_figures(
         values: Floats = np.mean([figures[trial](weights) for trial in changes], axis=0)
         return values
 
-    metric = METRIC[subject.card.problem]
+    metric = subject.main_metric
     tree = {name: {f"severity_{level}": points[name, level] for level in SEVERITIES} for name in names}
     return {
         **with_intervals({f"corruption_{metric}": mean}, len(subject.rows), params),
@@ -72,42 +69,30 @@ def corruption_figures(
     }
 
 
-def _figure(found: pd.DataFrame, card: ModelCard) -> Figure:
-    return figures_of(found, card.classes, card.problem)[METRIC[card.problem]]
+def _figure(found: pd.DataFrame, subject: Subject) -> Figure:
+    return METRICS[subject.card.problem][subject.main_metric].figure(subject.kind.images(found, subject.card.classes))
 
 
-def corruption_by_class(found: dict[Trial, pd.DataFrame], card: ModelCard) -> pd.DataFrame:
-    """Each class's recall, for a multilabel problem its average precision, for segmentation its IoU: a row per class, a
-    column per corruption, mean over the severities, after one for the untouched images. NaN where no image has it."""
+def corruption_by_class(found: dict[Trial, pd.DataFrame], subject: Subject) -> pd.DataFrame:
+    """`EvaluationOfKind.by_class`: a row per class, a column per corruption, mean over the severities, after a column
+    for the untouched images."""
     columns: dict[str, list[Floats]] = {}
     for (name, _), one in found.items():
-        columns.setdefault(name, []).append(_by_class(one, card))
-    return pd.DataFrame({name: np.mean(parts, axis=0) for name, parts in columns.items()}, index=list(card.classes))
-
-
-def _by_class(found: pd.DataFrame, card: ModelCard) -> Floats:
-    if card.problem == "segmentation":
-        return ious(total_confusion(found, len(card.classes)))
-    truth = label_flags(found["label"], card.classes, card.problem)
-    if card.problem == "multilabel":
-        pairs = zip(truth.T, class_columns(found, card.classes).T, strict=True)
-        return np.concatenate([average_precision(*pair, np.ones((1, len(truth)))) for pair in pairs])
-    right = (found["label"] == found["predicted"]).to_numpy()
-    support = truth.sum(axis=0)
-    return np.where(support, (truth & right[:, None]).sum(axis=0) / np.maximum(support, 1), np.nan)
+        columns.setdefault(name, []).append(subject.kind.by_class(one, subject.card.classes))
+    means = {name: np.mean(parts, axis=0) for name, parts in columns.items()}
+    return pd.DataFrame(means, index=list(subject.card.classes))
 
 
 def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate, folder: Path) -> dict[str, Any]:
     """Tries attacks at all ε and draws them into `folder`.
 
     Returns:
-        `adversarial_<metric>`, of the problem's main metric (see `METRIC`) the lowest among the attacks at the largest
+        `adversarial_<metric>`, of the main metric (see `Kind`) the lowest among the attacks at the largest
         ε, with its interval; `adversarial`: the number of images, and by attack and ε the metric with its interval
-        and, of a targeted one, `goal_reached`: the share of images of which the model says what it aimed at (not of
-        segmentation).
+        and, of a targeted one, `goal_reached`: the share of images of which the model says what it aimed at (where an
+        image has a single goal).
     """
-    card = subject.card
-    gradient = loss_gradient(load_keras_model(subject.folder), card.problem)
+    gradient = loss_gradient(load_keras_model(subject.folder), subject.card.problem)
 
     def change(batch: Batch, name: Attack, epsilon: int) -> Pixels:
         aim = batch.goal if name.startswith("targeted") else batch.truth
@@ -119,11 +104,11 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
         for epsilon in wanted.epsilons
     }
     found = ask(subject, changes)
-    aims = None if card.problem == "segmentation" else _goal_labels(found[UNTOUCHED], card)
-    metric, largest = METRIC[card.problem], max(wanted.epsilons)
+    aims = subject.kind.goal_labels(found[UNTOUCHED], subject.card)
+    metric, largest = subject.main_metric, max(wanted.epsilons)
     tree: dict[str, Any] = {"images": len(subject.rows)}
     for name, epsilon in changes:
-        figures = _rated(found[name, epsilon], card, params)
+        figures = _rated(found[name, epsilon], subject, params)
         if name.startswith("targeted") and aims is not None:
             figures["goal_reached"] = float((found[name, epsilon]["predicted"].to_numpy() == aims).mean())
         tree.setdefault(name, {})[f"epsilon_{epsilon}"] = figures
@@ -131,20 +116,11 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
     pictures.plot_epsilons(tree, wanted, subject, folder / "adversarial.png")
     shown = changes[strongest, largest]
     pictures.draw_attacked(subject, found[UNTOUCHED], shown, f"{strongest}, epsilon {largest}", folder)
-    worst = _rated(found[strongest, largest], card, params)
+    worst = _rated(found[strongest, largest], subject, params)
     return {f"adversarial_{name}": value for name, value in worst.items()} | {"adversarial": tree}
 
 
-def _rated(found: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, float | None]:
-    """The problem's main metric with its interval, as in `metrics_of`."""
-    if card.problem in ("multilabel", "segmentation"):
-        return with_intervals({METRIC[card.problem]: _figure(found, card)}, len(found), params)
-    return {**share(METRIC[card.problem], (found["label"] == found["predicted"]).to_numpy(), params)}
-
-
-def _goal_labels(untouched: pd.DataFrame, card: ModelCard) -> Any:
-    truth = targets(untouched["label"], card.classes, card.problem)
-    goal = goals(truth, class_columns(untouched, card.classes), card.problem)
-    if card.problem == "multilabel":
-        return join_labels(goal, card.classes).to_numpy()
-    return np.array(card.classes)[goal[:, 0]]
+def _rated(found: pd.DataFrame, subject: Subject, params: Evaluate) -> dict[str, float | None]:
+    """The main metric with its interval, as in `metrics_of`."""
+    table = {subject.main_metric: METRICS[subject.card.problem][subject.main_metric]}
+    return metrics_with_intervals(table, subject.kind.images(found, subject.card.classes), params)

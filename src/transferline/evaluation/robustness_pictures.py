@@ -10,11 +10,9 @@ import pandas as pd
 from transferline.arrays import Pixels
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, examples, shown
-from transferline.evaluation.classification_pictures import short
 from transferline.evaluation.corruptions import GREY, SEVERITIES
-from transferline.metrics.headline import METRIC
 from transferline.params import Adversarial
-from transferline.plots import BLUE, ORANGE, picture
+from transferline.plots import BLUE, ORANGE, picture, short
 from transferline.plots import GREY as MUTED
 
 EXAMPLES = 6
@@ -34,17 +32,18 @@ def plot_corruptions(values: Mapping[Trial, float], by_class: pd.DataFrame, subj
     """
     names = [str(name) for name in by_class]
     severities = [[values.get((name, level), values[UNTOUCHED]) for name in names] for level in SEVERITIES]
-    of_class = {"multilabel": "average precision", "segmentation": "IoU"}.get(subject.card.problem, "recall")
     count = len(by_class)
     height = float(np.clip(0.3 * count, 0.6, 24))
     with picture(path, 2.6 + 0.62 * len(names), 3.6 + height) as figure:
         figure.suptitle(subject.title)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, height))
-        metric = METRIC[subject.card.problem].replace("_", " ")
+        metric = subject.main_metric.replace("_", " ")
         _heat_map(above, np.array(severities), [str(level) for level in SEVERITIES], f"{metric} by severity")
         above.set_ylabel("severity")
         classes = [short(str(name)) for name in by_class.index]
-        image = _heat_map(below, by_class.to_numpy(float), classes, f"{of_class} by class, mean of the severities")
+        image = _heat_map(
+            below, by_class.to_numpy(float), classes, f"{subject.kind.class_measure} by class, mean of the severities"
+        )
         below.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90)
         figure.colorbar(image, ax=(above, below), shrink=0.6)
 
@@ -84,7 +83,7 @@ def plot_epsilons(tree: Mapping[str, Any], wanted: Adversarial, subject: Subject
         subject: what was attacked.
         path: the PNG.
     """
-    metric, epsilons = METRIC[subject.card.problem], sorted(wanted.epsilons)
+    metric, epsilons = subject.main_metric, sorted(wanted.epsilons)
     with picture(path, 7, 4.5) as figure:
         axes = figure.subplots()
         for name in wanted.attacks:

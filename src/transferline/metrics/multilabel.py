@@ -1,18 +1,55 @@
-"""Figures of a classifier with any number of labels per image.
+"""The metrics of a classifier with any number of labels per image.
 
-The definitions are those of Zhang and Zhou, A Review on Multi-Label Learning Algorithms, IEEE Transactions on Knowledge
-and Data Engineering 26, 2014, and of scikit-learn.
+Each takes `LabelledImages`. The definitions are those of Zhang and Zhou, A Review on Multi-Label Learning Algorithms,
+IEEE Transactions on Knowledge and Data Engineering 26, 2014, and of scikit-learn.
 """
-
-from typing import Any
 
 import numpy as np
 
 from transferline.arrays import Flags, Floats
 from transferline.metrics import resampling
-from transferline.metrics.classification import expected_calibration_error, share
-from transferline.metrics.resampling import Figure, mean_of, mean_over_classes, with_intervals
-from transferline.params import Evaluate
+from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.metric_table import MetricTable, metric, share
+from transferline.metrics.resampling import Figure, mean_of, mean_over_classes
+
+MULTILABEL: MetricTable = {}
+
+
+@metric(MULTILABEL)
+def mean_average_precision(images: LabelledImages) -> Figure:
+    """The mean average precision of the classes that the images have."""
+    return mean_over_classes(resampling.average_precision, images.truth, images.probabilities)
+
+
+@metric(MULTILABEL)
+def micro_f1(images: LabelledImages) -> Figure:
+    """F1 of all pairs of image and class together."""
+    return resampling.micro_f1(images.truth, images.predicted)
+
+
+@metric(MULTILABEL)
+def macro_f1(images: LabelledImages) -> Figure:
+    """The mean F1 of the classes that the images have."""
+    return resampling.macro_f1(images.truth, images.predicted)
+
+
+@metric(MULTILABEL, is_loss=True)
+def hamming_loss(images: LabelledImages) -> Figure:
+    """The share of wrong pairs of image and class."""
+    return mean_of((images.truth != images.predicted).mean(axis=1))
+
+
+@share(MULTILABEL)
+def subset_accuracy(images: LabelledImages) -> Flags:
+    """The share of images without a wrong pair of image and class."""
+    right: Flags = np.all(images.truth == images.predicted, axis=1)
+    return right
+
+
+@metric(MULTILABEL, is_loss=True)
+def log_loss(images: LabelledImages) -> Figure:
+    """The mean binary cross-entropy of the pairs of image and class, in nats."""
+    return mean_of(pair_losses(images.truth, images.probabilities).mean(axis=1))
 
 
 def pair_losses(truth: Flags, probabilities: Floats) -> Floats:
@@ -23,72 +60,7 @@ def pair_losses(truth: Flags, probabilities: Floats) -> Floats:
     return losses
 
 
-def multilabel_figures(truth: Flags, predicted: Flags, probabilities: Floats) -> dict[str, Figure]:
-    """Mean average precision, micro and macro F1, Hamming loss, subset accuracy and log loss as functions of the
-    images' weights.
-
-    Mean average precision and macro F1 are means over the classes that the truth holds. Hamming loss is the share of
-    wrong pairs of image and class, subset accuracy that of the images without a wrong one, log loss the mean over the
-    pairs. Arguments as in `multilabel_metrics`.
-    """
-    wrong = truth != predicted
-    return {
-        "mean_average_precision": mean_over_classes(resampling.average_precision, truth, probabilities),
-        "micro_f1": resampling.micro_f1(truth, predicted),
-        "macro_f1": resampling.macro_f1(truth, predicted),
-        "hamming_loss": mean_of(wrong.mean(axis=1)),
-        "subset_accuracy": mean_of(~wrong.any(axis=1)),
-        "log_loss": mean_of(pair_losses(truth, probabilities).mean(axis=1)),
-    }
-
-
-def metrics_by_label(
-    truth: Flags, predicted: Flags, probabilities: Floats, classes: tuple[str, ...]
-) -> dict[str, dict[str, float | None]]:
-    """Average precision, precision, recall, F1, support and ROC AUC of each class.
-
-    Average precision is None where no image has the class; the area also where every image has it.
-    """
-    from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
-
-    result: dict[str, dict[str, float | None]] = {}
-    for name, true, claimed, column in zip(classes, truth.T, predicted.T, probabilities.T, strict=True):
-        precision, recall, f1, _ = precision_recall_fscore_support(true, claimed, average="binary", zero_division=0)
-        support = int(true.sum())
-        result[name] = {
-            "average_precision": float(average_precision_score(true, column)) if support else None,
-            "precision": float(precision),
-            "recall": float(recall),
-            "f1": float(f1),
-            "support": support,
-            "roc_auc": float(roc_auc_score(true, column)) if 0 < support < len(true) else None,
-        }
-    return result
-
-
-def multilabel_metrics(
-    truth: Flags, predicted: Flags, probabilities: Floats, classes: tuple[str, ...], params: Evaluate
-) -> dict[str, Any]:
-    """All figures of one set of images.
-
-    Args:
-        truth: (n, classes) which labels each image has, n ≥ 1.
-        predicted: (n, classes) which it is said to have.
-        probabilities: (n, classes), 0 to 1.
-        classes: names.
-        params: resamples and confidence of the intervals.
-
-    Returns:
-        n; the figures of `multilabel_figures`, each with its interval as `_low` and `_high`;
-        expected_calibration_error, of the probability of each pair against the share of labels that are there; and
-        per_class (see there).
-    """
-    figures = multilabel_figures(truth, predicted, probabilities)
-    del figures["subset_accuracy"]
-    return {
-        "n": len(truth),
-        **with_intervals(figures, len(truth), params),
-        **share("subset_accuracy", (truth == predicted).all(axis=1), params),
-        "expected_calibration_error": expected_calibration_error(probabilities.ravel(), truth.ravel()),
-        "per_class": metrics_by_label(truth, predicted, probabilities, classes),
-    }
+def average_precisions(images: LabelledImages) -> Floats:
+    """The average precision of each class, (classes,); NaN where no image has it."""
+    pairs = zip(images.truth.T, images.probabilities.T, strict=True)
+    return np.concatenate([resampling.average_precision(*pair, np.ones((1, len(images)))) for pair in pairs])

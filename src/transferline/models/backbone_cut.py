@@ -69,7 +69,7 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
     trainable = tuple(layer for layer in chosen if layer.trainable_weights)
     if unfreeze and not trainable:
         raise TransferlineError(f"unfreeze trains nothing: {backbone.name} has no weights from {chosen[0].name} on")
-    boundary = _narrowest(backbone, trainable) if trainable else [_operation(backbone.output)]
+    boundary = _narrowest(backbone, trainable) if trainable else [_last(backbone)]
     tensors = [operation.output for operation in boundary]
     output = backbone.output if trainable else keras.layers.Identity()(backbone.output)
     return Cut(
@@ -100,14 +100,23 @@ def _first(backbone: keras.Model, unfreeze: Unfreeze) -> int:
     return wanted
 
 
-def _operation(tensor: Any) -> Any:
-    return tensor._keras_history.operation
+def inputs_by_operation(model: keras.Model) -> dict[Any, list[Any]]:
+    """The operations of a functional model in their order, each with those of them whose outputs it reads."""
+    made_by = {id(tensor): each for each in model.operations for tensor in keras.tree.flatten(each.output)}
+    read = {each: keras.tree.flatten(each.input) for each in model.operations if not _is_input(each)}
+    return {
+        each: [made_by[id(tensor)] for tensor in read.get(each, []) if id(tensor) in made_by]
+        for each in model.operations
+    }
 
 
-def inputs_of(operation: Any) -> list[Any]:
-    """The operations whose outputs an operation of a functional model reads."""
-    is_input = isinstance(operation, keras.layers.InputLayer)
-    return [] if is_input else [_operation(tensor) for tensor in keras.tree.flatten(operation.input)]
+def _is_input(operation: Any) -> bool:
+    return isinstance(operation, keras.layers.InputLayer)
+
+
+def _last(backbone: keras.Model) -> Any:
+    """The operation that makes the output."""
+    return next(each for each in backbone.operations if each.name == backbone.output_names[0])
 
 
 def _narrowest(backbone: keras.Model, trainable: tuple[keras.Layer, ...]) -> list[Any]:
@@ -115,8 +124,7 @@ def _narrowest(backbone: keras.Model, trainable: tuple[keras.Layer, ...]) -> lis
     graph = nx.DiGraph()
     values = {operation: math.prod(operation.output.shape[1:]) for operation in backbone.operations}
     without_weights = set[Any]()
-    for operation in backbone.operations:
-        inputs = inputs_of(operation)
+    for operation, inputs in inputs_by_operation(backbone).items():
         if not getattr(operation, "variables", []) and without_weights.issuperset(inputs):
             without_weights.add(operation)
         # an operation is computed again, in every epoch, unless it is on the source's side
@@ -126,7 +134,7 @@ def _narrowest(backbone: keras.Model, trainable: tuple[keras.Layer, ...]) -> lis
         graph.add_edges_from(((source, "out"), (operation, "in")) for source in inputs)
         # what comes after a trainable layer cannot be stored
         graph.add_edges_from(((operation, "in"), (source, "in")) for source in inputs)
-    for operation in (*trainable, _operation(backbone.output)):
+    for operation in (*trainable, _last(backbone)):
         graph.add_edge((operation, "in"), "sink")
     _, (stored, _) = nx.minimum_cut(graph, "source", "sink")
     return [each for each in backbone.operations if (each, "in") in stored and (each, "out") not in stored]

@@ -15,6 +15,7 @@ from transferline.models.backbones import build_backbone, image_shape
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
+from transferline.params.problem_kinds import KINDS
 from transferline.paths import MANIFEST, RAW
 
 
@@ -197,7 +198,7 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
     """
     if candidate is not None and candidate not in params.candidates:
         raise TransferlineError(f"there is no candidate {candidate}; params.yaml has {', '.join(params.candidates)}")
-    known = classes or (2 if params.data.problem == "binary" else _classes_of_manifest(params.data.dataset))
+    known = classes or KINDS[params.data.problem].classes or _classes_of_manifest(params.data.dataset)
     names = [candidate] if candidate else list(params.candidates)
     found = {name: _describe_named(name, params, known) for name in names}
     if as_json:

@@ -8,6 +8,7 @@ from keras import layers
 from transferline import params
 from transferline.errors import TransferlineError
 from transferline.models.networks import own_network
+from transferline.params.problem_kinds import KINDS
 
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "none": layers.Identity}
 PLAIN = {
@@ -28,7 +29,7 @@ def pool(feature_map: Any, kind: str) -> Any:
 
 def outputs(problem: params.Problem, classes: int) -> int:
     """Logits of an image: one in a binary problem, that of the second class, else one for each class."""
-    return 1 if problem == "binary" else classes
+    return 1 if KINDS[problem].classes == 2 else classes
 
 
 def build_layers(shape: tuple[int, ...], listed: params.Layers, problem: params.Problem, classes: int) -> keras.Model:

@@ -37,7 +37,7 @@ from transferline.params.training import (
     SegmentationTraining,
     Training,
 )
-from transferline.params.tree import Compute, Evaluate, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
 from transferline.params.validate import Format, Rules, Validate
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "Monitor",
     "Name",
     "Optimizer",
+    "OwnMetric",
     "Params",
     "Plain",
     "Pool",

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from transferline.params.layouts import ClassFolders, Layout, gives_several_labels, has_masks
+from transferline.params.problem_kinds import KINDS
 from transferline.params.section import Name, Problem, Section
 
 
@@ -97,19 +98,19 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _layout_holds_such_labels(self) -> Self:
-        is_segmentation = self.problem == "segmentation"
-        if has_masks(self.layout) != is_segmentation:
+        kind = KINDS[self.problem]
+        if has_masks(self.layout) != kind.has_masks:
             raise ValueError(
-                f"problem is {self.problem}, but layout gives {'no masks' if is_segmentation else 'masks'}; "
+                f"problem is {self.problem}, but layout gives {'no masks' if kind.has_masks else 'masks'}; "
                 "segmentation goes with image_mask_folders, or with voc and labels: masks"
             )
-        if (self.masks is not None) != is_segmentation:
+        if (self.masks is not None) != kind.has_masks:
             raise ValueError(
                 "masks, which names the classes of a segmentation problem, "
-                + ("is missing" if is_segmentation else f"means nothing for a {self.problem} problem: leave it out")
+                + ("is missing" if kind.has_masks else f"means nothing for a {self.problem} problem: leave it out")
             )
         several = gives_several_labels(self.layout)
-        if several != (self.problem == "multilabel"):
+        if several != kind.several_labels:
             raise ValueError(
                 f"problem is {self.problem}, but layout gives {'any number of labels' if several else 'one label'} an "
                 "image; multilabel goes with voc, or with csv and a separator or label_columns"

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-# dotted keys of `params.yaml`
-BY_PROBLEM: dict[str, dict[str, Any]] = {
-    "binary": {"thresholds": None, "select.metric": "accuracy"},
-    "multiclass": {"thresholds": None, "select.metric": "accuracy"},
-    "multilabel": {"thresholds": {"kind": "per_class"}, "select.metric": "mean_average_precision"},
-    "segmentation": {"thresholds": None, "select.metric": "mean_iou"},
-}
+from transferline.params.problem_kinds import KINDS
+
 NAMED_LIKE_THE_DATASET = ("promote.model_name", "record.experiment")
 
 
 def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
     """The defaults by dotted key; of a problem that does not exist, those of another one."""
-    by_problem = BY_PROBLEM.get(str(problem), BY_PROBLEM["multiclass"])
-    return {**by_problem, **dict.fromkeys(NAMED_LIKE_THE_DATASET, dataset)}
+    kind = next((kind for name, kind in KINDS.items() if name == problem), KINDS["multiclass"])
+    thresholds = {"kind": "per_class"} if kind.several_labels else None
+    return {
+        "thresholds": thresholds,
+        "select.metric": kind.main_metric,
+        **dict.fromkeys(NAMED_LIKE_THE_DATASET, dataset),
+    }
 
 
 def with_job_defaults(tree: Any) -> Any:

@@ -33,7 +33,8 @@ class SignificanceTest(Section):
     """How an improvement is told from noise.
 
     `bootstrap` draws images with replacement, the same ones for both models; the interval of the difference must lie
-    above 0. `mcnemar` is the exact test on the images that only one of the two models gets right.
+    above 0. `mcnemar` is the exact test on the images that only one of the two models gets right; it is for shares of
+    images, such as accuracy and subset_accuracy.
     """
 
     kind: Annotated[

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from transferline.params.augment import Augment
 from transferline.params.candidate import Candidate, DeepLab
 from transferline.params.data import Data
+from transferline.params.problem_kinds import KINDS
 from transferline.params.promote import Promote
 from transferline.params.robustness import Robustness
 from transferline.params.section import Name, Section
@@ -37,6 +38,20 @@ class Compute(Section):
         return self
 
 
+class OwnMetric(Section):
+    """A metric of your own: a function in a file of `own_metrics/`, see there."""
+
+    function: Annotated[
+        str, Field(pattern=r"^own_metrics\.\w+:[A-Za-z]\w*$", description="as own_metrics.file:function")
+    ]
+    best: Annotated[Literal["lowest", "highest"], Field(description="which value is the best")]
+
+    @property
+    def name(self) -> str:
+        """That of the function."""
+        return self.function.partition(":")[2]
+
+
 class Evaluate(Section):
     """What the evaluation of a model computes and shows."""
 
@@ -47,6 +62,7 @@ class Evaluate(Section):
     robustness: Annotated[
         Robustness | None, Field(description="damaged and attacked images; null: images are taken as they are")
     ] = None
+    metrics: Annotated[tuple[OwnMetric, ...], Field(description="metrics of your own, from files in own_metrics/")] = ()
 
 
 class Thresholds(Section):
@@ -70,34 +86,15 @@ class Thresholds(Section):
         return self
 
 
-SINGLE_LABEL = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
-SEGMENTATION = ("mean_iou", "pixel_accuracy", "boundary_f", "log_loss")
-MULTILABEL = ("mean_average_precision", "micro_f1", "macro_f1", "hamming_loss", "subset_accuracy", "log_loss")
-
-
 class Select(Section):
-    """How the best candidate is chosen, on validation: the lowest log_loss or hamming_loss, the highest of the others.
-
-    For binary and multiclass problems one of `SINGLE_LABEL`, for multilabel ones of `MULTILABEL`, for
-    segmentation of `SEGMENTATION`.
-    """
+    """How the best candidate is chosen, on validation."""
 
     metric: Annotated[
-        Literal[
-            "accuracy",
-            "balanced_accuracy",
-            "macro_f1",
-            "roc_auc",
-            "log_loss",
-            "mean_average_precision",
-            "micro_f1",
-            "hamming_loss",
-            "subset_accuracy",
-            "mean_iou",
-            "pixel_accuracy",
-            "boundary_f",
-        ],
-        Field(description="the metric on validation that chooses the best candidate"),
+        Name,
+        Field(
+            description="the metric on validation that chooses the best candidate: one of the kind of problem, or the "
+            "function of one of your own"
+        ),
     ]
 
 
@@ -139,42 +136,30 @@ class Params(Section):
     compute: Annotated[Compute, Field(description="where validate, extract and evaluate do their work")] = Compute()
 
     @model_validator(mode="after")
-    def _fits_the_problem(self) -> Self:
-        is_multilabel = self.data.problem == "multilabel"
-        if is_multilabel != (self.thresholds is not None):
+    def _thresholds_fit_the_problem(self) -> Self:
+        needs_thresholds = KINDS[self.data.problem].several_labels
+        if needs_thresholds != (self.thresholds is not None):
             raise ValueError(
                 f"thresholds: data.problem is {self.data.problem}; "
-                + ("give thresholds, such as {kind: per_class}" if is_multilabel else "set thresholds to null")
-            )
-        metrics = {"multilabel": MULTILABEL, "segmentation": SEGMENTATION}.get(self.data.problem, SINGLE_LABEL)
-        if self.select.metric not in metrics:
-            raise ValueError(
-                f"select.metric: {self.select.metric} is none for a {self.data.problem} problem; "
-                f"allowed are {', '.join(metrics)}"
-            )
-        if self.promote.test.kind == "mcnemar" and self.select.metric not in ("accuracy", "subset_accuracy"):
-            raise ValueError(
-                f"promote.test.kind: mcnemar compares right and wrong answers, which {self.select.metric} does not "
-                "count; use bootstrap"
+                + ("give thresholds, such as {kind: per_class}" if needs_thresholds else "set thresholds to null")
             )
         return self
 
     @model_validator(mode="after")
     def _candidates_fit_the_problem(self) -> Self:
-        is_segmentation = self.data.problem == "segmentation"
-        monitors = {"multilabel": "val_mean_average_precision", "segmentation": "val_mean_iou"}
-        allowed = ("val_loss", monitors.get(self.data.problem, "val_accuracy"))
+        kind = KINDS[self.data.problem]
+        allowed = ("val_loss", f"val_{kind.main_metric}")
         robustness = self.evaluate.robustness
-        if is_segmentation and robustness and "rotation" in (robustness.corruptions or ()):
+        if kind.has_masks and robustness and "rotation" in (robustness.corruptions or ()):
             raise ValueError(
                 "evaluate.robustness.corruptions: rotation moves pixels away from their labels; for segmentation list "
                 "the others, or set corruptions to null"
             )
         for name, candidate in self.candidates.items():
-            if isinstance(candidate, DeepLab) != is_segmentation:
+            if isinstance(candidate, DeepLab) != kind.has_masks:
                 raise ValueError(
                     f"candidates.{name}.kind: {candidate.kind} is none for a {self.data.problem} problem; "
-                    f"allowed {'is deeplab_v3_plus' if is_segmentation else 'are pretrained and end_to_end'}"
+                    f"allowed {'is deeplab_v3_plus' if kind.has_masks else 'are pretrained and end_to_end'}"
                 )
             for stage in ("train_head", "fine_tune", "train"):
                 training = getattr(candidate, stage)

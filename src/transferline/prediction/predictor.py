@@ -10,8 +10,9 @@ from transferline.arrays import Array
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params.problem_kinds import KINDS
 from transferline.prediction.named_model import open_model
-from transferline.prediction.predict import Prediction, predict_images
+from transferline.problems.label_predictions import Prediction, predict_images
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Predictor:
 def load_named(model: str | Path, project: Path | None) -> Predictor:
     """See `transferline.load`."""
     card, network = open_model(str(model), project)
-    if card.problem == "segmentation":
+    if KINDS[card.problem].has_masks:
         raise TransferlineError(
             f"{card.candidate} is a segmentation model, which predicts masks; use `transferline predict --masks DIR`"
         )

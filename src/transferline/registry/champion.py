@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transferline.params import Record
+from transferline.params import Params, Record
 from transferline.registry import ledger
 from transferline.registry.tracking import connect, tracking_uri
 from transferline.registry.version_cache import cached_folder, check_cached
@@ -48,6 +48,17 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
     if found is None:
         return None
     return Champion(str(found.version), dict(found.tags), ledger.latest(root, name, str(found.version)))
+
+
+def describe_champion(params: Params, root: Path) -> str:
+    """The champion with its test figure, in a line."""
+    name = params.promote.model_name
+    found = champion_of(params.record, root, name)
+    if found is None:
+        return f"champion of {name}: none yet"
+    named = f"champion of {name}: version {found.version} ({found.tags['candidate']}, {found.tags['phase']})"
+    move = found.move
+    return f"{named}, test {move.figure}, since {move.time} ({move.kind} by {move.who})" if move else named
 
 
 def cached_champion(record: Record, root: Path, name: str) -> Path | None:

@@ -9,6 +9,7 @@ from transferline.datasets.tested_images import hash_of_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
+from transferline.problems.metric_choice import metric_table
 from transferline.registry.decision_report import Case
 from transferline.registry.gates import GateInputs, judge
 from transferline.registry.model_comparison import (
@@ -62,9 +63,9 @@ def decide_promotion(
     challenger, *others = _score(params, root, table, contenders)
     champion = others[0] if others else None
     change = _compare(params, table, champion, challenger) if champion else None
-    inputs = GateInputs(
-        params.promote, params.select.metric, challenger, champion, change, folder, loaded[0], _is_accepted(root)
-    )
+    is_loss = metric_table(challenger.card.problem, params.evaluate)[params.select.metric].is_loss
+    limits, metric, passed = params.promote, params.select.metric, _is_accepted(root)
+    inputs = GateInputs(limits, metric, is_loss, challenger, champion, change, folder, loaded[0], passed)
     judged = judge(inputs)
     failed = "; ".join(gate.sentence for gate in judged if gate.state == "failed")
     forced = bool(failed) and force is not None

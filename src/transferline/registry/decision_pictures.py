@@ -27,8 +27,8 @@ def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None
         axes.set_xlim(-1.15 * ends - 1e-3, 1.15 * ends + 1e-3)
 
 
-def plot_class_changes(change: Comparison, allowed: float, path: Path) -> None:
-    """Draws by how much the recall (or IoU) of each class changes, with its interval, the greatest loss on top."""
+def plot_class_changes(change: Comparison, measure: str, allowed: float, path: Path) -> None:
+    """Draws by how much the measure of each class changes, with its interval, the greatest loss on top."""
     classes = sorted(change.classes, key=lambda one: -one.drop)
     rows = np.arange(len(classes))
     drops = np.array([one.drop for one in classes])
@@ -44,22 +44,15 @@ def plot_class_changes(change: Comparison, allowed: float, path: Path) -> None:
         names = [f"{one.name} ({one.images}): {one.champion:.2f} → {one.challenger:.2f}" for one in classes]
         axes.set_yticks(rows, names)
         axes.invert_yaxis()
-        axes.set(xlabel=f"change of {change.measure}, challenger minus champion")
+        axes.set(xlabel=f"change of {measure}, challenger minus champion")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25 - 1.2 / (len(classes) + 3)), ncols=3, frameon=False)
 
 
 def draw_changed(positions: Positions, champion: Scored, challenger: Scored, raw: Path, most: int, path: Path) -> None:
-    """Draws the images at the first `most` positions with their class and what both models say of them, of segmentation
-    with the mean IoU of both."""
+    """Draws the images at the first `most` positions with both models' predictions."""
     old, new = (scored.predictions.iloc[positions[:most]].to_dict("records") for scored in (champion, challenger))
     tiles = []
     for before, after in zip(old, new, strict=True):
-        if "mean_iou" in after:
-            lines = [f"{age} mean IoU {one['mean_iou']:.3f}" for age, one in (("new:", after), ("old:", before))]
-        else:
-            lines = [f"is {after['label']}"]
-            lines += [
-                f"{age} {one['predicted']} {one['confidence']:.0%}" for age, one in (("new:", after), ("old:", before))
-            ]
+        lines = challenger.kind.change_caption(before, after)
         tiles.append(Tile(raw / str(after["path"]), "\n".join([*lines, Path(str(after["path"])).name])))
     contact_sheet(tiles, path, min(COLUMNS, max(len(tiles), 1)))

@@ -9,16 +9,16 @@ from typing import Any
 from jinja2 import Environment
 
 from transferline.atomic_files import completed_folder, write_json
-from transferline.metrics.headline import METRIC
 from transferline.params import Params
-from transferline.paths import RAW
+from transferline.params.problem_kinds import KINDS
+from transferline.paths import DECISION, RAW
 from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gate_verdicts import Gate
 from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
 
-REPORT = Path("reports/decision")
+REPORT = DECISION.parent
 LISTED = 1000
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
 
@@ -134,7 +134,7 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             data_rows=data_rows(case.data, case.champion_data),
             splits=SPLITS,
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
-            robust_metric=METRIC[case.challenger.card.problem].replace("_", " "),
+            robust_metric=KINDS[case.challenger.card.problem].main_metric.replace("_", " "),
             gates=case.gates,
             pictures=_pictures(case, params, root),
         )
@@ -185,6 +185,7 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
     if champion is None or change is None:
         return []
     raw, most, allowed = root / RAW / params.data.dataset, params.evaluate.gallery, params.promote.max_class_drop
+    measure = case.challenger.kind.compared
     share = f"{1 - params.promote.test.level:.0%}"
     with tempfile.TemporaryDirectory() as scratch:
 
@@ -193,17 +194,17 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             return base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
 
         plot_gain(change, params.select.metric, params.promote.min_improvement, Path(scratch) / "gain.png")
-        plot_class_changes(change, allowed, Path(scratch) / "classes.png")
+        plot_class_changes(change, measure, allowed, Path(scratch) / "classes.png")
         for name in ("regressions", "improvements"):
             positions = getattr(change, name)
             if len(positions):
                 draw_changed(positions, champion, case.challenger, raw, most, Path(scratch) / f"{name}.png")
-        lost, gained = _changed_sides(change, most)
+        lost, gained = case.challenger.kind.explain_changes(most)
         return [
             ("Gain", f"The dot is the gain, the bar its {share} interval (paired bootstrap).", png("gain")),
             (
                 "Classes",
-                f"{change.measure} and number of images; the bars are {share} intervals.",
+                f"{measure} and number of images; the bars are {share} intervals.",
                 png("classes"),
             ),
             (
@@ -217,15 +218,3 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
                 png("improvements"),
             ),
         ]
-
-
-def _changed_sides(change: Comparison, most: int) -> tuple[str, str]:
-    """What the pictures of regressions and of improvements show."""
-    if change.measure == "IoU":
-        order = f"at most the {most} with the greatest change are shown."
-        return f"The mean IoU of these images falls; {order}", f"The mean IoU of these images rises; {order}"
-    order = f"at most the {most} with the highest confidence of the challenger are shown."
-    return (
-        f"The champion got these images right, the challenger gets them wrong; {order}",
-        f"The champion got these images wrong, the challenger gets them right; {order}",
-    )

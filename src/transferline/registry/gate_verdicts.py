@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from transferline.errors import TransferlineError
-from transferline.metrics.classification import LOSSES
 from transferline.params import Limit, Promote
-from transferline.registry.model_comparison import ClassComparison, Comparison, Scored
+from transferline.problems.model_changes import ClassComparison
+from transferline.registry.model_comparison import Comparison, Scored
 
 NAMED = 5
 NO_CHAMPION = "there is no champion yet"
@@ -35,9 +35,9 @@ class Gate:
     limit: str = ""
 
 
-def first_value(challenger: Scored, metric: str, least: float) -> Gate:
+def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) -> Gate:
     """Of the first champion: the metric must reach `least`, or not exceed it if it is a loss."""
-    value, is_loss = challenger.metrics[metric], metric in LOSSES
+    value = challenger.metrics[metric]
     passed = value <= least if is_loss else value >= least
     limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
     sentence = f"the first champion: test {metric} {value:.4f}, wanted is {limit}"
@@ -68,21 +68,19 @@ def improvement(change: Comparison, champion: Scored, challenger: Scored, metric
     return Gate(metric, state, f"{verdict}: {figures}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
 
 
-def class_drops(change: Comparison, allowed: float) -> Gate:
-    """No class may lose more than `allowed`; a loss counts if its whole interval is beyond."""
-    lost = sorted((one for one in change.classes if one.low > allowed), key=lambda one: -one.drop)
-    worst = max(change.classes, key=lambda one: one.drop)
+def class_drops(classes: tuple[ClassComparison, ...], allowed: float, measure: str) -> Gate:
+    """No class may lose more of its `measure` than `allowed`; a loss counts if its whole interval is beyond."""
+    lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
+    worst = max(classes, key=lambda one: one.drop)
     named = "; ".join(_drop(one) for one in lost[:NAMED])
     sentence = (
         f"{len(lost)} class(es) lose more than {allowed:g} beyond noise: {named}"
         if lost
         else f"no class loses more than {allowed:g} beyond noise; worst is {_drop(worst)}"
     )
-    figures = {
-        one.name: {"drop": one.drop, "low": one.low, "high": one.high, "images": one.images} for one in change.classes
-    }
+    figures = {one.name: {"drop": one.drop, "low": one.low, "high": one.high, "images": one.images} for one in classes}
     state: State = "failed" if lost else "passed"
-    return Gate(f"{change.measure} of each class", state, sentence, figures, f"max_class_drop {allowed:g}")
+    return Gate(f"{measure} of each class", state, sentence, figures, f"max_class_drop {allowed:g}")
 
 
 def _drop(one: ClassComparison) -> str:

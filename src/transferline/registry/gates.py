@@ -11,6 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import check_parity
 from transferline.models.lite import LiteModel
 from transferline.params import Promote
+from transferline.params.problem_kinds import KINDS
 from transferline.registry import gate_verdicts
 from transferline.registry.gate_verdicts import NO_CHAMPION, Gate, Value
 from transferline.registry.model_comparison import Comparison, Scored
@@ -25,6 +26,7 @@ class GateInputs:
     Attributes:
         promote: the limits.
         metric: `select.metric`.
+        is_loss: whether the lowest value of the metric is the best.
         challenger: on today's test set.
         champion: on the same images; None while there is none.
         change: the two compared; None while there is no champion.
@@ -35,6 +37,7 @@ class GateInputs:
 
     promote: Promote
     metric: str
+    is_loss: bool
     challenger: Scored
     champion: Scored | None
     change: Comparison | None
@@ -70,16 +73,16 @@ def improvement(inputs: GateInputs) -> Gate:
         return gate_verdicts.improvement(
             inputs.change, inputs.champion, inputs.challenger, inputs.metric, inputs.promote
         )
-    return gate_verdicts.first_value(inputs.challenger, inputs.metric, inputs.promote.min_value)
+    return gate_verdicts.first_value(inputs.challenger, inputs.metric, inputs.promote.min_value, is_loss=inputs.is_loss)
 
 
 @_gate
 def class_recall(inputs: GateInputs) -> Gate:
     """No class may lose more of its recall, of segmentation of its IoU, than `max_class_drop`; a loss counts if its
     whole interval is beyond."""
+    measure = inputs.challenger.kind.compared
     if inputs.change:
-        return gate_verdicts.class_drops(inputs.change, inputs.promote.max_class_drop)
-    measure = "IoU" if inputs.challenger.card.problem == "segmentation" else "recall"
+        return gate_verdicts.class_drops(inputs.change.classes, inputs.promote.max_class_drop, measure)
     return Gate(f"{measure} of each class", "not applicable", NO_CHAMPION)
 
 
@@ -145,7 +148,7 @@ def signature(inputs: GateInputs) -> Gate:
     model, card = inputs.model, inputs.challenger.card
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
-    wanted = (None, side, side) if card.problem == "segmentation" else (None,)
+    wanted = (None, side, side) if KINDS[card.problem].has_masks else (None,)
     fits = takes == ("uint8", (None, side, side, channels)) and gives == (*wanted, len(card.classes))
     words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
     return Gate("signature", "passed" if fits else "failed", words)

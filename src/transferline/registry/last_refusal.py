@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from transferline.atomic_files import write_json
@@ -13,7 +13,7 @@ from transferline.params import Params
 FILE = Path(".transferline/decided.json")
 
 
-def basis(params: Params, files: Iterable[Path], champion: tuple[str, dict[str, str]] | None) -> str:
+def basis(params: Params, files: Iterable[Path], champion: tuple[str, Mapping[str, str]] | None) -> str:
     """What a decision follows from, as a sha256.
 
     Args:

@@ -1,6 +1,7 @@
 """Promotion: the selected model becomes the champion if it passes every gate on today's test set."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
-from transferline.registry.champion_move import move_champion, recover
+from transferline.registry.champion import champion_of
+from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.registered_models import (
     CHALLENGER,
     CHAMPION,
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
     from transferline.registry.decision_report import Case
     from transferline.registry.gate_verdicts import Gate
+
+
+Version = tuple[str, Mapping[str, str]]  # its number and its tags
 
 
 @dataclass(frozen=True)
@@ -71,20 +76,47 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
             manifest, a limit has no figure, the smoke test failed, or MLflow does not answer.
     """
     folder, evaluation = selected_model(root)
-    name = params.promote.model_name
     client = connect(params.record, root)
     recover(client, root)
-    champion = version_by_alias(client, name, CHAMPION)
-    if champion and champion.tags.get("model_sha256") == file_sha256(folder / MODEL_FILE):
-        return Decision(False, f"version {champion.version} is the champion already", str(champion.version))
-    _require_manifest(root)
-    require_trained_on(root, folder.parent.name, params.data.dataset)
-    files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    champion = version_by_alias(client, params.promote.model_name, CHAMPION)
     former = (str(champion.version), champion.tags) if champion else None
-    basis = last_refusal.basis(params, files, former)
-    if not dry_run and force is None and (last := last_refusal.kept_refusal(root, basis)):
+    if decision := _decided_before(params, root, former, again=dry_run or force is not None):
+        return decision
+    require_trained_on(root, folder.parent.name, params.data.dataset)
+    return _decide(params, root, folder, evaluation, _basis(params, root, former), dry_run, force)
+
+
+def decided_before(params: Params, root: Path) -> Decision | None:
+    """The decision on the selected model, if one was made and all that it follows from is as it was then.
+
+    Where MLflow's store is the project's own, MLflow is not asked, whose import takes seconds.
+
+    Raises:
+        TransferlineError: nothing is selected yet, or MLflow does not answer.
+    """
+    if (root / JOURNAL).exists():
+        return None  # a move was interrupted: `promote` finishes or undoes it
+    champion = champion_of(params.record, root, params.promote.model_name)
+    return _decided_before(params, root, (champion.version, champion.tags) if champion else None, again=False)
+
+
+def _decided_before(params: Params, root: Path, champion: Version | None, again: bool) -> Decision | None:
+    """The selected model is the champion, or, unless that is to be decided again, it was refused on the same basis."""
+    folder, _ = selected_model(root)
+    if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
+        return Decision(False, f"version {champion[0]} is the champion already", champion[0])
+    _require_manifest(root)
+    if again:
+        return None
+    if last := last_refusal.kept_refusal(root, _basis(params, root, champion)):
         return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
-    return _decide(params, root, folder, evaluation, basis, dry_run, force)
+    return None
+
+
+def _basis(params: Params, root: Path, champion: Version | None) -> str:
+    folder, evaluation = selected_model(root)
+    files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    return last_refusal.basis(params, files, champion)
 
 
 def _decide(

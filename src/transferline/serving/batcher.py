@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transferline.arrays import Float32s, Pixels
-from transferline.prediction.predict import BATCH
+from transferline.problems.label_predictions import BATCH
 
 
 class Batcher:

@@ -15,7 +15,8 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model, read_card
-from transferline.prediction.predict import prediction_of
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.label_predictions import prediction_of
 from transferline.registry.registered_models import fetch_version
 from transferline.serving.batcher import Batcher
 from transferline.serving.inputs import read_request, shape_of
@@ -56,7 +57,7 @@ def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
         TransferlineError: a file is not the one that was registered, or the model answers with masks.
     """
     folder = fetch_version(version, root)
-    if read_card(folder).problem == "segmentation":
+    if KINDS[read_card(folder).problem].has_masks:
         raise TransferlineError(
             f"version {version.version} of {version.name} answers with masks, which the endpoint does not send; use "
             "`transferline predict --masks DIR`"

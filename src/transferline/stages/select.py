@@ -6,13 +6,16 @@ from transferline.atomic_files import write_json, write_text
 from transferline.evaluation.dvc_metrics_and_plots import metrics_tree, write_plots
 from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
 from transferline.params import Params
+from transferline.problems.metric_choice import metric_table
 from transferline.progress import say
 
 
 def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, plots: Path, metrics: Path) -> None:
     """Reads `evaluations/<candidate>/<phase>/` and writes leaderboard (Markdown and PNG), DVC's plots and metrics."""
     metric = params.select.metric
-    ranked = ranking(read_evaluations(evaluations, params.candidates), metric)
+    entries = read_evaluations(evaluations, params.candidates)
+    is_loss = metric_table(entries[0].metrics["problem"], params.evaluate)[metric].is_loss
+    ranked = ranking(entries, metric, is_loss)
     write_text(leaderboard, markdown(ranked, metric))
     plot_leaderboard(ranked, metric, chart)
     write_plots(ranked, plots)

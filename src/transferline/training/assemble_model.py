@@ -7,6 +7,7 @@ import keras
 from transferline.models.backbones import image_shape, preprocessing
 from transferline.models.layers import pool
 from transferline.params import DeepLab, Image, Pretrained, Problem
+from transferline.problems.training import training_of
 
 
 class Exported(NamedTuple):
@@ -36,11 +37,11 @@ def assemble_network(network: keras.Model, image: Image, problem: Problem) -> Ex
     return _export(pixels, keras.layers.Rescaling(1.0, name="as_float")(pixels), network, problem)
 
 
-def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate: DeepLab) -> Exported:
+def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate: DeepLab, problem: Problem) -> Exported:
     """Joins the parts of a segmentation network."""
     pixels = _pixels(candidate.image)
     encoded = encoder(preprocessing(candidate.backbone.name)(pixels))
-    model = keras.Model(pixels, _probabilities("segmentation")(decoder(encoded)))
+    model = keras.Model(pixels, _probabilities(problem)(decoder(encoded)))
     return Exported(model, model)
 
 
@@ -49,15 +50,14 @@ def _pixels(image: Image) -> Any:
 
 
 def _probabilities(problem: Problem) -> keras.layers.Layer:
-    activation = "softmax" if problem in ("multiclass", "segmentation") else "sigmoid"
-    return keras.layers.Activation(activation, name="probabilities")
+    return keras.layers.Activation(training_of(problem).activation, name="probabilities")
 
 
 def _export(pixels: Any, features: Any, head: keras.Model, problem: Problem) -> Exported:
     model = keras.Model(pixels, _probabilities(problem)(head(features)))
     vector, logits = _last_layer(features, head)
     probabilities = _probabilities(problem)(logits)
-    if problem == "binary":
+    if probabilities.shape[-1] == 1:
         probabilities = keras.layers.Concatenate()([1 - probabilities, probabilities])
     return Exported(model, keras.Model(pixels, [probabilities, *vector]))
 

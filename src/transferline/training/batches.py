@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from transferline.arrays import Array, Float32s
 from transferline.errors import TransferlineError
-from transferline.params import LinearTraining, Problem, Training
-from transferline.training.validation_metrics import class_counts
+from transferline.params import LinearTraining, Training
 
 Read = Callable[[Array], Any]
 Item = tuple[Any, Array, Array]
@@ -95,6 +94,11 @@ class Batches:
         options.autotune.enabled = False  # every other epoch it would wait for five seconds; Keras's own leave it on
         return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(1).with_options(options)
 
+    def predict(self, model: Any) -> Float32s:
+        """What a model gives for the views of an epoch, one after the other: (n, …)."""
+        outputs: Float32s = model.predict(self.dataset(), steps=len(self), verbose=0)
+        return outputs
+
     def _order(self, epoch: int) -> Array:
         """Which views an epoch takes, one after the other: their places in the rows."""
         if self._seed is None:
@@ -109,18 +113,15 @@ class Batches:
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
 
 
-def predict_batches(model: Any, batches: Batches) -> Float32s:
-    """What a model says of the views of an epoch, one after the other: (n, …)."""
-    answers: Float32s = model.predict(batches.dataset(), steps=len(batches), verbose=0)
-    return answers
-
-
-def class_weight_vector(
-    training: Training | LinearTraining, targets: Array, classes: tuple[str, ...], problem: Problem
-) -> Array:
+def class_weight_vector(training: Training | LinearTraining, counts: Array, classes: tuple[str, ...]) -> Array:
     """The weight of each class: ones, balanced (labels in all over classes times labels of the class), or as given.
 
-    In a multilabel problem it weighs the class's whole term of the loss, of the images without the label too.
+    Where an image has several labels, it weighs the class's whole term of the loss, also of images without the label.
+
+    Args:
+        training: `class_weights`.
+        counts: (classes,) how often each class is a label of an image, or of a pixel.
+        classes: their names.
 
     Raises:
         TransferlineError: a name that is no class, or balanced weights of a class without an image.
@@ -128,7 +129,6 @@ def class_weight_vector(
     if training.class_weights == "none":
         return np.ones(len(classes), np.float32)
     if training.class_weights == "balanced":
-        counts = class_counts(targets, len(classes), problem)
         if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
             raise TransferlineError(
                 f"class_weights: balanced needs an image of each class in train; none is of {', '.join(missing)}"

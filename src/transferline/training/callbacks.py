@@ -8,25 +8,30 @@ from typing import Any
 
 import keras
 
+from transferline.arrays import Array
 from transferline.params import Training
 from transferline.progress import say
-from transferline.training.batches import Batches, predict_batches
-from transferline.training.validation_metrics import mean_average_precision
+from transferline.training.batches import Batches
 
 EpochListener = Callable[[dict[str, float | str]], None]
 
 
-class ExactMeanAveragePrecision(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts the mean average precision of validation in the place of Keras's approximation of it."""
+class ExactMetric(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts a metric of validation in the place of Keras's approximation of it.
 
-    def __init__(self, validation: Batches) -> None:
+    Args:
+        name: of the metric.
+        metric: from targets and logits.
+        validation: validation batches.
+    """
+
+    def __init__(self, name: str, metric: Callable[[Array, Array], float], validation: Batches) -> None:
         super().__init__()
-        self._validation = validation
+        self._name, self._metric, self._validation = name, metric, validation
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Predicts the validation images."""
-        logits = predict_batches(self.model, self._validation)
-        logs["val_mean_average_precision"] = mean_average_precision(self._validation.targets, logits)
+        logs[f"val_{self._name}"] = self._metric(self._validation.targets, self._validation.predict(self.model))
 
 
 class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]

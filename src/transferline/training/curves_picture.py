@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from transferline.metrics.headline import METRIC
+from transferline.params.problem_kinds import KINDS
 from transferline.plots import BLUE, GREY, ORANGE, picture
 
 
@@ -13,11 +13,10 @@ def plot_curves(history: pd.DataFrame, path: Path) -> None:
 
     Args:
         history: a row per epoch; columns phase (head, fine_tune, train), epoch (1 and up, counted on through the
-            phases), loss, val_loss, and accuracy and val_accuracy, or for a multilabel problem the same of the mean
-            average precision.
+            phases), loss, val_loss, and the main metric of the kind of problem, likewise with val_.
         path: the PNG.
     """
-    metric_of_problem = next(name for name in METRIC.values() if name in history)
+    metric_of_problem = next(kind.main_metric for kind in KINDS.values() if kind.main_metric in history)
     head = history[history["phase"] == "head"]
     with picture(path, 10, 4) as figure:
         for axes, metric in zip(figure.subplots(1, 2), ("loss", metric_of_problem), strict=True):

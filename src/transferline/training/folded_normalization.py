@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from transferline.models.backbone_cut import inputs_of
+from transferline.models.backbone_cut import inputs_by_operation
 
 FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D, keras.layers.Dense)
 
@@ -68,8 +68,8 @@ def _clone(model: keras.Model, fold: Callable[[Any, Any], Any]) -> keras.Model:
 def _pairs(model: keras.Model) -> dict[str, Any]:
     """The batch normalisation that each foldable layer, by name, is read by alone."""
     readers: dict[str, list[Any]] = {name: [None] for name in model.output_names}
-    for operation in model.operations:
-        for source in inputs_of(operation):
+    for operation, sources in inputs_by_operation(model).items():
+        for source in sources:
             readers.setdefault(source.name, []).append(operation)
     return {
         layer.name: readers[layer.name][0]

@@ -9,12 +9,13 @@ import pandas as pd
 
 from transferline.arrays import Array
 from transferline.errors import TransferlineError
-from transferline.metrics.headline import METRIC
 from transferline.params import LinearTraining, Problem
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.training import TrainingOfLabels, label_training_of
 from transferline.progress import say
 from transferline.training.batches import Batches
+from transferline.training.best_epoch import best_epoch
 from transferline.training.callbacks import EpochListener
-from transferline.training.validation_metrics import best_epoch, figures, to_probabilities
 
 MAX_BYTES = 2 * 10**9
 SOLVER = {"maxiter": 1000, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-9}  # of the mean loss, computed in float32
@@ -48,13 +49,13 @@ def fit_linear(
     Args:
         model: ends with the dense layer `logits`, the only one with weights.
         training: strengths, and what chooses between them.
-        problem: the logits of binary and multilabel problems are independent of each other.
+        problem: decides whether the logits are independent of each other.
         data: training batches, with the weights of the classes.
         validation: validation batches.
         listener: is given each row.
 
     Returns:
-        A row per strength: phase, epoch (its place, from 1 on), loss without the penalty, the problem's `METRIC`, the
+        A row per strength: phase, epoch (its place, from 1 on), loss without the penalty, the main metric, the
         same two of validation as val_…, l2, iterations, seconds.
 
     Raises:
@@ -62,10 +63,11 @@ def fit_linear(
     """
     from threadpoolctl import threadpool_limits
 
+    kind, main_metric = label_training_of(problem), KINDS[problem].main_metric
     logits = model.get_layer("logits")
     _check_size(data.views_per_epoch + validation.views_per_epoch, logits.input.shape[1])
     vectors = keras.Model(model.input, logits.input)
-    train, held_out = (_gather(vectors, batches, logits.units, problem) for batches in (data, validation))
+    train, held_out = (_gather(vectors, batches, logits.units, kind) for batches in (data, validation))
     mean = train.features.mean(axis=0, dtype=np.float64)
     for split in (train, held_out):  # the optimum stays where it is, and is found in half of the iterations
         np.subtract(split.features, mean, out=split.features, casting="same_kind")
@@ -75,9 +77,9 @@ def fit_linear(
         start = time.perf_counter()
         # one thread: the same bits on any number of cores, and none that spins while other processes want its core
         with threadpool_limits(1):
-            weights, iterations = _solve(weights, train, l2, problem)
-            of_validation = {f"val_{name}": value for name, value in _figures(weights, held_out, problem).items()}
-            shown = _figures(weights, train, problem) | of_validation
+            weights, iterations = _solve(weights, train, l2, kind)
+            of_train, of_validation = (_figures(weights, split, kind, main_metric) for split in (train, held_out))
+            shown = of_train | {f"val_{name}": value for name, value in of_validation.items()}
         solutions.append(weights)
         seconds = time.perf_counter() - start
         rows.append({"phase": "head", "epoch": place, **shown, "l2": l2, "iterations": iterations, "seconds": seconds})
@@ -100,7 +102,7 @@ def _check_size(views: int, values: int) -> None:
         )
 
 
-def _gather(vectors: keras.Model, batches: Batches, outputs: int, problem: Problem) -> _Split:
+def _gather(vectors: keras.Model, batches: Batches, outputs: int, kind: TrainingOfLabels) -> _Split:
     """All batches of an epoch in one."""
     features = np.empty((batches.views_per_epoch, vectors.output.shape[1]), np.float32)
     parts, end = [], 0
@@ -109,12 +111,10 @@ def _gather(vectors: keras.Model, batches: Batches, outputs: int, problem: Probl
         start, end = end, end + len(part[0])
         features[start:end] = vectors(inputs)
     targets, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    is_multiclass = problem == "multiclass"
-    truth = np.eye(outputs, dtype=np.float32)[targets[:, 0]] if is_multiclass else targets.astype(np.float32)
-    return _Split(features, targets, truth, weights)
+    return _Split(features, targets, kind.indicators(targets, outputs), weights)
 
 
-def _solve(start: Array, train: _Split, l2: float, problem: Problem) -> tuple[Array, int]:
+def _solve(start: Array, train: _Split, l2: float, kind: TrainingOfLabels) -> tuple[Array, int]:
     """The optimum, kernel above bias (values + 1, outputs), and how many iterations it took from `start`."""
     from scipy.optimize import minimize
 
@@ -122,7 +122,7 @@ def _solve(start: Array, train: _Split, l2: float, problem: Problem) -> tuple[Ar
 
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(start.shape)
-        losses, slopes = _losses(weights, train, problem)
+        losses, slopes = _losses(weights, train, kind)
         slopes = train.weights * slopes
         gradient = np.vstack([train.features.T @ slopes, slopes.sum(axis=0)]).astype(np.float64)
         gradient[:-1] += l2 * weights[:-1]
@@ -138,19 +138,13 @@ def _logits(weights: Array, features: Array) -> Array:
     return np.asarray(features @ single[:-1] + single[-1])
 
 
-def _losses(weights: Array, split: _Split, problem: Problem) -> tuple[Array, Array]:
-    """Weighted cross-entropies, (n, 1) in a multiclass problem and else (n, outputs), and the slopes of the unweighted
-    ones by the logits, (n, outputs)."""
-    from scipy.special import expit, logsumexp, softmax
-
-    logits, truth = _logits(weights, split.features), split.truth
-    if problem == "multiclass":
-        losses = logsumexp(logits, axis=1, keepdims=True) - (logits * truth).sum(axis=1, keepdims=True)
-        return split.weights * losses, softmax(logits, axis=1) - truth
-    return split.weights * (np.logaddexp(0, logits) - truth * logits), expit(logits) - truth
+def _losses(weights: Array, split: _Split, kind: TrainingOfLabels) -> tuple[Array, Array]:
+    """Weighted cross-entropies, and the slopes of the unweighted ones by the logits; see `TrainingOfLabels`."""
+    losses, slopes = kind.cross_entropies(_logits(weights, split.features), split.truth)
+    return split.weights * losses, slopes
 
 
-def _figures(weights: Array, split: _Split, problem: Problem) -> dict[str, float]:
-    likely = to_probabilities(_logits(weights, split.features), problem)
-    loss = float(_losses(weights, split, problem)[0].mean(dtype=np.float64))
-    return {"loss": loss, METRIC[problem]: figures(split.targets, likely, problem)[METRIC[problem]]}
+def _figures(weights: Array, split: _Split, kind: TrainingOfLabels, main_metric: str) -> dict[str, float]:
+    likely = kind.probabilities(_logits(weights, split.features))
+    loss = float(_losses(weights, split, kind)[0].mean(dtype=np.float64))
+    return {"loss": loss, main_metric: kind.figures(split.targets, likely)[main_metric]}

@@ -1,10 +1,9 @@
-"""What a segmentation is trained on, and what it is measured by during training."""
+"""What a segmentation is trained on, and the Dice loss."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from keras import ops
@@ -12,7 +11,6 @@ from keras import ops
 from transferline.arrays import Array
 from transferline.datasets.masks import read_masks
 from transferline.datasets.transforms import apply_views_to_masks
-from transferline.metrics.segmentation import mean_iou, pixel_accuracy, pixel_confusion
 from transferline.params import Image
 from transferline.training.batches import Batches, Item, Read
 from transferline.training.decoded_images import DecodedImages
@@ -81,38 +79,6 @@ class MaskBatches(Batches):
         return images, masks, weights / max(float(weights.mean()), 1e-9)
 
 
-class MeanIoU(keras.metrics.Metric):  # type: ignore[misc]
-    """The mean IoU of all pixels since the last reset, from masks (n, size, size, 1) and logits.
-
-    Keras's own counts void pixels as the first class.
-    """
-
-    def __init__(self, classes: int, name: str) -> None:
-        super().__init__(name=name)
-        self._classes = classes
-        self._pairs = self.add_variable((classes * classes,), "zeros", "int64", name="pairs")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts the pixels of a batch; weights are left aside."""
-        truth, said = ops.cast(y_true[..., 0], "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-        everything = self._classes * self._classes
-        pairs = ops.where(truth < self._classes, truth * self._classes + said, everything)
-        counts = ops.bincount(ops.reshape(pairs, (-1,)), minlength=everything + 1)
-        self._pairs.assign_add(ops.cast(counts[:everything], "int64"))
-
-    def result(self) -> Any:
-        """The mean over the classes that the masks or the answers hold."""
-        matrix = ops.cast(ops.reshape(self._pairs, (self._classes, self._classes)), "float32")
-        hits = ops.diagonal(matrix)
-        union = ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1) - hits
-        known = ops.cast(union > 0, "float32")
-        return ops.sum(hits / ops.maximum(union, 1.0)) / ops.maximum(ops.sum(known), 1.0)
-
-    def reset_state(self) -> None:
-        """Forgets all pixels."""
-        self._pairs.assign(ops.zeros_like(self._pairs))
-
-
 def with_dice(loss: Loss, share: float) -> Loss:
     """Adds `share` times the soft Dice loss of the batch to the loss of each pixel.
 
@@ -130,20 +96,3 @@ def with_dice(loss: Loss, share: float) -> Loss:
         return loss(masks, logits) + share * (1 - ops.sum(known * dice) / ops.maximum(ops.sum(known), 1.0))
 
     return values
-
-
-def floor_of_masks(model: keras.Model, data: MaskBatches, validation: MaskBatches) -> dict[str, float]:
-    """Mean IoU and pixel accuracy on validation of always answering with the most frequent class of train, and of the
-    untrained model; keys as in `Summary.floor`."""
-    classes = len(data.counts)
-    majority = np.zeros((classes, classes + 1), np.int64)
-    majority[:, data.counts.argmax()] = validation.counts
-    untrained = np.zeros_like(majority)
-    for images, masks, _ in validation.items():
-        untrained += pixel_confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
-    figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
-    return {
-        f"{of}_{name}": float(figure(matrix))
-        for of, matrix in (("majority", majority), ("untrained", untrained))
-        for name, figure in figures.items()
-    }

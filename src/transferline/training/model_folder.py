@@ -36,8 +36,8 @@ class Summary:
         seconds: wall time of all epochs.
         parameters: weights of the whole model.
         trainable: those that this stage trained.
-        floor: the metric (`METRIC`) and log loss on validation of always answering with the class frequencies
-            (`majority_…`) and of the untrained model (`untrained_…`); empty where a head is trained on.
+        floor: metrics on validation of always predicting by the class frequencies (`majority_…`) and of the untrained
+            model (`untrained_…`), see `TrainingOfKind.floor`; empty where a head is trained on.
     """
 
     best_epoch: int

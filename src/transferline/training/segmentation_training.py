@@ -36,14 +36,14 @@ def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Jo
     encoder = build_encoder(candidate)
     make_deterministic(job.seed)
     decoder = build_decoder(encoder, candidate, len(card.classes))
-    exported = assemble_segmentation(encoder, decoder, candidate)
+    exported = assemble_segmentation(encoder, decoder, candidate, card.problem)
     drawn = keras.Input(image_shape(image))
     network = keras.Model(drawn, decoder(InferenceMode(encoder)(preprocessing(candidate.backbone.name)(drawn))))
     rows = training_rows(views, training.views)
     pixels = MaskedImages(raw, rows, image, job.folder, len(card.classes))
     parts = {split: rows[rows["split"] == split] for split in ("train", "validation")}
     counts = {split: pixels.counts(part.index.to_numpy())[: len(card.classes)] for split, part in parts.items()}
-    weights = class_weight_vector(training, counts["train"][None], card.classes, card.problem)
+    weights = class_weight_vector(training, counts["train"], card.classes)
     data = MaskBatches(parts["train"], pixels.read, counts["train"], weights, training.batch_size, job.seed)
     ones = np.ones_like(weights)
     validation = MaskBatches(parts["validation"], pixels.read, counts["validation"], ones, training.batch_size, None)

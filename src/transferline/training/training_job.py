@@ -10,24 +10,23 @@ import pandas as pd
 import tensorflow as tf
 
 from transferline.arrays import Pixels
-from transferline.datasets.tables import targets
-from transferline.metrics.headline import METRIC
 from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
+from transferline.params.problem_kinds import KINDS
+from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
 from transferline.training.assemble_model import Exported
-from transferline.training.batches import Batches, Read, class_weight_vector, predict_batches
-from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMeanAveragePrecision, build_callbacks
+from transferline.training.batches import Batches, Read, class_weight_vector
+from transferline.training.best_epoch import best_epoch
+from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.devices import Replicated
 from transferline.training.linear_head import fit_linear
-from transferline.training.losses import build_loss
-from transferline.training.mask_targets import MaskBatches, MeanIoU, floor_of_masks, with_dice
+from transferline.training.mask_targets import with_dice
 from transferline.training.model_folder import Summary, write_result
 from transferline.training.optimizers import build_optimizer
-from transferline.training.validation_metrics import best_epoch, figures, majority_figures, to_probabilities
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
@@ -40,7 +39,7 @@ class Job:
 
     Attributes:
         training: how to train.
-        thresholds: how those of a multilabel problem are chosen; None for other problems.
+        thresholds: how those of labels are chosen; None where an image has one class.
         card: what the model is.
         seed: of the initial weights, the order, the views and the dropout.
         folder: is written.
@@ -70,9 +69,9 @@ def make_batches(
     views_at_once: int = 0,
 ) -> tuple[Batches, Batches]:
     """The batches of training, shuffled and weighted, and of validation; arguments as in `Batches`."""
-    card = job.card
-    truths = [targets(rows["label"], card.classes, card.problem) for rows in (train, validation)]
-    weights = class_weight_vector(job.training, truths[0], card.classes, card.problem)
+    kind, classes = label_training_of(job.card.problem), job.card.classes
+    truths = [kind.targets(rows["label"], classes) for rows in (train, validation)]
+    weights = class_weight_vector(job.training, kind.class_counts(truths[0], len(classes)), classes)
     size = job.training.batch_size if isinstance(job.training, Training) else VALIDATION_BATCH
     views_at_once = 0 if tf.distribute.has_strategy() else views_at_once
     return (
@@ -134,47 +133,28 @@ def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
 
 
 def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
-    likely = to_probabilities(predict_batches(model, validation), card.problem)
+    likely = label_training_of(card.problem).probabilities(validation.predict(model))
     chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
     return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
     """Compiles a model for epochs of `steps` batches."""
-    name = METRIC[card.problem]
-    metric = {
-        "binary": keras.metrics.BinaryAccuracy(name, threshold=0.0),
-        "multiclass": keras.metrics.SparseCategoricalAccuracy(name),
-        # of train it is this approximation, by 200 thresholds; of validation the exact figure takes its place
-        "multilabel": keras.metrics.AUC(
-            curve="PR", name=name, multi_label=True, num_labels=len(card.classes), from_logits=True
-        ),
-        "segmentation": MeanIoU(len(card.classes), name),
-    }[card.problem]
-    loss = build_loss(training.loss, card.problem)
+    kind = training_of(card.problem)
+    loss = kind.loss(training.loss)
     # Keras's `metrics` are not weighted: accuracy stays a fraction of images, whatever the class weights
     model.compile(
         optimizer=build_optimizer(training, steps),
         loss=with_dice(loss, training.dice) if isinstance(training, SegmentationTraining) else loss,
-        metrics=[metric],
+        metrics=[kind.keras_metric(KINDS[card.problem].main_metric, len(card.classes))],
     )
     model.optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
 
 
 def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> dict[str, float]:
-    card, name = job.card, METRIC[job.card.problem]
-    if isinstance(data, MaskBatches) and isinstance(validation, MaskBatches):
-        found = floor_of_masks(model, data, validation)
-        say("floor on validation: " + ", ".join(f"{key} {value:.4f}" for key, value in found.items()))
-        return found
-    majority = majority_figures(data.targets, validation.targets, len(card.classes), card.problem)
-    likely = to_probabilities(predict_batches(model, validation), card.problem)
-    untrained = figures(validation.targets, likely, card.problem)
-    say(f"floor of {name} on validation: class frequencies {majority[name]:.4f}, untrained model {untrained[name]:.4f}")
-    return {
-        **{f"majority_{key}": value for key, value in majority.items()},
-        **{f"untrained_{key}": value for key, value in untrained.items()},
-    }
+    found = training_of(job.card.problem).floor(model, data, validation, len(job.card.classes))
+    say("floor on validation: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+    return found
 
 
 def _fit(
@@ -183,14 +163,17 @@ def _fit(
     """Fits a model by epochs and leaves it with the weights of its best epoch.
 
     Returns:
-        A row per epoch: phase, epoch, loss, the problem's `METRIC`, the same two of validation as val_…, learning_rate
+        A row per epoch: phase, epoch, loss, the main metric, the same two of validation as val_…, learning_rate
         (at its end), seconds (with its validation), images_per_second.
     """
-    card = job.card
+    card, metric, exact_metric = (
+        job.card,
+        KINDS[job.card.problem].main_metric,
+        training_of(job.card.problem).exact_metric,
+    )
     _compile(model, training, card, data.batches_per_epoch)
-    metric = METRIC[card.problem]
     recorder = EpochRecorder(card.phase, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
-    exact = [ExactMeanAveragePrecision(validation)] if card.problem == "multilabel" else []
+    exact = [ExactMetric(metric, exact_metric, validation)] if exact_metric else []
     model.fit(
         data.dataset(first_epoch, training.epochs),
         steps_per_epoch=len(data),

@@ -7,13 +7,14 @@ import pandas as pd
 from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.tables import split_labels
 from transferline.params import Data, Split
+from transferline.params.problem_kinds import KINDS
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def labelled_images(images: pd.DataFrame, data: Data) -> pd.DataFrame:
     """The images that have a label; one with several labels, or classes in its mask, has a row for each."""
-    if data.problem in ("multilabel", "segmentation"):
+    if KINDS[data.problem].joins_names:
         images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
     return images.dropna(subset="label")
 

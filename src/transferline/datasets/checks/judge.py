@@ -3,13 +3,10 @@
 Great Expectations takes seconds to import; only this module, `rules` and `data_docs` do.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import great_expectations as gx
 import pandas as pd
-from great_expectations.expectations.expectation import Expectation
 
 from transferline.datasets.checks.expectations import Expected, Finding, Table
 from transferline.datasets.checks.rules import RULES
@@ -58,29 +55,11 @@ class Judge:
         needed = {*KEYS, "kind", *(getattr(each, key, None) for each in expectations for key in COLUMN_ARGUMENTS)}
         batch = self._batches.get_batch({"dataframe": table[[column for column in table if column in needed]]})
         suite = gx.ExpectationSuite(name, expectations=expectations)
-        with _configurations_kept():
-            result = batch.validate(
-                suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": KEYS}
-            )
+        result = batch.validate(
+            suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": KEYS}
+        )
         self.results.append(result)
         return [finding for one in result.results if not one.success for finding in _findings(one, table)]
-
-
-@contextmanager
-def _configurations_kept() -> Iterator[None]:
-    """Has each expectation make its configuration once, not 139 times: a third of what judging a table takes."""
-    made, kept = Expectation.configuration, dict[int, tuple[Any, Any]]()
-
-    def configuration(self: Any) -> Any:
-        if id(self) not in kept:
-            kept[id(self)] = self, made.fget(self)
-        return kept[id(self)][1]
-
-    Expectation.configuration = property(configuration)
-    try:
-        yield
-    finally:
-        Expectation.configuration = made
 
 
 def _findings(result: Any, table: pd.DataFrame) -> list[Finding]:

@@ -10,6 +10,7 @@ from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.rules import RULES
 from transferline.datasets.masks import count_pixels
 from transferline.params import Data, Validate
+from transferline.params.problem_kinds import KINDS
 
 
 def quarantined(findings: Iterable[Finding]) -> set[str]:
@@ -24,7 +25,7 @@ def _faulty(findings: list[Finding]) -> set[str]:
 
 def count_files(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
     """Of files, of images and of what became of them, as `validation.json` holds them."""
-    kinds = rows["kind"].value_counts()
+    kinds, kind = rows["kind"].value_counts(), KINDS[data.problem]
     pixels = {"pixels": count_pixels(rows, data.masks)} if data.masks else {}
     return {
         "files": len(rows),
@@ -34,7 +35,7 @@ def count_files(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataF
         "kept": int(rows["kept"].sum()),
         "quarantined": len(_faulty(findings)),
         "without_group": int((rows["group"] == rows["sha256"]).sum()) if data.split.group else 0,
-        "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if data.problem == "multilabel" else None,
+        "without_label": int((rows["kept"] & (rows["label"] == "")).sum()) if kind.several_labels else None,
         "rules": dict(sorted(Counter(finding.rule for finding in findings).items())),
         "classes": {str(name): {str(split): int(n) for split, n in row.items()} for name, row in per_class.iterrows()},
         **pixels,
@@ -59,8 +60,9 @@ def reasons_against_training(
     if len(classes) < 2:
         there = f"is one class only, {classes[0]}" if classes else "are no labels"
         reasons.append(f"there {there}; a classifier needs two classes at least")
-    if data.problem == "binary" and len(classes) > 2:
-        reasons.append(f"data.problem is binary, but there are {len(classes)} classes: {', '.join(classes)}")
+    most = KINDS[data.problem].classes
+    if most and len(classes) > most:
+        reasons.append(f"data.problem is {data.problem}, but there are {len(classes)} classes: {', '.join(classes)}")
     if missing := list(map(str, per_class.index[per_class["train"] == 0])):
         reasons.append(f"train has no usable image of {', '.join(missing)}")
     return tuple(reasons)

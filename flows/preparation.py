@@ -1,0 +1,43 @@
+"""What a retraining does before any stage runs: params and raw data are put in place."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from transferline.datasets.changes_by_hand import refuse_edited_import, version_by_hand
+from transferline.datasets.public_datasets import check_at_hand, list_source
+from transferline.datasets.revisions import take_revision, update_import
+from transferline.params import Params
+from transferline.problems.metric_choice import check_metrics
+from transferline.progress import say
+from transferline.recipes import complete_params, remove_other_candidates, use
+
+
+def prepare(
+    root: Path, recipe: str | None, data_revision: str | None, update: bool, tell: Callable[[str], None] = say
+) -> Params:
+    """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version.
+
+    Args:
+        root: the project's folder.
+        recipe: from which `params.yaml` is written; without one, keys that `params.yaml` lacks are written into it.
+        data_revision: a Git revision, whose `.dvc` file says which raw data to take.
+        update: bring the present state of an import's source.
+        tell: takes the line about what was changed by hand.
+
+    Raises:
+        TransferlineError: the params are faulty, or the data is missing or cannot be versioned.
+    """
+    params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
+    check_metrics(params)
+    dataset = params.data.dataset
+    if data_revision:
+        take_revision(root, dataset, data_revision)
+    if update:
+        refuse_edited_import(root, dataset)
+        update_import(root, dataset)
+    remove_other_candidates(root, params)
+    list_source(root, dataset)
+    check_at_hand(dataset, root)
+    if changes := version_by_hand(root, dataset):
+        tell(changes)
+    return params

@@ -1,0 +1,58 @@
+"""`transferline run`: the retrain flow in this process, where anything is to do."""
+
+import importlib
+from pathlib import Path
+
+from flows.preparation import prepare
+from transferline import pipeline
+from transferline.params import Params
+from transferline.prefect_server import embedded_server
+from transferline.registry.promotion import decided_before
+from transferline.training_lock import held
+
+
+def main(
+    root: Path,
+    recipe: str | None,
+    data_revision: str | None,
+    update: bool,
+    force_from: str | None,
+    promote: bool,
+    jobs: int,
+) -> int:
+    """Asks DVC what is to run; ends with a sentence if that is nothing, else runs the flow.
+
+    Args:
+        root: the project's folder.
+        recipe, data_revision, update: of `prepare`.
+        force_from, promote, jobs: of the flow `retrain`.
+
+    Returns:
+        The exit status: 1 if anything failed, after one message on standard error.
+
+    Raises:
+        TransferlineError: the params or the data are faulty, or another training is at work.
+    """
+    with held(root, "transferline run"):
+        params = prepare(root, recipe, data_revision, update)
+        steps = pipeline.plan(root, force_from)
+        if not steps and (done := _nothing_to_do(root, params, promote)):
+            print(done)
+            return 0
+        from flows.opening import open_run  # pandas takes half a second to import
+
+        opening = open_run(root, params, steps, promote)
+        print(opening.text(), flush=True)
+        with embedded_server(root) as server:
+            retrain = importlib.import_module("flows.retrain")  # Prefect takes seconds to import
+            status: int = retrain.main(server, reason=None, force_from=force_from, promote=promote, jobs=jobs)
+        return status
+
+
+def _nothing_to_do(root: Path, params: Params, promote: bool) -> str:
+    """The sentence that says so; "" if the selected model is still to be decided on."""
+    unchanged = "nothing to do: data, params and code are those of the last run"
+    if not promote:
+        return f"{unchanged}."
+    decision = decided_before(params, root)
+    return f"{unchanged}, and {decision.reason}." if decision else ""

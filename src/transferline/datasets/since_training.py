@@ -1,0 +1,27 @@
+"""How the raw images differ from those that were last trained on."""
+
+from pathlib import Path
+
+from transferline.datasets.dvc_lock_file import LOCK, trained_revision
+from transferline.datasets.version_contents import read_both
+from transferline.datasets.version_difference import Difference, compare_versions
+from transferline.datasets.versions import listed_files, open_cache, workspace_files
+from transferline.paths import RAW
+
+
+def changes_since_training(root: Path, name: str) -> Difference:
+    """Compares the files of a dataset with the version that `validate` last accepted, by `dvc.lock`.
+
+    Args:
+        root: the project's folder.
+        name: the dataset, whose folder is there.
+
+    Returns:
+        The difference; its `before` has no files where nothing was trained on this dataset yet.
+
+    Raises:
+        TransferlineError: DVC cannot read the project, or it no longer has the version that was trained on.
+    """
+    cache, trained = open_cache(root), trained_revision(root, name)
+    before = listed_files(cache, trained, LOCK.name) if trained else {}
+    return compare_versions(*read_both(cache, name, (before, workspace_files(root, name)), root / RAW / name))

@@ -1,0 +1,77 @@
+"""`python -m transferline.ends_with_parent COMMAND …`: runs a command that ends with the process that started it.
+
+That process holds the other end of standard input, a pipe (`stdin=subprocess.PIPE`). The pipe closes when its holder
+closes it, ends or is killed. Then the command and all processes of its group get SIGINT, which DVC and servers take for
+a clean end. Those that are left once the command has ended, or after `SECONDS_TO_END`, get SIGKILL. SIGINT, SIGTERM and
+SIGHUP to this process do the same.
+
+The exit status is that of the command, or 128 + N where signal N has ended it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+SECONDS_TO_END = 30.0
+ASKED_TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+def command_line(command: list[str]) -> list[str]:
+    """What runs `command` so that it ends with this process, which has to start it with `stdin=subprocess.PIPE`."""
+    return [sys.executable, "-m", "transferline.ends_with_parent", *command]
+
+
+@contextlib.contextmanager
+def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Runs the command while the block runs, and waits for its end. Ctrl-C in the terminal does not reach it.
+
+    Args:
+        command: its words.
+        options: of `subprocess.Popen`.
+    """
+    process = subprocess.Popen(command_line(command), stdin=subprocess.PIPE, start_new_session=True, **options)
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def run(command: list[str]) -> int:
+    """Runs the command in a process group of its own until it ends, standard input closes or a signal comes.
+
+    Returns:
+        The exit status of the command.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)  # each signal writes its number into the pipe
+    for sign in (*ASKED_TO_END, signal.SIGCHLD):
+        signal.signal(sign, lambda *_: None)  # not ignored: the command would ignore it too
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None:
+        ready, _, _ = select.select([0, reader], [], [])
+        if (0 in ready and not os.read(0, 1024)) or (reader in ready and ASKED_TO_END & set(os.read(reader, 1024))):
+            _send(process, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SECONDS_TO_END)
+            break
+    _send(process, signal.SIGKILL)
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _send(process: subprocess.Popen[bytes], sign: int) -> None:
+    """Sends a signal to what is left of the group; macOS names an ended one by PermissionError."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, sign)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""How far a model's probabilities can be trusted."""
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Flags, Floats
+
+BINS = 15
+
+
+def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
+    """Images by confidence, in `BINS` bins of equal width; empty bins are left out.
+
+    Args:
+        confidence: (n,) the probability of the predicted class, 0 to 1.
+        correct: (n,) bool.
+
+    Returns:
+        The bin's number as index; columns `count`, `confidence` and `accuracy` (means of the bin).
+    """
+    number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    frame = pd.DataFrame({"confidence": confidence.astype(float), "accuracy": correct.astype(float)})
+    grouped = frame.groupby(number)
+    return grouped.mean().assign(count=grouped.size())
+
+
+def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
+    """The mean distance between confidence and accuracy over the bins, weighted by their images.
+
+    Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017, equation 3. Arguments as in
+    `calibration_bins`.
+    """
+    bins = calibration_bins(confidence, correct)
+    return float(np.average((bins["accuracy"] - bins["confidence"]).abs(), weights=bins["count"]))

@@ -1,0 +1,1 @@
+"""Problems in which an image has exactly one label: binary and multiclass."""

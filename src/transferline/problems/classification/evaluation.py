@@ -1,0 +1,89 @@
+"""The evaluation of a classifier with one label per image."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array, Flags, Floats
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import class_positions
+from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics.labelled_images import metrics_by_class
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
+from transferline.problems.attack_goals import least_likely_wrong
+from transferline.problems.classification.classification_pictures import (
+    plot_confusion,
+    plot_gallery,
+    plot_reliability,
+    worst_mistakes,
+)
+from transferline.problems.label_evaluation import LabelEvaluation
+
+
+class ClassificationEvaluation(LabelEvaluation):
+    """See `EvaluationOfKind`."""
+
+    floor_metrics = ("accuracy",)
+    floor_rule = "the most frequent class"
+    class_measure = "recall"
+
+    def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
+        """See `LabelEvaluation`."""
+        named: Flags = labels.to_numpy(str)[:, None] == np.array(classes)
+        return named
+
+    def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
+        """See `LabelEvaluation`."""
+        return np.array(classes)[flags.argmax(axis=1)]
+
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+        """The calibration error of the predicted class, whether `classes` holds it or not, and `metrics_by_class`."""
+        return {
+            "expected_calibration_error": expected_calibration_error(*_confidence(predictions)),
+            "per_class": metrics_by_class(self.images(predictions, classes)),
+        }
+
+    def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
+        """See `EvaluationOfKind`."""
+        images = self.images(predictions, classes)
+        support = images.truth.sum(axis=0)
+        return np.where(support, (images.truth & images.predicted).sum(axis=0) / np.maximum(support, 1), np.nan)
+
+    def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+        """A row for each image."""
+        return predictions[["label", "predicted"]].rename(columns={"label": "actual"})
+
+    def draw(
+        self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
+    ) -> None:
+        """Draws `confusion.png`, `reliability.png`, and the worst mistakes, `gallery.png`."""
+        from sklearn.metrics import confusion_matrix
+
+        matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=list(card.classes))
+        plot_confusion(matrix, card.classes, title, out / "confusion.png")
+        plot_reliability(*_confidence(predictions), title, out / "reliability.png")
+        mistakes = worst_mistakes(predictions, most)
+        images = read_batch(raw, mistakes["path"].tolist(), card.image)
+        plot_gallery(images, mistakes, title, out / "gallery.png")
+
+    def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
+        """See `class_positions`."""
+        return class_positions(rows["label"], card.classes)
+
+    def goals(self, truth: Array, probabilities: Floats) -> Array:
+        """See `least_likely_wrong`."""
+        return least_likely_wrong(truth, probabilities)
+
+    def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
+        """See `EvaluationOfKind`."""
+        truth, images = class_positions(untouched["label"], card.classes), self.images(untouched, card.classes)
+        return np.array(card.classes)[self.goals(truth, images.probabilities)[:, 0]]
+
+
+def _confidence(predictions: pd.DataFrame) -> tuple[Floats, Flags]:
+    """The probability of each predicted class, and whether it is right."""
+    correct = (predictions["label"] == predictions["predicted"]).to_numpy(bool)
+    return predictions["confidence"].to_numpy(float), correct

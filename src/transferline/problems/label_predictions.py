@@ -1,0 +1,84 @@
+"""Predictions of labels for images, with an exported model."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transferline import params
+from transferline.arrays import Float32s, Pixels
+from transferline.datasets.images import read_image, read_pixels
+from transferline.errors import TransferlineError
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
+from transferline.problems.label_decision import decide
+
+BATCH = 32
+MOST_CLASSES, KEPT = 200, 5
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model predicts for one image.
+
+    Attributes:
+        path: the file; of pixels their place among the images, such as `[0]`.
+        label: the most probable class; None if the file could not be read.
+        probability: its probability.
+        labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
+        probabilities: that of each class; of more than `MOST_CLASSES` the `KEPT` most probable.
+        error: why the file could not be read; None if it could.
+    """
+
+    path: str
+    label: str | None
+    probability: float | None
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+    error: str | None
+
+
+def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pixels]) -> Iterator[Prediction]:
+    """Yields a prediction for each image, in order; a file that is not an image gets an error instead of a label.
+
+    Args:
+        card: what the model is.
+        model: an exported model.
+        images: image files, or pixels as `read_pixels` takes them, which get their place as path.
+    """
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(images), BATCH):
+            chunk = images[start : start + BATCH]
+            found = list(pool.map(lambda image: _read(image, card.image), chunk))
+            readable = [pixels for pixels in found if not isinstance(pixels, str)]
+            rows = iter(model.probabilities(np.stack(readable))) if readable else iter(())
+            for place, (image, pixels) in enumerate(zip(chunk, found, strict=True), start):
+                name = f"[{place}]" if isinstance(image, np.ndarray) else str(image)
+                if isinstance(pixels, str):
+                    yield Prediction(name, None, None, (), {}, pixels)
+                else:
+                    yield prediction_of(name, card, next(rows))
+
+
+def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
+    """What the (classes,) probabilities of one image come to; see `decide`."""
+    order = np.argsort(-row, kind="stable")
+    kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
+    labels = np.flatnonzero(decide(row[None], card)[0])
+    return Prediction(
+        str(path),
+        card.classes[order[0]],
+        float(row[order[0]]),
+        tuple(card.classes[index] for index in labels),
+        {card.classes[index]: float(row[index]) for index in kept},
+        None,
+    )
+
+
+def _read(source: Path | Pixels, image: params.Image) -> Pixels | str:
+    try:
+        return read_pixels(source, image) if isinstance(source, np.ndarray) else read_image(source, image)
+    except TransferlineError as error:
+        return str(error)

@@ -1,0 +1,37 @@
+"""The training of models that predict labels of whole images, as far as it is the same for all of them."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from transferline.arrays import Array
+
+
+class LabelTraining(ABC):
+    """See `TrainingOfLabels`."""
+
+    @abstractmethod
+    def probabilities(self, logits: Array) -> Array:
+        """See `TrainingOfLabels`."""
+
+    @abstractmethod
+    def figures(self, targets: Array, probabilities: Array) -> dict[str, float]:
+        """See `TrainingOfLabels`."""
+
+    @abstractmethod
+    def class_counts(self, targets: Array, classes: int) -> Array:
+        """See `TrainingOfLabels`."""
+
+    def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
+        """The main metric and log loss; see `TrainingOfKind`."""
+        found = {
+            "majority": self.majority_figures(data.targets, validation.targets, classes),
+            "untrained": self.figures(validation.targets, self.probabilities(validation.predict(model))),
+        }
+        return {f"{of}_{name}": value for of, figures in found.items() for name, value in figures.items()}
+
+    def majority_figures(self, train: Array, validation: Array, classes: int) -> dict[str, float]:
+        """`figures` on validation of always predicting the class frequencies of train, from the targets of both."""
+        frequencies = self.class_counts(train, classes) / len(train)
+        return self.figures(validation, np.tile(frequencies, (len(validation), 1)))

@@ -1,0 +1,1 @@
+"""Problems in which an image has any number of labels."""

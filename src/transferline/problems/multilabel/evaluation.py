@@ -1,0 +1,79 @@
+"""The evaluation of a classifier with any number of labels per image."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array, Flags, Floats
+from transferline.datasets.tables import join_labels, label_matrix, split_labels
+from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics.labelled_images import metrics_by_class
+from transferline.metrics.multilabel import average_precisions
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
+from transferline.problems.label_evaluation import LabelEvaluation
+from transferline.problems.multilabel.multilabel_pictures import draw_multilabel
+
+NONE = "none"
+
+
+class MultilabelEvaluation(LabelEvaluation):
+    """See `EvaluationOfKind`."""
+
+    floor_metrics = ("mean_average_precision",)
+    floor_rule = "the class frequencies"
+    class_measure = "average precision"
+
+    def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
+        """See `LabelEvaluation`."""
+        return np.array([np.isin(classes, split_labels(label)) for label in labels])
+
+    def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
+        """See `LabelEvaluation`."""
+        return join_labels(flags, classes)
+
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+        """The calibration error of the probability of each pair of image and class, and `metrics_by_class` with the
+        average precision, None where no image has the class."""
+        images = self.images(predictions, classes)
+        per_class, precisions = metrics_by_class(images), average_precisions(images)
+        for name, precision in zip(classes, precisions, strict=True):
+            per_class[name]["average_precision"] = None if np.isnan(precision) else float(precision)
+        error = expected_calibration_error(images.probabilities.ravel(), images.truth.ravel())
+        return {"expected_calibration_error": error, "per_class": per_class}
+
+    def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
+        """See `EvaluationOfKind`."""
+        return average_precisions(self.images(predictions, classes))
+
+    def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+        """A row for each image and class that is there or predicted, with `none` in the other column where it is
+        not."""
+        rows = predictions[["label", "predicted"]].itertuples(index=False)
+        pairs = [
+            (name if name in true else NONE, name if name in predicted else NONE)
+            for true, predicted in (map(split_labels, row) for row in rows)
+            for name in sorted({*true, *predicted})
+        ]
+        return pd.DataFrame(pairs, columns=["actual", "predicted"])
+
+    def draw(
+        self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
+    ) -> None:
+        """See `draw_multilabel`."""
+        images = self.images(predictions, card.classes)
+        draw_multilabel(images, predictions["path"].tolist(), card, title, raw, most, out)
+
+    def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
+        """See `label_matrix`."""
+        return label_matrix(rows["label"], card.classes)
+
+    def goals(self, truth: Array, probabilities: Floats) -> Array:
+        """The opposite of each label."""
+        return 1 - truth
+
+    def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
+        """See `EvaluationOfKind`."""
+        return join_labels(1 - label_matrix(untouched["label"], card.classes), card.classes).to_numpy()

@@ -1,0 +1,1 @@
+"""Problems in which each pixel of an image has one class."""

@@ -1,0 +1,162 @@
+"""The evaluation of a segmentation."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array, Floats, Pixels
+from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
+from transferline.metrics.pixel_confusion import ious
+from transferline.metrics.segmentation import SegmentedImages, of_confusion
+from transferline.metrics.significance import paired_bootstrap
+from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
+from transferline.params import Evaluate, SignificanceTest
+from transferline.problems.attack_goals import least_likely_wrong
+from transferline.problems.model_changes import Changes, ClassComparison, negative_first
+from transferline.problems.segmentation.predicted_masks import rate_mask
+from transferline.problems.segmentation.segmentation_pictures import draw_segmentation
+
+PIXEL_ROWS = 10_000
+
+
+class SegmentationEvaluation:
+    """See `EvaluationOfKind`."""
+
+    shown_metrics = ("log_loss", "pixel_accuracy", "boundary_f")
+    floor_metrics = ("mean_iou", "pixel_accuracy")
+    floor_rule = "the most frequent class"
+    class_measure = "IoU"
+    compared = "IoU"
+    batch_size = 8
+
+    def rate(
+        self,
+        probabilities: Floats,
+        card: ModelCard,
+        rows: pd.DataFrame,
+        raw: Path,
+        classes: tuple[str, ...] | None = None,
+        in_detail: bool = True,
+    ) -> pd.DataFrame:
+        """The columns path, mask, split and label, and those of `rate_mask`."""
+        names = classes or card.classes
+
+        def rate_row(row: Any, of_image: Floats) -> dict[str, Any]:
+            truth = read_whole_mask(raw / row.mask, len(names))
+            likely = to_original(of_image, truth.shape[1], truth.shape[0], card.image.resize)
+            return {column: getattr(row, column) for column in ("path", "mask", "split", "label")} | rate_mask(
+                truth, likely, card.classes, names, in_detail
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return pd.DataFrame(list(pool.map(rate_row, rows.itertuples(), probabilities)))
+
+    def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> SegmentedImages:
+        """See `EvaluationOfKind`."""
+        matrices = np.stack(predictions["confusion"].tolist()).astype(float)
+        pixels, losses, outlines = (predictions[name].to_numpy(float) for name in ("pixels", "loss", "boundary_f"))
+        return SegmentedImages(matrices.reshape(-1, len(classes), len(classes) + 1), pixels, losses, outlines)
+
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+        """`pixels` (that have a class); by class iou (None of a class that is nowhere), recall, support (pixels) and
+        images (that have it)."""
+        matrices = self.images(predictions, classes).confusion
+        matrix = matrices.sum(axis=0)
+        support, hits, images = matrix.sum(axis=1), np.diagonal(matrix), (matrices.sum(axis=2) > 0).sum(axis=0)
+        per_class = {
+            name: {
+                "iou": None if np.isnan(iou) else float(iou),
+                "recall": float(hits[number] / support[number]) if support[number] else None,
+                "support": int(support[number]),
+                "images": int(images[number]),
+            }
+            for number, (name, iou) in enumerate(zip(classes, ious(matrix), strict=True))
+        }
+        return {"pixels": int(support.sum()), "per_class": per_class}
+
+    def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
+        """See `EvaluationOfKind`."""
+        return ious(self.images(predictions, classes).confusion.sum(axis=0))
+
+    def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+        """`PIXEL_ROWS` rows in all, each for as many pixels."""
+        matrix = self.images(predictions, classes).confusion.sum(axis=0)[:, :-1]
+        counts = np.rint(PIXEL_ROWS * matrix / max(matrix.sum(), 1)).astype(int)
+        pairs = [(true, predicted) for true in classes for predicted in classes]
+        table = pd.DataFrame(pairs, columns=["actual", "predicted"])
+        return table.loc[table.index.repeat(counts.ravel())]
+
+    def draw(
+        self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
+    ) -> None:
+        """See `draw_segmentation`."""
+        matrix = self.images(predictions, card.classes).confusion.sum(axis=0)
+        draw_segmentation(predictions, matrix, model, card, title, raw, most, out)
+
+    def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
+        """The masks, (n, side, side, 1)."""
+        return read_masks(raw, rows["mask"].tolist(), card.image, len(card.classes))[..., None]
+
+    def goals(self, truth: Array, probabilities: Floats) -> Array:
+        """See `least_likely_wrong`."""
+        return least_likely_wrong(truth, probabilities)
+
+    def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
+        """None."""
+        return None
+
+    def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
+        """The images under what is predicted, and the class of most pixels with its share of them."""
+        masks = probabilities.argmax(axis=-1).astype(np.uint8)
+        pictures = [overlay(image, mask, card.classes) for image, mask in zip(images, masks, strict=True)]
+        counts = [np.bincount(mask.ravel()) for mask in masks]
+        texts = [f"{card.classes[count.argmax()]} {count.max() / count.sum():.1%}" for count in counts]
+        return np.stack(pictures), texts
+
+    def compare(
+        self,
+        old: pd.DataFrame,
+        new: pd.DataFrame,
+        classes: tuple[str, ...],
+        test: SignificanceTest,
+        params: Evaluate,
+    ) -> Changes:
+        """The IoU of each class, and the images whose own mean IoU falls or rises, the greatest change first."""
+        before, after = (self.images(predictions, classes) for predictions in (old, new))
+        gains = new["mean_iou"].to_numpy(float) - old["mean_iou"].to_numpy(float)
+        changes = tuple(_iou_changes(before, after, classes, test, params))
+        return Changes(changes, negative_first(gains), negative_first(-gains))
+
+    def explain_changes(self, most: int) -> tuple[str, str]:
+        """See `EvaluationOfKind`."""
+        order = f"at most the {most} with the greatest change are shown."
+        return f"The mean IoU of these images falls; {order}", f"The mean IoU of these images rises; {order}"
+
+    def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
+        """See `EvaluationOfKind`."""
+        return [f"{age} mean IoU {one['mean_iou']:.3f}" for age, one in (("new:", new), ("old:", old))]
+
+
+def _iou_changes(
+    old: SegmentedImages, new: SegmentedImages, classes: tuple[str, ...], test: SignificanceTest, params: Evaluate
+) -> list[ClassComparison]:
+    values = [ious(images.confusion.sum(axis=0)) for images in (old, new)]
+    holding = (old.confusion.sum(axis=2) > 0).sum(axis=0)
+    changes = []
+    for column in np.flatnonzero(holding):
+        before, after = (of_confusion(images, partial(_iou_of, int(column))) for images in (old, new))
+        low, high = paired_bootstrap(before, after, len(old), test, params)
+        champion, challenger = (float(one[column]) for one in values)
+        changes.append(ClassComparison(classes[column], int(holding[column]), champion, challenger, low, high))
+    return changes
+
+
+def _iou_of(column: int, matrices: Floats) -> Floats:
+    return ious(matrices)[:, column]

@@ -1,0 +1,114 @@
+"""Predictions of a segmentation model: masks, overlays, run-length encoded rows, the classes' shares of the pixels."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from PIL import Image
+
+from transferline.arrays import Mask
+from transferline.datasets.images import open_upright, read_image
+from transferline.datasets.masks import overlay, to_original, write_mask
+from transferline.errors import TransferlineError
+from transferline.models.exported import ModelCard
+from transferline.run_length_encoding import encode
+from transferline.text import first_of
+
+OVERLAYS = "overlays"
+MOST_NAMED, TEXT_SHARE = 10, 0.005
+NOT_READ = 1 << 30  # so large that no JPEG is decoded at a reduced scale
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What a model says of one file.
+
+    Attributes:
+        path: the file.
+        shares: of the pixels, by class; only of the classes that are there.
+        error: why the file could not be read; None if it could.
+    """
+
+    path: str
+    shares: dict[str, float]
+    error: str | None
+
+
+class Writer:
+    """Writes what is wanted of each mask while the next is predicted.
+
+    Args:
+        card: of the model.
+        folder: takes `<name>.png`, the mask with a palette, and `overlays/<name>.png`; None for neither.
+        rows: an open table of columns Id, Class and Runs; None for none.
+    """
+
+    def __init__(self, card: ModelCard, folder: Path | None, rows: TextIO | None) -> None:
+        self._card, self._folder = card, folder
+        self._rows = csv.writer(rows) if rows else None
+        if folder:
+            (folder / OVERLAYS).mkdir(parents=True, exist_ok=True)
+        if self._rows:
+            self._rows.writerow(["Id", "Class", "Runs"])
+
+    def write(self, path: Path, pixels: Any, mask: Mask) -> None:
+        """Writes one mask; of run-length encoding a row for each class that it holds (see `run_length_encoding.py`)."""
+        if self._folder:
+            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
+            drawn = overlay(pixels, mask, self._card.classes)
+            Image.fromarray(drawn).save(self._folder / OVERLAYS / f"{path.stem}.png")
+        if self._rows:
+            for number in np.unique(mask):
+                self._rows.writerow([path.stem, self._card.classes[number], encode(mask == number)])
+
+
+def require_names(paths: Sequence[Path]) -> None:
+    """Refuses files of the same name without suffix, by which masks and rows are called.
+
+    Raises:
+        TransferlineError: names them.
+    """
+    twice = [name for name, count in Counter(path.stem for path in paths).items() if count > 1]
+    if twice:
+        raise TransferlineError(
+            f"masks and rows need names of their own, but several files are called {first_of(twice, MOST_NAMED)}"
+        )
+
+
+def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:
+    """Yields what the model says of each file, in order, and has its mask written, in the size of the file."""
+    for path in paths:
+        try:
+            pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
+            values = model.probabilities(read_image(path, card.image)[None])[0]
+        except TransferlineError as error:
+            yield Segmented(str(path), {}, str(error))
+            continue
+        height, width = pixels.shape[:2]
+        mask = to_original(values, width, height, card.image.resize).argmax(axis=-1).astype(np.uint8)
+        writer.write(path, pixels, mask)
+        counts = np.bincount(mask.ravel(), minlength=len(card.classes)) / mask.size
+        shares = {name: float(share) for name, share in zip(card.classes, counts, strict=True) if share}
+        yield Segmented(str(path), dict(sorted(shares.items(), key=lambda pair: -pair[1])), None)
+
+
+def shares_as_text(found: Sequence[Segmented]) -> str:
+    """A line for each file that could be read: the classes with half a percent of its pixels or more, and the path."""
+    lines = []
+    for one in found:
+        shares = [f"{name} {share:.1%}" for name, share in one.shares.items() if share >= TEXT_SHARE]
+        lines += [] if one.error else [f"{one.path}  {', '.join(shares)}"]
+    return "\n".join(lines)
+
+
+def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> None:
+    """Writes a table with the columns path, one for each class, its share of the pixels, and error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", *card.classes, "error"])
+        table.writerows([one.path, *(one.shares.get(name, 0.0) for name in card.classes), one.error] for one in found)

@@ -1,0 +1,119 @@
+"""Pictures of a segmentation: masks over images with a legend, IoU by class, confusion of pixels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array, Float32s, Mask, Pixels
+from transferline.datasets.images import open_upright, read_batch
+from transferline.datasets.masks import VOID, colors, overlay, read_whole_mask, to_original
+from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy
+from transferline.models.exported import ModelCard
+from transferline.plots import BLUE, ORANGE, picture, short
+from transferline.problems.classification.classification_pictures import plot_confusion
+
+MOST = 3  # images of a kind
+SHOWN_SIDE = 512
+RED = (200, 0, 0)
+
+
+def draw_segmentation(
+    shown: pd.DataFrame,
+    matrix: Array,
+    model: Any,
+    card: ModelCard,
+    title: str,
+    raw: Path,
+    gallery: int,
+    folder: Path,
+) -> None:
+    """Draws IoU by class, the confusion of pixels, and the best, median and worst images.
+
+    Args:
+        shown: see `SegmentationEvaluation.rate`.
+        matrix: the pixels of all of them, see `pixel_confusion`.
+        model: is asked about the images of the gallery again.
+        card: of the model.
+        title: what is shown.
+        raw: the folder of images and masks.
+        gallery: the number of images in it, at most `MOST` of a kind.
+        folder: for `classes.png`, `confusion.png` and `gallery.png`.
+    """
+    plot_ious(matrix, card.classes, title, folder / "classes.png")
+    shares = f"{title}\nthousands of pixels"
+    plot_confusion(np.rint(matrix[:, :-1] / 1000).astype(int), card.classes, shares, folder / "confusion.png")
+    plot_masks(chosen(shown, gallery), model, card, title, raw, folder / "gallery.png")
+
+
+def plot_ious(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -> None:
+    """Draws the IoU of each class, the highest on top, against its share of the pixels."""
+    table = pd.DataFrame({"iou": ious(matrix), "share": matrix.sum(axis=1) / max(matrix.sum(), 1)}, index=list(classes))
+    table = table.sort_values("iou", na_position="first")
+    places = range(len(table))
+    with picture(path, 8, 1.8 + 0.3 * len(table)) as figure:
+        axes = figure.subplots()
+        axes.barh(places, table["iou"].fillna(0), color=BLUE, height=0.7, label="IoU")
+        axes.plot(table["share"], places, "|", color=ORANGE, markersize=12, label="share of the pixels")
+        axes.set_yticks(places, [short(str(name)) for name in table.index])
+        for place, (iou, share) in zip(places, table.to_numpy(), strict=True):
+            value = "nowhere" if np.isnan(iou) else f"{iou:.3f}"
+            axes.text(1.02, place, f"{value}, {share:.2%} of the pixels", va="center", fontsize=8)
+        figures = f"mean IoU {mean_iou(matrix):.4f}, pixel accuracy {pixel_accuracy(matrix):.4f}"
+        axes.set(xlim=(0, 1), xlabel="intersection over union", title=f"{title}\n{figures}")
+        axes.grid(axis="x", alpha=0.3)
+        figure.legend(loc="outside lower right", ncols=2)
+
+
+def chosen(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Images with the best, a middle and the worst mean IoU of their own, the best first; column `kind` says which."""
+    ranked = predictions.sort_values(["mean_iou", "path"], ascending=[False, True], ignore_index=True)
+    each = max(1, min(MOST, most // 3, len(ranked) // 3))
+    middle = (len(ranked) - each) // 2
+    kinds = {"best": 0, "median": middle, "worst": max(len(ranked) - each, 0)}
+    parts = [ranked.iloc[start : start + each].assign(kind=kind) for kind, start in kinds.items()]
+    return pd.concat(parts).drop_duplicates("path")
+
+
+def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw: Path, path: Path) -> None:
+    """Draws images with the true mask, the answer, and in red what is wrong, in rows, over a legend of the classes."""
+    images = read_batch(raw, rows["path"].tolist(), card.image)
+    answers = model.probabilities(images)
+    with picture(path, 12, 2.6 * len(rows) + 1.4) as figure:
+        figure.suptitle(title)
+        grid = figure.subplots(len(rows), 4, squeeze=False)
+        for axes, row, likely in zip(grid, rows.to_dict("records"), answers, strict=True):
+            _draw_row(axes, row, likely, card, raw)
+        for axes, name in zip(grid[0], ("image", "mask", "answer", "wrong pixels, void in grey"), strict=True):
+            axes.set_title(name, fontsize=9)
+        legend(figure, card.classes)
+
+
+def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path) -> None:
+    picture_of_file = open_upright(raw / row["path"], SHOWN_SIDE, "rgb")
+    truth = read_whole_mask(raw / row["mask"], len(card.classes))
+    said = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
+    pixels = np.asarray(picture_of_file.resize(truth.shape[::-1]))
+    for place, shown in zip(axes, (pixels, *_overlays(pixels, truth, said, card.classes)), strict=True):
+        place.imshow(shown)
+        place.set(xticks=[], yticks=[])
+    axes[0].set_ylabel(f"{row['kind']}\nmean IoU {row['mean_iou']:.3f}\npixels {row['pixel_accuracy']:.1%}", fontsize=8)
+    axes[0].set_xlabel(Path(row["path"]).name[-40:], fontsize=6)
+
+
+def _overlays(pixels: Pixels, truth: Mask, said: Mask, classes: tuple[str, ...]) -> list[Pixels]:
+    errors = np.broadcast_to(pixels.mean(axis=-1, keepdims=True) * 0.5 + 110, pixels.shape).astype(np.uint8).copy()
+    errors[(truth != said) & (truth != VOID)] = RED
+    errors[truth == VOID] = 90
+    return [overlay(pixels, truth, classes), overlay(pixels, said, classes), errors]
+
+
+def legend(figure: Any, classes: tuple[str, ...]) -> None:
+    """Adds the colours of the classes below a figure."""
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(facecolor=color / 255, label=short(name)) for color, name in zip(colors(classes), classes, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(classes), 7), fontsize=8)

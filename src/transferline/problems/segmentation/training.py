@@ -1,0 +1,42 @@
+"""The training of a segmentation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from transferline.metrics.pixel_confusion import mean_iou, pixel_accuracy, pixel_confusion
+from transferline.params import Loss
+
+
+class SegmentationProblemTraining:
+    """See `TrainingOfKind`: logits for each pixel and class; targets are masks (n, side, side, 1)."""
+
+    activation = "softmax"
+    exact_metric = None
+
+    def loss(self, loss: Loss) -> Callable[[Any, Any], Any]:
+        """See `loss_of_classes`."""
+        from transferline.problems.keras_losses import loss_of_classes
+
+        return loss_of_classes(loss)
+
+    def keras_metric(self, name: str, classes: int) -> Any:
+        """The mean IoU."""
+        from transferline.problems.segmentation.keras_mean_iou import MeanIoU
+
+        return MeanIoU(classes, name)
+
+    def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
+        """Mean IoU and pixel accuracy, of the most frequent class and of the untrained model; see `TrainingOfKind`."""
+        majority = np.zeros((classes, classes + 1), np.int64)
+        majority[:, data.counts.argmax()] = validation.counts
+        untrained = np.zeros_like(majority)
+        for images, masks, _ in validation.items():
+            untrained += pixel_confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
+        figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
+        return {
+            f"{of}_{name}": float(figure(matrix))
+            for of, matrix in (("majority", majority), ("untrained", untrained))
+            for name, figure in figures.items()
+        }
