@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 # Our own bytecode, as of the packages below: an edited file is compiled by each process until the next time.
 setup: .venv/installed
-	@$(BIN)/python -m compileall -q src flows tasks networks own_metrics
+	@$(BIN)/python -m compileall -q src flows tasks networks own_augmentations own_metrics
 
 run: setup
 	$(BIN)/transferline run

@@ -11,7 +11,7 @@ from benchmarks.harness import Clock, Row
 from benchmarks.photos import lay_out
 from transferline.datasets.checks.scan import scan
 from transferline.datasets.checks.validation import validate_dataset
-from transferline.datasets.layouts.listing import list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.params import load_params
 
 WAYS = ("validate", "decode")

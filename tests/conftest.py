@@ -139,7 +139,8 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
 def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `project` is a copy of: Git and DVC take seconds to make it."""
     root = tmp_path_factory.mktemp("committed") / "project"
-    for name in ("src", "flows", "tasks", "data", "recipes", "networks", "own_metrics"):
+    folders = ("src", "flows", "tasks", "data", "recipes", "networks", "own_augmentations", "own_metrics")
+    for name in folders:
         made = ("raw", "downloads", "*.parquet", "*.lock", "tested_images.txt")
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", *made)
         shutil.copytree(ROOT / name, root / name, ignore=ignore)

@@ -48,7 +48,7 @@ EDITS = {
     "datasets/images.py:read_image": FROM_IMAGES,
     "datasets/splits.py:group_images": {"validate"},
     "datasets/checks/duplicates.py:exact_duplicates": {"validate"},
-    "datasets/layouts/voc.py:read_voc_layout": {"validate"},
+    "datasets/layouts/voc.py:read_voc": {"validate"},
     "datasets/views.py:draw_views": {"augment", "extract", *TRAININGS},
     "models/efficientnet_lite0.py:EfficientNetLite0": {"extract", *TRAININGS},
     "models/deeplab.py:build_decoder": {"train"},
@@ -131,6 +131,13 @@ def test_a_network_of_the_users_own_counts_where_models_are_built(project: Path)
     (project / "networks" / "mine.py").write_text("import keras\n")
     after = code_versions.code_versions(project)
     assert {stage for stage in after if after[stage] != before[stage]} == {"extract", *TRAININGS}
+
+
+def test_an_augmentation_of_the_users_own_counts_where_views_are_drawn(project: Path) -> None:
+    before = code_versions.code_versions(project)
+    (project / "own_augmentations" / "mine.py").write_text("import numpy\n")
+    after = code_versions.code_versions(project)
+    assert {stage for stage in after if after[stage] != before[stage]} == {"augment", "extract", *TRAININGS}
 
 
 def test_a_metric_of_the_users_own_counts_where_models_are_rated(project: Path) -> None:

@@ -1,5 +1,7 @@
 """The gates of a promotion, on figures that are known, and the statistics behind them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +12,21 @@ from transferline.metrics.resampling import mean_of
 from transferline.metrics.significance import mcnemar, paired_bootstrap, share_difference
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, Image, Limit, Promote, SignificanceTest
+from transferline.problems.metric_choice import metric_table
 from transferline.registry import gates
+from transferline.registry.gates import GateInputs
 from transferline.registry.model_comparison import Scored, compare_models
 
 CLASSES = ("cat", "dog", "owl")
 EVALUATE = Evaluate(seed=3, bootstrap=200, confidence=0.95, gallery=4)
 TEST = SignificanceTest()
+GATE_OF = {
+    "latency_ms": gates.latency,
+    "size_mb": gates.size,
+    "corruption_accuracy": gates.corruption_accuracy,
+    "adversarial_accuracy": gates.adversarial_accuracy,
+}
+NEEDS_MODEL = (gates.same_predictions, gates.signature)
 
 
 def scored(labels: list[str], predicted: list[str], classes: tuple[str, ...] = CLASSES, **changes: object) -> Scored:
@@ -31,7 +42,17 @@ def scored(labels: list[str], predicted: list[str], classes: tuple[str, ...] = C
 
 
 def promotion(**changes: object) -> Promote:
-    return Promote(model_name="m", min_improvement=0.0, min_value=0.8, max_class_drop=0.1, **changes)
+    return Promote.model_validate({"model_name": "m", **changes})
+
+
+def inputs(
+    challenger: Scored, champion: Scored | None = None, metric: str = "accuracy", **limits: object
+) -> GateInputs:
+    """Without a model: for the gates that look at its predictions."""
+    settings = promotion(**limits)
+    change = compare_models(champion, challenger, CLASSES, metric, settings.test, EVALUATE) if champion else None
+    is_loss = metric_table("multiclass", EVALUATE)[metric].is_loss
+    return GateInputs(settings, metric, is_loss, challenger, champion, change, Path(), model=None, data_passed=True)
 
 
 def answers(cats: int, dogs: int, owls: int, of: int = 100) -> tuple[list[str], list[str]]:
@@ -46,12 +67,10 @@ def answers(cats: int, dogs: int, owls: int, of: int = 100) -> tuple[list[str], 
 def test_a_clear_improvement_passes_in_every_metric_and_its_reverse_does_not(metric):
     labels, good = answers(90, 90, 90)
     old, new = scored(*answers(60, 60, 60)), scored(labels, good)
-    change = compare_models(old, new, CLASSES, metric, TEST, EVALUATE)
-    assert change.low > 0 and change.low < change.gain < change.high
-    assert gates.improvement(change, old, new, metric, promotion()).state == "passed"
-    back = compare_models(new, old, CLASSES, metric, TEST, EVALUATE)
-    assert back.gain == -change.gain
-    gate = gates.improvement(back, new, old, metric, promotion())
+    forth, back = inputs(new, old, metric), inputs(old, new, metric)
+    assert 0 < forth.change.low < forth.change.gain < forth.change.high and back.change.gain == -forth.change.gain
+    assert gates.improvement(forth).state == "passed"
+    gate = gates.improvement(back)
     assert gate.state == "failed" and gate.sentence.startswith("no improvement")
 
 
@@ -59,34 +78,31 @@ def test_a_clear_improvement_passes_in_every_metric_and_its_reverse_does_not(met
 def test_noise_and_too_small_a_gain_do_not_pass(kind):
     test = SignificanceTest(kind=kind)
     old, slightly, clearly = (scored(*answers(n, 80, 80)) for n in (80, 82, 95))
-    noise = compare_models(old, slightly, CLASSES, "accuracy", test, EVALUATE)
-    gate = gates.improvement(noise, old, slightly, "accuracy", promotion(test=test))
+    gate = gates.improvement(inputs(slightly, old, test=test))
     assert gate.state == "failed" and gate.sentence.startswith("not better beyond noise")
-    change = compare_models(old, clearly, CLASSES, "accuracy", test, EVALUATE)
-    assert gates.improvement(change, old, clearly, "accuracy", promotion(test=test)).state == "passed"
-    strict = promotion(test=test).model_copy(update={"min_improvement": 0.2})
-    gate = gates.improvement(change, old, clearly, "accuracy", strict)
+    assert gates.improvement(inputs(clearly, old, test=test)).state == "passed"
+    gate = gates.improvement(inputs(clearly, old, test=test, min_improvement=0.2))
     assert gate.state == "failed" and "below promote.min_improvement = 0.2" in gate.sentence
 
 
 def test_the_first_champion_needs_a_value():
     model = scored(*answers(90, 90, 90))
-    assert gates.first_value(model, "accuracy", 0.9, is_loss=False).state == "passed"
-    assert gates.first_value(model, "accuracy", 0.91, is_loss=False).state == "failed"
-    assert gates.first_value(model, "log_loss", 1.0, is_loss=True).state == "passed"
-    assert gates.first_value(model, "log_loss", 0.1, is_loss=True).state == "failed"
+    for metric, value, state in [
+        ("accuracy", 0.9, "passed"),
+        ("accuracy", 0.91, "failed"),
+        ("log_loss", 1.0, "passed"),
+        ("log_loss", 0.1, "failed"),
+    ]:
+        assert gates.improvement(inputs(model, metric=metric, min_value=value)).state == state
 
 
 def test_a_class_that_loses_fails_but_a_few_images_do_not_veto():
     old, new = scored(*answers(90, 90, 90)), scored(*answers(99, 99, 60))
-    change = compare_models(old, new, CLASSES, "accuracy", TEST, EVALUATE)
-    gate = gates.class_recall(change.classes, 0.1)
+    gate = gates.class_recall(inputs(new, old))
     assert gate.state == "failed" and "owl 0.900 → 0.600" in gate.sentence and "dog" not in gate.sentence
-    few = compare_models(
-        scored(*answers(2, 2, 2, of=2)), scored(*answers(2, 2, 0, of=2)), CLASSES, "accuracy", TEST, EVALUATE
-    )
-    assert gates.class_recall(few.classes, 0.1).state == "passed"
-    assert [one.images for one in few.classes] == [2, 2, 2] and few.classes[2].drop == 1
+    few = inputs(scored(*answers(2, 2, 0, of=2)), scored(*answers(2, 2, 2, of=2)))
+    assert gates.class_recall(few).state == "passed"
+    assert [one.images for one in few.change.classes] == [2, 2, 2] and few.change.classes[2].drop == 1
 
 
 def test_regressions_and_improvements_are_the_images_that_changed_sides():
@@ -114,25 +130,44 @@ def test_regressions_and_improvements_are_the_images_that_changed_sides():
 def test_limits(key, figure, limit, new, state):
     old = scored(*answers(9, 9, 9, of=10), corruption_accuracy=0.7)
     model = scored(*answers(9, 9, 9, of=10), **{figure: new})
-    found = {gate.name: gate for gate in gates.limits(promotion(**{key: limit}), model, old)}
-    assert found[gates.LIMITS[key]].state == state
+    assert GATE_OF[figure](inputs(model, old, **{key: limit})).state == state
 
 
 def test_a_limit_without_a_figure_is_an_error_and_a_relative_one_waits_for_a_champion():
     model = scored(*answers(9, 9, 9, of=10))
     with pytest.raises(TransferlineError, match=r"promote\.min_corruption_accuracy sets a limit .* challenger has no"):
-        gates.limits(promotion(min_corruption_accuracy=Limit(absolute=0.5)), model, None)
-    (calibration, *_) = gates.limits(promotion(max_calibration_error=Limit(relative=1)), model, None)
+        gates.corruption_accuracy(inputs(model, min_corruption_accuracy=Limit(absolute=0.5)))
+    calibration = gates.calibration_error(inputs(model, max_calibration_error=Limit(relative=1)))
     assert calibration.state == "not applicable" and "there is no champion yet" in calibration.sentence
-    (calibration, *_) = gates.limits(promotion(max_calibration_error=Limit(absolute=0.05)), model, None)
+    calibration = gates.calibration_error(inputs(model, max_calibration_error=Limit(absolute=0.05)))
     assert calibration.state == "failed"
+
+
+def test_the_share_of_confident_predictions_can_be_limited():
+    model = scored(*answers(9, 9, 9, of=10))  # 30 images with a confidence of 0.8, 0.801, …
+    for confidence, state in [(0.8, "passed"), (0.814, "passed"), (0.816, "failed")]:
+        limit = {"absolute": 0.5, "confidence": confidence}
+        assert gates.confident_share(inputs(model, min_confident_share=limit)).state == state
+    gate = gates.confident_share(inputs(model, min_confident_share={"absolute": 0.5}))
+    assert gate.sentence == "share of confidences from 0.9 on 0, allowed is at least 0.5"
+    assert gates.confident_share(inputs(model)).state == "not applicable"
 
 
 def test_classes_of_the_champion_that_are_missing_are_named():
     labels, predicted = answers(1, 1, 1, of=1)
     old, new = scored(labels, predicted, (*CLASSES, "yak")), scored(labels, predicted)
-    assert "yak" in gates.all_classes(new, old).sentence and gates.all_classes(new, old).state == "failed"
-    assert gates.all_classes(old, new).state == "passed"
+    gate = gates.all_classes(inputs(new, old))
+    assert "yak" in gate.sentence and gate.state == "failed"
+    assert gates.all_classes(inputs(old, new)).state == "passed"
+
+
+def test_each_limit_of_the_params_is_looked_at_by_one_gate():
+    limits = [key for key, one in Promote.model_fields.items() if key.startswith(("max_", "min_")) and not one.default]
+    model = scored(*answers(9, 9, 9, of=10), corruption_accuracy=0.7, adversarial_accuracy=0.1)
+    asked = [gate for gate in gates.GATES if gate not in NEEDS_MODEL]
+    for key in set(limits) - {"min_improvement"}:
+        without, limited = inputs(model), inputs(model, **{key: {"absolute": 0.5}})
+        assert sum(gate(limited) != gate(without) for gate in asked) == 1, key
 
 
 def test_intervals_agree_with_published_and_exact_ones():

@@ -1,12 +1,13 @@
 """The layouts of multilabel problems: tables of 0 and 1, columns of labels, and PASCAL VOC."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from transferline.datasets.layouts.listing import Listing, list_dataset
+from transferline.datasets.layouts.layout_table import LAYOUTS, list_dataset
+from transferline.datasets.layouts.listing import Listing
 from transferline.errors import TransferlineError
 from transferline.params import Csv, Layout, Voc
 
@@ -53,6 +54,11 @@ def raw(tmp_path: Path) -> Path:
         Annotations__b_xml=annotation("cat", difficult="dog"),
         Annotations__c_xml=annotation(difficult="dog"),
     )
+
+
+def test_each_layout_of_the_params_is_read_and_proposed() -> None:
+    (union, _) = get_args(Layout)
+    assert {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(union)} == set(LAYOUTS)
 
 
 def test_a_table_or_a_column_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ WITHOUT_DEFAULT = {
     *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
     *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),
     *("LinearTraining.optimizer", "OwnMetric.function", "OwnMetric.best"),
+    *("OwnAugmentation.function", "OwnAugmentation.range"),
 }
 BY_JOB = {
     *("Params.thresholds", "Params.select", "Select.metric"),
@@ -113,8 +114,8 @@ MISTAKES = {
     ),
     "corruption": (
         "promote:",
-        "evaluate: {robustness: {images: 9, corruptions: [fog]}}\npromote:",
-        r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"fog\"\)",
+        "evaluate: {robustness: {images: 9, corruptions: [dust]}}\npromote:",
+        r"robustness\.corruptions\.0: .*'gaussian_noise', .* \(got \"dust\"\)",
     ),
     "attacks": (
         "promote:",

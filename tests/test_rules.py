@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, picture, run, save, save_nothing
+from transferline.datasets.checks.rules import RULES
 from transferline.errors import TransferlineError
+from transferline.params import Rules
 
 
 def brighter(image: Image.Image) -> Image.Image:
@@ -55,6 +57,10 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
     "unreadable": ("cat/unreadable.png", lambda path: path.symlink_to("nowhere.png"), "quarantine", "No such file"),
     "unlabelled": ("x.png", lambda path: save(path, picture(1005)), "warn", "no label"),
 }
+
+
+def test_each_rule_but_that_of_corrections_has_a_severity_in_the_params() -> None:
+    assert set(RULES) - set(Rules.model_fields) == {"excluded"} and set(Rules.model_fields) < set(RULES)
 
 
 def test_each_fault_of_a_file_is_found_once_and_all_in_one_run(raw: Path) -> None:

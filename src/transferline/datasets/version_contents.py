@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from transferline.datasets.images import IMAGE_SUFFIXES
 from transferline.datasets.layout_proposal import inspect_folder
-from transferline.datasets.layouts.listing import HIDDEN, list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.versions import Cache, Files
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params

@@ -4,19 +4,11 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array, Floats
+from transferline.datasets.augmentations import NEUTRAL
 from transferline.datasets.tables import ImageTable
 from transferline.params import Augment
 
 FLIPS = {"flip_horizontal": "horizontal_flip", "flip_vertical": "vertical_flip"}
-NEUTRAL = {
-    "rotation": 0.0,
-    "zoom": 1.0,
-    "shift_x": 0.0,
-    "shift_y": 0.0,
-    "shear": 0.0,
-    "contrast": 1.0,
-    "brightness": 0.0,
-}
 
 
 def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
@@ -32,9 +24,8 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     Returns:
         One row per view, in the order of the manifest, with `path`, `mask` (of segmentation), `label`, `split`,
         `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
-        `flip_vertical` and the parameters of `Augment`: `rotation` and `shear` in degrees, `zoom`, `shift_x` and
-        `shift_y` in fractions of the width and height, `contrast`, `brightness` in fractions of 255, `fill`.
-        `datasets/transforms.py` says what each does to the pixels.
+        `flip_vertical`, the augmentations (see `augmentations.py`), those of the user's own by their import paths, null
+        where a view is not augmented, and `fill`.
     """
     images = manifest.rows[manifest.rows["kept"].astype(bool)].reset_index(drop=True)
     flips = [column for column, key in FLIPS.items() if getattr(augment, key)]
@@ -51,6 +42,10 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     for column, neutral in NEUTRAL.items():
         low, high = getattr(augment, column)
         table[column] = np.where(is_augmented, low + (high - low) * _uniform(keys, column), neutral)
+    for own in augment.own:
+        low, high = own.range
+        share = _uniform(keys + f"/{own.function}", "own")
+        table[own.function] = np.where(is_augmented, low + (high - low) * share, np.nan)
     return ImageTable(table.assign(fill=augment.fill).reset_index(drop=True), manifest.classes)
 
 

@@ -3,6 +3,8 @@
 The idea, to rate a classifier on common corruptions of its test images, is Hendrycks and Dietterich's (Benchmarking
 Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019). The levels are ours: they are chosen for
 images of any size, so lengths are shares of the side.
+
+A corruption is one function here, with its levels above it.
 """
 
 from collections.abc import Callable
@@ -16,9 +18,11 @@ from transferline.arrays import Floats, Pixels
 from transferline.params import Corruption
 
 SEVERITIES = (1, 2, 3, 4, 5)
-GREY = 127
+GREY, LIGHT_GREY = 127, 230
 
 Random = np.random.Generator
+Change = Callable[[Pixels, float, Random], Pixels]
+CORRUPTIONS: dict[str, tuple[Change, tuple[float, ...]]] = {}  # by name; `_corruption` fills it
 
 
 def corrupt(images: Pixels, name: Corruption, severity: int, seed: int) -> Pixels:
@@ -39,6 +43,17 @@ def corrupt(images: Pixels, name: Corruption, severity: int, seed: int) -> Pixel
     return np.stack([change(image, level, random_of(image, seed)) for image in images])
 
 
+def _corruption(*levels: float) -> Callable[[Change], Change]:
+    """Adds a function to the table, under its own name, with what it is given at each of the severities. A new name
+    also has its place in `params.Corruption`."""
+
+    def add(change: Change) -> Change:
+        CORRUPTIONS[change.__name__] = change, levels
+        return change
+
+    return add
+
+
 def random_of(image: Pixels, seed: int) -> Random:
     """A generator for one image, whatever batch it is in."""
     return np.random.default_rng([seed, crc32(image.tobytes())])
@@ -56,16 +71,19 @@ def _pixels(picture: Image.Image, like: Pixels) -> Pixels:
     return np.asarray(picture).reshape(like.shape)
 
 
+@_corruption(0.04, 0.08, 0.12, 0.18, 0.26)
 def gaussian_noise(image: Pixels, deviation: float, random: Random) -> Pixels:
     """Adds normal noise; its standard deviation is a share of 255."""
     return _to_pixels(image + random.normal(0, 255 * deviation, image.shape))
 
 
+@_corruption(100, 40, 20, 10, 5)
 def shot_noise(image: Pixels, photons: float, random: Random) -> Pixels:
     """Counts photons instead of light: Poisson noise, `photons` of them where a channel is full."""
     return _to_pixels(random.poisson(image / 255 * photons) / photons * 255)
 
 
+@_corruption(0.01, 0.015, 0.02, 0.025, 0.03)
 def blur(image: Pixels, deviation: float, random: Random) -> Pixels:
     """Gaussian blur; its standard deviation is a share of the side."""
     from scipy.ndimage import gaussian_filter
@@ -74,6 +92,7 @@ def blur(image: Pixels, deviation: float, random: Random) -> Pixels:
     return _to_pixels(gaussian_filter(image.astype(np.float32), (sigma, sigma, 0), mode="nearest", truncate=3))
 
 
+@_corruption(0.04, 0.08, 0.12, 0.16, 0.2)
 def motion_blur(image: Pixels, length: float, random: Random) -> Pixels:
     """The mean along a line in a random direction, as of a camera that moves; its length is a share of the side."""
     angle, side = random.uniform(0, np.pi), len(image)
@@ -85,22 +104,26 @@ def motion_blur(image: Pixels, length: float, random: Random) -> Pixels:
     return _to_pixels(np.mean(moved, axis=0))
 
 
+@_corruption(0.1, 0.2, 0.3, 0.4, 0.5)
 def brightness(image: Pixels, share: float, random: Random) -> Pixels:
     """Adds a share of 255 to every channel; what exceeds white is lost."""
     return _to_pixels(image + 255.0 * share)
 
 
+@_corruption(0.7, 0.5, 0.35, 0.22, 0.12)
 def darkness(image: Pixels, light: float, random: Random) -> Pixels:
     """Leaves a share of the light."""
     return _to_pixels(image * light)
 
 
+@_corruption(0.6, 0.45, 0.3, 0.2, 0.1)
 def contrast(image: Pixels, share: float, random: Random) -> Pixels:
     """Leaves a share of the distance from the image's mean."""
     mean = image.mean()
     return _to_pixels(mean + (image - mean) * share)
 
 
+@_corruption(40, 25, 15, 10, 6)
 def jpeg(image: Pixels, quality: float, random: Random) -> Pixels:
     """Saves as JPEG of this quality, with halved colour resolution as usual, and reads it again."""
     file = BytesIO()
@@ -109,6 +132,7 @@ def jpeg(image: Pixels, quality: float, random: Random) -> Pixels:
         return _pixels(picture, image)
 
 
+@_corruption(0.5, 0.35, 0.25, 0.18, 0.12)
 def pixelate(image: Pixels, share: float, random: Random) -> Pixels:
     """Reduces the side to a share of it, and enlarges the pixels again."""
     picture, side = _picture(image), max(1, round(share * len(image)))
@@ -116,6 +140,7 @@ def pixelate(image: Pixels, share: float, random: Random) -> Pixels:
     return _pixels(small.resize(picture.size, Image.Resampling.NEAREST), image)
 
 
+@_corruption(5, 10, 20, 30, 45)
 def rotation(image: Pixels, degrees: float, random: Random) -> Pixels:
     """Turns to a random side about the centre; beyond the border the image is mirrored."""
     margin, side = -(-len(image) // 4), len(image)  # the corners reach 0.21 of the side beyond the border
@@ -124,6 +149,7 @@ def rotation(image: Pixels, degrees: float, random: Random) -> Pixels:
     return _pixels(turned.crop((margin, margin, margin + side, margin + side)), image)
 
 
+@_corruption(0.05, 0.1, 0.2, 0.3, 0.45)
 def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
     """A grey square in a random place covers a share of the area."""
     side = max(1, round(np.sqrt(share) * len(image)))
@@ -133,16 +159,10 @@ def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
     return covered
 
 
-CORRUPTIONS: dict[Corruption, tuple[Callable[[Pixels, float, Random], Pixels], tuple[float, ...]]] = {
-    "gaussian_noise": (gaussian_noise, (0.04, 0.08, 0.12, 0.18, 0.26)),
-    "shot_noise": (shot_noise, (100, 40, 20, 10, 5)),
-    "blur": (blur, (0.01, 0.015, 0.02, 0.025, 0.03)),
-    "motion_blur": (motion_blur, (0.04, 0.08, 0.12, 0.16, 0.2)),
-    "brightness": (brightness, (0.1, 0.2, 0.3, 0.4, 0.5)),
-    "darkness": (darkness, (0.7, 0.5, 0.35, 0.22, 0.12)),
-    "contrast": (contrast, (0.6, 0.45, 0.3, 0.2, 0.1)),
-    "jpeg": (jpeg, (40, 25, 15, 10, 6)),
-    "pixelate": (pixelate, (0.5, 0.35, 0.25, 0.18, 0.12)),
-    "rotation": (rotation, (5, 10, 20, 30, 45)),
-    "occlusion": (occlusion, (0.05, 0.1, 0.2, 0.3, 0.45)),
-}
+@_corruption(0.2, 0.35, 0.5, 0.65, 0.8)
+def fog(image: Pixels, density: float, random: Random) -> Pixels:
+    """Lays a light grey over the image that is uneven: from half of `density` to all of it."""
+    patches = Image.fromarray(random.random((4, 4)).astype(np.float32))
+    uneven = np.asarray(patches.resize(image.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
+    haze = density * (0.5 + 0.5 * uneven)
+    return _to_pixels(image * (1 - haze) + LIGHT_GREY * haze)

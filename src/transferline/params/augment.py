@@ -1,5 +1,6 @@
 """The section `augment`: how the views of training images are drawn."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -28,6 +29,28 @@ Contrasts = Annotated[tuple[Contrast, Contrast], Ordered]
 Brightnesses = Annotated[tuple[Brightness, Brightness], Ordered]
 
 
+class OwnAugmentation(Section):
+    """An augmentation of your own, in a file of `own_augmentations/`."""
+
+    function: Annotated[
+        str,
+        Field(
+            pattern=r"^own_augmentations\.\w+:\w+$",
+            description="the import path of a function, such as own_augmentations.example:solarize",
+        ),
+    ]
+    range: Annotated[
+        Annotated[tuple[float, float], Ordered],
+        Field(description="the lowest and the highest value that it is given"),
+    ]
+
+
+def _each_once(listed: tuple[OwnAugmentation, ...]) -> tuple[OwnAugmentation, ...]:
+    if twice := [name for name, count in Counter(one.function for one in listed).items() if count > 1]:
+        raise ValueError(f"names a function twice: {', '.join(twice)}")
+    return listed
+
+
 class Augment(Section):
     """The ranges from which the parameters of a view are drawn, evenly.
 
@@ -49,9 +72,14 @@ class Augment(Section):
     shift_x: Annotated[Shifts, Field(description="to the right, in fractions of the width")] = (-0.05, 0.05)
     shift_y: Annotated[Shifts, Field(description="down, in fractions of the height")] = (-0.05, 0.05)
     shear: Annotated[Leans, Field(description="degrees by which uprights lean to the right")] = (0.0, 0.0)
+    hue: Annotated[Angles, Field(description="degrees by which colours turn, from red to green")] = (0.0, 0.0)
     contrast: Annotated[Contrasts, Field(description="a factor around the image's mean")] = (0.8, 1.2)
     brightness: Annotated[Brightnesses, Field(description="fractions of 255 that are added")] = (-0.1, 0.1)
     fill: Annotated[
         Literal["reflect", "nearest", "constant"],
         Field(description="what is seen beyond the border: the mirrored image, its edge, or black"),
     ] = "reflect"
+    own: Annotated[
+        Annotated[tuple[OwnAugmentation, ...], AfterValidator(_each_once)],
+        Field(description="augmentations of your own, see own_augmentations/__init__.py"),
+    ] = ()

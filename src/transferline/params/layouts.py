@@ -7,11 +7,18 @@ from pydantic import Field, model_validator
 
 from transferline.params.section import Section
 
+Gives = Literal["label", "labels", "masks"]  # what an image has: one label, any number of them, or one for each pixel
+
 
 class ClassFolders(Section):
     """One folder per class: `cats/1.jpg`."""
 
     kind: Annotated[Literal["class_folders"], Field(description="one folder per class, such as cats/1.jpg")]
+
+    @property
+    def gives(self) -> Gives:
+        """The class folder."""
+        return "label"
 
 
 class SplitClassFolders(Section):
@@ -26,6 +33,11 @@ class SplitClassFolders(Section):
         str | None, Field(description="the folder of the validation split; null: validation is cut from train")
     ] = None
     test: Annotated[str, Field(description="the folder of the test split")] = "test"
+
+    @property
+    def gives(self) -> Gives:
+        """The class folder."""
+        return "label"
 
 
 class Csv(Section):
@@ -60,6 +72,11 @@ class Csv(Section):
             raise ValueError(f"a column is named more than once: {', '.join(twice)}")
         return self
 
+    @property
+    def gives(self) -> Gives:
+        """One label, or several of them."""
+        return "labels" if self.separator or self.label_columns else "label"
+
 
 class Voc(Section):
     """PASCAL VOC, for multilabel and segmentation problems. Objects marked difficult do not count."""
@@ -85,6 +102,11 @@ class Voc(Section):
             raise ValueError("give lists for train and test, and for validation if there is one; or null for all three")
         return self
 
+    @property
+    def gives(self) -> Gives:
+        """The objects in an image, or a class for each pixel."""
+        return "masks" if self.labels == "masks" else "labels"
+
 
 class ImageMaskFolders(Section):
     """A folder of images and one of masks, for segmentation problems: `images/1.jpg` and `masks/1.png`."""
@@ -95,17 +117,20 @@ class ImageMaskFolders(Section):
     images: Annotated[str, Field(description="the folder of the images")] = "images"
     masks: Annotated[str, Field(description="the folder of the masks")] = "masks"
 
+    @property
+    def gives(self) -> Gives:
+        """A class for each pixel."""
+        return "masks"
+
 
 Layout = Annotated[ClassFolders | SplitClassFolders | Csv | Voc | ImageMaskFolders, Field(discriminator="kind")]
 
 
 def has_masks(layout: Layout) -> bool:
     """Whether a layout gives every pixel of an image a label."""
-    return isinstance(layout, ImageMaskFolders) or (isinstance(layout, Voc) and layout.labels == "masks")
+    return layout.gives == "masks"
 
 
 def gives_several_labels(layout: Layout) -> bool:
     """Whether a layout gives an image any number of labels, and not just one."""
-    if has_masks(layout):
-        return False
-    return isinstance(layout, Voc) or (isinstance(layout, Csv) and bool(layout.separator or layout.label_columns))
+    return layout.gives == "labels"

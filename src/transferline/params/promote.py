@@ -23,6 +23,12 @@ class Limit(Section):
         return self
 
 
+class ConfidentShare(Limit):
+    """A limit of the share of test images that the model predicts with at least a confidence."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1, description="probability of the most probable class")] = 0.9
+
+
 class SignificanceTest(Section):
     """How an improvement is told from noise.
 
@@ -67,4 +73,7 @@ class Promote(Section):
     ] = None
     min_adversarial_accuracy: Annotated[
         Limit | None, Field(description="limit of the metric under evaluate.robustness.adversarial; null: none")
+    ] = None
+    min_confident_share: Annotated[
+        ConfidentShare | None, Field(description="limit of the share of test images above a confidence; null: none")
     ] = None

@@ -18,6 +18,7 @@ Corruption = Literal[
     "pixelate",
     "rotation",
     "occlusion",
+    "fog",
 ]
 Attack = Literal["fgsm", "pgd", "targeted_fgsm", "targeted_pgd"]
 

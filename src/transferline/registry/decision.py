@@ -10,8 +10,8 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
-from transferline.registry import gates
 from transferline.registry.decision_report import Case
+from transferline.registry.gates import GateInputs, judge
 from transferline.registry.model_comparison import (
     Comparison,
     LoadedModel,
@@ -63,13 +63,10 @@ def decide_promotion(
     challenger, *others = _score(params, root, table, contenders)
     champion = others[0] if others else None
     change = _compare(params, table, champion, challenger) if champion else None
-    judged = [
-        *_against_champion(params, challenger, champion, change),
-        *gates.limits(params.promote, challenger, champion),
-        *gates.soundness(folder, *loaded),
-        gates.clean_data(_is_accepted(root)),
-        gates.all_classes(challenger, champion),
-    ]
+    is_loss = metric_table(challenger.card.problem, params.evaluate)[params.select.metric].is_loss
+    limits, metric, passed = params.promote, params.select.metric, _is_accepted(root)
+    inputs = GateInputs(limits, metric, is_loss, challenger, champion, change, folder, loaded[0], passed)
+    judged = judge(inputs)
     failed = "; ".join(gate.sentence for gate in judged if gate.state == "failed")
     forced = bool(failed) and force is not None
     reason = f"forced ({force}) although {failed}" if forced else failed or judged[0].sentence
@@ -107,23 +104,6 @@ def _score(params: Params, root: Path, table: ImageTable, contenders: list[Conte
 def _compare(params: Params, table: ImageTable, champion: Scored, challenger: Scored) -> Comparison:
     metric, test = params.select.metric, params.promote.test
     return compare_models(champion, challenger, table.classes, metric, test, params.evaluate)
-
-
-def _against_champion(
-    params: Params, challenger: Scored, champion: Scored | None, change: Comparison | None
-) -> list[gates.Gate]:
-    """The gates that compare with the champion, or what stands for them where there is none."""
-    metric, limits = params.select.metric, params.promote
-    if champion and change:
-        return [
-            gates.improvement(change, champion, challenger, metric, limits),
-            gates.class_recall(change.classes, limits.max_class_drop, challenger.kind.compared),
-        ]
-    is_loss = metric_table(challenger.card.problem, params.evaluate)[metric].is_loss
-    return [
-        gates.first_value(challenger, metric, limits.min_value, is_loss),
-        gates.Gate(gates.RECALL.format(challenger.kind.compared), "not applicable", gates.NO_CHAMPION),
-    ]
 
 
 def _require(found: Scored, metric: str) -> None:

@@ -14,7 +14,7 @@ from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION, RAW
 from transferline.registry.decision_data import SPLITS, data_rows, data_sentences
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
-from transferline.registry.gates import Gate
+from transferline.registry.gate_verdicts import Gate
 from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
 

@@ -1,182 +1,178 @@
-"""The gates that a challenger has to pass, each with its figures and a sentence that says why."""
+"""The gates that a challenger has to pass, each with its figures and a sentence that says why.
 
-from dataclasses import dataclass, field
+A gate is one function here, in the order of the report. What can be set about it is a field of `params.Promote`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard, check_parity
+from transferline.models.exported import check_parity
 from transferline.models.lite import LiteModel
-from transferline.params import Limit, Promote
+from transferline.params import Promote
 from transferline.params.problem_kinds import KINDS
-from transferline.problems.model_changes import ClassComparison
+from transferline.registry import gate_verdicts
+from transferline.registry.gate_verdicts import NO_CHAMPION, Gate, Value
 from transferline.registry.model_comparison import Comparison, Scored
 
-NAMED = 5
-RECALL = "{} of each class"
 LATENCY = "latency of one image in ms"
-NO_CHAMPION = "there is no champion yet"
-
-
-State = Literal["passed", "failed", "not applicable"]
 
 
 @dataclass(frozen=True)
-class Gate:
-    """One gate.
+class GateInputs:
+    """What the gates decide on.
 
     Attributes:
-        name: of the gate.
-        state: its verdict; not applicable where no limit is set, or where there is nothing to compare with.
-        sentence: the verdict with its figures, for people.
-        figures: the numbers that it was decided on.
-        limit: what they must keep to; empty without one.
+        promote: the limits.
+        metric: `select.metric`.
+        is_loss: whether the lowest value of the metric is the best.
+        challenger: on today's test set.
+        champion: on the same images; None while there is none.
+        change: the two compared; None while there is no champion.
+        folder: the challenger's model folder.
+        model: what is in it.
+        data_passed: whether `validate` accepted the data.
     """
 
-    name: str
-    state: State
-    sentence: str
-    figures: dict[str, Any] = field(default_factory=dict)
-    limit: str = ""
+    promote: Promote
+    metric: str
+    is_loss: bool
+    challenger: Scored
+    champion: Scored | None
+    change: Comparison | None
+    folder: Path
+    model: LiteModel
+    data_passed: bool
 
 
-def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) -> Gate:
-    """Without a champion, the metric must reach `least`, or not exceed it if it is a loss."""
-    value = challenger.metrics[metric]
-    passed = value <= least if is_loss else value >= least
-    limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
-    sentence = f"the first champion: test {metric} {value:.4f}, wanted is {limit}"
-    return Gate(metric, "passed" if passed else "failed", sentence, {"challenger": value}, limit)
+Judge = Callable[[GateInputs], Gate]
+GATES: list[Judge] = []  # `_gate` fills it
 
 
-def improvement(change: Comparison, champion: Scored, challenger: Scored, metric: str, promote: Promote) -> Gate:
-    """The metric must be better beyond noise, and by at least `min_improvement`."""
-    old, new, test = champion.metrics[metric], challenger.metrics[metric], promote.test
-    interval = f"[{change.low:+.4f}, {change.high:+.4f}]"
-    noise = (
-        f"McNemar's test p = {change.p_value:.2g}" if change.p_value is not None else f"{1 - test.level:.0%} interval"
-    )
-    figures = f"test {metric} {new:.4f}, champion {old:.4f} on the same {len(champion.predictions)} images"
-    beyond = change.low > 0 if change.p_value is None else change.p_value < test.level
-    state: State
-    if change.gain <= 0:
-        state, verdict = "failed", "no improvement"
-    elif not beyond:
-        state, verdict = "failed", "not better beyond noise"
-    elif change.gain < promote.min_improvement:
-        state, verdict = "failed", f"better, but below promote.min_improvement = {promote.min_improvement:g}"
-    else:
-        state, verdict = "passed", "better"
-    numbers = {"challenger": new, "champion": old, "gain": change.gain, "low": change.low, "high": change.high}
-    numbers |= {"p_value": change.p_value} if change.p_value is not None else {}
-    limit = f"{test.kind} at level {test.level:g}, gain of at least {promote.min_improvement:g}"
-    return Gate(metric, state, f"{verdict}: {figures}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
-
-
-def class_recall(classes: tuple[ClassComparison, ...], allowed: float, measure: str = "recall") -> Gate:
-    """No class may lose more of its recall, or other `measure`, than `allowed`; a loss counts if its whole interval is
-    beyond."""
-    lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
-    worst = max(classes, key=lambda one: one.drop)
-    named = [_drop(one) for one in lost[:NAMED]]
-    sentence = (
-        f"{len(lost)} class(es) lose more than {allowed:g} beyond noise: {'; '.join(named)}"
-        if lost
-        else f"no class loses more than {allowed:g} beyond noise; worst is {_drop(worst)}"
-    )
-    figures = {one.name: {"drop": one.drop, "low": one.low, "high": one.high, "images": one.images} for one in classes}
-    return Gate(
-        RECALL.format(measure), "failed" if lost else "passed", sentence, figures, f"max_class_drop {allowed:g}"
-    )
-
-
-def _drop(one: ClassComparison) -> str:
-    interval = f"[{-one.high:+.3f}, {-one.low:+.3f}]"
-    return f"{one.name} {one.champion:.3f} → {one.challenger:.3f}, {-one.drop:+.3f} {interval} on {one.images} image(s)"
-
-
-def limited(name: str, key: str, promote: Promote, challenger: float | None, champion: Scored | None) -> Gate:
-    """A figure must keep to the limit `promote.<key>`, from above if the key starts with max.
+def judge(inputs: GateInputs) -> list[Gate]:
+    """The verdict of every gate, that on `select.metric` first.
 
     Raises:
-        TransferlineError: the limit is set, but there is no such figure.
+        TransferlineError: a limit is set on a value that the evaluation does not have.
     """
-    limit: Limit | None = getattr(promote, key)
-    old = _figures(champion)[key] if champion else None
-    figures = {name: value for name, value in (("challenger", challenger), ("champion", old)) if value is not None}
-    if limit is None:
-        return Gate(name, "not applicable", f"promote.{key} is not set", figures)
-    if limit.relative is not None and champion is None:
-        return Gate(name, "not applicable", f"its limit is relative, and {NO_CHAMPION}", figures)
-    if challenger is None or (limit.relative is not None and old is None):
-        raise TransferlineError(
-            f"promote.{key} sets a limit on the {name}, but the evaluation of the "
-            f"{'challenger' if challenger is None else 'champion'} has no such figure; set promote.{key} to null, or "
-            "evaluate it"
+    return [gate(inputs) for gate in GATES]
+
+
+def _gate(function: Judge) -> Judge:
+    """Adds a function to the table of gates."""
+    GATES.append(function)
+    return function
+
+
+@_gate
+def improvement(inputs: GateInputs) -> Gate:
+    """`select.metric` must be better beyond noise, and by at least `min_improvement`; without a champion it must reach
+    `min_value`, or not exceed it if it is a loss."""
+    if inputs.champion and inputs.change:
+        return gate_verdicts.improvement(
+            inputs.change, inputs.champion, inputs.challenger, inputs.metric, inputs.promote
         )
-    bound = limit.absolute if limit.absolute is not None else (limit.relative or 0) * (old or 0)
-    is_ceiling = key.startswith("max_")
-    words = f"at {'most' if is_ceiling else 'least'} {bound:.4g}"
-    words += f" ({limit.relative:g} times the champion's {old:.4g})" if limit.relative is not None else ""
-    passed = challenger <= bound if is_ceiling else challenger >= bound
-    return Gate(name, "passed" if passed else "failed", f"{name} {challenger:.4g}, allowed is {words}", figures, words)
+    return gate_verdicts.first_value(inputs.challenger, inputs.metric, inputs.promote.min_value, is_loss=inputs.is_loss)
 
 
-def _figures(scored: Scored) -> dict[str, float | None]:
-    return {
-        "max_calibration_error": scored.metrics.get("expected_calibration_error"),
-        "max_latency_ms": scored.latency_ms,
-        "max_size_mb": scored.size_mb,
-        "min_corruption_accuracy": scored.corruption_accuracy,
-        "min_adversarial_accuracy": scored.adversarial_accuracy,
-    }
+@_gate
+def class_recall(inputs: GateInputs) -> Gate:
+    """No class may lose more of its recall, of segmentation of its IoU, than `max_class_drop`; a loss counts if its
+    whole interval is beyond."""
+    measure = inputs.challenger.kind.compared
+    if inputs.change:
+        return gate_verdicts.class_drops(inputs.change.classes, inputs.promote.max_class_drop, measure)
+    return Gate(f"{measure} of each class", "not applicable", NO_CHAMPION)
 
 
-LIMITS = {
-    "max_calibration_error": "expected calibration error",
-    "max_latency_ms": LATENCY,
-    "max_size_mb": "size on disk in MB",
-    "min_corruption_accuracy": "accuracy under corruptions",
-    "min_adversarial_accuracy": "accuracy under attacks",
-}
+@_gate
+def calibration_error(inputs: GateInputs) -> Gate:
+    """The expected calibration error."""
+    value = "expected_calibration_error"
+    return _limited(inputs, "max_calibration_error", value.replace("_", " "), lambda scored: scored.metrics.get(value))
 
 
-def limits(promote: Promote, challenger: Scored, champion: Scored | None) -> list[Gate]:
-    """The gates of the optional limits.
-
-    Raises:
-        TransferlineError: a limit is set, but there is no such figure.
-    """
-    new = _figures(challenger)
-    return [limited(name, key, promote, new[key], champion) for key, name in LIMITS.items()]
+@_gate
+def latency(inputs: GateInputs) -> Gate:
+    """The time for one image."""
+    return _limited(inputs, "max_latency_ms", LATENCY, lambda scored: scored.latency_ms)
 
 
-def soundness(folder: Path, model: LiteModel, card: ModelCard) -> list[Gate]:
-    """The reloaded model must answer as the trained one did, and take and give what its card says."""
+@_gate
+def size(inputs: GateInputs) -> Gate:
+    """The size of the model file."""
+    return _limited(inputs, "max_size_mb", "size on disk in MB", lambda scored: scored.size_mb)
+
+
+@_gate
+def corruption_accuracy(inputs: GateInputs) -> Gate:
+    """The accuracy under corruptions, or what the problem has in its place."""
+    name = "accuracy under corruptions"
+    return _limited(inputs, "min_corruption_accuracy", name, lambda scored: scored.corruption_accuracy)
+
+
+@_gate
+def adversarial_accuracy(inputs: GateInputs) -> Gate:
+    """The accuracy under attacks, or what the problem has in its place."""
+    name = "accuracy under attacks"
+    return _limited(inputs, "min_adversarial_accuracy", name, lambda scored: scored.adversarial_accuracy)
+
+
+@_gate
+def confident_share(inputs: GateInputs) -> Gate:
+    """The share of test images that it predicts with some confidence, which a segmentation model does not have."""
+    limit = inputs.promote.min_confident_share
+    name = f"share of confidences from {limit.confidence:g} on" if limit else "share of high confidences"
+
+    def share(scored: Scored) -> float | None:
+        confidence = scored.predictions.get("confidence")
+        return float((confidence >= limit.confidence).mean()) if limit and confidence is not None else None
+
+    return _limited(inputs, "min_confident_share", name, share)
+
+
+@_gate
+def same_predictions(inputs: GateInputs) -> Gate:
+    """Loaded again, the model must predict as the trained one did."""
     try:
-        check_parity(model.probabilities, card, folder)
-        reload = Gate("reload", "passed", "loaded again, it predicts as the trained model did")
+        check_parity(inputs.model.probabilities, inputs.challenger.card, inputs.folder)
     except TransferlineError as error:
-        reload = Gate("reload", "failed", str(error))
+        return Gate("reload", "failed", str(error))
+    return Gate("reload", "passed", "loaded again, it predicts as the trained model did")
+
+
+@_gate
+def signature(inputs: GateInputs) -> Gate:
+    """The model must take and give what its card promises."""
+    model, card = inputs.model, inputs.challenger.card
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
     wanted = (None, side, side) if KINDS[card.problem].has_masks else (None,)
     fits = takes == ("uint8", (None, side, side, channels)) and gives == (*wanted, len(card.classes))
     words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
-    return [reload, Gate("signature", "passed" if fits else "failed", words)]
+    return Gate("signature", "passed" if fits else "failed", words)
 
 
-def clean_data(success: bool) -> Gate:
-    """The validation report of its data must say that it may be trained on."""
-    words = "the validation report of its data is clean" if success else "its data did not pass validation"
-    return Gate("validation", "passed" if success else "failed", words)
+@_gate
+def clean_data(inputs: GateInputs) -> Gate:
+    """The validation report of its data must accept them for training."""
+    passed = inputs.data_passed
+    words = "the validation report of its data is clean" if passed else "its data did not pass validation"
+    return Gate("validation", "passed" if passed else "failed", words)
 
 
-def all_classes(challenger: Scored, champion: Scored | None) -> Gate:
+@_gate
+def all_classes(inputs: GateInputs) -> Gate:
     """Its data must contain all classes of the champion."""
-    if champion is None:
+    if inputs.champion is None:
         return Gate("classes", "not applicable", NO_CHAMPION)
-    missing = [name for name in champion.card.classes if name not in challenger.card.classes]
+    known = inputs.champion.card.classes
+    missing = [name for name in known if name not in inputs.challenger.card.classes]
     if missing:
         return Gate("classes", "failed", f"the champion knows {', '.join(missing)}, which the challenger does not")
-    return Gate("classes", "passed", f"it knows all {len(champion.card.classes)} classes of the champion")
+    return Gate("classes", "passed", f"it knows all {len(known)} classes of the champion")
+
+
+def _limited(inputs: GateInputs, key: str, name: str, value: Value) -> Gate:
+    return gate_verdicts.within_limit(inputs.promote, key, name, value, inputs.challenger, inputs.champion)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from transferline.registry.decision_report import Case
-    from transferline.registry.gates import Gate
+    from transferline.registry.gate_verdicts import Gate
 
 
 Version = tuple[str, Mapping[str, str]]  # its number and its tags

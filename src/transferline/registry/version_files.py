@@ -16,7 +16,7 @@ LOCK, PATCH, EVALUATION, LISTED = "dvc.lock", "changes.patch", "evaluation.json"
 LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
 # what the pipeline reads, apart from the raw images, which DVC keeps
 SOURCES = (
-    *("src", "networks", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
+    *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
     *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*"),
 )
 

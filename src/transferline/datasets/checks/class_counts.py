@@ -27,7 +27,7 @@ def images_by_class_and_split(labelled: pd.DataFrame, classes: tuple[str, ...]) 
 
 
 def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
-    """What is judged of the classes (see `class_expectations`)."""
+    """What is judged of the classes (the table `classes` of `rules.py`)."""
     unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
     used = per_class.drop(columns=unused)
     largest = used["train"].max()

@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 
 from transferline.datasets.checks.expectations import Finding
+from transferline.datasets.checks.rules import RULES
 from transferline.datasets.masks import count_pixels
 from transferline.params import Data, Validate
 from transferline.params.problem_kinds import KINDS
-
-REDUNDANT = ("duplicate", "split_duplicate", "near_duplicate", "former_test_image")
 
 
 def quarantined(findings: Iterable[Finding]) -> set[str]:
@@ -52,7 +51,7 @@ def reasons_against_training(
     reasons = []
     classes = list(map(str, per_class.index))
     images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
-    faulty = len(_faulty([finding for finding in findings if finding.rule not in (*REDUNDANT, "not_an_image")]))
+    faulty = len(_faulty([finding for finding in findings if RULES[finding.rule].is_fault]))
     if any(finding.severity == "fail" for finding in findings):
         reasons.append("rules with severity fail are broken")
     if faulty > validate.max_quarantined * images:

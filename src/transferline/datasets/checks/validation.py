@@ -19,20 +19,13 @@ from transferline.datasets.checks.corrections import (
     match,
 )
 from transferline.datasets.checks.duplicates import exact_duplicates, near_duplicates
-from transferline.datasets.checks.expectations import (
-    NO_TEST_SET,
-    Finding,
-    Judge,
-    class_expectations,
-    correction_expectations,
-    duplicate_expectations,
-    file_expectations,
-    history_expectations,
-    mask_expectations,
-)
+from transferline.datasets.checks.expectations import Finding
+from transferline.datasets.checks.judge import Judge
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
+from transferline.datasets.checks.rules import NO_TEST_SET
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.layouts.listing import HIDDEN, Listing, list_dataset
+from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.layouts.listing import HIDDEN, Listing
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
@@ -89,7 +82,7 @@ def validate_dataset(
         TransferlineError: there is no such folder, it does not fit the layout, or the corrections are wrong. Any other
             fault is a finding.
     """
-    listing, judge = list_dataset(raw, data.layout), Judge()
+    listing, judge = list_dataset(raw, data.layout), Judge(validate)
     entries = read_corrections(corrections, listing, data.layout) if corrections else []
     rows = _read_files(raw, listing, data, compute)
     matching, unmatched = match(entries, rows[_can_be_corrected(rows)])
@@ -97,15 +90,15 @@ def validate_dataset(
     rows["group"], rows["split"] = _groups_and_splits(rows, data)
     rows = keep_out_of_test(rows)
 
-    findings = judge.judge("corrections", correction_table(rows, unmatched), correction_expectations(validate))
-    findings += _judge_files(judge, rows[~rows["excluded"]], data, validate)
+    findings = judge.judge("corrections", correction_table(rows, unmatched))
+    findings += _judge_files(judge, rows[~rows["excluded"]], data)
     usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(quarantined(findings))
     findings += _judge_among_others(judge, rows[usable], validate, former_test_images or {})
     rows["kept"] = usable & ~rows["path"].isin(quarantined(findings))
     labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
     classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
     per_class = images_by_class_and_split(labelled, classes)
-    findings += judge.judge("classes", rows_to_judge(labelled, per_class, listing, data), class_expectations(validate))
+    findings += judge.judge("classes", rows_to_judge(labelled, per_class, listing, data))
 
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)
@@ -148,11 +141,11 @@ def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Se
     return images["group"].reindex(rows.index), split_images(images, data.split, data.problem).reindex(rows.index)
 
 
-def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data, validate: Validate) -> list[Finding]:
+def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data) -> list[Finding]:
     """Judges each file by itself, and its mask."""
-    findings = judge.judge("files", _facts(rows), file_expectations(validate))
+    findings = judge.judge("files", _facts(rows))
     if data.masks:
-        findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]), mask_expectations(validate))
+        findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]))
     return findings
 
 
@@ -160,9 +153,9 @@ def _judge_among_others(
     judge: Judge, images: pd.DataFrame, validate: Validate, former_test_images: dict[str, str]
 ) -> list[Finding]:
     """Judges each image beside the others, and those of train that are left beside former test images."""
-    findings = judge.judge("duplicates", _relations(images, validate), duplicate_expectations(validate))
+    findings = judge.judge("duplicates", _relations(images, validate))
     train = images[(images["split"] == "train") & ~images["path"].isin(quarantined(findings))]
-    return findings + judge.judge("history", _history(train, former_test_images), history_expectations(validate))
+    return findings + judge.judge("history", _history(train, former_test_images))
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,21 +6,19 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from transferline.datasets.layouts.listing import SPLIT_NAMES, Listing, listing_table
 from transferline.datasets.tables import SEPARATOR, join_labels, join_names, natural
 from transferline.errors import TransferlineError
-from transferline.params import Csv, Split
+from transferline.params import Csv
 from transferline.text import first_of
 
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
+LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
+SPLIT_COLUMNS = ("split", "subset", "set")
 SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 SHOWN = 10  # values of a fault
 
 
-def read_csv_layout(raw: Path, layout: Csv) -> dict[str, tuple[str | None, Split | None]]:
+def read_csv(raw: Path, paths: list[str], layout: Csv) -> Listing:
     """Label and split of each path that the table lists; both null where it says nothing.
 
     Raises:
@@ -28,11 +26,13 @@ def read_csv_layout(raw: Path, layout: Csv) -> dict[str, tuple[str | None, Split
     """
     file = raw / layout.file
     table = _read(file, layout)
-    paths = [PurePosixPath(path).as_posix() for path in table[layout.path_column]]
+    listed = [PurePosixPath(path).as_posix() for path in table[layout.path_column]]
     splits = list(table[layout.split_column]) if layout.split_column else []
-    _check_rows(file, table, paths, splits, layout)
-    given = [SPLITS[split.lower()] for split in splits] if layout.split_column else [None] * len(paths)
-    return dict(zip(paths, zip(_labels(table, layout), given, strict=True), strict=True))
+    _check_rows(file, table, listed, splits, layout)
+    given = [SPLITS[split.lower()] for split in splits] if layout.split_column else [None] * len(listed)
+    rows = dict(zip(listed, zip(_labels(table, layout), given, strict=True), strict=True))
+    images = [path for path in paths if path != PurePosixPath(layout.file).as_posix()]
+    return Listing(listing_table(images, rows), classes=layout.label_columns or ())
 
 
 def _read(file: Path, layout: Csv) -> pd.DataFrame:
@@ -98,3 +98,28 @@ def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
         f"{table[columns].iloc[row, column]!r} is neither 0 nor 1"
         for row, column in np.argwhere(~table[columns].isin(["0", "1"]).to_numpy(bool))
     ]
+
+
+def propose_csv(folder: Path) -> Csv | None:
+    """Of the first table that lists files and their labels."""
+    return next((layout for table in sorted(folder.glob("*.csv")) if (layout := _proposal(table))), None)
+
+
+def _proposal(table: Path) -> Csv | None:
+    """The layout of a table with a column that names files next to it, and one for the label or several of 0 and 1."""
+    try:
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        row = rows.iloc[0]
+    except (OSError, ValueError, IndexError):
+        return None
+    path = next((column for column in row.index if row[column] and (table.parent / row[column]).is_file()), None)
+    label, split = (
+        next((column for column in row.index if column.lower() in names), None)
+        for names in (LABEL_COLUMNS, SPLIT_COLUMNS)
+    )
+    if path and label:
+        return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
+    flags = tuple(str(column) for column in rows if set(rows[column]) <= {"0", "1"})
+    if path and len(flags) > 1:
+        return Csv(kind="csv", file=table.name, path_column=path, label_columns=flags, split_column=split)
+    return None

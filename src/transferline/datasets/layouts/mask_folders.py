@@ -1,9 +1,9 @@
 """The layout `image_mask_folders`: a folder of images, and one of masks with the same names."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from transferline.datasets.layouts.listing import HIDDEN, Listing, listing_table
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
 from transferline.text import first_of
@@ -11,23 +11,15 @@ from transferline.text import first_of
 SHOWN = 10  # faults
 
 
-def read_mask_folders(
-    raw: Path, paths: Iterable[str], layout: ImageMaskFolders, hidden: re.Pattern[str]
-) -> dict[str, str]:
-    """The path that the mask of each image should have; a mask without an image is given the path that its image should
-    have.
-
-    Args:
-        raw: the dataset's folder.
-        paths: of all its files.
-        layout: names the two folders.
-        hidden: matches the paths of files that are left out.
+def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> Listing:
+    """The images, with the path that the mask of each should have; a mask without an image is given the path that its
+    image should have.
 
     Raises:
         TransferlineError: a folder is missing, or two images have the same name.
     """
     faults = [f"no folder {folder}" for folder in (layout.images, layout.masks) if not (raw / folder).is_dir()]
-    visible = [path for path in sorted(paths) if not hidden.search(path)]
+    visible = [path for path in sorted(paths) if not HIDDEN.search(path)]
     images: dict[str, str] = {}
     for path, name in _names(visible, layout.images):
         if name in images:
@@ -36,7 +28,19 @@ def read_mask_folders(
     if faults:
         raise TransferlineError(f"{raw} has no folders of images and masks:\n  " + first_of(faults, SHOWN, "\n  "))
     names = {name for path, name in _names(visible, layout.masks) if path.endswith(".png")}
-    return {images.get(name, f"{layout.images}/{name}.png"): f"{layout.masks}/{name}.png" for name in {*images, *names}}
+    masks = {
+        images.get(name, f"{layout.images}/{name}.png"): f"{layout.masks}/{name}.png" for name in {*images, *names}
+    }
+    others = [path for path in paths if not path.startswith(f"{layout.masks}/")]
+    table = listing_table(others, dict.fromkeys(masks, ("", None)))
+    return Listing(table.assign(mask=table["path"].map(masks)))
+
+
+def propose_mask_folders(folder: Path) -> ImageMaskFolders | None:
+    """Where there are folders `images` and `masks`."""
+    if not all((folder / name).is_dir() for name in ("images", "masks")):
+        return None
+    return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks")
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import get_args
+from typing import Literal, get_args
 from xml.etree import ElementTree
 
+from transferline.datasets.layouts.listing import Listing, listing_table, usual_splits
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
@@ -16,9 +17,7 @@ DESCRIBING = (ANNOTATIONS, LISTS, MASKS, "SegmentationObject")  # hold no images
 SHOWN = 10  # faults
 
 
-def read_voc_layout(
-    raw: Path, paths: Iterable[str], layout: Voc
-) -> tuple[dict[str, tuple[str | None, Split | None]], tuple[str, ...]]:
+def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
     """Label and split of each image, and the classes that `ImageSets/Main` declares.
 
     An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
@@ -54,7 +53,11 @@ def read_voc_layout(
         is_labelled = name in labels and (name in splits or not splits)
         label = join_names(labels[name]) if is_labelled else None
         rows[images.get(name, f"{IMAGES}/{name}.jpg")] = label, splits.get(name)
-    return rows, tuple(sorted(classes))
+    table = listing_table([path for path in paths if path.partition("/")[0] not in DESCRIBING], rows)
+    if layout.labels == "masks":
+        stems = table["path"].map(lambda path: PurePosixPath(path).stem)
+        table["mask"] = (f"{MASKS}/" + stems + ".png").where(table["label"].notna())
+    return Listing(table, classes=tuple(sorted(classes)))
 
 
 def _folders(layout: Voc) -> tuple[str, str]:
@@ -153,3 +156,22 @@ def _from_class_lists(raw: Path, layout: Voc, faults: list[str]) -> tuple[dict[s
 
 def _lines(file: Path) -> list[str]:
     return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
+
+
+def propose_voc(folder: Path) -> Voc | None:
+    """Where there are images in `JPEGImages`, and annotations, lists of classes or masks beside them."""
+    if not (folder / IMAGES).is_dir():
+        return None
+    if next((folder / ANNOTATIONS).glob("*.xml"), None):
+        labels: Literal["annotations", "image_sets", "masks"] = "annotations"
+    elif next((folder / CLASS_LISTS).glob("*_*.txt"), None):
+        labels = "image_sets"
+    elif next((folder / MASKS).glob("*.png"), None):
+        labels = "masks"
+    else:
+        return None
+    listed = split_lists(folder)
+    splits = [usual_splits({name.removeprefix(task): name for name in listed}) for task in ("Main/", "Segmentation/")]
+    return Voc(
+        kind="voc", labels=labels, **(splits[0] or splits[1] or {"train": None, "validation": None, "test": None})
+    )

@@ -1,0 +1,242 @@
+"""The rules of validation: what Great Expectations expects of the tables of a dataset.
+
+A rule is one function here. Its name is the key of its severity in `params.Rules`; `excluded` alone, which a correction
+brings about, has none. The tables have a row per
+
+- `corrections`: correction; see `correction_table`;
+- `files`: file: the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without its first
+  word) and `suffix_format` (the format that the suffix promises, empty for none);
+- `masks`: image of a segmentation problem: also `mask_error` (see `scan_masks`), and `mask_reason`, which is the same
+  without its first word;
+- `duplicates`: image that is left, beside the others: also the columns of `duplicates`;
+- `history`: training image that is left: also `former_test_set`, the hash of a test set that it was in;
+- `classes`: class and split (`images`, and in train `ratio`, how many times larger the largest class is) and per class
+  folder or column (`files`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import great_expectations.expectations as gxe
+from great_expectations.expectations.row_conditions import Column
+
+from transferline.datasets.checks.corrections import LEFT_OUT
+from transferline.datasets.checks.expectations import Expectations, Expected, Rule, Table
+from transferline.params import Severity, Validate
+
+IMAGE: Any = Column("kind") == "image"
+NO_TEST_SET = "none"
+SIDES = ("width", "height")
+SIZE = "{width} × {height} pixels"
+RULES: dict[str, Rule] = {}  # by name; `_rule` fills it
+
+
+def _rule(table: Table, is_fault: bool = True) -> Callable[[Expectations], Expectations]:
+    """Adds a function to the table of rules, under its own name; see `Rule`."""
+
+    def add(expectations: Expectations) -> Expectations:
+        RULES[expectations.__name__] = Rule(table, expectations, is_fault)
+        return expectations
+
+    return add
+
+
+@_rule("corrections", is_fault=False)
+def excluded(validate: Validate) -> list[Expected]:
+    """An image that a correction leaves out."""
+    kind = gxe.ExpectColumnValuesToNotBeInSet
+    return [Expected(kind, "{reason}", column="correction", value_set=[LEFT_OUT], severity="quarantine")]
+
+
+@_rule("corrections")
+def unmatched_correction(validate: Validate) -> list[Expected]:
+    """A correction that no image matches."""
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "{reason}", column="images", min_value=1)]
+
+
+def _no_error(name: str) -> Expected:
+    return Expected(gxe.ExpectColumnValuesToNotMatchRegex, "{reason}", column="error", regex=f"^{name}:")
+
+
+@_rule("files")
+def unreadable(validate: Validate) -> list[Expected]:
+    """A file that cannot be opened."""
+    return [_no_error("unreadable")]
+
+
+@_rule("files")
+def undecodable(validate: Validate) -> list[Expected]:
+    """An image that no decoder reads."""
+    return [_no_error("undecodable")]
+
+
+@_rule("files")
+def truncated(validate: Validate) -> list[Expected]:
+    """An image whose end is missing."""
+    return [_no_error("truncated")]
+
+
+@_rule("files")
+def too_large(validate: Validate) -> list[Expected]:
+    """An image with too many pixels to be decoded, or too long a side."""
+    largest, kind = f"{SIZE}, larger than {validate.max_side}", gxe.ExpectColumnValuesToBeBetween
+    sides = [Expected(kind, largest, column=side, max_value=validate.max_side) for side in SIDES]
+    return [_no_error("too_large"), *sides]
+
+
+@_rule("files")
+def hidden(validate: Validate) -> list[Expected]:
+    """A hidden file."""
+    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "hidden, ignored", column="kind", value_set=["hidden"])]
+
+
+@_rule("files", is_fault=False)
+def not_an_image(validate: Validate) -> list[Expected]:
+    """A file that does not claim to be an image."""
+    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "not an image, ignored", column="kind", value_set=["other"])]
+
+
+@_rule("files")
+def empty_file(validate: Validate) -> list[Expected]:
+    """A file without content."""
+    kind = gxe.ExpectColumnValuesToBeBetween
+    return [Expected(kind, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
+
+
+@_rule("files")
+def format(validate: Validate) -> list[Expected]:
+    """An image in a format that is not allowed."""
+    kind, allowed = gxe.ExpectColumnValuesToBeInSet, list(validate.formats)
+    return [Expected(kind, "{format} is not allowed", column="format", value_set=allowed)]
+
+
+@_rule("files")
+def extension(validate: Validate) -> list[Expected]:
+    """A file whose name ends like another format than its content."""
+    return [
+        Expected(
+            gxe.ExpectColumnPairValuesToBeEqual,
+            "its content is {format}",
+            column_A="format",
+            column_B="suffix_format",
+            ignore_row_if="either_value_is_missing",
+        )
+    ]
+
+
+@_rule("files")
+def too_small(validate: Validate) -> list[Expected]:
+    """An image with too short a side."""
+    smallest, kind = f"{SIZE}, smaller than {validate.min_side}", gxe.ExpectColumnValuesToBeBetween
+    return [Expected(kind, smallest, column=side, min_value=validate.min_side) for side in SIDES]
+
+
+@_rule("files")
+def blank(validate: Validate) -> list[Expected]:
+    """An image of nearly one colour."""
+    detail = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
+    kind = gxe.ExpectColumnValuesToBeBetween
+    return [Expected(kind, detail, column="luminance_std", min_value=validate.blank_std)]
+
+
+@_rule("files")
+def unlabelled(validate: Validate) -> list[Expected]:
+    """An image without a label or a split."""
+    detail = "the layout gives it no label, or no split, ignored"
+    return [Expected(gxe.ExpectColumnValuesToNotBeNull, detail, column="label", row_condition=IMAGE)]
+
+
+def _no_mask_error(name: str) -> Expected:
+    kind = gxe.ExpectColumnValuesToNotMatchRegex
+    return Expected(kind, "{mask_reason}", column="mask_error", regex=f"^{name}:")
+
+
+@_rule("masks")
+def mask_missing(validate: Validate) -> list[Expected]:
+    """A mask that is missing or cannot be read."""
+    return [_no_mask_error("mask_missing")]
+
+
+@_rule("masks")
+def mask_size(validate: Validate) -> list[Expected]:
+    """A mask of another size than its image."""
+    return [_no_mask_error("mask_size")]
+
+
+@_rule("masks")
+def mask_values(validate: Validate) -> list[Expected]:
+    """A mask with values that are neither a class nor void."""
+    return [_no_mask_error("mask_values")]
+
+
+@_rule("masks")
+def mask_empty(validate: Validate) -> list[Expected]:
+    """A mask with nothing but void, or but void and background."""
+    return [_no_mask_error("mask_empty")]
+
+
+def _no_other(detail: str, column: str, severity: Severity | None = None) -> Expected:
+    return Expected(gxe.ExpectColumnValuesToBeNull, detail, severity, of=column, column=column)
+
+
+@_rule("duplicates")
+def label_conflict(validate: Validate) -> list[Expected]:
+    """The same bytes under two labels."""
+    return [_no_other("same bytes as {conflicts_with}, which has another label", "conflicts_with")]
+
+
+@_rule("duplicates", is_fault=False)
+def duplicate(validate: Validate) -> list[Expected]:
+    """The same bytes as another image."""
+    return [_no_other("same bytes as {duplicate_of}", "duplicate_of")]
+
+
+@_rule("duplicates", is_fault=False)
+def split_duplicate(validate: Validate) -> list[Expected]:
+    """The same bytes as an image in another split."""
+    return [_no_other("same bytes as {split_duplicate_of}, in another split", "split_duplicate_of")]
+
+
+@_rule("duplicates", is_fault=False)
+def near_duplicate(validate: Validate) -> list[Expected]:
+    """Nearly the same image in another split; where the dataset brings the splits it is only reported."""
+    severity = validate.rules.near_duplicate
+    reported: Severity = "warn" if severity == "quarantine" else severity
+    return [
+        _no_other("looks like {near_duplicate_of}, in another split", "near_duplicate_of"),
+        _no_other("looks like {near_duplicate_given}, in another given split", "near_duplicate_given", reported),
+    ]
+
+
+@_rule("history", is_fault=False)
+def former_test_image(validate: Validate) -> list[Expected]:
+    """An image in train that a champion was tested on."""
+    detail = (
+        "a champion was tested on it (test set {former_test_set:.12}), it must not be trained on; put it back into "
+        "test, or take it out"
+    )
+    return [Expected(gxe.ExpectColumnValuesToBeInSet, detail, column="former_test_set", value_set=[NO_TEST_SET])]
+
+
+@_rule("classes")
+def few_images(validate: Validate) -> list[Expected]:
+    """A class with too few images in a split."""
+    detail = (
+        f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {validate.min_images}: add some, "
+        "or let data.split draw more"
+    )
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="images", min_value=validate.min_images)]
+
+
+@_rule("classes")
+def imbalance(validate: Validate) -> list[Expected]:
+    """A class that is much smaller than the largest one."""
+    detail = f"the largest class has {{ratio:.1f}} times as many images in train, more than {validate.max_imbalance:g}"
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="ratio", max_value=validate.max_imbalance)]
+
+
+@_rule("classes")
+def empty_class(validate: Validate) -> list[Expected]:
+    """A class without images."""
+    kind = gxe.ExpectColumnValuesToBeBetween
+    return [Expected(kind, "a class without images, ignored", column="files", min_value=1)]
