@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
@@ -101,8 +100,8 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
         with connected(server):
             state = retrain(**parameters, return_state=True)
         failure = None if state.is_completed() else state.message
-    except RuntimeError as error:  # Prefect's API cannot be reached, or its embedded server does not start
-        failure = f"{error}: start that server, or unset PREFECT_API_URL" if PREFECT_API_URL.value() else str(error)
+    except RuntimeError as error:  # Prefect's server has ended meanwhile
+        failure = str(error)
     if failure is not None:
         print(f"error: {failure}", file=sys.stderr)
         return 1

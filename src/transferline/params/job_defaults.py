@@ -9,7 +9,7 @@ NAMED_LIKE_THE_DATASET = ("promote.model_name", "record.experiment")
 
 def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
     """The defaults by dotted key; of a problem that does not exist, those of another one."""
-    kind = next((kind for name, kind in KINDS.items() if name == problem), KINDS["multiclass"])
+    kind = next((kind for name, kind in KINDS.items() if name == problem), next(iter(KINDS.values())))
     thresholds = {"kind": "per_class"} if kind.several_labels else None
     return {
         "thresholds": thresholds,
