@@ -96,7 +96,7 @@ def test_segmentation_has_masks_and_no_features() -> None:
     update = {"image": IMAGE, "backbone": {"name": "mobilenet", "alpha": 0.25, "weights": "none"}}
     tiny = DeepLab.model_validate(template | update)
     encoder = build_encoder(tiny)
-    exported = assemble_segmentation(encoder, build_decoder(encoder, tiny, 4), tiny)
+    exported = assemble_segmentation(encoder, build_decoder(encoder, tiny, 4), tiny, "segmentation")
     lite = opened(exported)
     assert lite.output_shapes == [(None, 32, 32, 4)] and lite.features(images()) is None
     np.testing.assert_allclose(
