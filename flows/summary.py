@@ -24,5 +24,5 @@ def outcome(summary: dict[str, Any]) -> str:
     if decision is None:
         return f"{ran}; nothing was promoted: promotion was not asked for"
     if decision["promoted"]:
-        return f"{ran}; version {decision['version']} is the new champion: {decision['reason']}"
+        return f"{ran}; version {decision['version']} was promoted: {decision['reason']}"
     return f"{ran}; nothing was promoted: {decision['reason']}"

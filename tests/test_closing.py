@@ -24,5 +24,5 @@ def test_the_outcome() -> None:
     assert outcome(summary) == "1 stage ran in 60 s; nothing was promoted: promotion was not asked for"
     decision = {"promoted": True, "reason": "better by 0.02", "version": "3"}
     assert outcome({**summary, "decision": decision}) == (
-        "1 stage ran in 60 s; version 3 is the new champion: better by 0.02"
+        "1 stage ran in 60 s; version 3 was promoted: better by 0.02"
     )
