@@ -23,6 +23,4 @@ def test_the_outcome() -> None:
     summary = {"stages": {"a": 1.0}, "seconds": 60.0, "decision": None}
     assert outcome(summary) == "1 stage ran in 60 s; nothing was promoted: promotion was not asked for"
     decision = {"promoted": True, "reason": "better by 0.02", "version": "3"}
-    assert outcome({**summary, "decision": decision}) == (
-        "1 stage ran in 60 s; version 3 was promoted: better by 0.02"
-    )
+    assert outcome({**summary, "decision": decision}) == ("1 stage ran in 60 s; version 3 was promoted: better by 0.02")
