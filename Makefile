@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 BIN := .venv/bin
 
-.PHONY: setup run test check bench bench-accuracy ui clean
+.PHONY: setup run quick test test-all check bench bench-accuracy ui clean
 
 # Our own bytecode, as of the packages below: an edited file is compiled by each process until the next time.
 setup: .venv/installed
@@ -13,8 +13,22 @@ setup: .venv/installed
 run: setup
 	$(BIN)/transferline run
 
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+# what needs no training and starts no server: under 3 minutes on two cores
+quick: check
+	$(BIN)/python $(PYTEST) -m "not slow and not thorough"
+
+# what CI runs
 test: check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python $(PYTEST) -m "not thorough"
+
+# with kills, documents and every recipe; prints what no test runs
+test-all: check
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run $(PYTEST)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 check: setup
 	$(BIN)/ruff check .
@@ -38,7 +52,7 @@ ui: setup
 	$(BIN)/transferline ui
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
 
 # Bytecode is compiled here and now: without it every process of a run compiles TensorFlow, MLflow and Prefect again
 # where PYTHONDONTWRITEBYTECODE is set. The lock is complete (--no-deps: pip refuses sqlalchemy[asyncio] otherwise) and

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from tests.small_line import (
     command,
     environment_without_prefect,

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from tests.small_line import command, commit, make_line
 from transferline.datasets.public_datasets import CATALOGUE, list_source
 from transferline.datasets.sources import load_sources
@@ -28,9 +28,11 @@ def photographs(root: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(project: Path, tmp_path: Path) -> None:
+def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(
+    trained_copy: Path, tmp_path: Path
+) -> None:
+    project = trained_copy
     edit_yaml(project / "params.yaml", lambda tree: tree["candidates"].pop("small"))
-    commit(project)
     run("dvc", "remote", "add", "-q", "-d", "store", tmp_path / "store", cwd=project)
     list_source(project, "colors")
     run("dvc", "repro", "-q", cwd=project)
