@@ -58,7 +58,7 @@ def test_a_way_that_fails_is_noted(tmp_path):
     assert result.runs == {"validate": [{}]} and result.errors[0].startswith("validate: ")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_make_bench_measures_in_fresh_processes_and_writes_table_and_chart(tmp_path):
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n", encoding="utf-8")

@@ -148,6 +148,7 @@ def transferline(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_do_needs_no_prefect(line: Path) -> None:
     command("dvc", "repro", "-q", cwd=line)
     done = transferline(line, "run", "--no-promote")
