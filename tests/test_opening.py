@@ -53,6 +53,7 @@ def opening(root: Path, force_from: str | None = None) -> Opening:
     return open_run(root, load_params(root / "params.yaml"), pipeline.plan(root, force_from), promote=False)
 
 
+@pytest.mark.slow
 def test_the_first_run_and_what_changed_since(line: Path) -> None:
     first = opening(line)
     assert first.changes == "first training on images"

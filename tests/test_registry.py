@@ -186,6 +186,7 @@ np.save(sys.argv[2], model.predict(np.load(sys.argv[3])))
 """
 
 
+@pytest.mark.slow
 def test_a_version_is_loaded_by_mlflow_alone_as_pyfunc_and_as_a_keras_model(params, tmp_path, monkeypatch):
     import keras
     import mlflow
