@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 
 from transferline.params import Training
 from transferline.problems.training import training_of
