@@ -132,6 +132,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
 
 def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
+    (root / "mlruns" / "mlflow.db").unlink()
     assert champion.champion_of(params.record, root, name) is None
     assert champion.cached_champion(params.record, root, name) is None
     assert not (root / "mlruns" / "mlflow.db").exists(), "to look makes no registry"
