@@ -39,10 +39,10 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
     live = {(run.data.tags["candidate"], run.data.tags["phase"]): run for run in runs(project)}
     assert set(live) == {("small", "head"), ("small", "fine_tune"), ("smaller", "head")}
     tuned = live["small", "fine_tune"]
-    assert tuned.data.tags["mlflow.parentRunId"] == live["small", "head"].info.run_id
+    assert tuned.data.tags["head_run"] == live["small", "head"].info.run_id
     assert "replayed" not in tuned.data.tags and len(tuned.data.tags["git_commit"]) == 40
     assert tuned.data.tags["data_revision"] == trained_revision(project, "colors") != ""
-    assert tuned.data.tags["images"] == "120" and "test_accuracy" in tuned.data.metrics
+    assert tuned.data.tags["images"] == "120" and "test/accuracy" in tuned.data.metrics
 
     params = load_params(project / "params.yaml")
     assert promote(params, project).reason.startswith("the first champion")
@@ -60,8 +60,8 @@ def test_the_line_trains_compares_and_promotes_and_repeats_itself_exactly(projec
     assert "epoch" not in restored and json.loads(metrics(other))["selected"] == chosen
     again = runs(other)
     assert len(again) == 3 and all(run.data.tags["replayed"] == "yes" for run in again)
-    assert {run.data.metrics["test_accuracy"] for run in again} == {
-        run.data.metrics["test_accuracy"] for run in live.values()
+    assert {run.data.metrics["test/accuracy"] for run in again} == {
+        run.data.metrics["test/accuracy"] for run in live.values()
     }
 
     first = metrics(project)

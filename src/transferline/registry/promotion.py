@@ -26,7 +26,8 @@ from transferline.registry.registered_models import (
     register,
     version_by_alias,
 )
-from transferline.registry.tracking import connect
+from transferline.registry.tracking import connect, experiment_id
+from transferline.registry.trained_data import trained_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -127,6 +128,7 @@ def _decide(
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
     from transferline.registry.model_comparison import load_with_card
+    from transferline.registry.version_pages import describe_model, describe_version, model_card
 
     client, name = connect(params.record, root), params.promote.model_name
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
@@ -139,8 +141,12 @@ def _decide(
     case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
-        version = register(client, params, root, folder, loaded, evaluation)
+        data = trained_data(root, params.data.dataset)
+        card = model_card(params, loaded[1], evaluation, data)
+        version = register(client, params, root, folder, loaded, evaluation, card)
         number = str(version.version)
+        describe_model(client, name, loaded[1], data)
+        describe_version(client, version, card, case, params.select.metric, experiment_id(client, params.record, root))
         client.log_artifacts(str(version.run_id), str(report), "decision")
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])

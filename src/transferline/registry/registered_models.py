@@ -18,7 +18,7 @@ from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
 from transferline.registry.version_cache import cached_folder, check_cached, verify_files
-from transferline.registry.version_files import ORIGIN, copy_version_files
+from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,10 +66,10 @@ def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVe
 
 
 def register(
-    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path
+    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, text: str
 ) -> "ModelVersion":
-    """Registers the model in `folder`, `loaded` from there, with its signature, its very file and where it comes from
-    (see `origin`); one that is registered already is returned as it is."""
+    """Registers the model in `folder`, `loaded` from there, with its signature, its very file, its model card `text`,
+    and where it comes from (see `copy_version_files`); one that is registered already is returned as it is."""
     import mlflow
 
     name = params.promote.model_name
@@ -80,7 +80,7 @@ def register(
     data = trained_data(root, params.data.dataset)
     ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, loaded, evaluation, data)
+        logged = _log(client, root, folder, loaded, evaluation, data, text)
     client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     tags = {
@@ -97,7 +97,13 @@ def register(
 
 
 def _log(
-    client: "MlflowClient", root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, data: TrainedData
+    client: "MlflowClient",
+    root: Path,
+    folder: Path,
+    loaded: "LoadedModel",
+    evaluation: Path,
+    data: TrainedData,
+    text: str,
 ) -> str:
     """Logs a model to the active run; returns its URI."""
     import numpy as np
@@ -117,6 +123,7 @@ def _log(
     )
     with tempfile.TemporaryDirectory() as scratch:
         copy_version_files(root, folder, evaluation, data, Path(scratch) / ORIGIN)
+        (Path(scratch) / ORIGIN / MODEL_CARD).write_text(text, encoding="utf-8")
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
 

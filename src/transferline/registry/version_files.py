@@ -11,7 +11,7 @@ from transferline.models.exported import PARITY_FILE
 from transferline.paths import MANIFEST, METRICS
 from transferline.registry.trained_data import DATA_FILE, TrainedData
 
-ORIGIN = "origin"
+ORIGIN, MODEL_CARD = "origin", "model_card.md"
 LOCK, PATCH, EVALUATION, LISTED = "dvc.lock", "changes.patch", "evaluation.json", "manifest.csv"
 LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
 # what the pipeline reads, apart from the raw images, which DVC keeps
