@@ -1,8 +1,10 @@
 """MLflow's page and Prefect's page together, on loopback, until one of them ends or the user stops them."""
 
 import contextlib
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -19,6 +21,8 @@ from transferline.server_process import (
     started,
     wait_until_answering,
 )
+
+VIEW = "transferline"  # the name of the table's state
 
 
 def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
@@ -50,7 +54,9 @@ def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_por
         running = [stack.enter_context(started(server, root)) for server in servers]
         wait_until_answering(running)
         for server in servers:
-            path = _path_of_runs(server, params.record.experiment) if server.name == "MLflow" else ""
+            path = (
+                _path_of_runs(server, params.record.experiment, params.select.metric) if server.name == "MLflow" else ""
+            )
             say(f"{server.name + ':':8} {server.address}{path}")
         if running:
             say("Ctrl-C stops both")
@@ -59,9 +65,36 @@ def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_por
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _path_of_runs(server: Server, experiment: str) -> str:
-    """Where the runs of an experiment are compared; MLflow 3 by itself opens on its pages for language models."""
-    name = {"experiment_name": experiment}
-    found = requests.get(f"{server.address}/api/2.0/mlflow/experiments/get-by-name", name, timeout=60)
-    place = f"/{found.json()['experiment']['experiment_id']}/runs" if found.ok else ""
-    return f"/#/experiments{place}?workflowType=machine_learning"
+def _path_of_runs(server: Server, experiment: str, metric: str) -> str:
+    """The path of the table of an experiment's runs, with the columns that they are compared by.
+
+    MLflow opens on its pages for language models where a link does not name the others.
+    """
+    experiments = f"{server.address}/api/2.0/mlflow/experiments"
+    found = requests.get(f"{experiments}/get-by-name", {"experiment_name": experiment}, timeout=60)
+    if not found.ok:
+        return "/#/experiments?workflowType=machine_learning"
+    number = found.json()["experiment"]["experiment_id"]
+    tag = {
+        "experiment_id": number,
+        "key": f"mlflow.sharedViewState.{VIEW}",
+        "value": json.dumps(_table_of_runs(metric)),
+    }
+    requests.post(f"{experiments}/set-experiment-tag", json=tag, timeout=60)
+    return f"/#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+
+
+def _table_of_runs(metric: str) -> dict[str, Any]:
+    """The state of MLflow's table, as the button Share of its page keeps it in a tag of the experiment."""
+    on_validation = f"metrics.`validation/{metric}`"
+    columns = ["attributes.`Dataset`", "tags.`candidate`", "tags.`phase`", on_validation, f"metrics.`test/{metric}`"]
+    return {
+        "selectedColumns": columns,
+        "orderByKey": on_validation,
+        "orderByAsc": metric.endswith("loss"),
+        "searchFilter": "",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+    }
