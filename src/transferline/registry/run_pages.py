@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "mlflow.note.content"  # the tag that MLflow's pages show as the description of a run
 DIGITS_OF_REVISION = 8
-LONGEST_DIGEST = 36  # MLflow refuses a longer one
 
 
 def run_name(card: ModelCard, data: TrainedData) -> str:
@@ -51,7 +50,7 @@ def dataset_input(data: TrainedData) -> "DatasetInput":
     source = {"path": (RAW / data.dataset).as_posix(), "revision": data.data_revision}
     dataset = Dataset(
         name=data.dataset,
-        digest=data.data_revision[:LONGEST_DIGEST] or "unknown",
+        digest=data.data_revision[:DIGITS_OF_REVISION] or "unknown",
         source_type="dvc",
         source=json.dumps({**source, "corrections_revision": data.corrections_revision}),
         profile=json.dumps({"images": data.images, "images_by_class_and_split": data.classes}),
@@ -69,8 +68,8 @@ def headline(metric: str, values: dict[str, Any]) -> str:
 
 
 def describe_data(data: TrainedData) -> str:
-    """The dataset in a sentence, as `waste at revision 3f2a91bc: 2,527 images in 6 classes (glass 501, …)`."""
-    counts = [f"{name} {count:,}" for name, count in data.images_by_class.items()]
+    """The dataset in a sentence, as `waste at revision 3f2a91bc: 2,527 images in 6 classes (glass: 501, …)`."""
+    counts = [f"{name}: {count:,}" for name, count in data.images_by_class.items()]
     revision = f" at revision {data.data_revision[:DIGITS_OF_REVISION]}" if data.data_revision else ""
     classes = f" in {len(counts)} classes ({first_of(counts, 12)})" if counts else ""
     return f"{data.dataset}{revision}: {data.images:,} images{classes}"

@@ -92,10 +92,10 @@ def _limits(evaluation: dict[str, Any], data: TrainedData) -> list[str]:
     lines = []
     if measure:
         values = sorted((each[measure], name) for name, each in per_class.items() if each.get(measure) is not None)
-        weakest = ", ".join(f"{name} {value:.2f}" for value, name in values[:WEAKEST])
+        weakest = ", ".join(f"{name}: {value:.2f}" for value, name in values[:WEAKEST])
         lines.append(f"- weakest classes ({measure.replace('_', ' ')} on test): {weakest}")
     if smallest := sorted((count, name) for name, count in data.images_by_class.items())[:WEAKEST]:
-        lines.append("- fewest images: " + ", ".join(f"{name} {count:,}" for count, name in smallest))
+        lines.append("- fewest images: " + ", ".join(f"{name}: {count:,}" for count, name in smallest))
     known = [key for split in ("test", "validation") for key in evaluation.get(split, {})]
     untried = [kind for start, kind in ROBUST.items() if not any(key.startswith(start) for key in known)]
     return [*lines, *(f"- {kind} images were not tried (`evaluate.robustness`)" for kind in untried)]
