@@ -86,6 +86,6 @@ def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:
         "?": {},
     }
     runs = {name: client.create_run(experiment, tags=tag, run_name=name).info.run_id for name, tag in tags.items()}
-    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was left open: failed"]
+    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was still open: set to failed"]
     states = {name: client.get_run(run).info.status for name, run in runs.items()}
     assert states == {"dead": "FAILED", "live": "RUNNING", "elsewhere": "RUNNING", "?": "RUNNING"}

@@ -172,7 +172,7 @@ def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
 
 
 def test_promotion_without_a_selection_says_what_to_run(params):
-    with pytest.raises(TransferlineError, match="nothing is selected yet"):
+    with pytest.raises(TransferlineError, match="no model is selected yet"):
         promote(params, Path.cwd())
 
 

@@ -1,4 +1,4 @@
-"""Brings MLflow up to date with a candidate's files: a run for each training, with its evaluation."""
+"""Records a candidate's files in MLflow: a run for each training, with its evaluation."""
 
 import json
 from pathlib import Path
@@ -18,15 +18,15 @@ LATENCY_FILE = "latency.json"
 
 
 def record_candidate(params: Params, models: Path, evaluation: Path) -> dict[str, str]:
-    """Records the trainings of a candidate that MLflow does not know yet, and logs its evaluation to their runs.
+    """Records the trainings of a candidate that MLflow does not have yet, and logs its evaluation to their runs.
 
     Args:
-        params: recorded with a run that has to be made again.
-        models: the candidate's model folders, one for each phase that it was trained in.
-        evaluation: what `evaluate` wrote.
+        params: recorded with a run that must be created again.
+        models: the folder with the candidate's model folders, one for each phase of its training.
+        evaluation: the folder that `evaluate` wrote.
 
     Returns:
-        What has been recorded: for each phase the sha256 of the model and of its metrics; the same on every machine.
+        For each phase the sha256 of the model and of its metrics; they are the same on every machine.
     """
     client = connect(params.record, Path.cwd())
     recorded = {}
@@ -44,11 +44,11 @@ def _log_evaluation(client: "MlflowClient", run: str, evaluation: Path) -> str:
     key = file_sha256(evaluation / METRICS_FILE)
     if client.get_run(run).data.tags.get("evaluation_sha256") == key:
         return key
-    figures = json.loads((evaluation / METRICS_FILE).read_text(encoding="utf-8"))
+    metrics = json.loads((evaluation / METRICS_FILE).read_text(encoding="utf-8"))
     latency = json.loads((evaluation / LATENCY_FILE).read_text(encoding="utf-8"))
     values = {**_numbers(latency, "latency_")}
     for split in ("validation", "test"):
-        values |= _numbers(figures.get(split, {}), f"{split}_")
+        values |= _numbers(metrics.get(split, {}), f"{split}_")
     client.log_batch(run, [Metric(name, value, 0, 0) for name, value in values.items()])
     client.log_artifacts(run, str(evaluation), "evaluation")
     client.set_tag(run, "evaluation_sha256", key)
@@ -56,7 +56,7 @@ def _log_evaluation(client: "MlflowClient", run: str, evaluation: Path) -> str:
 
 
 def _numbers(tree: dict[str, Any], prefix: str) -> dict[str, float]:
-    """The numbers of a tree by their path; MLflow's metric names allow no other signs than those kept here."""
+    """Returns the numbers of a tree by their path, without the signs that MLflow does not allow in names of metrics."""
     flat: dict[str, float] = {}
     for key, value in tree.items():
         name = "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in f"{prefix}{key}")

@@ -103,7 +103,7 @@ def _follow(
                 served.loaded = load_version(version, root)
                 say(f"{_described(name, served.loaded)} answers from now on")
             printed = ""
-        except Exception as error:  # the registry may not respond for a while: the version in memory is kept
+        except Exception as error:  # the registry may not answer for a while: the version in memory is kept
             if str(error) != printed:
                 say(f"version {served.loaded.version} stays: {error}")
             printed = str(error)
