@@ -160,7 +160,7 @@ def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeyp
     select(params, train(params, "head", "good"))
     promote(params, Path.cwd())
     select(params, train(params, "fine_tune", "fair"))
-    assert "--force and --reason go together" in str(transferline(monkeypatch, "promote", "--force"))
+    assert "--force needs --reason" in str(transferline(monkeypatch, "promote", "--force"))
     assert transferline(monkeypatch, "promote", "--force", "--reason", "blue is gone") == 0
     move = ledger.read(Path.cwd())[-1]
     assert move.forced and move.version == "2" and move.former == "1"

@@ -227,7 +227,7 @@ def test_predictions_are_masks_overlays_and_runs(case: Params, tmp_path: Path, c
     assert call(images / "00.png", "--model", model, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer[0]["shares"]["background"] > 0.5 and answer[0]["error"] is None
-    with pytest.raises(TransferlineError, match=r"segmentation model, for which there is no --grid"):
+    with pytest.raises(TransferlineError, match=r"--grid: .* segmentation model, which does not write this"):
         call(images, "--model", model, "--grid", tmp_path / "grid.png")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "00.png").write_bytes((images / "00.png").read_bytes())
