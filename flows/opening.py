@@ -83,7 +83,7 @@ def _describe_steps(root: Path, steps: list[str], promote: bool) -> str:
     if lacking:
         took += f", without {first_of(lacking, 3)}"
     if lacking == names:
-        took = "no earlier run says how long they take"
+        took = "no earlier run measured how long they take"
     what = f"{len(steps)} stage{'s' * (len(steps) != 1)}{' and promotion' * promote}"
     return f"to run: {what}; {took}"
 

@@ -22,7 +22,7 @@ def outcome(summary: dict[str, Any]) -> str:
     stages, decision = len(summary["stages"]), summary["decision"]
     ran = f"{stages or 'no'} stage{'s' * (stages != 1)} ran in {summary['seconds']:.0f} s"
     if decision is None:
-        return f"{ran}; nothing was promoted: promotion was not asked for"
+        return f"{ran}; nothing was promoted, because promotion was switched off"
     if decision["promoted"]:
         return f"{ran}; version {decision['version']} is the new champion: {decision['reason']}"
     return f"{ran}; nothing was promoted: {decision['reason']}"

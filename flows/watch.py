@@ -55,7 +55,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
         with held(root, "the flow watch"):  # only a test: a retraining that finds the lock held is cancelled
             pass
     except LockHeldError as error:
-        return f"{change.reason}: waits, as {error}"
+        return f"{change.reason}: waits, because {error}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:

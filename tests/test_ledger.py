@@ -35,7 +35,7 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
         rollback(params, tmp_path, "too early")
     select(params, train(params, "head", "fair"))
     promote(params, tmp_path)
-    with pytest.raises(TransferlineError, match="version 1 replaced no champion of colors; there is no other"):
+    with pytest.raises(TransferlineError, match="version 1 replaced no champion of colors; there is no earlier"):
         rollback(params, tmp_path, "too early")
     select(params, train(params, "fine_tune", "good"))
     promote(params, tmp_path)

@@ -104,7 +104,7 @@ def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, 
         write_submission(found, card, tmp_path / "submission.csv")
     (photos / "red" / "0.png").write_bytes(b"no image")
     found, card = answers(one_label, photos / "red")
-    with pytest.raises(TransferlineError, match=r"cannot be read as an image: .*red/0\.png"):
+    with pytest.raises(TransferlineError, match=r"cannot be read as images: .*red/0\.png"):
         write_submission(found, card, tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
 

@@ -127,7 +127,7 @@ def test_ranking(entries: list[EvaluatedModel], metric: str, best: str) -> None:
 
 
 def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
-    with pytest.raises(TransferlineError, match=r"select\.metric is roc_auc"):
+    with pytest.raises(TransferlineError, match=r"select\.metric: no candidate has the validation metric roc_auc"):
         ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc", is_loss=False)
 
 

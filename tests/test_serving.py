@@ -183,7 +183,7 @@ def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
     refused = "version 1 stays: .* is refused: it is not the file that was registered as version 2"
     assert any(re.match(refused, line) for line in process.stdout)
     register(root, mean_colour(WRONG), CARD)
-    assert any(re.match("digits version 3 .* answers from now on", line) for line in process.stdout)
+    assert any(re.match("digits version 3 .* predicts from now on", line) for line in process.stdout)
 
 
 def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:

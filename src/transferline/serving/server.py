@@ -55,7 +55,7 @@ def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: flo
         threading.Thread(target=_follow, args=(client, name, alias, root, served, stop), daemon=True).start()
         config = uvicorn.Config(_application(served, name, alias, most_mib), log_level="warning", access_log=False)
         address = f"http://{HOST}:{listener.getsockname()[1]}"
-        say(f"{_described(name, served.loaded)} answers at {address} until Ctrl-C; try")
+        say(f"{_described(name, served.loaded)} is served at {address} until Ctrl-C. Try:")
         say(EXAMPLE.format(address=address))
         try:
             uvicorn.Server(config).run(sockets=[listener])
@@ -101,7 +101,7 @@ def _follow(
             version = version_named(client, name, alias)
             if str(version.version) != served.loaded.version:
                 served.loaded = load_version(version, root)
-                say(f"{_described(name, served.loaded)} answers from now on")
+                say(f"{_described(name, served.loaded)} predicts from now on")
             printed = ""
         except Exception as error:  # the registry may not answer for a while: the version in memory is kept
             if str(error) != printed:
