@@ -124,7 +124,7 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
         r"image 0 has the shape \(1, 2\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
         "image 0 holds other values than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
         "inhomogeneous shape": {"inputs": [[1], [2, 3]]},
-        "send dataframe_records or dataframe_split with a column image": {"dataframe_records": [{"picture": good}]},
+        "send dataframe_records or dataframe_split whose column image": {"dataframe_records": [{"picture": good}]},
         "JSON dictionary with exactly one of the input fields": {},
         "valid JSON": "{",
     }
