@@ -161,4 +161,4 @@ def test_wrong_params_are_named_before_prefect_is_needed(
 @pytest.mark.slow
 def test_a_promotion_that_fails_is_one_message(server: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(promote=True) == 1
-    assert "error: promotion failed: nothing is selected yet" in capsys.readouterr().err
+    assert "error: promotion failed: no model is selected yet" in capsys.readouterr().err

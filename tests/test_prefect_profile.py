@@ -105,4 +105,4 @@ def test_a_server_that_does_not_answer(tmp_path: Path, at_home: dict[str, str], 
     done = call(words, tmp_path / "line", at_home)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: Prefect's server at {NOBODY} does not answer: ")
-    assert done.stderr.endswith(f"start it, or change the address, which is that of {origin}\n")
+    assert done.stderr.endswith(f"start it, or change its address, which comes from {origin}\n")

@@ -156,7 +156,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     code, out, _ = predict("data/raw/colors/blue/2.png", "--model", "models/small/head")
     assert code == 0 and out.startswith("blue ")
     code, _, _ = predict("nowhere/*.png")
-    assert "nowhere/*.png: no image there" in str(code)
+    assert "nowhere/*.png: no image found" in str(code)
 
 
 def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
@@ -201,7 +201,7 @@ def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
 
 
 def test_promotion_without_a_selection_says_what_to_run(params):
-    with pytest.raises(TransferlineError, match="nothing is selected yet"):
+    with pytest.raises(TransferlineError, match="no model is selected yet"):
         promote(params, Path.cwd())
 
 

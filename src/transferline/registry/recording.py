@@ -1,4 +1,4 @@
-"""Brings MLflow up to date with a candidate's files: a run for each training, with its evaluation."""
+"""Records a candidate's files in MLflow: a run for each training, with its evaluation."""
 
 import json
 import time
@@ -22,15 +22,15 @@ CLASS_TABLE = "per_class.json"
 
 
 def record_candidate(params: Params, models: Path, evaluation: Path) -> dict[str, str]:
-    """Records the trainings of a candidate that MLflow does not know yet, and logs its evaluation to their runs.
+    """Records the trainings of a candidate that MLflow does not have yet, and logs its evaluation to their runs.
 
     Args:
-        params: recorded with a run that has to be made again.
-        models: the candidate's model folders, one for each phase that it was trained in.
-        evaluation: what `evaluate` wrote.
+        params: recorded with a run that must be created again.
+        models: the folder with the candidate's model folders, one for each phase of its training.
+        evaluation: the folder that `evaluate` wrote.
 
     Returns:
-        What has been recorded: for each phase the sha256 of the model and of its metrics; the same on every machine.
+        For each phase the sha256 of the model and of its metrics; they are the same on every machine.
     """
     client = connect(params.record, Path.cwd())
     recorded = {}

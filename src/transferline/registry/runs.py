@@ -1,4 +1,4 @@
-"""MLflow runs: one per training, recorded live, or again from the stage's files where the store does not know it."""
+"""MLflow runs: one per training, recorded during the training, or later from its files if the store has no run."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,13 +29,13 @@ Listener = Callable[[dict[str, float | str]], None]
 
 @contextmanager
 def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | None = None) -> Iterator[Listener]:
-    """Records a training as it goes: yields a function to be called with each epoch's row.
+    """Records a training while it runs: yields a function that must be called with the row of each epoch.
 
     Args:
         params: the whole params, recorded with the run.
-        card: what is trained.
+        card: the card of the model.
         folder: the model's folder, whose files are recorded at the end.
-        parent: the head's folder where a head is fine-tuned; the tag `head_run` names its run.
+        parent: the folder of the head that is fine-tuned, if there is one; the tag `head_run` names its run.
     """
     root = Path.cwd()
     client = connect(params.record, root)
@@ -51,7 +51,7 @@ def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | N
 
 
 def find_or_replay(client: "MlflowClient", params: Params, folder: Path) -> str:
-    """The id of the run that made the model in `folder`; if the store has none, it is recorded again from the files."""
+    """Returns the id of the run that trained the model in `folder`; without one, records it from the files."""
     card = read_card(folder)
     run = find_run(client, params, folder)
     if run is not None:
@@ -65,12 +65,12 @@ def find_or_replay(client: "MlflowClient", params: Params, folder: Path) -> str:
         _log_epoch(client, run, {str(key): value for key, value in row.items()})
     _sign(client, run, folder)
     client.set_terminated(run, "FINISHED")
-    say(f"{card.candidate} {card.phase}: MLflow had no run of it; recorded again from its files")
+    say(f"{card.candidate} {card.phase}: MLflow had no run of this training; it is recorded from its files")
     return run
 
 
 def find_run(client: "MlflowClient", params: Params, folder: Path) -> str | None:
-    """The id of the latest finished run that made the model in `folder`."""
+    """Returns the id of the latest finished run that trained the model in `folder`."""
     query = f"tags.model_sha256 = '{file_sha256(folder / MODEL_FILE)}' and attributes.status = 'FINISHED'"
     experiment = experiment_id(client, params.record, Path.cwd())
     runs = client.search_runs([experiment], query, order_by=["attributes.start_time DESC"], max_results=1)
