@@ -130,7 +130,7 @@ def test_one_key_of_a_later_version(key: str, tmp_path: Path, capsys: pytest.Cap
     edit_yaml(tmp_path / FILE, remove)
     assert missing_keys((tmp_path / FILE).read_text(), load_params(tmp_path / FILE)) == [key]
     complete_params(tmp_path)
-    assert f"params.yaml lacked {key}; now written" in capsys.readouterr().out
+    assert f"added missing keys to params.yaml: {key}; " in capsys.readouterr().out
     assert load_params(tmp_path / FILE) == parse_params(COMPLETE, FILE)
     complete_params(tmp_path)
     assert capsys.readouterr().out == ""
@@ -175,7 +175,7 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     assert re.search(r"params\.yaml lacked seed, .* and \d+ more; now", capsys.readouterr().out)
     for mine in (COMPLETE.replace("views: 2", "views: 5"), COMPLETE + "# mine\n"):
         (root / FILE).write_text(mine, encoding="utf-8")
-        with pytest.raises(TransferlineError, match="has changes that neither Git nor a recipe holds"):
+        with pytest.raises(TransferlineError, match="has changes that are saved neither in Git nor in a recipe"):
             use(waste, root, force=False)
         assert (root / FILE).read_text(encoding="utf-8") == mine
     use(waste, root, force=True)
