@@ -121,11 +121,11 @@ def test_a_bank_follows_from_the_file_of_its_own_backbone_alone(home):
         ("import nowhere_at_all\n", r"failed at networks/mine\.py:3: ModuleNotFoundError"),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Input(shape), layers.Dense(outputs)])\n",
-            r"from \(8, 8, 3\) to \(8, 8, 2\); it must go from \(8, 8, 3\) to \(2,\), the logits",
+            r"from \(8, 8, 3\) to \(8, 8, 2\); it must take \(8, 8, 3\) and return \(2,\), the logits",
         ),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Input((4,)), layers.Dense(outputs)])\n",
-            r"from \(4,\) to \(2,\); it must go from \(8, 8, 3\)",
+            r"from \(4,\) to \(2,\); it must take \(8, 8, 3\)",
         ),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Dense(outputs)])\n",
@@ -139,7 +139,7 @@ def test_a_bank_follows_from_the_file_of_its_own_backbone_alone(home):
             "    x = layers.Lambda(lambda t: t)(Mine()(x))\n"
             "    x = layers.Dense(outputs, activation=double)(layers.Flatten()(x))\n"
             "    return keras.Model(image, x)\n",
-            r"holds Lambda, Mine, double: the exported model could not be loaded without that file",
+            r"contains Lambda, Mine, double: the saved model could not be loaded without that file",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The user's own metrics, from `own_metrics/`. The docstring of that package describes what they must do."""
+"""The user's own metrics, from `own_metrics/`. The docstring of that package lists the requirements."""
 
 from collections.abc import Callable
 from functools import partial
