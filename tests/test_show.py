@@ -77,7 +77,7 @@ def test_a_dataset_without_a_readable_image_is_refused(tmp_path):
     make_images(tmp_path, count=1)
     for path in tmp_path.glob("*/*.png"):
         path.write_bytes(b"")
-    with pytest.raises(TransferlineError, match="no image there that can be read and has a label"):
+    with pytest.raises(TransferlineError, match="no image can be read and has a label"):
         look(tmp_path, FOLDERS)
 
 
