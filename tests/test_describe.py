@@ -101,7 +101,8 @@ def test_the_default_recipe_is_described_as_json(tmp_path: Path, monkeypatch: py
     assert hidden["train_parameters"] is None and hidden["features"] == [1280]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        TransferlineError, match="digits has is not known before validate has run on it; give --classes N"
+        TransferlineError,
+        match="the number of classes of digits is not known before validate has run on it; give --classes N",
     ):
         describe_candidates(params, None, None, as_json=False)
     with pytest.raises(TransferlineError, match=r"there is no candidate big; .* has lite0_plain, lite0_hidden"):

@@ -88,7 +88,7 @@ def test_the_command_explains_where_the_file_is_faulty(project: Path) -> None:
     assert "augment.views" in run("transferline", "params", cwd=project).stdout
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(views="many"))
     said = run("transferline", "params", "augment.views", cwd=project).stdout
-    assert "a whole number at least 0 and at most 64" in said and "unknown, for params.yaml is faulty" in said
+    assert "a whole number at least 0 and at most 64" in said and "unknown, because params.yaml is faulty" in said
     done = run("transferline", "params", "augment.view", cwd=project, check=False)
     assert done.returncode == 1 and "no key augment.view" in done.stderr and "Traceback" not in done.stderr
     assert "views" in run("transferline", "params", "candidates.small.extract", cwd=project).stdout

@@ -69,7 +69,7 @@ def test_the_layout_is_that_of_params_or_what_the_folders_look_like(tmp_path):
     assert layout_of(raw, data("colors")) == data("colors").layout
     with pytest.raises(TransferlineError, match=r"colour: no such folder.*there are: colors"):
         layout_of(tmp_path / "colour", data("other"))
-    with pytest.raises(TransferlineError, match=r"red: no layout fits; name the dataset in params\.yaml"):
+    with pytest.raises(TransferlineError, match=r"red: no layout fits; in params\.yaml, set data\.dataset"):
         layout_of(raw / "red", data("other"))
 
 
