@@ -87,7 +87,9 @@ def test_an_unknown_layer_is_named_with_the_candidate():
     )
     wrong = params.candidates["lite0_plain"].model_copy(update={"backbone": backbone})
     broken = params.model_copy(update={"candidates": {"mine": wrong}})
-    with pytest.raises(TransferlineError, match=r"'block5a_expand'; similar names are block5a_expand_bn"):
+    with pytest.raises(
+        TransferlineError, match=r"candidates\.mine: .*'block5a_expand'; similar names are block5a_expand_bn"
+    ):
         describe_candidates(broken, None, 10, as_json=True)
 
 
