@@ -83,7 +83,7 @@ def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     (repo / "data/raw/digits").write_text("other digits")
     edit(repo / "dvc.yaml", "step.py select", "-B step.py select")
     reasons = changed(repo)
-    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits is not as the stage wrote it"]
+    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits differs from what the stage wrote"]
     assert reasons["validate"] == ["data/raw/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
     assert "its command changed" in reasons["select"]
 

@@ -53,7 +53,7 @@ def test_profiles_that_are_no_toml_are_named(tmp_path: Path, monkeypatch: pytest
     file = write_profiles(tmp_path)
     file.write_text("active = team")
     monkeypatch.setenv("PREFECT_PROFILES_PATH", str(file))
-    with pytest.raises(TransferlineError, match=r"profiles\.toml: Prefect's profiles are not TOML"):
+    with pytest.raises(TransferlineError, match=r"profiles\.toml: Prefect's profiles are not valid TOML"):
         configured_address()
 
 

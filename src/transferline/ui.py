@@ -1,4 +1,4 @@
-"""MLflow's page and Prefect's page together, on loopback, until one of them ends or the user stops them."""
+"""Serves the web pages of MLflow and Prefect on loopback, until one of the servers ends or the user stops them."""
 
 import contextlib
 import json
@@ -26,26 +26,28 @@ VIEW = "transferline"  # the name of the table's state
 
 
 def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
-    """Serves both pages until Ctrl-C or SIGTERM, and stops both. A server that is configured elsewhere is only named.
+    """Serves both pages until Ctrl-C or SIGTERM, then stops both servers.
+
+    If the user has configured a server of MLflow or Prefect, only its address is printed.
 
     Args:
-        root: the project's folder, which holds the runs of both.
-        params: `record.tracking_uri` says where MLflow's runs are.
+        root: the project's folder, which holds the runs of MLflow and Prefect.
+        params: `record.tracking_uri` is the store of MLflow's runs.
         mlflow_port: port of MLflow's page on 127.0.0.1.
         prefect_port: port of Prefect's page on 127.0.0.1.
 
     Raises:
-        TransferlineError: a port is taken, or a server does not start or ends by itself.
+        TransferlineError: a port is in use, or a server does not start or ends unexpectedly.
     """
     environment.prepare(root)
     servers = []
     if params.record.tracking_uri.startswith("http"):
-        say(f"MLflow:  {params.record.tracking_uri} (a server of your own)")
+        say(f"MLflow:  {params.record.tracking_uri} (your own server)")
     else:
         store = ("--backend-store-uri", params.record.tracking_uri, "--workers", "1")
         servers.append(Server("MLflow", ("mlflow", "server", *store), mlflow_port, "/health"))
     if address := configured_address():
-        say(f"Prefect: {address.url.removesuffix('/api')} (a server of your own, from {address.origin})")
+        say(f"Prefect: {address.url.removesuffix('/api')} (your own server, from {address.origin})")
     else:
         servers.append(prefect_page(prefect_port))
     with sigterm_as_exit(0), contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
@@ -59,16 +61,16 @@ def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_por
             )
             say(f"{server.name + ':':8} {server.address}{path}")
         if running:
-            say("Ctrl-C stops both")
+            say("Ctrl-C stops the servers")
         while running:
             require_alive(running)
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _path_of_runs(server: Server, experiment: str, metric: str) -> str:
-    """The path of the table of an experiment's runs, with the columns that they are compared by.
+    """Returns the URL path of the table of an experiment's runs, with the columns to compare them by.
 
-    MLflow opens on its pages for language models where a link does not name the others.
+    MLflow 3 by default opens its pages for language models.
     """
     experiments = f"{server.address}/api/2.0/mlflow/experiments"
     found = requests.get(f"{experiments}/get-by-name", {"experiment_name": experiment}, timeout=60)
@@ -85,7 +87,7 @@ def _path_of_runs(server: Server, experiment: str, metric: str) -> str:
 
 
 def _table_of_runs(metric: str) -> dict[str, Any]:
-    """The state of MLflow's table, as the button Share of its page keeps it in a tag of the experiment."""
+    """Returns the state of MLflow's table, in the form in which its button Share stores it as an experiment's tag."""
     on_validation = f"metrics.`validation/{metric}`"
     columns = ["attributes.`Dataset`", "tags.`candidate`", "tags.`phase`", on_validation, f"metrics.`test/{metric}`"]
     return {
