@@ -1,4 +1,4 @@
-# make run, make test: each makes .venv first, if need be; a second call finds it done.
+# make run, make test: each first creates .venv if it is missing or out of date.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .PHONY: setup run quick test test-all check bench bench-accuracy ui clean
 
-# Our own bytecode, as of the packages below: an edited file is compiled by each process until the next time.
+# Compiles the bytecode of this repository, as below that of the packages: else each process compiles edited files again.
 setup: .venv/installed
 	@$(BIN)/python -m compileall -q src flows tasks networks own_augmentations own_metrics
 
@@ -42,7 +42,8 @@ bench: .venv/bench
 bench-accuracy: setup
 	$(BIN)/python -m benchmarks.accuracy $(BENCH)
 
-# The engines that benchmarks/frozen.py compares with, beside the lock: what they need is in it. Without one its row says so.
+# Installs the engines that benchmarks/frozen.py compares with. They are not in the lock, but their dependencies are. If the
+# installation of an engine fails, its row of the results says so.
 .venv/bench: .venv/installed pyproject.toml
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
 	  | xargs -n 1 $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps || true
@@ -54,9 +55,9 @@ ui: setup
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
 
-# Bytecode is compiled here and now: without it every process of a run compiles TensorFlow, MLflow and Prefect again
-# where PYTHONDONTWRITEBYTECODE is set. The lock is complete (--no-deps: pip refuses sqlalchemy[asyncio] otherwise) and
-# holds no index address; uv and pip use the one they are set up with.
+# Bytecode is compiled during the installation: if PYTHONDONTWRITEBYTECODE is set, every process of a run would else compile
+# TensorFlow, MLflow and Prefect again. The lock is complete, so --no-deps is used (else pip refuses sqlalchemy[asyncio]). It
+# holds no index address; uv and pip use the index in their settings.
 .venv/installed: requirements.lock pyproject.toml
 	@python=""; \
 	for name in python3.12 python3.11 python3; do \

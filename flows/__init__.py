@@ -1,1 +1,1 @@
-"""Prefect flows: what runs when."""
+"""Prefect flows, which run the stages, by hand or on a schedule."""

@@ -1,6 +1,7 @@
-"""An automation of Prefect's server that posts failed and crashed runs: `python -m flows.automation URL`.
+"""An automation of Prefect's server that posts failed and crashed runs to a URL: `python -m flows.automation URL`.
 
-The server posts it, so it works on a host whose own runs cannot, and for runs that `reconcile` marks as crashed.
+The server sends the posts, so it also works for hosts without network access, and for runs that `reconcile` marks as
+crashed.
 """
 
 import sys
@@ -20,7 +21,7 @@ PAYLOAD = """{{ {"flow": flow.name, "run": flow_run.name, "state": flow_run.stat
 
 
 def create(url: str) -> None:
-    """Makes the automation on the server that PREFECT_API_URL names; one that is there already is replaced."""
+    """Creates the automation on the server that PREFECT_API_URL names; an existing one is replaced."""
     block = Webhook(method="POST", url=url, headers={"Content-Type": "application/json"})
     identifier = block.save(BLOCK, overwrite=True)
     with get_client(sync_client=True) as client:

@@ -1,4 +1,4 @@
-"""What every flow does with its own run: find a server, sign it, and tell of its failure."""
+"""Functions for the runs of all flows: connect to a server, label a run with its process, and post a failure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from transferline.processes import own_identity
 
 @contextmanager
 def connected(server: Callable[[], str] | None) -> Iterator[None]:
-    """Runs of the block are recorded by the server that Prefect's settings name, else by `server`.
+    """Lets the server in Prefect's settings record the runs of the block; without one, `server` does.
 
     Args:
         server: waits for the embedded server of this command and returns its address.
@@ -38,7 +38,7 @@ def connected(server: Callable[[], str] | None) -> Iterator[None]:
     if url or server is None:
         yield
         return
-    # it has no page, and nobody listens for heartbeats, whose thread takes a second to end
+    # this server has no page and ignores heartbeats, whose thread takes a second to end
     settings = {PREFECT_API_URL: server(), PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings), drained():
         yield
@@ -51,14 +51,14 @@ def _require_answer(url: str) -> None:
         address = configured_address()
         origin = address.origin if address else "Prefect's settings"
         raise TransferlineError(
-            f"Prefect's server at {url} does not answer: {error}; start it, or change the address, which is that of "
+            f"Prefect's server at {url} does not answer: {error}; start it, or change its address, which comes from "
             f"{origin}"
         )
 
 
 @contextmanager
 def drained() -> Iterator[None]:
-    """Logs and events of the block reach the server before it ends: what is left would wait for it for ever."""
+    """Sends all logs and events of the block before the server ends; the process would wait for ever to send them."""
     try:
         yield
     finally:
@@ -67,33 +67,33 @@ def drained() -> Iterator[None]:
 
 
 def sign() -> None:
-    """Writes on this run which process it is, so that `reconcile` can tell whether that one was killed."""
+    """Labels this run with its process, so that `reconcile` can find out whether the process was killed."""
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(runtime.flow_run.id, own_identity().tags())
 
 
 def name_run(name: str) -> None:
-    """Gives this run a name, in the place of the one that Prefect has made up."""
+    """Gives this run a name, which replaces the one that Prefect chose."""
     with get_client(sync_client=True) as client:
         client.update_flow_run(runtime.flow_run.id, name=name)
 
 
 def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
-    """The tasks of a run that have not completed."""
+    """Returns the tasks of a run that have not completed."""
     with get_client(sync_client=True) as client:
         tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
     return [task for task in tasks if task.state and not task.state.is_completed()]
 
 
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
-    """A hook of flows: posts the failure to the webhook."""
+    """Posts a failure to the webhook. It is a hook of flows."""
     with get_client(sync_client=True) as client:
-        named = client.read_flow_run(run.id)  # `run` has the name that it began with
+        named = client.read_flow_run(run.id)  # `run` still has its first name
     post_failure(flow.name, named, state.message or "")
 
 
 def post_failure(flow: str, run: FlowRun, message: str) -> None:
-    """Posts the failure of a run to the webhook, with the stages that did not complete and the address of its page."""
+    """Posts the failure of a run to the webhook, with the stages that did not complete and the run's address."""
     page = PREFECT_UI_URL.value()
     address = f"{page}/runs/flow-run/{run.id}" if page else None
     notify(str(Path.cwd()), flow, run.name, [task.name for task in unfinished_tasks(run)], message, address)

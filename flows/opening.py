@@ -1,4 +1,4 @@
-"""The first words of a retraining: its data, what is to run and why, the champion, and how long it may take."""
+"""The opening of a retraining: its data, the stages that run and why, the champion, and the expected time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ NAMED_PARAMS, LONGEST_NAME = 3, 120
 
 @dataclass(frozen=True)
 class Opening:
-    """What is known of a retraining before its first stage.
+    """The facts about a retraining before its first stage.
 
     Attributes:
-        changes: what changed since the last training, in a few words; the name of the run.
-        facts: the data, the champion, and how much is to run.
-        stages: the stages that are to run, with the reasons.
+        changes: what changed since the last training, in a few words; part of the name of the run.
+        facts: the data, the champion, and the number of stages that run.
+        stages: the stages that run, with the reasons.
     """
 
     changes: str
@@ -34,18 +34,18 @@ class Opening:
     stages: dict[str, str]
 
     def text(self) -> str:
-        """For the console."""
+        """Returns the text for the console."""
         width = max(map(len, self.stages), default=0)
         return "\n".join([*self.facts, *(f"  {name:<{width}}  {why}" for name, why in self.stages.items())])
 
     def markdown(self) -> str:
-        """For Prefect's page."""
+        """Returns the text for Prefect's page."""
         rows = [f"| {name} | {why} |" for name, why in self.stages.items()]
         return "\n".join([*(f"- {fact}" for fact in self.facts), "", "| stage | why |", "|---|---|", *rows])
 
 
 def open_run(root: Path, params: Params, steps: Mapping[str, Step], promote: bool) -> Opening:
-    """Looks at the data, the plan and the champion.
+    """Collects the facts about the data, the plan and the champion.
 
     Raises:
         TransferlineError: MLflow does not answer.
@@ -76,20 +76,20 @@ def _describe_data(root: Path, dataset: str, difference: Difference) -> str:
 
 
 def _describe_steps(root: Path, steps: list[str], promote: bool) -> str:
-    """How many stages run, and the seconds of earlier runs."""
+    """Returns a line with the number of stages that run, and the seconds that earlier runs took."""
     known, names = seconds_of_stages(root), [*steps, *([PROMOTE] if promote else [])]
     lacking = [name for name in names if name not in known]
     took = f"took {sum(known.get(name, 0) for name in names):.0f} s one after the other in earlier runs"
     if lacking:
         took += f", without {first_of(lacking, 3)}"
     if lacking == names:
-        took = "no earlier run says how long they take"
+        took = "no earlier run measured how long they take"
     what = f"{len(steps)} stage{'s' * (len(steps) != 1)}{' and promotion' * promote}"
     return f"to run: {what}; {took}"
 
 
 def _changes(dataset: str, steps: Mapping[str, Step], difference: Difference | None) -> str:
-    """What changed since the last training, as `+70 images of 2 classes; params: lite0 learning rate`."""
+    """Returns what changed since the last training, such as `+70 images of 2 classes; params: lite0 learning rate`."""
     if not steps:
         return "no change"
     if difference is None or not difference.before.files:
@@ -109,7 +109,7 @@ def _changes(dataset: str, steps: Mapping[str, Step], difference: Difference | N
 
 
 def _new_candidates(steps: Mapping[str, Step]) -> list[str]:
-    """Candidates none of whose stages has run."""
+    """Returns a phrase for each candidate none of whose stages has run."""
     reasons: dict[str, list[list[str]]] = {}
     for name, step in steps.items():
         if candidate := name.partition("@")[2]:
@@ -118,8 +118,11 @@ def _new_candidates(steps: Mapping[str, Step]) -> list[str]:
 
 
 def _short(key: str) -> str:
-    """`lite0 learning rate` of `candidates.lite0.train_head.optimizer.learning_rate`, `augment rotation` of
-    `augment.rotation`."""
+    """Returns a short name of a key.
+
+    It is `lite0 learning rate` for `candidates.lite0.train_head.optimizer.learning_rate`, and `augment rotation` for
+    `augment.rotation`.
+    """
     parts = key.split(".")
     words = [parts[1] if parts[0] == "candidates" else parts[0], parts[-1].replace("_", " ")]
     return " ".join(dict.fromkeys(words))

@@ -1,4 +1,4 @@
-"""What a retraining does before any stage runs: params and raw data are put in place."""
+"""The preparation of a retraining before its first stage: params and raw data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +15,14 @@ from transferline.recipes import complete_params, remove_other_candidates, use
 def prepare(
     root: Path, recipe: str | None, data_revision: str | None, update: bool, tell: Callable[[str], None] = say
 ) -> Params:
-    """Puts params and raw data in place, as far as no stage does; what was changed by hand becomes a version.
+    """Prepares params and raw data. A dataset that was changed by hand becomes a new version.
 
     Args:
         root: the project's folder.
-        recipe: from which `params.yaml` is written; without one, keys that `params.yaml` lacks are written into it.
-        data_revision: a Git revision, whose `.dvc` file says which raw data to take.
-        update: bring the present state of an import's source.
-        tell: takes the line about what was changed by hand.
+        recipe: `params.yaml` is written from it; without a recipe, keys that `params.yaml` does not have are added.
+        data_revision: a Git revision, whose `.dvc` file names the raw data to use.
+        update: update an imported dataset from its source.
+        tell: is called with a line about changes by hand.
 
     Raises:
         TransferlineError: the params are faulty, or the data is missing or cannot be versioned.

@@ -1,4 +1,4 @@
-"""The reconcile flow: what a killed process has left behind is put right."""
+"""The reconcile flow: it cleans up after killed processes."""
 
 import sys
 from collections.abc import Callable
@@ -33,10 +33,10 @@ KILLED = "the process of this run was killed"
 
 @flow(name="reconcile", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def reconcile() -> State:
-    """Marks runs of killed processes as crashed, in Prefect and MLflow, ends their children and frees their locks.
+    """Ends the runs of killed processes in Prefect and MLflow, ends their child processes and releases their locks.
 
     Returns:
-        A completed state that says what was done, or a failed one with the reason.
+        A completed state whose message says what was done, or a failed one with the reason.
     """
     quiet_states()
     sign()
@@ -49,7 +49,7 @@ def reconcile() -> State:
         return Failed(message=str(error))
     for line in done:
         get_run_logger().warning(line)
-    return Completed(message="; ".join(done) or "nothing was left behind")
+    return Completed(message="; ".join(done) or "there was nothing to clean up")
 
 
 def main(server: Callable[[], str] | None) -> int:
@@ -61,7 +61,11 @@ def main(server: Callable[[], str] | None) -> int:
 
 
 def _close_flow_runs(root: Path) -> list[str]:
-    """Runs of this host whose process is gone, and runs that no process has signed in time."""
+    """Ends runs of this host whose process no longer exists, and runs that no process has labelled in time.
+
+    Returns:
+        A sentence for each run.
+    """
     with get_client(sync_client=True) as client:
         states = FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN))
         found = client.read_flow_runs(
@@ -74,7 +78,7 @@ def _close_flow_runs(root: Path) -> list[str]:
             is_cancelling = run.state_type == StateType.CANCELLING
             client.set_flow_run_state(run.id, (Cancelled if is_cancelling else Crashed)(message=KILLED))
             post_failure(client.read_flow(run.flow_id).name, run, KILLED)
-    return [f"the flow run {run.name} was left {run.state_name}: crashed" for run in dead]
+    return [f"the flow run {run.name} was still {run.state_name}: set to crashed" for run in dead]
 
 
 def _is_dead(run: FlowRun) -> bool:
@@ -87,7 +91,7 @@ def _is_dead(run: FlowRun) -> bool:
 def _free_lock(root: Path) -> list[str]:
     try:
         return clear(root)
-    except LockHeldError:  # by a process that lives
+    except LockHeldError:  # by a running process
         return []
 
 

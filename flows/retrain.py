@@ -1,4 +1,4 @@
-"""The retrain flow: the stages that DVC would run, one task each, then promotion."""
+"""The retrain flow: the stages that DVC would run, each as a task, then promotion."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ from transferline.training_lock import LockHeldError, held
 
 
 def _first_name() -> str:
-    """The name of a run until it is known what changed."""
+    """Returns the name of a run before the changes are known."""
     return str(runtime.flow_run.parameters.get("reason") or "retrain")
 
 
@@ -45,21 +45,23 @@ def retrain(
     promote: bool = True,
     jobs: Annotated[int, Field(ge=1)] = 1,
 ) -> State:
-    """Runs what changed, in the project that the current folder is in, and promotes the best model if it is better.
+    """Runs the stages that changed, and promotes the best model if it is better.
+
+    The project is the one that holds the current folder.
 
     Args:
-        reason: why it runs, for people. The run is named after it and after what changed.
-        recipe: a recipe, from which `params.yaml` is written first, as `transferline use` does it.
-        data_revision: a Git revision, whose `.dvc` file says which raw data to train on; as a rule the workspace's.
-        update: bring the present state of an import's source first (`dvc update`).
-        force_from: a stage that runs even if nothing changed, with all that depends on it.
+        reason: why it runs, for people. The name of the run holds it, and what changed.
+        recipe: first write `params.yaml` from this recipe, as `transferline use` does.
+        data_revision: a Git revision, whose `.dvc` file names the raw data to train on; by default the workspace's.
+        update: first update an imported dataset from its source (`dvc update`).
+        force_from: a stage that runs even if nothing changed, with all stages that depend on it.
         promote: whether the selected model may become the champion.
         jobs: how many stages of different candidates may run at the same time.
 
     Returns:
-        A completed state with `stages`, the seconds of each stage that ran, `seconds` of the whole, and `decision`, the
-        result of the promotion or None; cancelled where another training is at work; else a failed one. The message is
-        for the user.
+        A completed state with `stages` (the seconds of each stage that ran), `seconds` (in all) and `decision` (the
+        result of the promotion, or None). The state is cancelled if another training is running, and failed after an
+        error. The message is for the user.
     """
     quiet_states()
     sign()
@@ -87,10 +89,10 @@ def retrain(
 
 
 def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
-    """Runs the flow, prints what came out and where to look.
+    """Runs the flow, and prints the result and the address of a page.
 
     Args:
-        server: of `connected`.
+        server: see `connected`.
         parameters: of the flow.
 
     Returns:
@@ -100,7 +102,7 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
         with connected(server):
             state = retrain(**parameters, return_state=True)
         failure = None if state.is_completed() else state.message
-    except RuntimeError as error:  # Prefect's server has ended meanwhile
+    except RuntimeError as error:  # Prefect's server has ended during the run
         failure = str(error)
     if failure is not None:
         print(f"error: {failure}", file=sys.stderr)
@@ -110,8 +112,8 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
 
 
 def _announce(reason: str | None, opening: Opening) -> None:
-    """Names the run after its reason and what changed, and puts the plan on its page."""
-    changes = f"{len(opening.stages)} stages to run: {opening.changes}" if opening.stages else "no stage is to run"
+    """Names the run by its reason and what changed, and shows the plan on its page."""
+    changes = f"{len(opening.stages)} stages to run: {opening.changes}" if opening.stages else "no stage must run"
     get_run_logger().info(changes)
     name_run(": ".join(filter(None, [reason, opening.changes])))
-    create_markdown_artifact(opening.markdown(), key="plan", description="what is to run, and why")
+    create_markdown_artifact(opening.markdown(), key="plan", description="the stages that run, and why")

@@ -1,4 +1,4 @@
-"""`transferline run`: the retrain flow in this process, where anything is to do."""
+"""`transferline run`: runs the retrain flow in this process if there is something to do."""
 
 import importlib
 from pathlib import Path
@@ -20,18 +20,18 @@ def main(
     promote: bool,
     jobs: int,
 ) -> int:
-    """Asks DVC what is to run; ends with a sentence if that is nothing, else runs the flow.
+    """Runs the flow if DVC finds a stage to run or promotion must decide; else prints a sentence.
 
     Args:
         root: the project's folder.
-        recipe, data_revision, update: of `prepare`.
-        force_from, promote, jobs: of the flow `retrain`.
+        recipe, data_revision, update: see `prepare`.
+        force_from, promote, jobs: see the flow `retrain`.
 
     Returns:
         The exit status: 1 if anything failed, after one message on standard error.
 
     Raises:
-        TransferlineError: the params or the data are faulty, or another training is at work.
+        TransferlineError: the params or the data are faulty, or another training is running.
     """
     with held(root, "transferline run"):
         params = prepare(root, recipe, data_revision, update)
@@ -50,7 +50,7 @@ def main(
 
 
 def _nothing_to_do(root: Path, params: Params, promote: bool) -> str:
-    """The sentence that says so; "" if the selected model is still to be decided on."""
+    """Returns the sentence that there is nothing to do; "" if promotion must still decide on the selected model."""
     unchanged = "nothing to do: data, params and code are those of the last run"
     if not promote:
         return f"{unchanged}."

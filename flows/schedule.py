@@ -1,4 +1,4 @@
-"""The deployments of `prefect.yaml`, served by this process: no work pool and no worker."""
+"""Serves the deployments of `prefect.yaml` in this process, without a work pool and a worker."""
 
 import os
 from collections.abc import Iterator
@@ -18,19 +18,21 @@ from transferline.prefect_server import configured_address, prefect_server
 
 
 def main(root: Path, port: int) -> None:
-    """Reconciles, then runs what is due until SIGINT; on SIGTERM Prefect's runner would leave tracebacks.
+    """Reconciles, then runs the deployments on their schedules until SIGINT.
+
+    End it with SIGINT: on SIGTERM Prefect's runner prints tracebacks.
 
     Args:
         root: the project's folder.
-        port: of Prefect's page on 127.0.0.1, where the user has no server.
+        port: of Prefect's page on 127.0.0.1, if the user has no server.
     """
     with _server(root, port):
         reconcile(return_state=True)
-        serve(*deployments(root), pause_on_shutdown=False)  # what is missed meanwhile is made up for
+        serve(*deployments(root), pause_on_shutdown=False)  # runs that were due while it was stopped start later
 
 
 def deployments(root: Path) -> list[RunnerDeployment]:
-    """What `prefect.yaml` deploys, without the work pool."""
+    """Returns the deployments of `prefect.yaml`, without the work pool."""
     entries = YAML(typ="safe", pure=True).load(root / "prefect.yaml")["deployments"]
     return [
         RunnerDeployment.from_entrypoint(
@@ -51,12 +53,12 @@ def _schedule(cron: str | None = None, interval: float | None = None, timezone: 
 
 @contextmanager
 def _server(root: Path, port: int) -> Iterator[None]:
-    """Prefect's server, unless the user has one."""
+    """Connects to the user's server, or starts Prefect's server if the user has none."""
     if configured_address():
         with connected(None):
             yield
         return
     with prefect_server(root, port) as address:
-        os.environ["PREFECT_API_URL"] = address  # the runs are processes of their own
+        os.environ["PREFECT_API_URL"] = address  # for the runs, which are separate processes
         with temporary_settings({PREFECT_API_URL: address}), drained():
             yield

@@ -1,4 +1,4 @@
-"""The last words of a retraining: one sentence and one link."""
+"""The closing message of a retraining: one sentence and one link."""
 
 from pathlib import Path
 from typing import Any
@@ -7,22 +7,22 @@ from transferline.paths import DECISION, LEADERBOARD
 
 
 def closing(root: Path, summary: dict[str, Any]) -> str:
-    """What came out, and the page that shows more.
+    """Returns the result, and the address of the page that shows more.
 
     Args:
         root: the project's folder.
-        summary: what the flow returned.
+        summary: the data of the flow's state.
     """
     page = DECISION if summary["decision"] and (root / DECISION).exists() else LEADERBOARD
     return f"\n{outcome(summary)}.\n{(root / page).resolve().as_uri()}"
 
 
 def outcome(summary: dict[str, Any]) -> str:
-    """What ran and what promotion decided, in one sentence."""
+    """Returns a sentence with the number of stages that ran and the decision of the promotion."""
     stages, decision = len(summary["stages"]), summary["decision"]
     ran = f"{stages or 'no'} stage{'s' * (stages != 1)} ran in {summary['seconds']:.0f} s"
     if decision is None:
-        return f"{ran}; nothing was promoted: promotion was not asked for"
+        return f"{ran}; nothing was promoted, because promotion was switched off"
     if decision["promoted"]:
         return f"{ran}; version {decision['version']} was promoted: {decision['reason']}"
     return f"{ran}; nothing was promoted: {decision['reason']}"

@@ -1,4 +1,4 @@
-"""The watch flow: new raw data starts a retraining, one for each change."""
+"""The watch flow: each change of the raw data starts one retraining."""
 
 from pathlib import Path
 from uuid import UUID
@@ -23,13 +23,13 @@ DEPLOYMENT = "retrain/retrain"
 
 @flow(name="watch", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def watch() -> State:
-    """Asks whether there is raw data that was not trained on: the files, the source of an import, the Git remote.
+    """Looks for raw data that was not trained on: in the files, in the source of an import, and in the Git remote.
 
-    A change starts one retraining, also where that fails or has not ended. While another training is at work none is
-    started; the change then waits for the next time.
+    Each change starts only one retraining, even if that one fails or has not ended. While another training is running,
+    none is started; a later run of this flow then starts it.
 
     Returns:
-        A completed state that says what changed or that nothing did, or a failed one if nobody could tell.
+        A completed state whose message says what changed or that nothing did, or a failed one with the reason.
     """
     quiet_states()
     sign()
@@ -50,12 +50,12 @@ def watch() -> State:
 
 
 def _start(root: Path, dataset: str, change: NewData) -> str:
-    """Starts the deployed flow, or runs it here where none is deployed; says what was done."""
+    """Starts the deployed flow, or runs it in this process if none is deployed; returns what was done."""
     try:
-        with held(root, "the flow watch"):  # only asked for: a retraining that finds it taken is cancelled
+        with held(root, "the flow watch"):  # only a test: a retraining that finds the lock held is cancelled
             pass
     except LockHeldError as error:
-        return f"{change.reason}: waits, as {error}"
+        return f"{change.reason}: waits, because {error}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:
@@ -71,7 +71,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
 
 
 def _never_ran(started: Started) -> bool:
-    """Whether Prefect cancelled the run before it began, as it does where another one of the deployment is at work."""
+    """Whether Prefect cancelled the run before it started, as it does while another run of the deployment is active."""
     if started.run is None:
         return False
     with get_client(sync_client=True) as client:

@@ -1,11 +1,11 @@
-"""A small backbone and a small network, to start from; `networks/__init__.py` says what they have to be."""
+"""A small backbone and a small network as examples; `networks/__init__.py` describes the requirements."""
 
 import keras
 from keras import layers
 
 
 def tiny_backbone(shape: tuple[int, int, int]) -> keras.Model:
-    """Three convolutions that each halve the side, with batch normalisation: 32 channels."""
+    """Builds three convolutions that each halve the side, with batch normalisation; the last has 32 channels."""
     image = x = layers.Input(shape, name="image")
     x = layers.Rescaling(1 / 127.5, -1, name="rescale")(x)
     for number, channels in enumerate((8, 16, 32), 1):
@@ -16,7 +16,7 @@ def tiny_backbone(shape: tuple[int, int, int]) -> keras.Model:
 
 
 def tiny_network(shape: tuple[int, int, int], outputs: int) -> keras.Model:
-    """Two convolutions and a mean over the image."""
+    """Builds two convolutions and a mean over the image."""
     image = x = layers.Input(shape, name="image")
     x = layers.Rescaling(1 / 127.5, -1, name="rescale")(x)
     for number, channels in enumerate((16, 32), 1):

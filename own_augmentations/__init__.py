@@ -7,11 +7,11 @@
       own:
         - {function: own_augmentations.example:solarize, range: [128, 255]}
 
-An augmentation is `def f(image: np.ndarray, value: float) -> np.ndarray`, from and to float32 (height, width,
-channels), 0 to 255, with 1 or 3 channels. It gets the image after all other augmentations and may overwrite it. It
-follows from the image and the value alone, without random numbers of its own, and moves no pixel, for masks do not go
-through it. Several threads call it at once.
+An augmentation is `def f(image: np.ndarray, value: float) -> np.ndarray`. It takes and returns float32 (height, width,
+channels), 0 to 255, with 1 or 3 channels. It gets the image after all other augmentations and may overwrite it. Its
+result must depend only on the image and the value: it draws no random numbers. It must not move pixels, because masks
+are not changed with it. Several threads call it at the same time.
 
-A file stands for itself: it imports packages, but no other file of this folder. Editing it draws and extracts all views
+A file may import packages, but no other file of this folder. After you edit it, all views are drawn and extracted
 again.
 """

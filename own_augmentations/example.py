@@ -4,5 +4,5 @@ import numpy as np
 
 
 def solarize(image: np.ndarray, threshold: float) -> np.ndarray:
-    """Inverts what is brighter than the threshold, as an overexposed film does."""
+    """Inverts values above the threshold, which looks like overexposed film."""
     return np.where(image > threshold, 255 - image, image)

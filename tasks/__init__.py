@@ -1,1 +1,1 @@
-"""Prefect tasks: one DVC stage, one promotion."""
+"""Prefect tasks: one that runs a DVC stage, and one for promotion."""

@@ -1,4 +1,4 @@
-"""Stages side by side, in the order that DVC's graph allows."""
+"""Runs stages, several at the same time where DVC's graph allows it."""
 
 from graphlib import TopologicalSorter
 
@@ -15,14 +15,14 @@ class StagesFailedError(TransferlineError):
 
 
 def run_steps(steps: dict[str, Step], jobs: int) -> dict[str, float]:
-    """Runs each step once those that it needs are done, as many as `jobs` at the same time.
+    """Runs each step after the steps that it needs, at most `jobs` at the same time.
 
     Returns:
-        Seconds of each, in the order in which they ended.
+        The seconds of each step, in the order in which they ended.
 
     Raises:
-        StagesFailedError: with the messages of those that failed. The others that ran by then were let end; no further
-            one was started.
+        StagesFailedError: with the messages of the stages that failed. After a failure no other stage starts, but
+            running stages continue to their end.
     """
     position = {name: number for number, name in enumerate(steps)}
     sorter = TopologicalSorter({name: step.needs for name, step in steps.items()})

@@ -1,4 +1,4 @@
-"""What Prefect's log leaves out."""
+"""A filter for Prefect's log."""
 
 import logging
 
@@ -11,9 +11,9 @@ REPORTS_OF_STATES = (
 
 
 def quiet_states() -> None:
-    """Leaves out Prefect's own reports of how a task or a flow ended, here and on the run's page.
+    """Removes Prefect's own reports of the end of a task or flow, from the console and from the run's page.
 
-    The state carries the message, which `retrain.main` prints at the end. Of a failure Prefect would repeat it three
+    The state holds the message, which `retrain.main` prints at the end. After a failure Prefect would repeat it three
     times, escaped on one line, with an empty traceback.
     """
     for name in ("prefect.task_runs", "prefect.flow_runs"):

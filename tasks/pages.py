@@ -1,4 +1,4 @@
-"""What Prefect's page shows of a task: findings, epochs, leaderboard, decision, links."""
+"""The content of a task's page in Prefect: findings, epochs, leaderboard, decision, links."""
 
 import json
 import re
@@ -22,13 +22,13 @@ ROWS = 200
 
 
 class EpochProgress:
-    """A bar on the task's page that follows the lines of a training."""
+    """A progress bar on the task's page, which reads the lines of a training."""
 
     def __init__(self) -> None:
         self._artifact: UUID | None = None
 
     def hear(self, line: str) -> None:
-        """Moves the bar if the line tells of an epoch; the first such line draws it."""
+        """Updates the bar if the line reports an epoch; the first such line creates it."""
         if not (epoch := EPOCH.search(line)):
             return
         percent = 100 * int(epoch[1]) / int(epoch[2])
@@ -40,23 +40,23 @@ class EpochProgress:
 
 
 def show_stage(name: str, root: Path) -> None:
-    """Puts on the task's page what its stage is about, if there is a page for it and the stage has written it."""
+    """Shows the report of a stage on the task's page, if the stage has one and has written it."""
     path, show = PAGES.get(name, (None, None))
     if path and show and (root / path).is_file():
         show(root)
 
 
 def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
-    """Puts on the task's page what promotion decided and why, every gate, and MLflow's page where a server has one."""
+    """Shows the decision of the promotion, every gate, and a link to MLflow's server, if there is one, on the page."""
     verdict = "promoted" if decision["promoted"] else "not promoted"
     rows = [f"| {gate['gate']} | {gate['verdict']} | {gate['why']} |" for gate in decision["gates"]]
     table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
     lines = [f"# Version {decision['version']}: {verdict}", "", decision["reason"], *table]
     has_server = tracking_uri.startswith("http")
     where = "" if has_server else "; `transferline ui` serves MLflow's page with the runs and the registry"
-    create_markdown_artifact("\n".join(lines), key="decision", description=f"what promotion decided, and why{where}")
+    create_markdown_artifact("\n".join(lines), key="decision", description=f"the decision, and why{where}")
     if has_server:
-        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # else it opens for language models
+        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # else it shows language models
         create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry")
 
 

@@ -19,8 +19,9 @@ from transferline.stage_seconds import keep_seconds
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)
 def promote_selected(root: Path) -> dict[str, Any] | State:
-    """Registers the selected model and makes it the champion if it passes every gate: `transferline promote`, in a
-    process of its own, whose lines go to the task's log.
+    """Registers the selected model and makes it the champion if it passes every gate.
+
+    It runs `transferline promote` in another process, whose output goes to the task's log.
 
     Returns:
         `promoted`, `reason`, `version` and `gates` of `transferline.registry.promotion.Decision`, or a failed state

@@ -16,7 +16,7 @@ from tasks.pages import EpochProgress, show_stage
 from transferline.ends_with_parent import started
 from transferline.stage_seconds import keep_seconds
 
-# What DVC repeats at each stage, and at the many that it only passes on its way.
+# Lines that DVC repeats for each stage, also for stages that it skips.
 CHATTER = (
     "didn't change, skipping",
     "Generating lock file",
@@ -34,35 +34,35 @@ _running: set[subprocess.Popen[Any]] = set()
 
 
 def _task_run_name() -> str:
-    """The stage's name without the file it is in: `fetch@digits` for `data/dvc.yaml:fetch@digits`."""
+    """Returns the stage's name without its file: `fetch@digits` for `data/dvc.yaml:fetch@digits`."""
     return str(runtime.task_run.parameters["name"]).rpartition(":")[2]
 
 
 @task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
 def run_stage(name: str, force: bool = False, companions: list[str] | None = None) -> float | State:
-    """Runs one stage of the project in the current folder in a fresh process; its lines go to the task's log.
+    """Runs one stage of the project in the current folder, in a new process; its output goes to the task's log.
 
-    It is `dvc repro --single-item`: what the stage depends on must be up to date already.
+    It runs `dvc repro --single-item`: all dependencies of the stage must be up to date already.
 
     Args:
-        name: a stage as `dvc repro` takes it; its command does not run if nothing changed.
-        force: it runs all the same.
-        companions: see `transferline.pipeline.Step`; their lines are left out.
+        name: a stage, named as for `dvc repro`; its command does not run if nothing changed.
+        force: run the command even if nothing changed.
+        companions: see `transferline.pipeline.Step`; their output is left out.
 
     Returns:
-        Seconds that it took, or a failed state with the stage's own error message.
+        The seconds that it took, or a failed state with the stage's own error message.
     """
     start = time.monotonic()
     logger, progress = get_run_logger(), EpochProgress()
     lines: list[str] = []
-    began = name  # the stage whose lines come
+    current = name  # the stage that printed the line
 
     def keep(line: str) -> None:
-        nonlocal began
+        nonlocal current
         lines.append(line)
         if stage := STAGE_LINE.match(line):
-            began = stage[2]
-        if line.strip() and began == name and not any(words in line for words in CHATTER):
+            current = stage[2]
+        if line.strip() and current == name and not any(words in line for words in CHATTER):
             logger.info(line)
             progress.hear(line)
 
@@ -73,18 +73,18 @@ def run_stage(name: str, force: bool = False, companions: list[str] | None = Non
     if status:
         return Failed(message=failure_message(name, lines))
     seconds = round(time.monotonic() - start, 1)
-    if f"Running stage '{name}':" in lines:  # else DVC restored what an earlier run had written
+    if f"Running stage '{name}':" in lines:  # else DVC restored the files of an earlier run
         keep_seconds(Path.cwd(), name, seconds)
     return seconds
 
 
 def failure_message(name: str, lines: list[str]) -> str:
-    """What a user has to know of a failed stage."""
+    """Returns the message for the user about a failed stage."""
     return f"stage {name} failed: {own_words(lines)}"
 
 
 def own_words(lines: list[str]) -> str:
-    """What a failed command says of its failure: its `error: ...`, else the last lines."""
+    """Returns a failed command's own message: its `error: …`, or the last lines."""
     own = [line for line in lines if line.strip() and not line.startswith("ERROR: failed to reproduce")]
     starts = [number for number, line in enumerate(own) if line.startswith("error: ")]
     message = own[starts[-1] :] if starts else own[-3:] or lines
@@ -92,7 +92,7 @@ def own_words(lines: list[str]) -> str:
 
 
 def stream(command: list[str], receive: Callable[[str], None]) -> int:
-    """Runs a command, hands over each line of its output at once, and ends it and its children if this process ends.
+    """Runs a command and passes each line of its output on at once. If this process ends, it ends with its children.
 
     Returns:
         The command's exit status.
@@ -110,7 +110,7 @@ def stream(command: list[str], receive: Callable[[str], None]) -> int:
 
 
 def end_stages() -> None:
-    """Ends the stages that other threads wait for, and waits until they have ended."""
+    """Ends the stages that other threads run, and waits until they have ended."""
     for process in list(_running):
         process.terminate()
         process.wait()

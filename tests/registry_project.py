@@ -26,6 +26,8 @@ CLASSES = tuple(COLORS)
 # from the mean colour to logits of blue, green and red; fair takes every blue image for a green one
 KERNELS = {"good": np.eye(3)[:, [2, 1, 0]] * 20, "fair": np.array([[0, 0, 0], [0, 20, 0], [20, 0, 20.0]]).T}
 CARD = {"problem": "multiclass", "classes": CLASSES, "image": Image(size=32, color="rgb", resize="stretch")}
+SUMMARY = {"best_epoch": 1, "parameters": 12, "trainable": 12}
+LATENCY = {"one_image_ms": 3.0, "size_bytes": 2_000_000, "training_seconds": 1.0}
 ROW = {
     "phase": "head", "epoch": 1, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5,
     "learning_rate": 0.1, "seconds": 1.0, "images_per_second": 9.0,
@@ -113,7 +115,9 @@ def select(params: Params, folder: Path) -> None:
     evaluation.mkdir(parents=True, exist_ok=True)
     predictions = score(folder, Path("data/raw/colors"), table)
     predictions.to_parquet(evaluation / "predictions.parquet")
-    write_json(evaluation / "metrics.json", metrics_of(predictions, CLASSES, params.evaluate, "multiclass"))
+    metrics = metrics_of(predictions, CLASSES, params.evaluate, "multiclass")
+    write_json(evaluation / "metrics.json", {**metrics, **SUMMARY})
+    write_json(evaluation / "latency.json", LATENCY)
     write_json(Path("metrics.json"), {"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}})
 
 

@@ -94,7 +94,7 @@ def test_a_bank_that_another_candidate_has_is_copied(data, tmp_path, monkeypatch
     monkeypatch.setattr(extract_module, "frozen_arrays", None)
     extract(raw, views, candidate(), "multiclass", tmp_path / "b", banks=tmp_path)
     assert files(tmp_path / "b") == files(tmp_path / "a")
-    assert f"{tmp_path / 'a'} holds the same values: they are copied" in capsys.readouterr().out
+    assert f"{tmp_path / 'a'} holds the same values, which are copied" in capsys.readouterr().out
     other = candidate(image={"size": 64, "color": "rgb", "resize": "stretch"})
     with pytest.raises(TypeError, match="not callable"):  # it computes
         extract(raw, views, other, "multiclass", tmp_path / "c", banks=tmp_path)

@@ -21,6 +21,6 @@ def test_the_last_lines_are_one_sentence_and_the_page_that_shows_more(tmp_path: 
 
 def test_the_outcome() -> None:
     summary = {"stages": {"a": 1.0}, "seconds": 60.0, "decision": None}
-    assert outcome(summary) == "1 stage ran in 60 s; nothing was promoted: promotion was not asked for"
+    assert outcome(summary) == "1 stage ran in 60 s; nothing was promoted, because promotion was switched off"
     decision = {"promoted": True, "reason": "better by 0.02", "version": "3"}
     assert outcome({**summary, "decision": decision}) == ("1 stage ran in 60 s; version 3 was promoted: better by 0.02")

@@ -105,7 +105,7 @@ def test_processes_of_this_machine_give_the_same_in_order_and_errors_as_they_are
 
 
 def test_a_process_that_is_killed_is_one_clear_message(tmp_path: Path) -> None:
-    with pytest.raises(TransferlineError, match="x: a process was killed, perhaps for want of memory"):
+    with pytest.raises(TransferlineError, match="x: a process was killed, perhaps because memory ran out"):
         run_shards(partial(note, tmp_path), [1, 2, 3, 4], None, "x", in_processes=True)
 
 

@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, caps
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv(converted.VARIABLE, str(tmp_path / "file" / "cache"))
     write_converted(KEY, {"a": b"1"})
-    assert "is not kept for the next time" in capsys.readouterr().out
+    assert "was not saved in the cache" in capsys.readouterr().out
     assert read_converted(KEY) is None
 
 

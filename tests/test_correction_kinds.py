@@ -61,7 +61,7 @@ def test_several_labels_are_corrected_in_any_order(tmp_path: Path) -> None:
     assert report["counts"]["classes"] == multilabel.by_class(table) and len(kept(table)) == 119
     write(raw, "JPEGImages/00000.png,red|blu|white,,,,")
     with pytest.raises(
-        TransferlineError, match=r"'blu' is no class of this dataset; is blue meant.*'white' is no class"
+        TransferlineError, match=r"'blu' is not a class of this dataset; is blue meant.*'white' is not a class"
     ):
         multilabel.run(raw, layout)
 

@@ -116,11 +116,11 @@ def test_without_unfreezing_everything_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("unfreeze", "message"),
     [
-        (Unfreeze(from_layer="block_3_expant"), "no layer 'block_3_expant'; near are block_3_expand"),
-        (Unfreeze(from_layer="zzz"), "its names look like .*block_3_relu"),
-        (Unfreeze(from_layer=3), "has 3 layers, so from_layer goes from 0 to 2"),
+        (Unfreeze(from_layer="block_3_expant"), "no layer 'block_3_expant'; similar names are block_3_expand"),
+        (Unfreeze(from_layer="zzz"), "its last layers are .*block_3_relu"),
+        (Unfreeze(from_layer=3), "has 3 layers, so from_layer must be from 0 to 2"),
         (Unfreeze(last=4), "last from 1 to 3; got 4"),
-        (Unfreeze(last=1), "trains nothing: small has no weights from block_3_relu on"),
+        (Unfreeze(last=1), "trains nothing: small has no weights from layer block_3_relu on"),
     ],
 )
 def test_a_layer_that_is_not_there_is_named(unfreeze: Unfreeze, message: str) -> None:

@@ -156,8 +156,8 @@ def test_sources_that_cannot_be(tmp_path, without_dvc):
     for source, digest, match in (
         ("nowhere", None, "nowhere: no such folder or archive"),
         ("empty", None, "the folder holds no files"),
-        ("photos", "0" * 64, "a sha256 is for archives"),
-        (".", None, "lie in each other"),
+        ("photos", "0" * 64, "a sha256 is only for archives"),
+        (".", None, "contains the other"),
         ("photos/README.md", None, "neither a zip nor a tar"),
     ):
         with pytest.raises(TransferlineError, match=match):

@@ -31,7 +31,7 @@ def test_status_says_what_was_changed_by_hand(project):
         version_by_hand(project, "colors")
     (project / "data/.gitignore").write_text("/raw/?*/\n")
     shutil.rmtree(RAW)
-    assert "data/raw/colors is missing; `dvc checkout data/raw/colors.dvc` brings it back" in status(project)
+    assert "data/raw/colors is missing; `dvc checkout data/raw/colors.dvc` restores it" in status(project)
     with pytest.raises(TransferlineError, match="is missing; `dvc checkout"):
         version_by_hand(project, "colors")
 
@@ -63,7 +63,7 @@ def test_an_import_is_changed_at_its_source_only(line, tmp_path):
         lambda: merge(str(source), "imported", line, None, replace=False),
         lambda: remove_photographs(line, "imported", ["red/1.png"]),
     ):
-        with pytest.raises(TransferlineError, match=r"imported is an import and follows its source.*--update"):
+        with pytest.raises(TransferlineError, match=r"imported is an import: change it at its source.*--update"):
             change()
     assert version_by_hand(line, "imported") == ""
     picture(line / "data/raw/imported/red/2.png", 2)

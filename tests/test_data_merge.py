@@ -135,7 +135,7 @@ def test_each_file_of_a_new_dataset_is_recorded_or_it_is_refused(project, tmp_pa
     assert nfiles(project / "data/raw/whole.dvc") == 2
     before = snapshot(RAW.parent)
     for left_out, match in (
-        ("sub/.dvc/config", r"it holds a DVC repository \(sub/\.dvc/config\).*give the folder of the images alone"),
+        ("sub/.dvc/config", r"it holds a DVC repository \(sub/\.dvc/config\).*give a folder with only the images"),
         (".git", r"it holds a Git repository \(\.git\)"),
         ("a/.dvcignore", r"DVC allows no \.dvcignore in a dataset \(a/\.dvcignore\): remove it"),
         ("a/__pycache__/2.png", r"line of the project's \.dvcignore matches them: a/__pycache__/2\.png"),

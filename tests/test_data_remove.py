@@ -42,7 +42,7 @@ def test_a_dataset_is_removed_only_if_it_can_be_had_again(project, monkeypatch, 
     assert "120 images (blue 40, green 40, red 40), 0 other files\nparams.yaml trains on it" in shown[0]
     monkeypatch.setattr(sys, "argv", ["transferline", "data", "remove", "colors"])
     monkeypatch.setattr(sys, "stdin", StringIO())
-    with pytest.raises(SystemExit, match="there is no terminal to ask at; give --yes"):
+    with pytest.raises(SystemExit, match="there is no terminal for the question; add --yes"):
         cli.main()
     cache = open_cache(project)
     lost = cache.find(recorded_files(cache, "colors")["red/0.png"])

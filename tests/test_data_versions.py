@@ -63,7 +63,7 @@ def test_versions_are_compared_in_words_and_as_a_picture(project, tmp_path, caps
     assert str(diff(project, "colors", "HEAD~1..").difference) == words
     with pytest.raises(TransferlineError, match=r"data/raw/colors is missing; `dvc checkout"):
         diff(project, "colors", "HEAD~1")
-    with pytest.raises(TransferlineError, match="nowhere is no revision of this repository"):
+    with pytest.raises(TransferlineError, match="nowhere is not a revision of this repository"):
         diff(project, "colors", "nowhere..HEAD")
 
     cache = open_cache(project)

@@ -92,7 +92,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         assert run.name == "watch: first training on images" and run.tags == ["watch"]
         kept = json.loads((root / ".transferline/watched.json").read_text())["started"]
         assert [started["run"] for started in kept.values()] == [str(run.id)]
-        assert "nothing is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
+        assert "no model is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
         process.terminate()
         assert process.wait(60) == 0
     assert "Warning" not in log.read_text()

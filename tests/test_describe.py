@@ -87,7 +87,9 @@ def test_an_unknown_layer_is_named_with_the_candidate():
     )
     wrong = params.candidates["lite0_plain"].model_copy(update={"backbone": backbone})
     broken = params.model_copy(update={"candidates": {"mine": wrong}})
-    with pytest.raises(TransferlineError, match=r"candidates\.mine: .*'block5a_expand'; near are block5a_expand_bn"):
+    with pytest.raises(
+        TransferlineError, match=r"candidates\.mine: .*'block5a_expand'; similar names are block5a_expand_bn"
+    ):
         describe_candidates(broken, None, 10, as_json=True)
 
 
@@ -101,7 +103,8 @@ def test_the_default_recipe_is_described_as_json(tmp_path: Path, monkeypatch: py
     assert hidden["train_parameters"] is None and hidden["features"] == [1280]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        TransferlineError, match="digits has is not known before validate has run on it; give --classes N"
+        TransferlineError,
+        match="the number of classes of digits is not known before validate has run on it; give --classes N",
     ):
         describe_candidates(params, None, None, as_json=False)
     with pytest.raises(TransferlineError, match=r"there is no candidate big; .* has lite0_plain, lite0_hidden"):
@@ -116,7 +119,7 @@ def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path
     (tmp_path / "data" / "raw" / "letters" / "a").mkdir(parents=True)
     (tmp_path / "data" / "raw" / "letters" / "a" / "1.png").touch()
     write_table(ImageTable(rows, ("a", "b", "c")), MANIFEST)
-    with pytest.raises(TransferlineError, match="how many classes digits has is not known"):
+    with pytest.raises(TransferlineError, match="the number of classes of digits is not known"):
         describe_candidates(params, None, None, as_json=True)
     (tmp_path / "data" / "raw" / "letters").rename(tmp_path / "data" / "raw" / "digits")
     found = json.loads(describe_candidates(params, "lite0_plain", None, as_json=True))

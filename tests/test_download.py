@@ -78,7 +78,7 @@ def test_after_too_many_breaks_the_next_call_goes_on(tmp_path, photos):
     content, keys = photos
     with server(content, breaks=[100_000] * download.ATTEMPTS) as (url, asked):
         source = Archive(**keys, url=f"{url}/photos.zip")
-        with pytest.raises(TransferlineError, match=r"photos\.zip cannot be downloaded.*goes on where it stopped"):
+        with pytest.raises(TransferlineError, match=r"photos\.zip cannot be downloaded.*resumes the download"):
             fetch_dataset(source, tmp_path / "raw", tmp_path / "cache")
         assert not (tmp_path / "raw").exists()
         fetch_dataset(source, tmp_path / "raw", tmp_path / "cache")

@@ -28,7 +28,7 @@ def test_every_key_in_force_can_be_looked_up(recipe: Path) -> None:
 
 EXPLAINED = {
     "seed": [
-        "fixes what is random in training",
+        "the random seed of the trainings",
         "a whole number at least 0 and below 2147483648",
         "Default: 7",
         "In force: 7",
@@ -46,10 +46,10 @@ EXPLAINED = {
     "candidates.train_head.class_weights": ["none, balanced", "for each name: a number above 0"],
     "data.layout": ["{kind: csv, file: …", "{kind: voc, ", "data.layout.kind  class_folders"],
     "data.layout.train": ["With kind: voc:", "With kind: split_class_folders:"],
-    "data.dataset": ["Default: none, it must be given", "In force: digits"],
-    "select.metric": ["Default: accuracy, which follows from the section data"],
-    "promote": ["Default: that of each of its keys", "promote.test.kind"],
-    "promote.model_name": ["Default: digits, which follows"],
+    "data.dataset": ["Default: none, the key is required", "In force: digits"],
+    "select.metric": ["Default: accuracy, which depends on the section data"],
+    "promote": ["Default: the default of each key in it", "promote.test.kind"],
+    "promote.model_name": ["Default: digits, which depends"],
     "validate.rules.blank": ["Allowed: quarantine, warn, fail", "Default: warn"],
 }
 
@@ -65,11 +65,11 @@ def test_what_is_told_of_a_key(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("augment.rotaton", r"no key augment\.rotaton; close to it are augment\.rotation"),
-        ("epochs", r"close to it are candidates\.fine_tune\.epochs, "),
-        ("candidates.lite0_plan.layers", r"close to it are candidates\.lite0_plain\.layers"),
+        ("augment.rotaton", r"no key augment\.rotaton; similar keys are augment\.rotation"),
+        ("epochs", r"similar keys are candidates\.fine_tune\.epochs, "),
+        ("candidates.lite0_plan.layers", r"similar keys are candidates\.lite0_plain\.layers"),
         ("seed.x", r"no key seed\.x"),
-        ("zzz", r"`transferline params` lists all"),
+        ("zzz", r"`transferline params` lists all keys"),
     ],
 )
 def test_an_unknown_key_is_an_error_with_those_close_to_it(key: str, message: str) -> None:
@@ -88,7 +88,7 @@ def test_the_command_explains_where_the_file_is_faulty(project: Path) -> None:
     assert "augment.views" in run("transferline", "params", cwd=project).stdout
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(views="many"))
     said = run("transferline", "params", "augment.views", cwd=project).stdout
-    assert "a whole number at least 0 and at most 64" in said and "unknown, for params.yaml is faulty" in said
+    assert "a whole number at least 0 and at most 64" in said and "unknown, because params.yaml is faulty" in said
     done = run("transferline", "params", "augment.view", cwd=project, check=False)
     assert done.returncode == 1 and "no key augment.view" in done.stderr and "Traceback" not in done.stderr
     assert "views" in run("transferline", "params", "candidates.small.extract", cwd=project).stdout

@@ -76,7 +76,7 @@ def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     (repo / "data/raw/digits").write_text("other digits")
     edit(repo / "dvc.yaml", "step.py select", "-B step.py select")
     reasons = changed(repo)
-    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits is not as the stage wrote it"]
+    assert reasons["data/dvc.yaml:fetch@digits"] == ["data/raw/digits differs from what the stage wrote"]
     assert reasons["validate"] == ["data/raw/digits changed", "upstream changes: data/dvc.yaml:fetch@digits"]
     assert "its command changed" in reasons["select"]
 
@@ -154,4 +154,4 @@ def test_wrong_params_are_named_before_prefect_is_needed(
 @pytest.mark.slow
 def test_a_promotion_that_fails_is_one_message(recorded: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(promote=True) == 1
-    assert "error: promotion failed: nothing is selected yet" in capsys.readouterr().err
+    assert "error: promotion failed: no model is selected yet" in capsys.readouterr().err

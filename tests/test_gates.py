@@ -149,7 +149,7 @@ def test_the_share_of_confident_predictions_can_be_limited():
         limit = {"absolute": 0.5, "confidence": confidence}
         assert gates.confident_share(inputs(model, min_confident_share=limit)).state == state
     gate = gates.confident_share(inputs(model, min_confident_share={"absolute": 0.5}))
-    assert gate.sentence == "share of confidences from 0.9 on 0, allowed is at least 0.5"
+    assert gate.sentence == "share of confidences of at least 0.9 0, allowed is at least 0.5"
     assert gates.confident_share(inputs(model)).state == "not applicable"
 
 

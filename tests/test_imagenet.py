@@ -39,7 +39,9 @@ def test_weights_that_cannot_be_had_are_an_error_with_advice(monkeypatch):
         raise Exception("URL fetch failure on https://…/mobilenet_v2.h5")
 
     monkeypatch.setattr(keras.applications.mobilenet_v2, "MobileNetV2", offline)
-    with pytest.raises(TransferlineError, match=r"(?s)mobilenet_v2 cannot be had: URL fetch.*take efficientnet_lite0"):
+    with pytest.raises(
+        TransferlineError, match=r"(?s)mobilenet_v2 cannot be downloaded: URL fetch.*efficientnet_lite0"
+    ):
         open_model("imagenet:mobilenet_v2")
 
 

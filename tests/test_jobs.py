@@ -130,14 +130,14 @@ def test_a_recipe_and_a_revision_are_for_the_run(line: Path, capsys: pytest.Capt
     assert "b.txt" not in (line / "manifest").read_text()
     edit(line / "params.yaml", "min_images: 6", "min_images: 7")
     assert main(recipe="recipes/more.yaml") == 1
-    assert "has changes that neither Git nor a recipe holds" in capsys.readouterr().err
+    assert "has changes that are saved neither in Git nor in a recipe" in capsys.readouterr().err
 
 
 def test_a_run_adds_the_keys_that_params_yaml_lacks(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (line / "params.yaml").read_text()
     edit(line / "params.yaml", "thresholds: null ", "# thresholds: ours to say ")
     retrain(promote=False)
-    assert "params.yaml lacked thresholds; now written" in capsys.readouterr().out
+    assert "added missing keys to params.yaml: thresholds; " in capsys.readouterr().out
     text = (line / "params.yaml").read_text()
     assert "\n# thresholds: ours to say " in text and "\n\nthresholds: null " in text
     edit(line / "params.yaml", "# thresholds: ours to say ", "# ")

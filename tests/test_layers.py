@@ -61,7 +61,7 @@ def test_every_kind_of_layer_gives_the_shape_that_it_says():
         ((8, 8, 3), [MEAN, MEAN], r"layers\.1 \(global_average_pool\): needs a feature map, but gets a vector 3"),
         ((1, 1, 3), [{"kind": "max_pool"}], r"layers\.0 \(max_pool\): is larger than the feature map 1×1×3"),
         ((2, 2, 3), [conv(3)], r"layers\.0 \(conv\): is larger than the feature map 2×2×3; .*padding: same"),
-        ((8, 8, 3), [conv(3)], r"end with a feature map 6×6×4, but the logits behind them need a vector; add flatten"),
+        ((8, 8, 3), [conv(3)], r"outputs a feature map 6×6×4, but the logits after it need a vector; add flatten"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_named(shape: tuple[int, ...], layers: list[Any], message: str):

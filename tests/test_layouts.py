@@ -193,7 +193,7 @@ def test_faults_of_lists_of_classes_are_named_all_at_once(raw: Path) -> None:
     with pytest.raises(TransferlineError) as error:
         list_dataset(raw, voc(labels="image_sets"))
     for fault in (
-        "Main/cat_train.txt: 'c yes' is no name followed by 1, 0 or -1",
+        "Main/cat_train.txt: 'c yes' is not a name followed by 1, 0 or -1",
         "Main/cat_val.txt: a has another value in another list of cat",
         "Main: b is in no list of dog",
     ):

@@ -186,8 +186,8 @@ def test_features_beyond_the_bound_are_refused_before_they_are_read(bank, tmp_pa
 
 
 MISTAKES = {
-    "layers with weights": ("{}", [{"kind": "dense", "units": 8}], r"layers must be \[\] or one of flatten"),
-    "a network of one's own": ("{}", "networks.mine:head", r"layers must be \[\] or one of flatten"),
+    "layers with weights": ("{}", [{"kind": "dense", "units": 8}], r"layers must be \[\] or only flatten"),
+    "a network of one's own": ("{}", "networks.mine:head", r"layers must be \[\] or only flatten"),
     "a schedule": ("{schedule: {kind: constant}}", [], r"train_head\.schedule: unknown key; .*class_weights, monitor"),
     "a loss": ("{loss: {kind: focal}}", [], r"train_head\.loss: unknown key"),
     "epochs": ("{epochs: 3}", [], r"train_head\.epochs: unknown key"),
@@ -198,7 +198,11 @@ MISTAKES = {
     ),
     "no strength": ("{optimizer: {name: lbfgs, l2: []}}", [], r"optimizer\.l2: .*at least 1 item"),
     "no penalty": ("{optimizer: {name: lbfgs, l2: [0.0]}}", [], r"optimizer\.l2\.0: .*greater than 0"),
-    "monitor": ("{monitor: val_mean_average_precision}", [], r"train_head\.monitor: .* is none for a multiclass"),
+    "monitor": (
+        "{monitor: val_mean_average_precision}",
+        [],
+        r"train_head\.monitor: .* is not possible for a multiclass",
+    ),
 }
 
 

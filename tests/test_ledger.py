@@ -35,7 +35,7 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
         rollback(params, tmp_path, "too early")
     select(params, train(params, "head", "fair"))
     promote(params, tmp_path)
-    with pytest.raises(TransferlineError, match="version 1 replaced no champion of colors; there is no other"):
+    with pytest.raises(TransferlineError, match="version 1 replaced no champion of colors; there is no earlier"):
         rollback(params, tmp_path, "too early")
     select(params, train(params, "fine_tune", "good"))
     promote(params, tmp_path)
@@ -43,7 +43,9 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
     assert rollback(params, tmp_path, "it mixes up blue").version == champion(params) == "1"
     client = connect(params.record, tmp_path)
     assert str(version_by_alias(client, "colors", CHALLENGER).version) == "2"
-    with pytest.raises(TransferlineError, match=r"version 7 is no earlier champion of colors; choose with --to 2"):
+    with pytest.raises(
+        TransferlineError, match=r"version 7 is not an earlier champion of colors; choose one with --to 2"
+    ):
         rollback(params, tmp_path, "no", to="7")
     monkeypatch.setattr(sys, "argv", ["transferline", "rollback", "--to", "2", "--reason", "it does not"])
     with pytest.raises(SystemExit) as end:
@@ -82,7 +84,7 @@ def test_a_rollback_that_fails_its_smoke_test_changes_nothing(tmp_path, monkeypa
 def test_a_line_that_is_no_entry_is_named(tmp_path):
     (tmp_path / "mlruns").mkdir()
     (tmp_path / ledger.LEDGER).write_text('{"id": "x"}\n')
-    with pytest.raises(TransferlineError, match=r"ledger\.jsonl, line 1 is no entry"):
+    with pytest.raises(TransferlineError, match=r"ledger\.jsonl, line 1 is not an entry"):
         ledger.read(tmp_path)
 
 

@@ -39,10 +39,10 @@ def test_the_line_trains_compares_and_records(trained_project):
     live = {(run.data.tags["candidate"], run.data.tags["phase"]): run for run in runs(trained_project)}
     assert set(live) == {("small", "head"), ("small", "fine_tune"), ("smaller", "head")}
     tuned = live["small", "fine_tune"]
-    assert tuned.data.tags["mlflow.parentRunId"] == live["small", "head"].info.run_id
+    assert tuned.data.tags["head_run"] == live["small", "head"].info.run_id
     assert "replayed" not in tuned.data.tags and len(tuned.data.tags["git_commit"]) == 40
     assert tuned.data.tags["data_revision"] == trained_revision(trained_project, "colors") != ""
-    assert tuned.data.tags["images"] == "120" and "test_accuracy" in tuned.data.metrics
+    assert tuned.data.tags["images"] == "120" and "test/accuracy" in tuned.data.metrics
 
 
 def test_what_is_trained_is_promoted_and_restored_without_training(trained_copy, trained_project):
@@ -61,8 +61,8 @@ def test_what_is_trained_is_promoted_and_restored_without_training(trained_copy,
     assert "epoch" not in restored and metrics(other) == metrics(trained_project)
     again = runs(other)
     assert len(again) == 3 and all(run.data.tags["replayed"] == "yes" for run in again)
-    assert {run.data.metrics["test_accuracy"] for run in again} == {
-        run.data.metrics["test_accuracy"] for run in runs(trained_project)
+    assert {run.data.metrics["test/accuracy"] for run in again} == {
+        run.data.metrics["test/accuracy"] for run in runs(trained_project)
     }
 
 

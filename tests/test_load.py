@@ -75,7 +75,7 @@ def test_a_model_of_the_registry_is_asked_of_the_project_and_nobody_moves(folder
     )
     assert transferline.load(project=project / "data").card.candidate == "mean"
     assert asked == [(project, "champion")] and Path.cwd() == outside
-    with pytest.raises(TransferlineError, match="neither here nor above is a project"):
+    with pytest.raises(TransferlineError, match="is not in a project"):
         transferline.load()
 
 

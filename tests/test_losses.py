@@ -93,7 +93,9 @@ def test_class_weights_are_balanced_or_given_and_a_wrong_name_is_an_error():
     several = np.array([[1, 1, 1], [0, 0, 1], [0, 0, 1]], np.float32)
     weights = class_weight_vector(balanced, label_training_of("multilabel").class_counts(several, 3), ("a", "b", "c"))
     np.testing.assert_allclose(weights, [5 / 3, 5 / 3, 5 / 9])
-    with pytest.raises(TransferlineError, match="balanced needs an image of each class in train; none is of c"):
+    with pytest.raises(
+        TransferlineError, match="balanced needs an image of each class in train, but there is none of c"
+    ):
         class_weight_vector(balanced, counts, ("a", "b", "c"))
     given = training(class_weights={"b": 3.0, "a": 1.0})
     assert class_weight_vector(given, counts[:2], ("a", "b")).tolist() == [1.0, 3.0]

@@ -130,12 +130,12 @@ def test_a_survey_finds_the_layout(layout: dict[str, Any], tmp_path: Path) -> No
 
 def test_params_of_masks() -> None:
     for changes, match in (
-        ({"masks": None}, "masks, which names the classes of a segmentation problem, is missing"),
+        ({"masks": None}, "masks is missing: it names the classes"),
         ({"layout": {"kind": "class_folders"}}, "layout gives no masks"),
         ({"problem": "multiclass"}, "layout gives masks"),
         ({"masks": MASKS | {"void": 2}}, "void is 2, which is the value of green"),
         ({"masks": MASKS | {"classes": ["a", "b", "a"]}}, "more than once: a"),
-        ({"masks": MASKS | {"classes": ["a|b", "b"]}}, "none may hold it: a|b"),
+        ({"masks": MASKS | {"classes": ["a|b", "b"]}}, r"names in the manifest: a\|b"),
     ):
         with pytest.raises(ValidationError, match=match):
             data_of(**{"layout": FOLDERS} | changes)

@@ -55,7 +55,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_metric_of_another_kind_of_problem_is_a_mistake() -> None:
     check_metrics(params("macro_f1"))
     with pytest.raises(
-        TransferlineError, match=r"select\.metric: hamming_loss is none for a multiclass problem; allowed"
+        TransferlineError, match=r"select\.metric: hamming_loss is not a metric of a multiclass problem; allowed"
     ):
         check_metrics(params("hamming_loss"))
 
@@ -65,12 +65,12 @@ def test_no_stage_starts_with_such_a_mistake(project: Path) -> None:
     text = (project / "params.yaml").read_text(encoding="utf-8")
     (project / "params.yaml").write_text(text.replace("metric: accuracy", "metric: acuracy"), encoding="utf-8")
     done = run("transferline", "stage", "code", cwd=project, check=False)
-    assert done.returncode == 1 and "select.metric: acuracy is none for a multiclass problem" in done.stderr
+    assert done.returncode == 1 and "select.metric: acuracy is not a metric of a multiclass problem" in done.stderr
 
 
 def test_mcnemars_test_needs_a_share_of_images() -> None:
     check_metrics(params("accuracy", test="mcnemar"))
-    with pytest.raises(TransferlineError, match=r"promote\.test\.kind: mcnemar .* which log_loss does not count"):
+    with pytest.raises(TransferlineError, match=r"promote\.test\.kind: mcnemar .* but log_loss is not a share"):
         check_metrics(params("log_loss", test="mcnemar"))
 
 
@@ -127,8 +127,8 @@ def test_a_mistake_in_the_file_names_it(home: Path, text: str, message: str) -> 
             {"own": ({"function": "own_metrics.none:cost", "best": "lowest"},)},
             "there is no file own_metrics/none.py in",
         ),
-        ({"own": ({"function": "own_metrics.mine:accuracy", "best": "lowest"},)}, "there is another metric accuracy"),
-        ({"own": (BRIER | {"function": "own_metrics.mine:cost"},) * 2}, "there is another metric cost"),
+        ({"own": ({"function": "own_metrics.mine:accuracy", "best": "lowest"},)}, "has the name accuracy"),
+        ({"own": (BRIER | {"function": "own_metrics.mine:cost"},) * 2}, "has the name cost"),
     ],
     ids=["no file", "the name of a metric", "twice"],
 )
@@ -149,5 +149,5 @@ def test_masks_have_no_metric_of_the_users_own(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(ROOT)
     camvid = load_params(ROOT / "recipes" / "camvid.yaml")
     listed = (OwnMetric.model_validate(BRIER),)
-    with pytest.raises(TransferlineError, match=r"evaluate\.metrics: .* segmentation problem cannot be your own"):
+    with pytest.raises(TransferlineError, match=r"evaluate\.metrics: a segmentation problem cannot have"):
         check_metrics(camvid.model_copy(update={"evaluate": camvid.evaluate.model_copy(update={"metrics": listed})}))

@@ -109,7 +109,7 @@ def test_a_dataset_without_any_label_is_refused(tmp_path: Path) -> None:
     layout = make_multilabel(tmp_path / "raw", "voc", count=24)
     for file in (tmp_path / "raw" / "Annotations").iterdir():
         file.write_text("<annotation/>")
-    with pytest.raises(TransferlineError, match="there are no labels; a classifier needs two classes"):
+    with pytest.raises(TransferlineError, match="there are no labels; a classifier needs at least two classes"):
         run(tmp_path / "raw", layout)
 
 

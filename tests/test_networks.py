@@ -124,11 +124,11 @@ def test_a_bank_follows_from_the_file_of_its_own_backbone_alone(home):
         ("import nowhere_at_all\n", r"failed at networks/mine\.py:3: ModuleNotFoundError"),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Input(shape), layers.Dense(outputs)])\n",
-            r"from \(8, 8, 3\) to \(8, 8, 2\); it must go from \(8, 8, 3\) to \(2,\), the logits",
+            r"from \(8, 8, 3\) to \(8, 8, 2\); it must take \(8, 8, 3\) and return \(2,\), the logits",
         ),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Input((4,)), layers.Dense(outputs)])\n",
-            r"from \(4,\) to \(2,\); it must go from \(8, 8, 3\)",
+            r"from \(4,\) to \(2,\); it must take \(8, 8, 3\)",
         ),
         (
             "def net(shape, outputs):\n    return keras.Sequential([layers.Dense(outputs)])\n",
@@ -142,7 +142,7 @@ def test_a_bank_follows_from_the_file_of_its_own_backbone_alone(home):
             "    x = layers.Lambda(lambda t: t)(Mine()(x))\n"
             "    x = layers.Dense(outputs, activation=double)(layers.Flatten()(x))\n"
             "    return keras.Model(image, x)\n",
-            r"holds Lambda, Mine, double: the exported model could not be loaded without that file",
+            r"contains Lambda, Mine, double: the saved model could not be loaded without that file",
         ),
     ],
 )
@@ -166,12 +166,12 @@ def test_operations_of_keras_and_sequential_models_are_within_the_contract(home)
 
 def test_a_backbone_must_give_a_feature_map_and_a_missing_file_is_named(home):
     write(home, "def back(shape):\n    return keras.Sequential([layers.Input(shape), layers.Flatten()])\n")
-    with pytest.raises(TransferlineError, match=r"to \(192,\); it must go .* to a feature map"):
+    with pytest.raises(TransferlineError, match=r"to \(192,\); it must take .* and return a feature map"):
         own_backbone("networks.mine:back", (8, 8, 3))
     with pytest.raises(TransferlineError, match=r"there is no file networks/missing\.py in"):
         own_backbone("networks.missing:back", (8, 8, 3))
 
 
 def test_own_backbones_have_no_weights_of_imagenet():
-    with pytest.raises(ValidationError, match="imagenet is for Keras's networks; for yours give none, or"):
+    with pytest.raises(ValidationError, match="imagenet is not possible for your own network; use none, or"):
         Backbone.model_validate(own("networks.example:tiny_backbone", weights="imagenet"))

@@ -27,7 +27,7 @@ with embedded_server(environment.enter_project()) as server:
 # the words of each command, ports left out, what it prints once all is up, and its exit status after SIGTERM
 COMMANDS = {
     "a command with its own server": ([sys.executable, "-c", SERVER_OF_A_COMMAND], "answers at", 143),
-    "ui": ([TRANSFERLINE, "ui", "--mlflow-port", "PORT", "--prefect-port", "PORT"], "Ctrl-C stops both", 0),
+    "ui": ([TRANSFERLINE, "ui", "--mlflow-port", "PORT", "--prefect-port", "PORT"], "Ctrl-C stops the servers", 0),
     "schedule at its start": ([TRANSFERLINE, "schedule", "--prefect-port", "PORT"], "Beginning flow run", 0),
     "schedule": ([TRANSFERLINE, "schedule", "--prefect-port", "PORT"], "Your deployments are being served", 0),
 }

@@ -68,7 +68,7 @@ def test_a_webhook_that_is_not_there_is_only_said(
 ) -> None:
     monkeypatch.setenv(VARIABLE, "http://127.0.0.1:9/")
     notify("/p", "retrain", "run", [], "message", None)
-    assert f"warning: {VARIABLE} did not take the notification" in capsys.readouterr().out
+    assert f"warning: the notification to the URL in {VARIABLE} failed" in capsys.readouterr().out
     monkeypatch.delenv(VARIABLE)
     notify("/p", "retrain", "run", [], "message", None)
     assert capsys.readouterr().out == ""

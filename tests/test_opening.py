@@ -60,7 +60,7 @@ def test_the_first_run_and_what_changed_since(line: Path) -> None:
     assert first.facts == [
         "data/raw/images: 3 images in 2 classes (glass 2, metal 1); nothing was trained on it yet",
         "champion of digits: none yet",
-        "to run: 4 stages; no earlier run says how long they take",
+        "to run: 4 stages; no earlier run measured how long they take",
     ]
     assert first.stages["validate"] == "never run"
     command("dvc", "repro", "-q", cwd=line)

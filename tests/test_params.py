@@ -110,7 +110,7 @@ MISTAKES = {
     "threshold's value": (
         "promote:",
         "thresholds: {kind: fixed}\npromote:",
-        r"thresholds: value goes with kind: fixed",
+        r"thresholds: kind: fixed needs value",
     ),
     "corruption": (
         "promote:",
@@ -120,17 +120,17 @@ MISTAKES = {
     "attacks": (
         "promote:",
         "evaluate: {robustness: {adversarial: {attacks: [pgd, pgd], epsilons: [256]}}}\npromote:",
-        r"(?s)attacks: names something twice.*epsilons\.0: .*less than or equal to 255",
+        r"(?s)attacks: names a value more than once.*epsilons\.0: .*less than or equal to 255",
     ),
     "nothing robust": (
         "promote:",
         "evaluate: {robustness: {corruptions: null}}\npromote:",
-        r"evaluate\.robustness: neither corruptions nor adversarial",
+        r"evaluate\.robustness: corruptions and adversarial are both null",
     ),
     "monitor": (
         "train_head: {",
         "train_head: {monitor: val_mean_average_precision, ",
-        r"candidates\.lite0_plain\.train_head\.monitor: .* is none",
+        r"candidates\.lite0_plain\.train_head\.monitor: .* is not possible",
     ),
     "what DVC cannot read": (
         "promote: {",
@@ -147,10 +147,14 @@ MISTAKES = {
         r"layout: .*'class_folders', 'split_class_folders', 'csv'",
     ),
     "image size": ("name: efficientnet_lite0", "name: inception_v3", r"image\.size is 64, but inception_v3 .* 75 px"),
-    "alpha": ("backbone: {", "backbone: {alpha: 0.5, ", r"alpha is for mobilenet"),
+    "alpha": ("backbone: {", "backbone: {alpha: 0.5, ", r"alpha is only for mobilenet"),
     "weights": ("backbone: {", "backbone: {weights: imagenett, ", r"weights: .*'imagenet' or 'none'"),
     "hash": ("backbone: {", "backbone: {weights: {path: w.h5, sha256: abc}, ", r"weights\.sha256: .*pattern"),
-    "unfreeze without fine_tune": ("unfreeze: {from_layer: block7a_expand_conv}", "unfreeze: null", "go together"),
+    "unfreeze without fine_tune": (
+        "unfreeze: {from_layer: block7a_expand_conv}",
+        "unfreeze: null",
+        "fine_tune needs backbone",
+    ),
     "severity": ("few_images: fail", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
     "group pattern": ("split: {", 'split: {group: "^[a-z]+", ', r"group: .*needs a group in parentheses"),
     "splits": ("validation: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),

@@ -130,7 +130,7 @@ def test_one_key_of_a_later_version(key: str, tmp_path: Path, capsys: pytest.Cap
     edit_yaml(tmp_path / FILE, remove)
     assert missing_keys((tmp_path / FILE).read_text(), load_params(tmp_path / FILE)) == [key]
     complete_params(tmp_path)
-    assert f"params.yaml lacked {key}; now written" in capsys.readouterr().out
+    assert f"added missing keys to params.yaml: {key}; " in capsys.readouterr().out
     assert load_params(tmp_path / FILE) == parse_params(COMPLETE, FILE)
     complete_params(tmp_path)
     assert capsys.readouterr().out == ""
@@ -146,7 +146,7 @@ def test_what_cannot_be_added_is_an_error() -> None:
         "# the end",
         "  two:\n    kind: pretrained\n    image: {size: 32}\n    backbone: {name: vgg16}\n    extract: *extract\n",
     )
-    with pytest.raises(TransferlineError, match=r"lacks seed.* cannot be added among its aliases"):
+    with pytest.raises(TransferlineError, match=r"lacks seed.* they cannot be added because of YAML aliases"):
         with_missing_keys(last, parse_params(last, FILE))
 
 
@@ -167,15 +167,15 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     complete_params(root)
     capsys.readouterr()
     use(digits, root, force=False)  # Git holds it but for the defaults
-    assert "lacked" not in capsys.readouterr().out
+    assert "added missing keys" not in capsys.readouterr().out
     assert (root / FILE).read_text(encoding="utf-8") == COMPLETE
     use(waste, root, force=False)  # a recipe holds it
     (root / FILE).write_text(OLD, encoding="utf-8")
     use(digits, root, force=False)
-    assert re.search(r"params\.yaml lacked seed, .* and \d+ more; now", capsys.readouterr().out)
+    assert re.search(r"added missing keys to params\.yaml: seed, .* and \d+ more; ", capsys.readouterr().out)
     for mine in (COMPLETE.replace("views: 2", "views: 5"), COMPLETE + "# mine\n"):
         (root / FILE).write_text(mine, encoding="utf-8")
-        with pytest.raises(TransferlineError, match="has changes that neither Git nor a recipe holds"):
+        with pytest.raises(TransferlineError, match="has changes that are saved neither in Git nor in a recipe"):
             use(waste, root, force=False)
         assert (root / FILE).read_text(encoding="utf-8") == mine
     use(waste, root, force=True)

@@ -89,7 +89,7 @@ def test_a_fetch_refuses_to_replace_photographs_of_somebodys_own(tmp_path: Path,
     command("dvc", "add", "-q", raw, cwd=Path.cwd())
     fetch.run(params, **places)
     (raw / "0" / "mine.png").write_bytes(b"mine")
-    with pytest.raises(TransferlineError, match=r"would be lost: data/raw/digits/0/mine\.png\. .*dataset of yours"):
+    with pytest.raises(TransferlineError, match=r"would be lost: data/raw/digits/0/mine\.png\. .*make a new dataset"):
         fetch.run(params, **places)
     assert (raw / "0" / "mine.png").read_bytes() == b"mine"
 

@@ -100,11 +100,11 @@ def test_a_submission_holds_the_vector_of_each_image(tmp_path, several_labels):
 
 def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, one_label, photos):
     found, card = answers(one_label, photos)
-    with pytest.raises(TransferlineError, match=r"several files are called 0, 1, 2, 3, 4$"):
+    with pytest.raises(TransferlineError, match=r"several files are called 0, 1, 2, 3, 4; rename"):
         write_submission(found, card, tmp_path / "submission.csv")
     (photos / "red" / "0.png").write_bytes(b"no image")
     found, card = answers(one_label, photos / "red")
-    with pytest.raises(TransferlineError, match=r"cannot be read as an image: .*red/0\.png"):
+    with pytest.raises(TransferlineError, match=r"cannot be read as images: .*red/0\.png"):
         write_submission(found, card, tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
 
@@ -133,8 +133,9 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
     (photos / "blue" / "0.png").write_bytes(b"no image")
     tiles, title = drawn(monkeypatch, *answers(one_label, photos))
     assert title.splitlines() == [
-        "mean: 16 images, 14 of 15 whose folder names the class right (accuracy 93.3%), 1 more could not be read",
-        "wrong ones first, then the least sure",
+        "mean: 16 images, 14 of 15 whose folder names the class are predicted correctly (accuracy 93.3%), "
+        "1 more could not be read",
+        "wrong predictions first, then the lowest probability first",
     ]
     assert [tile.frame for tile in tiles] == [label_picture.WRONG] + [None] * 15
     assert tiles[0].caption.split("\n")[1:] == ["true: green", "wrong.png"] and tiles[0].caption.startswith("red ")
@@ -147,7 +148,10 @@ def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth
     monkeypatch.setattr(label_picture, "MOST", 12)
     found, card = answers(one_label, *flat)
     tiles, title = drawn(monkeypatch, found, card)
-    assert title == "mean: 15 images\nby predicted label, the least sure first; shown are 12, 3 surer ones are left out"
+    assert title == (
+        "mean: 15 images\nby predicted label, the lowest probability first; 12 are shown, 3 with higher probabilities "
+        "are left out"
+    )
     labels = [tile.caption.split()[0] for tile in tiles]
     assert labels == sorted(labels) and set(labels) == set(CLASSES)
     left_out = {prediction.path for prediction in found} - {str(tile.picture) for tile in tiles}
@@ -181,7 +185,7 @@ def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
     for source in ("nothing.jpg", "nothing"):
         with pytest.raises(TransferlineError, match=f"{source}: no such file or folder"):
             find_images([str(photos), str(tmp_path / source)])
-    with pytest.raises(TransferlineError, match=r"\*\.jpg: no image there; looked for \.jpg"):
+    with pytest.raises(TransferlineError, match=r"\*\.jpg: no image found; allowed suffixes are \.jpg"):
         find_images([str(tmp_path / "*.jpg")])
     (tmp_path / "model").mkdir()
     with pytest.raises(TransferlineError, match=r"no card\.json and no model\.tflite; --model takes a folder such as"):

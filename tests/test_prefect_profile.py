@@ -53,7 +53,7 @@ def test_profiles_that_are_no_toml_are_named(tmp_path: Path, monkeypatch: pytest
     file = write_profiles(tmp_path)
     file.write_text("active = team")
     monkeypatch.setenv("PREFECT_PROFILES_PATH", str(file))
-    with pytest.raises(TransferlineError, match=r"profiles\.toml: Prefect's profiles are not TOML"):
+    with pytest.raises(TransferlineError, match=r"profiles\.toml: Prefect's profiles are not valid TOML"):
         configured_address()
 
 
@@ -106,4 +106,4 @@ def test_a_server_that_does_not_answer(tmp_path: Path, at_home: dict[str, str], 
     done = call(words, tmp_path / "line", at_home)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: Prefect's server at {NOBODY} does not answer: ")
-    assert done.stderr.endswith(f"start it, or change the address, which is that of {origin}\n")
+    assert done.stderr.endswith(f"start it, or change its address, which comes from {origin}\n")

@@ -48,7 +48,7 @@ def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(par
     first = promote(params, root)
     assert first.promoted and first.version == refused.version and first.reason.startswith("the first champion")
     again = promote(params, root)
-    assert not again.promoted and again.reason == f"version {first.version} is the champion already"
+    assert not again.promoted and again.reason == f"version {first.version} is already the champion"
 
     select(params, good)
     refused = promote(with_promote(params, min_improvement=0.9), root)
@@ -82,7 +82,7 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         patch.setattr(decision, "decide_promotion", score_again)
         again = promote(params, root)
         assert not again.promoted and again.version == last.version
-        assert again.reason == f"nothing has changed since it was decided: {last.reason}"
+        assert again.reason == f"nothing has changed since the last decision: {last.reason}"
         assert decided_before(params, root) == again
         assert decided_before(with_promote(params, min_improvement=0.5), root) is None
         for call in (
@@ -140,7 +140,7 @@ def test_a_promotion_says_that_the_tested_images_are_to_be_committed_if_there_ar
 
 
 def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_first_champion(params, capsys):
-    warning = "this clone has no registry; the first model here is not the first champion"
+    warning = "this clone has no registry of earlier champions"
     keep_test_set(Path.cwd(), ["f" * 64])  # of other data
     select(params, train(params, "head", "fair"))
     assert warning not in promote(params, Path.cwd(), dry_run=True).reason
@@ -160,7 +160,7 @@ def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeyp
     select(params, train(params, "head", "good"))
     promote(params, Path.cwd())
     select(params, train(params, "fine_tune", "fair"))
-    assert "--force and --reason go together" in str(transferline(monkeypatch, "promote", "--force"))
+    assert "--force needs --reason" in str(transferline(monkeypatch, "promote", "--force"))
     assert transferline(monkeypatch, "promote", "--force", "--reason", "blue is gone") == 0
     move = ledger.read(Path.cwd())[-1]
     assert move.forced and move.version == "2" and move.former == "1"
@@ -216,5 +216,5 @@ def test_a_tampered_model_is_refused_wherever_it_lies(params):
     cached.rmdir()
     (stored,) = (root / "mlruns").rglob("MLmodel")
     stored.write_text(stored.read_text().replace("- blue", "- bleu"))
-    with pytest.raises(TransferlineError, match=r"MLmodel is refused: .*Somebody changed it .*transferline rollback"):
+    with pytest.raises(TransferlineError, match=r"MLmodel is refused: .*store was changed: .*transferline rollback"):
         named_model(client, params, root, CHAMPION)

@@ -58,14 +58,14 @@ def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None
     with receiver() as (url, bodies):
         said = command(TRANSFERLINE, "reconcile", cwd=root, env=server | {"TRANSFERLINE_WEBHOOK": url})
     assert (
-        "the flow run weekly: first training on images was left Running: crashed" in said
+        "the flow run weekly: first training on images was still Running: set to crashed" in said
         and "freed the lock of the flow retrain" in said
     )
     assert [found.state_name for found in runs_of("retrain")] == ["Crashed"]
     assert tasks_of(run.id) == {"validate": "Crashed"}
     assert [(body["flow"], body["stages"]) for body in bodies] == [("retrain", ["validate"])]
     assert not any(stage.is_running() for stage in stages) and holder(root) is None
-    assert command(TRANSFERLINE, "reconcile", cwd=root, env=server).strip().endswith("nothing was left behind")
+    assert command(TRANSFERLINE, "reconcile", cwd=root, env=server).strip().endswith("there was nothing to clean up")
 
     with started(words, log, cwd=tmp_path, env=server):
         run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
@@ -86,6 +86,6 @@ def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:
         "?": {},
     }
     runs = {name: client.create_run(experiment, tags=tag, run_name=name).info.run_id for name, tag in tags.items()}
-    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was left open: failed"]
+    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was still open: set to failed"]
     states = {name: client.get_run(run).info.status for name, run in runs.items()}
     assert states == {"dead": "FAILED", "live": "RUNNING", "elsewhere": "RUNNING", "?": "RUNNING"}

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import COLORS
-from tests.registry_project import CARD, CLASSES, registry_project, select, train
+from tests.registry_project import CARD, CLASSES, LATENCY, SUMMARY, registry_project, select, train
 from transferline.atomic_files import write_json
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
@@ -23,6 +24,7 @@ from transferline.registry.recording import record_candidate
 from transferline.registry.registered_models import (
     CHALLENGER,
     CHAMPION,
+    download_version,
     fetch_version,
     named_model,
     version_by_alias,
@@ -46,9 +48,18 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     ended = client.get_run(run).info.end_time
     version = promote(params, Path.cwd()).version
     assert client.get_run(run).info.end_time == ended
-    tags = client.get_model_version("colors", version).tags
+    registered = client.get_model_version("colors", version)
+    tags, page = registered.tags, registered.description
     assert {"candidate": "small", "phase": "head", "validation": "passed", "dataset": "colors"}.items() <= tags.items()
     assert len(tags["model_sha256"]) == len(tags["validation_sha256"]) == 64
+    assert tags["gate/accuracy"] == "passed" and tags["gate/size_on_disk_in_MB"] == "not applicable"
+    assert page.startswith("**test accuracy 1.0000 (") and "Promoted: the first champion" in page
+    assert f"/runs/{registered.run_id}/artifacts/decision/index.html" in page
+    assert "It predicts one of these classes for an image: blue, green, red. It takes uint8 images of 32 × 32" in page
+    assert "- weakest classes (recall on test): blue: 1.00, green: 1.00, red: 1.00" in page
+    assert "- damaged images were not tried" in page
+    card = (download_version(registered) / "origin" / "model_card.md").read_text()
+    assert card in page and "`transferline predict`" in client.get_registered_model("colors").description
     info = mlflow.models.get_model_info(f"models:/colors@{CHAMPION}")
     assert info.signature.inputs.inputs[0].type == np.dtype("uint8")
     assert info.signature.inputs.inputs[0].shape == (-1, 32, 32, 3)
@@ -63,12 +74,12 @@ def test_epochs_are_logged_as_they_end_and_a_failed_training_says_so(params):
     with pytest.raises(RuntimeError), training_run(params, card, Path("models/x")) as listener:
         listener({"phase": "head", "epoch": 1, "loss": 0.5})
         (run,) = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
-        assert run.info.status == "RUNNING" and run.data.metrics["loss"] == 0.5
+        assert run.info.status == "RUNNING" and run.data.metrics["train/loss"] == 0.5
         listener({"phase": "head", "epoch": 2, "loss": 0.25})
         raise RuntimeError
     run = client.get_run(run.info.run_id)
     assert run.info.status == "FAILED"
-    assert [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")] == [
+    assert [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train/loss")] == [
         (1, 0.5),
         (2, 0.25),
     ]
@@ -86,19 +97,37 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
     for phase in ("head", "fine_tune"):
         folder = Path("evaluations/small") / phase
         folder.mkdir(parents=True)
-        figures = {"test": {"accuracy": 0.5, "per_class": {"red!": {"f1": 0.25}}}, "validation": {"accuracy": 0.75}}
-        write_json(folder / "metrics.json", figures)
-        write_json(folder / "latency.json", {"one_image_ms": 3.0})
+        test = {"n": 9, "accuracy": 0.5, "accuracy_low": 0.4, "log_loss_low": 0.1, "per_class": {"red!": {"f1": 0.25}}}
+        metrics = {"test": test, "validation": {"n": 9, "accuracy": 0.75, "per_class": {"red!": {"f1": 0.5}}}}
+        write_json(folder / "metrics.json", {**metrics, **SUMMARY})
+        write_json(folder / "latency.json", LATENCY)
+        Image.new("RGB", (8, 8)).save(folder / "confusion.png")
     known = record_candidate(other, Path("models/small"), Path("evaluations/small"))
     assert record_candidate(other, Path("models/small"), Path("evaluations/small")) == known
     store = connect(other.record, Path.cwd())
     runs = store.search_runs([store.get_experiment_by_name("colors").experiment_id])
     by_phase = {run.data.tags["phase"]: run for run in runs}
     assert len(runs) == 2 and all(run.data.tags["replayed"] == "yes" for run in runs)
-    assert by_phase["fine_tune"].data.tags["mlflow.parentRunId"] == by_phase["head"].info.run_id
-    metrics = by_phase["head"].data.metrics
-    assert metrics["test_accuracy"] == 0.5 and metrics["test_per_class.red_.f1"] == 0.25
-    assert metrics["val_accuracy"] == 0.5 and metrics["latency_one_image_ms"] == 3.0
+    head = by_phase["head"]
+    assert by_phase["fine_tune"].data.tags["head_run"] == head.info.run_id
+    assert head.data.metrics == {
+        **{"train/loss": 1.0, "train/accuracy": 0.5, "train/val_loss": 1.0, "train/val_accuracy": 0.5},
+        **{"train/learning_rate": 0.1, "train/seconds": 1.0, "train/best_epoch": 1.0},
+        **{"validation/n": 9.0, "validation/accuracy": 0.75},
+        **{"test/n": 9.0, "test/accuracy": 0.5, "test/accuracy_low": 0.4},
+        **{"model/ms_for_one_image": 3.0, "model/megabytes": 2.0},
+    }
+    assert head.info.run_name == "small head"
+    assert "**test: accuracy 0.5000 on 9 images**" in head.data.tags["mlflow.note.content"]
+    (dataset,) = (item.dataset for item in head.inputs.dataset_inputs)
+    assert (dataset.name, dataset.digest, dataset.source_type) == ("colors", "unknown", "dvc")
+    assert head.data.tags["mlflow.source.type"] == "LOCAL" and head.data.tags["mlflow.user"]
+    table = json.loads(Path(store.download_artifacts(head.info.run_id, "per_class.json")).read_text())
+    assert table["columns"] == ["split", "class", "f1"]
+    assert table["data"] == [["validation", "red!", 0.5], ["test", "red!", 0.25]]
+    files = {file.path for file in store.list_artifacts(head.info.run_id, "evaluation")}
+    assert files == {"evaluation/metrics.json", "evaluation/latency.json"}
+    assert any("confusion" in file.path for file in store.list_artifacts(head.info.run_id, "images"))
 
 
 def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(params, monkeypatch, capsys):
@@ -127,7 +156,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     code, out, _ = predict("data/raw/colors/blue/2.png", "--model", "models/small/head")
     assert code == 0 and out.startswith("blue ")
     code, _, _ = predict("nowhere/*.png")
-    assert "nowhere/*.png: no image there" in str(code)
+    assert "nowhere/*.png: no image found" in str(code)
 
 
 def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
@@ -173,7 +202,7 @@ def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
 
 
 def test_promotion_without_a_selection_says_what_to_run(params):
-    with pytest.raises(TransferlineError, match="nothing is selected yet"):
+    with pytest.raises(TransferlineError, match="no model is selected yet"):
         promote(params, Path.cwd())
 
 

@@ -69,7 +69,7 @@ def test_all_mistakes_are_named_and_nothing_is_written(project):
     with pytest.raises(RuntimeError) as error:
         data("relabel", "colors", "red/00.png", "bleu", "--reason", " ")
     for part in (
-        "data/raw/colors has no image red/00.png; near are red/0.png",
+        "data/raw/colors has no image red/00.png; similar paths are red/0.png",
         "is blue meant?",
         "the reason is empty",
     ):

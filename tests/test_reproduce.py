@@ -42,7 +42,7 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(traine
 
     found = reproduce(params, project, version)
     assert found.identical, "\n".join(found.lines)
-    assert "weights: identical" in found.lines and "figures: all of metrics.json identical" in found.lines
+    assert "weights: identical" in found.lines and "metrics: all of metrics.json identical" in found.lines
     assert found.lines[-1] == f"version {version} of colors: identical"
     assert run("git", "status", "--porcelain", cwd=project).stdout == before
     assert run("git", "worktree", "list", cwd=project).stdout.count("\n") == 1
@@ -154,7 +154,7 @@ def test_other_corrections_than_those_of_the_version_are_refused(version):
 def test_without_a_commit_nothing_can_be_made_again(tmp_path, monkeypatch):
     params = registry_project(tmp_path, monkeypatch)
     select(params, train(params, "head", "good"))
-    with pytest.raises(TransferlineError, match="made outside a Git commit"):
+    with pytest.raises(TransferlineError, match="trained without a Git commit"):
         reproduce(params, tmp_path, promote(params, tmp_path).version)
 
 

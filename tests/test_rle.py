@@ -26,12 +26,12 @@ def test_what_was_encoded_comes_back(shape, share):
 @pytest.mark.parametrize(
     ("runs", "match"),
     [
-        ("1", "no list of pairs"),
-        ("1 x", "no list of pairs"),
+        ("1", "not a list of pairs"),
+        ("1 x", "not a list of pairs"),
         ("0 2", "run 0 2"),
         ("3 1 1 1", "run 1 1"),
         ("1 2 2 1", "run 2 1"),
-        ("4 2", "run 4 2 of '4 2' does not fit behind 0 of 4 places"),
+        ("4 2", "run 4 2 of '4 2' must be after position 0 and end at 4 at most"),
         ("1 0", "run 1 0"),
     ],
 )

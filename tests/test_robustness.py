@@ -58,7 +58,7 @@ def test_corruptions_and_attacks_of_a_binary_model(tmp_path: Path, capsys: pytes
     for name in PICTURES:
         with Picture.open(folder / name) as picture:
             assert min(picture.size) > 200
-    assert "images judged" in capsys.readouterr().out
+    assert "images predicted" in capsys.readouterr().out
 
 
 def test_the_leaderboard_and_the_gates_see_the_figures(tmp_path: Path) -> None:

@@ -194,8 +194,8 @@ def test_a_network_learns_squares_first_with_a_frozen_encoder(data: tuple[Path, 
     [
         ({"image": {"size": 64, "color": "rgb", "resize": "crop"}}, "image.resize is crop"),
         ({"backbone": {"name": "vgg16", "weights": "none"}}, "mobilenet"),
-        ({"backbone": {"name": "resnet50_v2", "alpha": 0.5, "weights": "none"}}, "alpha is for"),
-        ({"training": {"epochs": 2, "frozen_epochs": 3}}, "frozen_epochs is 3, more than the epochs, 2"),
+        ({"backbone": {"name": "resnet50_v2", "alpha": 0.5, "weights": "none"}}, "alpha is only for"),
+        ({"training": {"epochs": 2, "frozen_epochs": 3}}, "frozen_epochs is 3; it must be at most epochs, 2"),
         ({"training": {"frozen_epochs": 1, "schedule": {"kind": "cosine", "warmup_epochs": 1}}}, "below 1"),
     ],
 )

@@ -101,7 +101,7 @@ def test_evaluation_pictures_and_leaderboard(case: Params, tmp_path: Path) -> No
     select.run(chosen, evaluations=Path("evaluations"), **names)
     page = Path("leaderboard").read_text()
     assert f"| {test['pixel_accuracy']:.4f} | {test['boundary_f']:.4f} |" in page
-    assert "Floor, as validation pixel_accuracy: always the most frequent class 0.1000" in page
+    assert "Floor of validation pixel_accuracy: always predicting the most frequent class 0.1000" in page
     rows = pd.read_csv("plots/confusion.csv")
     right = (rows["actual"] == rows["predicted"]).mean()
     assert len(rows) == pytest.approx(10_000, abs=10) and right == pytest.approx(test["pixel_accuracy"], abs=2e-3)
@@ -183,7 +183,7 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
     from transferline.registry.tracking import connect
 
     version = version_named(connect(case.record, tmp_path), "tiny", "champion")
-    with pytest.raises(TransferlineError, match="answers with masks"):
+    with pytest.raises(TransferlineError, match="predicts masks"):
         load_version(version, tmp_path)
 
 
@@ -227,7 +227,7 @@ def test_predictions_are_masks_overlays_and_runs(case: Params, tmp_path: Path, c
     assert call(images / "00.png", "--model", model, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer[0]["shares"]["background"] > 0.5 and answer[0]["error"] is None
-    with pytest.raises(TransferlineError, match=r"segmentation model, for which there is no --grid"):
+    with pytest.raises(TransferlineError, match=r"--grid: .* segmentation model, which does not write this"):
         call(images, "--model", model, "--grid", tmp_path / "grid.png")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "00.png").write_bytes((images / "00.png").read_bytes())

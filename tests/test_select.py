@@ -127,7 +127,7 @@ def test_ranking(entries: list[EvaluatedModel], metric: str, best: str) -> None:
 
 
 def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
-    with pytest.raises(TransferlineError, match=r"select\.metric is roc_auc"):
+    with pytest.raises(TransferlineError, match=r"select\.metric: no candidate has the validation metric roc_auc"):
         ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc", is_loss=False)
 
 
@@ -170,7 +170,7 @@ def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) ->
         run(tmp_path)
         pages.append((tmp_path / "reports" / "leaderboard.md").read_text())
     assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in pages[0]
-    assert "Even in validation" not in pages[0]
+    assert "Equal in validation" not in pages[0]
     assert "the lower validation log_loss decided: lite0_plain fine_tune 0.3500, lite0_hidden head 0.4000." in pages[1]
 
 
@@ -192,7 +192,9 @@ def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:
     assert [row[1:3] for row in table[2:]] == [["lite0_hidden", "train"], ["lite0_plain", "fine_tune"]]
     assert table[2][3] == "0.1000 [0.1000, 0.1000]" and table[2][5] == "0.8000 [0.8000, 0.8000]"
     assert "fine-tuning" not in page
-    assert "mean_average_precision: always the class frequencies 0.3000; untrained lite0_hidden 0.3100" in page
+    assert (
+        "mean_average_precision: always predicting the class frequencies 0.3000; untrained lite0_hidden 0.3100" in page
+    )
 
     curves = pd.read_csv(tmp_path / "reports" / "plots" / "curves.csv")
     assert curves.groupby("candidate")["phase"].unique().map(list).to_dict() == {

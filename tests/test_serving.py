@@ -124,9 +124,9 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
         "image 1 is nan, not an image file in base64": [good, None],
         "the request holds no image": {"instances": []},
         r"image 0 has the shape \(1, 2\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
-        "image 0 holds other numbers than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
+        "image 0 holds other values than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
         "inhomogeneous shape": {"inputs": [[1], [2, 3]]},
-        "send dataframe_records or dataframe_split with a column image": {"dataframe_records": [{"picture": good}]},
+        "send dataframe_records or dataframe_split whose column image": {"dataframe_records": [{"picture": good}]},
         "JSON dictionary with exactly one of the input fields": {},
         "valid JSON": "{",
     }
@@ -186,7 +186,7 @@ def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
     refused = "version 1 stays: .* is refused: it is not the file that was registered as version 2"
     assert any(re.match(refused, line) for line in process.stdout)
     register(root, mean_colour(WRONG), CARD)
-    assert any(re.match("digits version 3 .* answers from now on", line) for line in process.stdout)
+    assert any(re.match("digits version 3 .* predicts from now on", line) for line in process.stdout)
 
 
 def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
@@ -226,7 +226,9 @@ def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
     with pytest.raises(Refusal) as refusal:
         model.predict([np.zeros((32, 32, 3), int)])
     assert refusal.value.get_http_status_code() == 500 and "IndexError" in capsys.readouterr().err
-    assert json.loads(refusal.value.serialize_as_json())["message"] == "the model failed; the server printed why"
+    assert (
+        json.loads(refusal.value.serialize_as_json())["message"] == "the model failed; the server has printed the error"
+    )
 
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):

@@ -69,7 +69,7 @@ def test_the_layout_is_that_of_params_or_what_the_folders_look_like(tmp_path):
     assert layout_of(raw, data("colors")) == data("colors").layout
     with pytest.raises(TransferlineError, match=r"colour: no such folder.*there are: colors"):
         layout_of(tmp_path / "colour", data("other"))
-    with pytest.raises(TransferlineError, match=r"red: no layout fits; name the dataset in params\.yaml"):
+    with pytest.raises(TransferlineError, match=r"red: no layout fits; in params\.yaml, set data\.dataset"):
         layout_of(raw / "red", data("other"))
 
 
@@ -77,7 +77,7 @@ def test_a_dataset_without_a_readable_image_is_refused(tmp_path):
     make_images(tmp_path, count=1)
     for path in tmp_path.glob("*/*.png"):
         path.write_bytes(b"")
-    with pytest.raises(TransferlineError, match="no image there that can be read and has a label"):
+    with pytest.raises(TransferlineError, match="no image can be read and has a label"):
         look(tmp_path, FOLDERS)
 
 

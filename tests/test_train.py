@@ -110,7 +110,7 @@ def test_a_full_disk_is_one_message(data, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        with pytest.raises(TransferlineError, match=r"decoded images do not fit into .* they take 0\.00 GB"):
+        with pytest.raises(TransferlineError, match=r"decoded images cannot be written to .* they take 0\.00 GB"):
             DecodedImages(raw, views.rows, Image.model_validate(IMAGE), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -68,7 +68,12 @@ def test_a_version_keeps_its_data_revision_its_counts_and_its_manifest(tmp_path,
     expected = {"data_revision": "trained.dir", "corrections_revision": "c.dir", "images": "36"}
     assert expected.items() <= version.tags.items() and expected.items() <= live.data.tags.items()
     assert json.loads(version.tags["images_by_class"]) == {"blue": 12, "green": 12, "red": 12}
-    assert "data.json" in {file.path for file in client.list_artifacts(live.info.run_id)}
+    (dataset,) = (item.dataset for item in live.inputs.dataset_inputs)
+    assert (dataset.name, dataset.digest) == ("colors", "trained.")
+    assert live.info.run_name == "small head, data trained."
+    assert json.loads(dataset.profile)["images"] == 36
+    data = "### Data\ncolors at revision trained.: 36 images in 3 classes (blue: 12, green: 12, red: 12)"
+    assert data in version.description
     with (download_version(version) / "origin" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36 and len(rows[0]["sha256"]) == 64 and rows[0]["split"] == "test" and rows[0]["kept"] == "True"

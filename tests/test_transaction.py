@@ -107,7 +107,7 @@ def test_a_failure_puts_both_aliases_back(step, client, monkeypatch):
 
 
 def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
-    with pytest.raises(TransferlineError, match="became version 1 meanwhile"):
+    with pytest.raises(TransferlineError, match="another command made version 1 the champion"):
         move_champion(client, Path.cwd(), example_move("2", "3"))
 
 

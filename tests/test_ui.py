@@ -54,8 +54,8 @@ def test_servers_of_the_users_own_are_named_with_what_names_them(
     record = params.record.model_copy(update={"tracking_uri": "http://mlflow.example"})
     serve_pages(tmp_path, params.model_copy(update={"record": record}))
     said = capsys.readouterr().out
-    assert "MLflow:  http://mlflow.example (a server of your own)" in said
-    assert f"Prefect: http://prefect.example (a server of your own, from the profile team in {profiles})" in said
+    assert "MLflow:  http://mlflow.example (your own server)" in said
+    assert f"Prefect: http://prefect.example (your own server, from the profile team in {profiles})" in said
 
 
 @pytest.mark.slow

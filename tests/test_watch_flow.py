@@ -67,7 +67,7 @@ def test_one_retraining_for_one_change_also_where_it_fails(line: Path, recorded:
     (line / "data/raw/images/validate.txt").write_text("the stage validate fails at a file of its name")
     with held_by_another(line):
         state: State[None] = watch.watch(return_state=True)
-        assert "1 added: waits, as" in str(state.message) and runs_of("retrain") == []
+        assert "1 added: waits, because" in str(state.message) and runs_of("retrain") == []
     assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: 1 added")
     for _ in range(2):
         state = watch.watch(return_state=True)

@@ -3,8 +3,8 @@
 From Python:
 
     model = transferline.load()
-    for found in model.predict([Path("cat.jpg")]):
-        print(found.label, found.probability)
+    for prediction in model.predict([Path("cat.jpg")]):
+        print(prediction.label, prediction.probability)
 """
 
 from pathlib import Path
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def load(model: str | Path = "champion", project: Path | None = None) -> "Predictor":
-    """Loads a model to predict with, by LiteRT. The working directory stays what it is.
+    """Loads a model that predicts with LiteRT. The working directory does not change.
 
     Args:
-        model: an alias or a version's number in the project's registry, a model folder such as
-            `models/<candidate>/<phase>`, or `imagenet:BACKBONE`; the last two need no project.
-        project: a folder of the project, or below it; the working directory if left out.
+        model: an alias or a version number from the project's registry, a model folder such as
+            `models/<candidate>/<phase>`, or `imagenet:BACKBONE`. The last two need no project.
+        project: the project's folder or a folder inside it. The default is the working directory.
 
     Raises:
-        TransferlineError: there is no such model or no project, a file is not the one that was registered, or the model
+        TransferlineError: there is no such model or no project, a file differs from the registered one, or the model
             predicts masks.
     """
     from transferline.prediction.predictor import load_named

@@ -1,4 +1,4 @@
-"""Files and folders that appear only complete: they are written beside their place and then moved there."""
+"""Atomic writing of files and folders: each is written under a temporary name and then renamed."""
 
 import json
 import shutil
@@ -10,9 +10,9 @@ from typing import Any
 
 @contextmanager
 def completed(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; at the end of the block that file replaces `path`.
+    """Yields a temporary path in the folder of `path`. At the end of the block that file replaces `path`.
 
-    After an error `path` is as before. The folder of `path` is made if need be.
+    After an error `path` is unchanged. A missing parent folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _beside(path)
@@ -25,9 +25,9 @@ def completed(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def completed_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `path`; at the end of the block it replaces `path`, with all that was in it.
+    """Yields an empty temporary folder. At the end of the block it replaces the folder `path` and its content.
 
-    After an error `path` is as before.
+    After an error in the block `path` is unchanged.
     """
     partial = _beside(path)
     shutil.rmtree(partial, ignore_errors=True)
@@ -52,5 +52,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON for people to read and Git to compare."""
+    """Writes indented JSON, which people can read and Git can compare."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,8 +1,8 @@
-"""What the results of each stage follow from besides data and params: our code and the versions of libraries.
+"""The version of the code behind each stage: a hash of our modules, and the versions of libraries.
 
-The stage `code` writes it to `code.json`, and each other stage of `dvc.yaml` depends on its own entry there. So an edit
-runs those stages again whose code it changes, an upgrade of a library those that use it, and a docstring or a comment
-none. Nothing is imported to find out: the modules are read as text.
+The stage `code` writes `code.json`, and each other stage of `dvc.yaml` depends on its own entry there. So an edit
+reruns the stages whose code it changes, and an upgrade of a library reruns the stages that use it. A change of a
+docstring or a comment reruns no stage. The modules are parsed as text and not imported.
 """
 
 import ast
@@ -17,20 +17,20 @@ from transferline.atomic_files import write_text
 from transferline.paths import CODE
 
 PACKAGE = Path(__file__).parent
-# folders of the user's own code, by the modules that run it
+# Folders of the user's own code. The key is the module that runs the code.
 OWN_CODE = {
     "transferline.models.networks": "networks",
     "transferline.datasets.own_augmentations": "own_augmentations",
     "transferline.metrics.own_metrics": "own_metrics",
 }
 
-# Modules that a stage may import without following from them.
+# Modules that do not change the results of a stage that imports them. The value is the reason.
 NOT_FOLLOWED = {
     "transferline.atomic_files": "how a file is written, not what is in it",
     "transferline.cli": "arguments",
-    "transferline.code_versions": "what the code is, not what it does",
+    "transferline.code_versions": "describes the code, computes no result",
     "transferline.compute": "where shards are computed; the result is the same",
-    "transferline.environment": "settings of the tools around us",
+    "transferline.environment": "settings of other tools",
     "transferline.errors": "messages",
     "transferline.git_and_dvc": "how Git and DVC are called",
     "transferline.params": "the values are tracked as params",
@@ -40,13 +40,13 @@ NOT_FOLLOWED = {
     "transferline.quiet": "messages",
     "transferline.text": "messages",
 }
-# Modules of those that are followed all the same.
+# Exceptions: modules inside those packages that are followed.
 FOLLOWED = {
     "transferline.params.backbone_names": "it names the modules that build the backbones",
-    "transferline.params.problem_kinds": "what a kind of problem is, which no value of the params tells",
+    "transferline.params.problem_kinds": "it defines the kinds of problem, which no value of the params does",
 }
 
-# What else the trainings do not follow from.
+# Modules that also do not change the results of the training stages.
 TRAININGS = ("train_head", "fine_tune", "train")
 NOT_FOLLOWED_BY_TRAININGS = {
     "transferline.plots": "a new picture retrains nothing",
@@ -54,8 +54,8 @@ NOT_FOLLOWED_BY_TRAININGS = {
     "transferline.training.curves_picture": "a new picture retrains nothing",
 }
 
-# Libraries that decide the values that a stage writes, by the name that is imported. Those that draw, store or report
-# what is there already (matplotlib, pyarrow, mlflow and others) are not among them.
+# Libraries that affect the values that a stage writes: name of the import, name of the package. Libraries that only
+# draw, store or report values (matplotlib, pyarrow, mlflow and others) are left out.
 LIBRARIES = {
     "PIL": "pillow",
     "ai_edge_litert": "ai-edge-litert",
@@ -72,9 +72,9 @@ LIBRARIES = {
 
 
 def write_code_versions(project: Path) -> None:
-    """Brings `code.json` up to date: for each stage `source`, a sha256, and the version of each library.
+    """Updates `code.json`: for each stage `source` (a sha256) and the version of each library.
 
-    A file that is right already is not touched.
+    A file that is up to date is not written.
     """
     file, text = project / CODE, json.dumps(code_versions(project), indent=1) + "\n"
     if not file.exists() or file.read_text(encoding="utf-8") != text:
@@ -82,27 +82,28 @@ def write_code_versions(project: Path) -> None:
 
 
 def code_versions(project: Path) -> dict[str, dict[str, str]]:
-    """What `write_code_versions` writes, for every module of `stages/` but `code` and `fetch`.
+    """Returns the content of `code.json`: one entry for every module of `stages/` except `code` and `fetch`.
 
-    What `fetch` brings is fixed by its entry in `data/sources.yaml`.
+    `fetch` needs none: its entry in `data/sources.yaml` determines what it downloads.
     """
     names = sorted(file.stem for file in (PACKAGE / "stages").glob("[!_]*.py"))
     return {name: stage_code(name, project) for name in names if name not in ("code", "fetch")}
 
 
 def stage_code(stage: str, project: Path) -> dict[str, str]:
-    """The entry of one stage."""
+    """Returns the entry of one stage."""
     left_out = (*NOT_FOLLOWED, *(NOT_FOLLOWED_BY_TRAININGS if stage in TRAININGS else ()))
     return code_of(f"transferline.stages.{stage}", left_out, project)
 
 
 def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path | None = None) -> dict[str, str]:
-    """What a module and those that it imports do: `source`, a sha256, and the version of each library.
+    """Returns the entry of a module and the modules that it imports: `source` (a sha256) and library versions.
 
     Args:
-        module: its name.
+        module: the module's name.
         left_out: see `followed`.
-        project: where the folders of `OWN_CODE` are, each of which counts where its module does; None leaves them out.
+        project: the folder that contains the folders of `OWN_CODE`. A folder is hashed if the module that runs its
+            code is followed. None leaves these folders out.
     """
     modules = followed(module, left_out)
     folders = [folder for runner, folder in OWN_CODE.items() if runner in modules]
@@ -113,11 +114,14 @@ def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path |
 
 
 def followed(start: str, left_out: Iterable[str] = NOT_FOLLOWED) -> dict[str, Path]:
-    """The modules of ours that a module imports anywhere in its text, and those that these import; with their files.
+    """Returns a module and all modules of this package that it imports, directly or indirectly, with their files.
+
+    Imports inside functions count too.
 
     Args:
         start: the module's name.
-        left_out: modules and packages that are not followed; nor is the package itself, which only holds `load`.
+        left_out: modules and packages that are not followed. The package's own `__init__.py` is never followed: it only
+            defines `load`.
     """
     found: dict[str, Path] = {}
     waiting = [start]
@@ -136,7 +140,7 @@ def _is_in(name: str, packages: Iterable[str]) -> bool:
 
 
 def source_sha256(files: Iterable[Path]) -> str:
-    """One sha256 over the text of modules, without comments, docstrings and layout."""
+    """Returns one sha256 over the code of several files, without comments, docstrings and whitespace."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.name} {_parsed(file.read_text(encoding='utf-8'))[0]}\n".encode())
@@ -144,7 +148,7 @@ def source_sha256(files: Iterable[Path]) -> str:
 
 
 def _file_of(module: str) -> Path | None:
-    """The file of a module of ours; None for those of others, and for a name that is no module."""
+    """Returns the file of a module of this package; None for any other name."""
     top, _, rest = module.partition(".")
     if top != PACKAGE.name:
         return None
@@ -154,13 +158,13 @@ def _file_of(module: str) -> Path | None:
 
 
 def imported_names(file: Path) -> tuple[str, ...]:
-    """What a module imports anywhere in its text, also by a name that stands in it."""
+    """Returns the names that a module imports anywhere, and those of this package in its string constants."""
     return _parsed(file.read_text(encoding="utf-8"))[1]
 
 
 @cache
 def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
-    """A sha256 of what the text of a module does, and what it imports."""
+    """Returns a sha256 of a module's code, and the names that it imports."""
     tree = ast.parse(text)
     return hashlib.sha256(repr(_structure(tree)).encode()).hexdigest(), tuple(sorted(set(_names(tree))))
 
@@ -177,7 +181,7 @@ def _names(tree: ast.Module) -> Iterator[str]:
 
 
 def _structure(node: object) -> object:
-    """A syntax tree as nested tuples, the same on Python 3.11 and 3.12: what is empty is left out, docstrings too."""
+    """Returns a syntax tree as nested tuples, equal on Python 3.11 and 3.12, without docstrings and empty fields."""
     if isinstance(node, list):
         return [_structure(item) for item in node]
     if not isinstance(node, ast.AST):
@@ -185,7 +189,7 @@ def _structure(node: object) -> object:
     fields = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
         fields["body"] = fields["body"][1:]
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some with an empty text
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds an empty string at the end of some f-strings
         fields["values"] = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
     filled = {name: value for name, value in fields.items() if value not in (None, [])}
     return type(node).__name__, *((name, _structure(value)) for name, value in filled.items())

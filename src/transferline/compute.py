@@ -1,4 +1,4 @@
-"""Work that falls into shards, in this process or by the workers of Dask."""
+"""Computes shards in this process, in several local processes or on Dask workers."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,21 +23,21 @@ def run_shards(
     what: str,
     in_processes: bool = False,
 ) -> list[Result]:
-    """The results of `work` for each of `items`, in their order, wherever it is done.
+    """Returns the results of `work` for each of `items`, in the order of `items`.
 
-    The item of a worker that is lost is done again by another one; what the lost one had handed over stays.
+    If a Dask worker is lost, another one computes its current item again. Results that it has returned are kept.
 
     Args:
-        work: a function of a module, or a `partial` of one; its results are small.
-        items: what there is to do.
-        compute: where; here if left out.
-        what: for the lines of progress.
-        in_processes: here it is done by a process for each core, because it is mostly Python, which lets one thread
-            run at a time.
+        work: a function at module level, or a `partial` of one. Its results must be small.
+        items: one argument of `work` for each call.
+        compute: where to compute; None computes on this machine.
+        what: the name of the work in progress messages.
+        in_processes: whether local work uses one process for each core. This is for work that is mostly Python, since
+            only one thread of a process runs Python code at a time.
 
     Raises:
-        Exception: whatever `work` raises.
-        TransferlineError: there is no scheduler at the address, or a process was killed.
+        Exception: any exception that `work` raises.
+        TransferlineError: there is no Dask scheduler at the address, or a local process was killed.
     """
     if not items or compute is None or compute.engine == "local":
         if in_processes and len(items) > 1:
@@ -48,11 +48,11 @@ def run_shards(
     results: dict[int, Result] = {}
     with _client(compute) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"]
-        say(f"{what}: {len(items)} by {len(workers)} workers of {client.scheduler.address}")
+        say(f"{what}: {len(items)} on {len(workers)} workers of {client.scheduler.address}")
         futures = client.map(work, items, pure=False)
         place = {future.key: number for number, future in enumerate(futures)}
         done = as_completed(futures, with_results=True)
-        del futures  # a result that nobody holds any more is not computed again when its worker is lost
+        del futures  # Dask does not compute a result again, after its worker is lost, if no future refers to it
         for future, result in progress(done, len(items), what):
             results[place[future.key]] = result
             future.release()
@@ -64,7 +64,9 @@ def _by_processes(work: Callable[[Item], Result], items: Sequence[Item], what: s
     try:
         return list(progress(pool.map(work, items), len(items), what))
     except BrokenProcessPool as error:
-        raise TransferlineError(f"{what}: a process was killed, perhaps for want of memory; run it again") from error
+        raise TransferlineError(
+            f"{what}: a process was killed, perhaps because memory ran out; run the stage again"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

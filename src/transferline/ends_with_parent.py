@@ -1,11 +1,11 @@
 """`python -m transferline.ends_with_parent COMMAND …`: runs a command that ends with the process that started it.
 
-That process holds the other end of standard input, a pipe (`stdin=subprocess.PIPE`). The pipe closes when its holder
-closes it, ends or is killed. Then the command and all processes of its group get SIGINT, which DVC and servers take for
-a clean end. Those that are left once the command has ended, or after `SECONDS_TO_END`, get SIGKILL. SIGINT, SIGTERM and
-SIGHUP to this process do the same.
+That process holds the other end of standard input, a pipe (`stdin=subprocess.PIPE`). The pipe closes when that process
+closes it, ends or is killed. Then the command and all processes of its group get SIGINT, on which DVC and servers shut
+down cleanly. Processes that remain when the command has ended, or after `SECONDS_TO_END`, get SIGKILL. SIGINT, SIGTERM
+and SIGHUP sent to this process have the same effect.
 
-The exit status is that of the command, or 128 + N where signal N has ended it.
+The exit status is that of the command, or 128 + N if signal N ended it.
 """
 
 import contextlib
@@ -22,17 +22,20 @@ ASKED_TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def command_line(command: list[str]) -> list[str]:
-    """What runs `command` so that it ends with this process, which has to start it with `stdin=subprocess.PIPE`."""
+    """Returns a command line that runs `command` and ends it when this process ends.
+
+    This process must start it with `stdin=subprocess.PIPE`.
+    """
     return [sys.executable, "-m", "transferline.ends_with_parent", *command]
 
 
 @contextlib.contextmanager
 def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Runs the command while the block runs, and waits for its end. Ctrl-C in the terminal does not reach it.
+    """Runs a command during the block, then ends it and waits. Ctrl-C in the terminal does not reach it.
 
     Args:
-        command: its words.
-        options: of `subprocess.Popen`.
+        command: the program and its arguments.
+        options: keyword arguments of `subprocess.Popen`.
     """
     process = subprocess.Popen(command_line(command), stdin=subprocess.PIPE, start_new_session=True, **options)
     assert process.stdin is not None
@@ -44,16 +47,16 @@ def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any
 
 
 def run(command: list[str]) -> int:
-    """Runs the command in a process group of its own until it ends, standard input closes or a signal comes.
+    """Runs a command in its own process group until it ends, standard input closes or a signal arrives.
 
     Returns:
-        The exit status of the command.
+        The exit status of the command, or 128 + N if signal N ended it.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)  # each signal writes its number into the pipe
     for sign in (*ASKED_TO_END, signal.SIGCHLD):
-        signal.signal(sign, lambda *_: None)  # not ignored: the command would ignore it too
+        signal.signal(sign, lambda *_: None)  # not SIG_IGN: the command would inherit it
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     while process.poll() is None:
         ready, _, _ = select.select([0, reader], [], [])
@@ -68,7 +71,7 @@ def run(command: list[str]) -> int:
 
 
 def _send(process: subprocess.Popen[bytes], sign: int) -> None:
-    """Sends a signal to what is left of the group; macOS names an ended one by PermissionError."""
+    """Sends a signal to the remaining processes of the group. For a group that ended, macOS raises PermissionError."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, sign)
 

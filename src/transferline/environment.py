@@ -1,6 +1,6 @@
-"""Settings of the tools around us, in one place: no telemetry, servers on loopback, state inside the project.
+"""Environment variables for the other tools: no telemetry, servers on loopback, state inside the project.
 
-They are defaults: a variable that the user has set stays as it is.
+They are defaults: a variable that the user has set keeps its value.
 """
 
 import os
@@ -15,14 +15,14 @@ DEFAULTS = {
     "GX_ANALYTICS_ENABLED": "False",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default it takes minutes to say that a server is not there
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default takes minutes to report a missing server
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "OPENCV_FOR_THREADS_NUM": "1",  # views are drawn in our threads; more of them cost a third more CPU
+    "OPENCV_FOR_THREADS_NUM": "1",  # our own threads compute views; threads of OpenCV add a third of CPU time
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_API_HOST": "127.0.0.1",
-    # of Prefect's own lines only those of flows and tasks are shown, without level and logger
+    # Prefect's log shows only the lines of flows and tasks, without level and logger.
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "INFO",
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "INFO",
@@ -36,11 +36,11 @@ DEFAULTS = {
 
 
 def prepare(root: Path) -> None:
-    """Sets the defaults for this process and its children, and puts this environment's programs first on PATH.
+    """Sets the defaults for this process and its children, and puts this Python environment's programs first on PATH.
 
     Args:
-        root: the project's folder; Prefect's database lives in its `.prefect`. The user's profiles stay those of the
-            home folder.
+        root: the project's folder. Its `.prefect` holds Prefect's database. The user's Prefect profiles are still read
+            from the home folder.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -54,22 +54,24 @@ def prepare(root: Path) -> None:
 
 
 def project_root(start: Path) -> Path:
-    """The folder at or above `start` that holds both `params.yaml` and `dvc.yaml`.
+    """Returns the nearest folder, `start` or one above it, with both `params.yaml` and `dvc.yaml`.
 
     Raises:
-        TransferlineError: there is none.
+        TransferlineError: there is no such folder.
     """
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return folder
-    raise TransferlineError(f"{start}: neither here nor above is a project (params.yaml and dvc.yaml); go into one")
+    raise TransferlineError(
+        f"{start} is not in a project, which is a folder with params.yaml and dvc.yaml; change to a project's folder"
+    )
 
 
 def enter_project() -> Path:
-    """Goes to the root of the project around the working directory, prepared; returns it.
+    """Changes the working directory to the root of its project and calls `prepare`; returns the root.
 
     Raises:
-        TransferlineError: there is none.
+        TransferlineError: the working directory is not in a project.
     """
     root = project_root(Path.cwd())
     os.chdir(root)

@@ -1,9 +1,9 @@
-"""The one exception that reaches a user."""
+"""The exception whose message is for the user."""
 
 
 class TransferlineError(Exception):
-    """A mistake that the user can mend.
+    """An error that the user can correct.
 
-    The message says what is wrong, the value, what is allowed and what to do; the command line prints it
+    The message names what is wrong, the value, what is allowed and what to do. The command line prints it
     without a traceback and exits with 1.
     """

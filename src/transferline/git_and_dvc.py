@@ -1,4 +1,4 @@
-"""Git and DVC as commands, with their error as ours."""
+"""Runs the commands of Git and DVC, and raises TransferlineError where one fails."""
 
 import os
 import subprocess
@@ -9,21 +9,21 @@ from transferline.errors import TransferlineError
 
 
 def git(root: Path, *arguments: str) -> str:
-    """What `git ARGUMENTS` prints in the project's folder; it never asks for a password.
+    """Returns the output of `git ARGUMENTS` in the project's folder. Git never asks for a password.
 
     Raises:
-        TransferlineError: it fails.
+        TransferlineError: the command fails.
     """
     return _output(["git", *arguments], root, {"GIT_TERMINAL_PROMPT": "0"}).decode(errors="replace")
 
 
 def git_or_nothing(root: Path, *arguments: str, index: Path | None = None) -> bytes:
-    """What `git ARGUMENTS` prints, and nothing where it fails, for instance because there is no commit yet.
+    """Returns the output of `git ARGUMENTS`; empty if the command fails, for instance because there is no commit yet.
 
     Args:
         root: the project's folder.
-        arguments: of Git.
-        index: the file that Git takes for its index; its own if left out.
+        arguments: the arguments of Git.
+        index: the file that Git uses as its index; None for the repository's index.
     """
     try:
         return _output(["git", *arguments], root, {"GIT_INDEX_FILE": str(index)} if index else {})
@@ -32,10 +32,10 @@ def git_or_nothing(root: Path, *arguments: str, index: Path | None = None) -> by
 
 
 def dvc(root: Path, *arguments: str) -> str:
-    """What `dvc ARGUMENTS` prints in the project's folder.
+    """Returns the output of `dvc ARGUMENTS` in the project's folder.
 
     Raises:
-        TransferlineError: it fails.
+        TransferlineError: the command fails.
     """
     return _output([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], root, {}).decode(errors="replace")
 
@@ -44,6 +44,6 @@ def _output(command: list[str], root: Path, variables: dict[str, str]) -> bytes:
     done = subprocess.run(command, cwd=root, env=os.environ | variables, capture_output=True, check=False)
     if done.returncode:
         shown = " ".join(command).removeprefix(f"{sys.executable} -m ").replace("--wait-for-lock ", "")
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise TransferlineError(f"`{shown}` failed: {said}")
+        output = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise TransferlineError(f"`{shown}` failed: {output}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""Tells a webhook of a failure."""
+"""Notifies a webhook of a failure."""
 
 import os
 
@@ -11,15 +11,17 @@ SECONDS = 10
 
 
 def notify(project: str, flow: str, run: str, stages: list[str], message: str, address: str | None) -> None:
-    """Posts what failed, as JSON, to the URL in TRANSFERLINE_WEBHOOK, if there is one. Failing to do so is only said.
+    """Posts a failure as JSON to the URL in the environment variable TRANSFERLINE_WEBHOOK, if it is set.
+
+    If the request fails, a warning is printed and no exception is raised.
 
     Args:
         project: the project's folder.
         flow: `retrain`, `watch` or `reconcile`.
-        run: the name of the flow's run.
-        stages: those that failed or were cut off.
+        run: the name of the flow run.
+        stages: the stages that failed or were interrupted.
         message: the reason.
-        address: of the run's page in Prefect.
+        address: the URL of the run's page in Prefect.
     """
     if not (url := os.environ.get(VARIABLE)):
         return
@@ -27,4 +29,4 @@ def notify(project: str, flow: str, run: str, stages: list[str], message: str, a
     try:
         requests.post(url, json=body, timeout=SECONDS).raise_for_status()
     except requests.RequestException as error:
-        say(f"warning: {VARIABLE} did not take the notification: {error}")
+        say(f"warning: the notification to the URL in {VARIABLE} failed: {error}")

@@ -1,4 +1,4 @@
-"""Functions in Python files of the user's own, named by import path, such as `networks.example:tiny_backbone`."""
+"""Functions in the user's own Python files, named by import path, such as `networks.example:tiny_backbone`."""
 
 import importlib.util
 import traceback
@@ -10,20 +10,20 @@ from transferline.errors import TransferlineError
 
 
 def is_own(name: str) -> bool:
-    """Whether a name in the params is an import path."""
+    """Returns whether a name in the params is an import path."""
     return ":" in name
 
 
 def file_of(name: str) -> Path:
-    """The file that an import path names, relative to the project."""
+    """Returns the file of an import path, relative to the project."""
     return Path(name.partition(":")[0].replace(".", "/") + ".py")
 
 
 def require_file(name: str) -> Path:
-    """The file that an import path names.
+    """Returns the file of an import path.
 
     Raises:
-        TransferlineError: it is missing in the working directory.
+        TransferlineError: the file is missing in the working directory.
     """
     file = file_of(name)
     if not file.is_file():
@@ -32,24 +32,26 @@ def require_file(name: str) -> Path:
 
 
 def own_function(name: str) -> Callable[..., Any]:
-    """Runs the file anew, from the working directory, and returns the function, whose failures name file and line.
+    """Runs the file again and returns the function. The file is looked up in the working directory.
+
+    An exception inside the function becomes a TransferlineError that names file and line.
 
     Raises:
-        TransferlineError: there is no such file or function, or the file fails.
+        TransferlineError: there is no such file or function, or the file raises an exception.
     """
     file, function = require_file(name), name.partition(":")[2]
     spec: Any = importlib.util.spec_from_file_location(name.partition(":")[0], file.absolute())
     module = importlib.util.module_from_spec(spec)
-    _told(name, file, spec.loader.exec_module)(module)
-    found = vars(module).get(function)
-    if found is None:
+    _with_location(name, file, spec.loader.exec_module)(module)
+    own = vars(module).get(function)
+    if own is None:
         named = [key for key, value in vars(module).items() if callable(value) and value.__module__ == module.__name__]
         raise TransferlineError(f"{name}: {file} has no function {function}; it has {', '.join(named) or 'none'}")
-    return _told(name, file, found)
+    return _with_location(name, file, own)
 
 
-def _told(name: str, file: Path, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with errors that say where the user's code fails."""
+def _with_location(name: str, file: Path, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps the function so that errors name the line of the user's code that fails."""
 
     def call(*arguments: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Where the stages of `dvc.yaml` put what promotion and the command line read; a test holds the two together."""
+"""Paths of the files that the stages of `dvc.yaml` write. A test checks that the paths in `dvc.yaml` are the same."""
 
 from pathlib import Path
 

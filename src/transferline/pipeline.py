@@ -1,4 +1,4 @@
-"""What DVC would run: which stages the present params need, in which order, and which of them would run and why."""
+"""Plans a run of DVC: which stages the current params need, their order, and which of them would run and why."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,14 +22,14 @@ from transferline.why_stages_run import NEVER_RUN, Why, why_it_runs
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of the pipeline, and what is to be done about it.
+    """A stage of the pipeline and how it would run.
 
     Attributes:
-        why: why it is to run; without reasons where it is up to date.
+        why: why it would run; without reasons if the stage is up to date.
         forced: whether it runs even if nothing changed.
-        needs: the stages that run before it, of those that are to run.
+        needs: the stages that would run and must run before it.
         companions: stages without work for their candidate, such as `train@lite0` where `train` is null. DVC runs them
-            in the same process before this one, so that `dvc.lock` is complete.
+            in the same process before this stage, so that `dvc.lock` is complete.
     """
 
     why: Why
@@ -39,16 +39,18 @@ class Step:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it is to run, in words."""
+        """The reasons to run the stage, in words; empty if it is up to date."""
         return self.why.reasons
 
 
 def reasons_by_stage(root: Path) -> dict[str, list[str]]:
-    """The stages of `dvc.yaml` and what they depend on, each after its dependencies, as `dvc repro` takes them, with
-    the reasons in words why it would run: none where it is up to date.
+    """Returns the stages of `dvc.yaml` and their dependencies in the order of `dvc repro`: dependencies first.
 
-    Data under `dvc add` or `dvc import` stands with its `.dvc` file. Left out are stages of other files that nothing in
-    `dvc.yaml` depends on (public sets that the params do not name), and those without work for their candidate.
+    The value of a stage lists in words why it would run; the list is empty if the stage is up to date.
+
+    Data under `dvc add` or `dvc import` appears as its `.dvc` file. Stages without work for their candidate are left
+    out. So are stages of other files on which nothing in `dvc.yaml` depends: public datasets that the params do not
+    name.
 
     Raises:
         TransferlineError: DVC cannot read the pipeline, or the params are faulty.
@@ -57,12 +59,12 @@ def reasons_by_stage(root: Path) -> dict[str, list[str]]:
 
 
 def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
-    """What is to run, in the order of `reasons_by_stage`.
+    """Returns the stages that would run, in the order of `reasons_by_stage`.
 
     Args:
         root: the project's folder.
-        force_from: a stage (`train_head` stands for that of every candidate) that runs even if nothing changed, with
-            all that depends on it.
+        force_from: a stage that runs even if nothing changed, with all stages that depend on it. A name without
+            a candidate, such as `train_head`, means that stage of every candidate.
 
     Raises:
         TransferlineError: DVC cannot read the pipeline, the params are faulty, or there is no stage `force_from`.
@@ -71,7 +73,7 @@ def plan(root: Path, force_from: str | None = None) -> dict[str, Step]:
 
 
 def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
-    """All stages but those without work for their candidate."""
+    """Returns all stages except those without work for their candidate."""
     idle = _idle_stages(root)
     write_code_versions(root)
     steps: dict[str, Step] = {}
@@ -93,13 +95,13 @@ def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
 
 
 def _idle_stages(root: Path) -> set[str]:
-    """The stages without work for their candidate: its section of that name is null."""
+    """Returns the stages without work for their candidate: the candidate's section of that name is null."""
     candidates = load_params(root / "params.yaml").candidates
     return {f"{stage}@{name}" for name, section in candidates.items() for stage, part in section if part is None}
 
 
 def _give_companions(graph: Any, order: list[Any], steps: dict[str, Step], idle: set[str]) -> None:
-    """Each idle stage that is to run goes to the first step that depends on it, else to the last one."""
+    """Adds each idle stage that would run to the first step that depends on it, or else to the last step."""
     planned = [stage for stage in order if stage.addressing not in idle and steps[stage.addressing].reasons]
     for stage in order if planned else []:
         if stage.addressing in idle and steps[stage.addressing].reasons:
@@ -108,27 +110,29 @@ def _give_companions(graph: Any, order: list[Any], steps: dict[str, Step], idle:
 
 
 def _forced(graph: Any, order: list[Any], force_from: str) -> set[Any]:
-    """The stages of that name and those that depend on them."""
+    """Returns the stages with the name `force_from` and those that depend on them."""
     starts = {stage for stage in order if force_from in (stage.addressing, _group(stage))}
     if not starts:
         names = dict.fromkeys(_group(stage) for stage in order if stage.cmd)
         raise TransferlineError(
-            f"there is no stage {force_from}; allowed are {', '.join(names)}, or one with its @name"
+            f"there is no stage {force_from}; allowed are {', '.join(names)}, also with @ and the name of a candidate"
         )
     return {stage for stage in order if stage in starts or starts & nx.descendants(graph, stage)}
 
 
 def _group(stage: Any) -> str:
-    """The stage's name without file and candidate: `train_head` of `train_head@lite0_plain`."""
+    """Returns the stage's name without file and candidate: `train_head` for `train_head@lite0_plain`."""
     return str(stage.addressing).rpartition(":")[2].partition("@")[0]
 
 
 @contextmanager
 def open_repo(root: Path) -> Iterator[Any]:
-    """The project as DVC sees it, locked. Its graph has an edge from each stage to each one that it depends on.
+    """Yields the project as a DVC repository and holds its lock.
+
+    The repository's graph has an edge from each stage to each stage that it depends on.
 
     Raises:
-        TransferlineError: DVC cannot read it.
+        TransferlineError: DVC cannot read the pipeline.
     """
     try:
         with Repo(str(root)) as repo, ExitStack() as stack:
@@ -140,7 +144,7 @@ def open_repo(root: Path) -> Iterator[Any]:
 
 
 def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
-    """Takes the lock of DVC's commands, also where another command holds it for longer than DVC itself would wait."""
+    """Takes the lock of DVC's commands. Unlike DVC, it waits without a time limit for another command."""
     while True:
         try:
             stack.enter_context(lock_repo(repo))
@@ -150,7 +154,7 @@ def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:
-    """The needed stages, dependencies first, otherwise in the order of `dvc.yaml`."""
+    """Returns the needed stages: dependencies first, otherwise in the order of `dvc.yaml`."""
     position = {stage: number for number, stage in enumerate(graph)}
     own = [stage for stage in graph if Path(stage.path) == root.resolve() / "dvc.yaml"]
     needed = graph.subgraph({*own, *(above for stage in own for above in nx.descendants(graph, stage))})

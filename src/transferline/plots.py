@@ -1,4 +1,4 @@
-"""Pictures on matplotlib's `Figure` itself, without a window system or global state."""
+"""Draws with matplotlib's `Figure` class directly, without a window system or global state."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#767676"
 
 
 def short(name: str) -> str:
-    """The name, cut where it is too long for a label in a picture."""
+    """Returns the name, shortened to 22 characters for a label in a picture."""
     return name if len(name) <= 22 else name[:21] + "…"
 
 
 @contextmanager
 def picture(path: Path, width: float, height: float) -> Iterator[Any]:
-    """Yields a matplotlib figure of `width` by `height` inches and saves it as PNG, over an existing file.
+    """Yields a matplotlib figure of `width` by `height` inches and saves it as PNG. It overwrites an existing file.
 
-    Names are drawn as they are: a `$` starts no formula, and a character without a glyph gives no warning.
+    Text is drawn literally: a `$` does not start a formula, and a character without a glyph causes no warning.
     """
     import matplotlib
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""The server that records the flows: the user's own, or one that is started for a command."""
+"""The Prefect server that records the flows: the user's own, or one that is started for a command."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from transferline.server_process import (
 )
 
 START = ("prefect", "server", "start")
-# It serves one command, which is no reason to schedule what `transferline schedule` runs.
+# This server serves one command only, so it must not start scheduled runs: `transferline schedule` does that.
 EMBEDDED = (*START, "--no-ui", "--no-scheduler", "--no-late-runs")
 DATABASE_ELSEWHERE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -31,19 +31,19 @@ SECONDS_BETWEEN_LOOKS = 0.05
 
 @dataclass(frozen=True)
 class Address:
-    """Of the API of a server that the user has, and what names it."""
+    """The URL of the API of the user's own server, and the setting that contains it."""
 
     url: str
     origin: str
 
 
 def configured_address() -> Address | None:
-    """The server that the user has: of the variable PREFECT_API_URL, else of the active Prefect profile.
+    """Returns the user's own server, from the variable PREFECT_API_URL or else from the active Prefect profile.
 
-    An empty variable means none, as for Prefect. `environment.prepare` comes first.
+    An empty variable means no server, as in Prefect. Call `environment.prepare` first.
 
     Raises:
-        TransferlineError: the file of the profiles is not TOML.
+        TransferlineError: the file of the profiles is not valid TOML.
     """
     if (url := os.environ.get("PREFECT_API_URL")) is not None:
         return Address(url, "the variable PREFECT_API_URL") if url else None
@@ -51,23 +51,23 @@ def configured_address() -> Address | None:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except tomllib.TOMLDecodeError as error:
-        raise TransferlineError(f"{file}: Prefect's profiles are not TOML: {error}; correct the file") from error
+        raise TransferlineError(f"{file}: Prefect's profiles are not valid TOML: {error}; correct the file") from error
     name = os.environ.get("PREFECT_PROFILE") or tree.get("active")
     url = tree.get("profiles", {}).get(name, {}).get("PREFECT_API_URL")
     return Address(url, f"the profile {name} in {file}") if url else None
 
 
 def prefect_page(port: int) -> Server:
-    """Prefect's server with its page."""
+    """Returns Prefect's server with its web page."""
     return _server(START, port)
 
 
 @contextlib.contextmanager
 def prefect_server(root: Path, port: int) -> Iterator[str]:
-    """Prefect's server on 127.0.0.1, with the project's runs, while the block runs; yields the address of its API.
+    """Runs Prefect's server with the project's runs on 127.0.0.1 during the block; yields the address of its API.
 
     Raises:
-        TransferlineError: the port is taken, or the server does not start.
+        TransferlineError: the port is in use, or the server does not start.
     """
     server = prefect_page(port)
     require_free(server)
@@ -79,12 +79,13 @@ def prefect_server(root: Path, port: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def embedded_server(root: Path) -> Iterator[Callable[[], str] | None]:
-    """Prefect's server for one command, on a free port of 127.0.0.1, without its page. It starts while the command
-    imports Prefect: both take seconds.
+    """Runs Prefect's server for one command, on a free port of 127.0.0.1 and without its web page.
+
+    The server starts in the background, so the command can import Prefect meanwhile. Both take seconds.
 
     Yields:
-        A function that waits until the server answers and returns the address of its API; None if the user has a
-        server.
+        A function that waits until the server answers and returns the address of its API. None if the user has
+        a server.
     """
     with sigterm_as_exit(128 + signal.SIGTERM):
         if configured_address():
@@ -102,12 +103,12 @@ def _address_of_api(running: Running) -> str:
 
 
 def _server(start: tuple[str, ...], port: int) -> Server:
-    """Prefect's server; says so where it will make its database first."""
+    """Returns Prefect's server. Prints a message if the server must create its database first."""
     is_elsewhere = any(name in os.environ for name in DATABASE_ELSEWHERE)
     if not is_elsewhere and not (Path(os.environ["PREFECT_HOME"]) / "prefect.db").exists():
-        say("Prefect makes its database, once: some 15 s")
+        say("Prefect creates its database; this happens once and takes about 15 s")
     environ = {
-        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",  # else its page asks the server at the default port
-        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",  # no flow of ours has one, and it takes seconds
+        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",  # otherwise the page uses the default port
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",  # our flows use no blocks, and this takes seconds
     }
     return Server("Prefect", start, port, "/api/health", environ)

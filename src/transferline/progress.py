@@ -1,4 +1,4 @@
-"""Progress of long work, as plain lines that read well in a terminal and in a task's log."""
+"""Progress messages of long work, as plain lines for a terminal and for a task's log."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ SECONDS_BETWEEN_LINES = 3.0
 
 
 def say(message: str) -> None:
-    """Prints one line at once, also through a pipe."""
+    """Prints one line immediately, also if the output is a pipe."""
     print(message, flush=True)
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Yields `items` and prints every few seconds how many of `total` are done and how long the rest takes."""
+    """Yields `items`, and prints every few seconds how many of `total` are done and the seconds left."""
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
@@ -27,6 +27,6 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 
 
 def nothing_to_do(reason: str, output: Path) -> None:
-    """Leaves an empty folder as the output of a stage that a candidate does not have, and says so."""
+    """Creates an empty output folder for a stage that has no work for its candidate, and prints the reason."""
     output.mkdir(parents=True, exist_ok=True)
     say(f"nothing to do: {reason}")

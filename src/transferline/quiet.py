@@ -1,4 +1,4 @@
-"""Imports of TensorFlow and Keras without what they print."""
+"""Suppresses the messages that TensorFlow and Keras print when they are imported."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ SILENCED = RLock()  # two threads must not redirect standard error at the same t
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drops what imports write to standard error in the block; exceptions pass.
+    """Drops everything that the block's imports write to standard error. Exceptions are raised as usual.
 
-    TensorFlow prints some lines before it reads TF_CPP_MIN_LOG_LEVEL, and most about its devices: where it is imported,
-    they are looked up here too.
+    TensorFlow prints some lines before it reads TF_CPP_MIN_LOG_LEVEL. It prints most lines when it lists its devices.
+    So if TensorFlow was imported, its devices are listed inside the block.
     """
     with without_native_messages():
         yield
@@ -24,7 +24,10 @@ def quiet_imports() -> Iterator[None]:
 
 @contextmanager
 def without_native_messages() -> Iterator[None]:
-    """Drops what is written to standard error in the block; exceptions pass. One thread at a time."""
+    """Drops everything that the block writes to standard error. Exceptions are raised as usual.
+
+    Only one thread at a time can be in such a block.
+    """
     with SILENCED:
         sys.stderr.flush()
         terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Recipes, which hold what differs from the defaults, and the complete `params.yaml` that follows from one."""
+"""Recipes, which hold the values that differ from the defaults, and the complete `params.yaml` made from a recipe."""
 
 import json
 import shutil
@@ -17,15 +17,15 @@ from transferline.progress import say
 
 
 def use(recipe: Path, root: Path, force: bool) -> Params:
-    """Writes the complete `params.yaml` from a recipe, and removes what another job has left in the folders of results.
+    """Writes the complete `params.yaml` from a recipe, and removes the results of another job.
 
     Args:
-        recipe: a params file, which may lack every key that has a default.
+        recipe: a params file. It may leave out every key that has a default.
         root: the project's folder.
-        force: overwrite changes of `params.yaml` that are saved nowhere else.
+        force: whether to overwrite a `params.yaml` with changes that neither Git nor a recipe holds.
 
     Returns:
-        The params that are now in use.
+        The params of the recipe.
 
     Raises:
         TransferlineError: the recipe is faulty, or `params.yaml` holds unsaved changes.
@@ -34,7 +34,8 @@ def use(recipe: Path, root: Path, force: bool) -> Params:
     target = root / "params.yaml"
     if not force and target.exists() and not _is_saved(target, root):
         raise TransferlineError(
-            f"{target} has changes that neither Git nor a recipe holds: commit it, copy it to recipes/, or use --force"
+            f"{target} has changes that are saved neither in Git nor in a recipe; commit it, copy it to recipes/, "
+            "or use --force to overwrite it"
         )
     before = _loaded(target)
     if not before or before.data != params.data:
@@ -48,7 +49,7 @@ def use(recipe: Path, root: Path, force: bool) -> Params:
 
 
 def complete_params(root: Path) -> Params:
-    """Writes the keys that `params.yaml` lacks into it, with their defaults, and names them; returns what is in force.
+    """Adds missing keys to `params.yaml` with their defaults, prints their names, and returns the params.
 
     Raises:
         TransferlineError: the file is faulty.
@@ -62,13 +63,13 @@ def complete_params(root: Path) -> Params:
 
 
 def _tell_added(keys: list[str]) -> None:
-    say(f"params.yaml lacked {listed(keys)}; now written, see `transferline params KEY`")
+    say(f"added missing keys to params.yaml: {listed(keys)}; `transferline params KEY` explains a key")
 
 
 def remove_other_candidates(root: Path, params: Params) -> None:
-    """Removes the results of candidates that the params do not name, so that nobody takes them for present ones.
+    """Removes the results of candidates that the params do not name, so that nobody takes them for current results.
 
-    DVC's cache still holds them: a stage that has run on the same data with the same params is restored from there.
+    They stay in DVC's cache. DVC restores the outputs of a stage that has run on the same data with the same params.
     """
     folders = [folder for kind in (BANK, MODELS, EVALUATIONS) for folder in sorted((root / kind).glob("*/"))]
     others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
@@ -76,7 +77,7 @@ def remove_other_candidates(root: Path, params: Params) -> None:
 
 
 def _loaded(file: Path) -> Params | None:
-    """None of a file that is missing or faulty."""
+    """Returns the params of a file; None if it is missing or faulty."""
     try:
         return load_params(file)
     except TransferlineError:
@@ -84,7 +85,7 @@ def _loaded(file: Path) -> Params | None:
 
 
 def _selected(root: Path) -> str | None:
-    """The candidate that `select` chose, if it has run."""
+    """Returns the candidate that `select` chose; None if `select` has not run."""
     file = root / METRICS
     return str(json.loads(file.read_text(encoding="utf-8"))["selected"]["candidate"]) if file.exists() else None
 
@@ -94,11 +95,14 @@ def _remove(root: Path, paths: list[Path]) -> None:
     for path in there:
         shutil.rmtree(root / path) if (root / path).is_dir() else (root / path).unlink()
     if there:
-        say(f"removed the results of another job: {', '.join(map(str, there))}; DVC restores them when it runs again")
+        say(
+            f"removed the results of another job: {', '.join(map(str, there))}; "
+            "DVC restores them from its cache when that job runs again"
+        )
 
 
 def _is_saved(target: Path, root: Path) -> bool:
-    """Whether Git or a recipe holds what is in the file, apart from defaults and explanations."""
+    """Returns whether Git or a recipe holds the content of the file, apart from defaults and explanations."""
     content = target.read_text(encoding="utf-8")
     committed = git_or_nothing(root, "show", "HEAD:./params.yaml").decode(errors="replace")
     recipes = (recipe.read_text(encoding="utf-8") for recipe in sorted((root / "recipes").glob("*.yaml")))
@@ -106,7 +110,7 @@ def _is_saved(target: Path, root: Path) -> bool:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """A params file as it is, with the keys that it lacks, and written anew."""
+    """Returns the text of a params file: unchanged, with its missing keys, and completely rewritten."""
     try:
         params = parse_params(text, Path("params.yaml"))
         return text, with_missing_keys(text, params), complete_text(params)

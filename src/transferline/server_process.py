@@ -1,4 +1,4 @@
-"""A server on loopback: started, waited for, and ended with this process."""
+"""Runs a server on loopback: starts it, waits until it answers, and ends it with this process."""
 
 import contextlib
 import os
@@ -26,10 +26,14 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 @dataclass(frozen=True)
 class Server:
-    """A server that is to run.
+    """The description of a server.
 
-    `arguments` is the module that starts it and its arguments, `health` the path that answers once it is up, `environ`
-    holds variables for it alone.
+    Attributes:
+        name: its name in messages.
+        arguments: the Python module that starts it, and the module's arguments.
+        port: its port on `HOST`.
+        health: the URL path that answers when the server is ready.
+        environ: environment variables for this server only.
     """
 
     name: str
@@ -40,13 +44,13 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """The URL for a browser."""
         return f"http://{HOST}:{self.port}"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that was started, and the file that takes its output."""
+    """A server that was started, and the file that holds its output."""
 
     server: Server
     process: subprocess.Popen[bytes]
@@ -54,7 +58,11 @@ class Running:
 
 
 def require_free(server: Server) -> None:
-    """Raises a TransferlineError if another process listens on the server's port."""
+    """Checks that no other process listens on the server's port.
+
+    Raises:
+        TransferlineError: the port is in use.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,13 +70,13 @@ def require_free(server: Server) -> None:
         except OSError as error:
             raise TransferlineError(
                 f"{server.name}'s page cannot use port {server.port} of {HOST}: {error.strerror}; "
-                f"choose one with --{server.name.lower()}-port"
+                f"choose another port with --{server.name.lower()}-port"
             ) from error
 
 
 @contextlib.contextmanager
 def started(server: Server, root: Path) -> Iterator[Running]:
-    """Runs a server in the folder `root` while the block runs."""
+    """Runs a server in the folder `root` during the block."""
     command = [sys.executable, "-m", *server.arguments, "--host", HOST, "--port", str(server.port)]
     with tempfile.TemporaryFile() as log:
         environ, output = os.environ | server.environ, {"stdout": log, "stderr": subprocess.STDOUT}
@@ -77,10 +85,10 @@ def started(server: Server, root: Path) -> Iterator[Running]:
 
 
 def wait_until_answering(running: list[Running], seconds_between: float = SECONDS_BETWEEN_LOOKS) -> None:
-    """Waits until all of them answer.
+    """Waits until all servers answer.
 
     Raises:
-        TransferlineError: one of them ends, or does not answer in time.
+        TransferlineError: a server ends, or does not answer within `SECONDS_TO_START`.
     """
     deadline = time.monotonic() + SECONDS_TO_START
     waiting = list(running)
@@ -101,7 +109,11 @@ def _answers(server: Server) -> bool:
 
 
 def require_alive(running: list[Running]) -> None:
-    """Raises a TransferlineError with the last lines of a server that has ended."""
+    """Checks that all servers still run.
+
+    Raises:
+        TransferlineError: a server has ended; the message holds the last lines of its output.
+    """
     for item in running:
         if (status := item.process.poll()) is not None:
             item.log.seek(0)
@@ -111,7 +123,7 @@ def require_alive(running: list[Running]) -> None:
 
 @contextlib.contextmanager
 def sigterm_as_exit(status: int) -> Iterator[None]:
-    """While it is open, SIGTERM leaves through SystemExit, so that what was started is ended and waited for."""
+    """Turns SIGTERM into SystemExit during the block, so that processes started in it are ended and waited for."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(status))
     try:
         yield

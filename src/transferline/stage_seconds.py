@@ -11,14 +11,14 @@ FILE = Path(".transferline/stage_seconds.json")
 
 
 def keep_seconds(root: Path, stage: str, seconds: float) -> None:
-    """Keeps what a stage took, in the place of its run before."""
+    """Stores the seconds of a stage's last run, and replaces those of the run before."""
     (root / FILE).parent.mkdir(exist_ok=True)
     with FileLock(root / FILE.with_suffix(".lock")):  # stages of different candidates end at the same time
         write_json(root / FILE, {**seconds_of_stages(root), stage: seconds})
 
 
 def seconds_of_stages(root: Path) -> dict[str, float]:
-    """What each stage took that has run here; empty where the file is missing or damaged."""
+    """Returns the seconds of each stage that has run in this project; empty if the file is missing or damaged."""
     try:
         kept = json.loads((root / FILE).read_text(encoding="utf-8"))
         return {str(stage): float(seconds) for stage, seconds in kept.items()}

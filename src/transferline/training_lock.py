@@ -1,4 +1,4 @@
-"""One training at a time in a project: a lock that names its holder, and that dies with it."""
+"""The lock that allows one training at a time in a project. It names its holder and is freed when the holder ends."""
 
 import json
 import os
@@ -19,12 +19,12 @@ FILE = Path(".transferline/lock")
 
 
 class LockHeldError(TransferlineError):
-    """Somebody else trains in the project."""
+    """Another process trains in the project."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock; `token` is in the environment of all that it starts."""
+    """The process that holds the lock. `token` is in the environment of every process that it starts."""
 
     token: str
     host: str
@@ -35,23 +35,24 @@ class Holder:
 
     @property
     def identity(self) -> Identity:
-        """The process."""
+        """The identity of the process."""
         return Identity(self.host, self.pid, self.started)
 
 
 @contextmanager
 def held(root: Path, command: str) -> Iterator[None]:
-    """Holds the project's lock. What a holder starts need not take it again.
+    """Holds the project's lock during the block. Processes that the holder starts share its lock.
 
-    The kernel frees the lock when its holder dies. What a killed holder left running is ended first.
+    The kernel frees the lock when its holder ends or is killed. Processes that a killed holder left running are ended
+    before the lock is taken.
 
     Args:
         root: the project's folder.
-        command: what the next one is told that this process does.
+        command: the name of this process in the error message of another process that needs the lock.
 
     Raises:
-        LockHeldError: another process holds it; the message names that one.
-        TransferlineError: the holder that started this process is gone.
+        LockHeldError: another process holds the lock; the message names that process.
+        TransferlineError: the lock's holder, which started this process, was killed.
     """
     if token := os.environ.get(VARIABLE):
         _require_live_holder(root, token)
@@ -69,7 +70,7 @@ def held(root: Path, command: str) -> Iterator[None]:
 
 
 def clear(root: Path) -> list[str]:
-    """Ends what a killed holder left running and forgets that holder; returns what was done, in sentences.
+    """Ends the processes that a killed holder left running and frees its lock; returns a sentence for each action.
 
     Raises:
         LockHeldError: a live process holds the lock.
@@ -100,7 +101,7 @@ def _require_live_holder(root: Path, token: str) -> None:
     holder = _holder(root / FILE)
     if holder is None or holder.token != token or holder.identity.is_dead():
         raise TransferlineError(
-            f"the run that started this was killed ({VARIABLE} names no live holder); start it again"
+            f"the run that started this process was killed ({VARIABLE} names no live holder); start that run again"
         )
 
 

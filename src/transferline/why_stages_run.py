@@ -11,7 +11,7 @@ NEVER_RUN, MOST_CHANGES = "never run", 6
 DEPENDENCY_WORDS = {"new": "is new", "modified": "changed", "deleted": "is missing"}
 OUTPUT_WORDS = {
     "new": "is not recorded",
-    "modified": "is not as the stage wrote it",
+    "modified": "differs from what the stage wrote",
     "deleted": "is missing",
     "not in cache": "is not in the cache",
 }
@@ -22,7 +22,7 @@ class Why:
     """Why a stage would run.
 
     Attributes:
-        reasons: in words; none where the stage is up to date.
+        reasons: in words; empty if the stage is up to date.
         params: the keys of `params.yaml` that changed since its last run.
         code: what changed in its code and libraries, in words.
     """
@@ -33,10 +33,10 @@ class Why:
 
 
 def why_it_runs(stage: Any) -> Why:
-    """Why DVC would run `stage`, apart from what its upstream stages will write.
+    """Returns why DVC would run `stage`. Changes that its upstream stages will make are not considered.
 
     Args:
-        stage: a stage as DVC reads it, with its entry of `dvc.lock`.
+        stage: a stage object of DVC, with its entry of `dvc.lock`.
     """
     if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
         return Why([NEVER_RUN])
@@ -57,8 +57,11 @@ def why_it_runs(stage: Any) -> Why:
 
 
 def _add_changed_values(why: Why, dependency: Any) -> None:
-    """The values of a params file that differ from those of the stage's last run, each as `key: old -> new`; of many,
-    as after another recipe, the first `MOST_CHANGES`. Of `code.json`, what changed in words."""
+    """Adds the values of a params file that differ from those of the stage's last run, each as `key: old -> new`.
+
+    Of many changes, such as after `transferline use`, only the first `MOST_CHANGES` are listed. Changes of `code.json`
+    are described in words.
+    """
     old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
     changed = {key: (old.get(key, "absent"), new.get(key, "absent")) for key in sorted({*old, *new})}
     changed = {key: (before, after) for key, (before, after) in changed.items() if before != after}

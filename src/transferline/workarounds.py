@@ -1,5 +1,6 @@
-"""What bugs of other tools force on us: one function for each, with the upstream issue. tests/test_workarounds.py fails
-once upstream has mended one; the function can then go.
+"""Workarounds for bugs of other tools: one function for each bug, with a link to the upstream issue.
+
+tests/test_workarounds.py fails when upstream has fixed a bug. Then delete its function.
 """
 
 import json
@@ -12,14 +13,14 @@ from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 
 
 def free_dvc_locks(root: Path) -> list[str]:
-    """Takes killed processes out of `.dvc/tmp/rwlock`, DVC's list of who reads and writes which path.
+    """Removes killed processes from `.dvc/tmp/rwlock`, DVC's list of the paths that each process reads and writes.
 
-    DVC does that by itself, unless another process has got the number of the killed one by then. It then refuses to
-    run until somebody deletes the file: https://github.com/treeverse/dvc/issues/3164. DVC's other lock,
-    `.dvc/tmp/lock`, is the kernel's and ends with its process.
+    DVC does so itself, unless another process now has the process id of the killed one. Then DVC refuses to run until
+    somebody deletes the file: https://github.com/treeverse/dvc/issues/3164. DVC's other lock, `.dvc/tmp/lock`, is
+    a lock of the kernel, which frees it when its process ends.
 
     Returns:
-        What was done, in sentences.
+        A sentence for each killed process.
     """
     folder = root / ".dvc" / "tmp"
     file = folder / RWLOCK_FILE
@@ -37,7 +38,7 @@ def free_dvc_locks(root: Path) -> list[str]:
 
 
 def _is_at_work(pid: int, cmd: str) -> bool:
-    """Whether the process `pid` is there and is the one with the command line `cmd`, of which DVC wrote `sys.argv`."""
+    """Returns whether the process `pid` runs and has the command line `cmd`, which DVC wrote from its `sys.argv`."""
     try:
         return " ".join(psutil.Process(pid).cmdline()).endswith(cmd.partition(" ")[2])
     except psutil.NoSuchProcess:

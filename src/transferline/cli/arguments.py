@@ -1,4 +1,4 @@
-"""What the groups of commands share: how one is added, and values that are checked."""
+"""Functions for all groups of commands: add a command, and check values of arguments."""
 
 import argparse
 from collections.abc import Callable
@@ -10,21 +10,21 @@ Commands = Any  # what argparse's `add_subparsers` returns
 
 
 def add_command(commands: Commands, name: str, action: Action, explanation: str) -> argparse.ArgumentParser:
-    """Adds a command that `action` does; returns its parser, for arguments."""
+    """Adds a command that calls `action`; returns its parser, to which arguments can be added."""
     added: argparse.ArgumentParser = commands.add_parser(name, help=explanation, description=explanation)
     added.set_defaults(action=action)
     return added
 
 
 def png(text: str) -> Path:
-    """A file that ends in .png."""
+    """Returns a path that ends in .png."""
     if not text.lower().endswith(".png"):
-        raise argparse.ArgumentTypeError("a file that ends in .png")
+        raise argparse.ArgumentTypeError(f"{text} does not end in .png")
     return Path(text)
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Returns an integer of at least 1."""
     if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number

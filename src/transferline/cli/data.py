@@ -12,21 +12,19 @@ from transferline.paths import CORRECTIONS, RAW
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    group = commands.add_parser("data", help="bring in, change, correct and look at datasets").add_subparsers(
-        required=True
-    )
+    group = commands.add_parser("data", help="add, change, correct and show datasets").add_subparsers(required=True)
     for add in (_add_add, _add_corrections, _add_show, _add_diff, _add_remove):
         add(group)
 
 
 def _add_add(group: Commands) -> None:
     add = add_command(group, "add", _add, "copy a folder, or unpack an archive, into a dataset, and `dvc add` it")
-    add.add_argument("source", help="a folder, or the path or URL of a zip or tar")
+    add.add_argument("source", help="a folder, or the path or URL of a zip or tar archive")
     which = add.add_mutually_exclusive_group(required=True)
-    which.add_argument("--name", help="of the new dataset, as params.yaml names it")
-    which.add_argument("--into", metavar="NAME", help="the dataset that it is added to")
-    add.add_argument("--replace", action="store_true", help="with --into: take the place of files with the same path")
-    add.add_argument("--sha256", help="that an archive must have")
+    which.add_argument("--name", help="the name of the new dataset in params.yaml")
+    which.add_argument("--into", metavar="NAME", help="the existing dataset to which the files are added")
+    add.add_argument("--replace", action="store_true", help="with --into: replace files that have the same path")
+    add.add_argument("--sha256", help="the sha256 that the archive must have")
 
 
 def _add_corrections(group: Commands) -> None:
@@ -34,9 +32,9 @@ def _add_corrections(group: Commands) -> None:
     exclude = add_command(group, "exclude", _exclude, "leave an image out, in data/corrections; its file stays")
     for correction in (relabel, exclude):
         correction.add_argument("name", help="the dataset's folder in data/raw")
-        correction.add_argument("path", help="of the image, in that folder or as seen from here")
-        correction.add_argument("--reason", required=True, metavar="TEXT", help="why, for those who read it later")
-    relabel.add_argument("label", help="the right class; of several labels all, with | between them, | alone for none")
+        correction.add_argument("path", help="the image, relative to that folder or to the working directory")
+        correction.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for later readers")
+    relabel.add_argument("label", help="the right class; several labels are separated by |, a single | means no label")
     relabel.add_argument("--never-test", action="store_true", help="keep it, and its group, out of the test split")
 
 
@@ -48,21 +46,23 @@ def _add_show(group: Commands) -> None:
 
 
 def _add_diff(group: Commands) -> None:
-    diff = add_command(group, "diff", _diff, "show what differs between two versions of a dataset")
+    diff = add_command(group, "diff", _diff, "show the differences between two versions of a dataset")
     diff.add_argument("name", help="the dataset's folder in data/raw")
     diff.add_argument("revisions", nargs="?", metavar="REV", help="a Git revision, or OLD..NEW, instead of HEAD")
-    diff.add_argument("--out", type=png, help="draw samples of what came, went and changed into this PNG")
+    diff.add_argument("--out", type=png, help="draw samples of new, removed and changed images into this PNG")
 
 
 def _add_remove(group: Commands) -> None:
-    remove = add_command(group, "remove", _remove, "take photographs out of a dataset, or remove the dataset")
+    remove = add_command(group, "remove", _remove, "remove images from a dataset, or remove the dataset")
     remove.add_argument("name", help="the dataset's folder in data/raw")
-    remove.add_argument("paths", nargs="*", metavar="PATH", help="files and folders in it; all of it if left out")
+    remove.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files and folders in the dataset; by default the whole dataset"
+    )
     remove.add_argument("--yes", action="store_true", help="remove the dataset without asking")
 
 
 def _add(options: argparse.Namespace) -> int:
-    """`transferline data add`: prints what was found and the block of params.yaml that reads it, or what was merged."""
+    """`transferline data add`: prints a summary and the section of params.yaml that reads it, or what was merged."""
     from transferline.datasets.add import add
     from transferline.datasets.layout_proposal import describe_folder
 
@@ -76,7 +76,7 @@ def _add(options: argparse.Namespace) -> int:
         print(f"{RAW / options.into}: {merged}{commit}")
         return 0
     if options.replace:
-        raise TransferlineError("--replace goes with --into: a new dataset has nothing to replace")
+        raise TransferlineError("--replace needs --into: a new dataset has no files to replace")
     found = add(source, options.name, root, options.sha256)
     print(describe_folder(options.name, found))
     return 0
@@ -102,7 +102,7 @@ def _correct(options: argparse.Namespace, label: str | None, never_test: bool) -
 
 
 def _show(options: argparse.Namespace) -> int:
-    """`transferline data show`: draws a dataset and prints what is in it."""
+    """`transferline data show`: draws a dataset and prints a summary."""
     from transferline.datasets.show import layout_of, look, summary
     from transferline.datasets.show_picture import draw_dataset
     from transferline.params import load_params
@@ -123,7 +123,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    """`transferline data diff`: prints what differs between two versions, and draws it if asked to."""
+    """`transferline data diff`: prints the differences between two versions, and draws them with `--out`."""
     from transferline.datasets.diff import describe_changes, diff
 
     out = options.out.resolve() if options.out else None
@@ -142,7 +142,7 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    """`transferline data remove`: takes photographs out, or removes the dataset after it has asked."""
+    """`transferline data remove`: removes images, or removes the dataset after a question."""
     from transferline.datasets.remove import remove_dataset, remove_photographs
 
     root = environment.enter_project()
@@ -158,5 +158,5 @@ def _agreed(listing: str, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise TransferlineError("nothing was removed: there is no terminal to ask at; give --yes")
+        raise TransferlineError("nothing was removed, because there is no terminal for the question; add --yes")
     return input("remove it? [y/N] ").strip().lower() in ("y", "yes")

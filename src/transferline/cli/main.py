@@ -9,7 +9,7 @@ from transferline.errors import TransferlineError
 
 
 def parser() -> argparse.ArgumentParser:
-    """What reads the command line."""
+    """Returns the parser of the command line."""
     whole = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for group in (pipeline, params, data, registry, prediction, serving):
@@ -18,15 +18,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Entry point: exits with 1 and one message for a mistake of the user's, with 130 on Ctrl-C."""
+    """Entry point. It exits with 1 and one message after a user's mistake, and with 130 after Ctrl-C."""
     options = parser().parse_args()
     try:
         status = options.action(options)
         sys.stdout.flush()
         sys.exit(status)
-    except BrokenPipeError:  # as with `transferline status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at the end
-        sys.exit(141)  # 128 + SIGPIPE, as shells report it
+    except BrokenPipeError:  # for example `transferline status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
+        sys.exit(141)  # 128 + SIGPIPE, as in shells
     except TransferlineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

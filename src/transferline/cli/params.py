@@ -9,8 +9,8 @@ from transferline.errors import TransferlineError
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    params = add_command(commands, "params", _params, "explain the keys of params.yaml, with the values in force")
-    params.add_argument("key", nargs="?", help="such as augment or candidates.fine_tune.epochs; all if left out")
+    params = add_command(commands, "params", _params, "explain the keys of params.yaml, with their present values")
+    params.add_argument("key", nargs="?", help="such as augment or candidates.fine_tune.epochs; by default all")
 
 
 def _params(options: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def _params(options: argparse.Namespace) -> int:
         return 0
     try:
         in_force = load_params(file)
-    except TransferlineError:  # `params` is where one looks up what is wrong with it
+    except TransferlineError:  # the command must also explain keys of a faulty file
         in_force = None
     print(explain(options.key, in_force))
     return 0

@@ -1,4 +1,4 @@
-"""The commands that run the pipeline and say what it would do: run, schedule, use, status, describe, ui, stage …"""
+"""The commands that run or describe the pipeline: run, schedule, reconcile, use, describe, status, ui, stage."""
 
 import argparse
 import importlib
@@ -29,36 +29,38 @@ STAGES = (
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    run = add_command(commands, "run", _run, "run the retrain flow in this process: what changed, then promotion")
-    run.add_argument("--recipe", type=Path, help="a recipe, from which params.yaml is written first")
+    run = add_command(commands, "run", _run, "run the stages that changed, then promotion, in this process")
+    run.add_argument("--recipe", type=Path, help="first write params.yaml from this recipe")
     run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
-    run.add_argument("--update", action="store_true", help="bring the present state of an import's source first")
-    run.add_argument("--force-from", metavar="STAGE", help="run this stage and all after it even if nothing changed")
-    run.add_argument("--jobs", type=positive, default=1, help="stages of different candidates at the same time")
+    run.add_argument("--update", action="store_true", help="first update an imported dataset from its source")
+    run.add_argument("--force-from", metavar="STAGE", help="run this stage and all later ones even if nothing changed")
+    run.add_argument("--jobs", type=positive, default=1, help="how many stages of different candidates run at once")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
     schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
-    schedule.add_argument("--prefect-port", type=int, default=4200, help="where you have no server of your own")
-    here = add_command(commands, "schedule-here", _schedule_here, "what `schedule` starts: it ends well only on SIGINT")
+    schedule.add_argument("--prefect-port", type=int, default=4200, help="of Prefect's page, if you have no server")
+    here = add_command(
+        commands, "schedule-here", _schedule_here, "for `schedule`, which calls it and ends it by SIGINT"
+    )
     here.add_argument("--prefect-port", type=int, required=True)
-    add_command(commands, "reconcile", _reconcile, "put right what killed runs left: their state, children and locks")
+    add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe")
     use.add_argument("recipe", type=Path)
-    use.add_argument("--force", action="store_true", help="overwrite changes that are saved nowhere else")
+    use.add_argument("--force", action="store_true", help="overwrite changes that no other file holds")
     describe = add_command(commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates")
-    describe.add_argument("candidate", nargs="?", help="all of them if left out")
+    describe.add_argument("candidate", nargs="?", help="by default all")
     describe.add_argument("--classes", type=int, help="the number of classes, if there is no manifest yet")
     describe.add_argument("--json", action="store_true")
-    add_command(commands, "status", _status, "what is up to date, what would run and why, who is champion")
-    ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on loopback, until Ctrl-C")
+    add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
+    ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
     ui.add_argument("--mlflow-port", type=int, default=5000)
     ui.add_argument("--prefect-port", type=int, default=4200)
-    stage = add_command(commands, "stage", _stage, "run one stage's work; DVC calls this")
+    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this")
     stage.add_argument("name", choices=STAGES)
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
 
 
 def run_stage_here(name: str, arguments: list[str]) -> None:
-    """Runs `stages/<name>.py`: its `run` takes the params and, as keywords, the paths and names on the command line."""
+    """Calls `run` of `stages/<name>.py` with the params, and with the options of the command line as keywords."""
     from transferline.params import load_params
     from transferline.problems.metric_choice import check_metrics
 
@@ -82,7 +84,7 @@ def _stage(options: argparse.Namespace) -> int:
 
 
 def _flow(name: str) -> Any:
-    """The module of a flow, which stands beside `src`."""
+    """Imports the module of a flow from the folder `flows` of the project."""
     sys.path.insert(0, str(environment.enter_project()))
     return importlib.import_module(f"flows.{name}")
 

@@ -16,19 +16,19 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument(
         "--model",
         default="champion",
-        help="an alias, a version's number, a model folder, or imagenet:BACKBONE for a first look at new photographs "
+        help="an alias, a version's number, a model folder, or imagenet:BACKBONE to try a model of ImageNet "
         "(imagenet:efficientnet_lite0 needs no download)",
     )
     predict.add_argument("--json", action="store_true", help="print everything as JSON")
     predict.add_argument("--csv", type=Path, help="write everything to this file")
-    predict.add_argument("--submission", type=Path, help="write Id and run-length encoded labels, as Kaggle takes them")
+    predict.add_argument("--submission", type=Path, help="write Id and run-length encoded labels in Kaggle's format")
     predict.add_argument("--grid", type=png, help="draw the images with their labels into this PNG")
-    predict.add_argument("--masks", type=Path, metavar="DIR", help="write masks, and overlays, into this folder")
-    predict.add_argument("--rle", type=Path, help="write masks run-length encoded, a row for each image and class")
+    predict.add_argument("--masks", type=Path, metavar="DIR", help="write masks and overlays into this folder")
+    predict.add_argument("--rle", type=Path, help="write run-length encoded masks, a row for each image and class")
 
 
 def _predict(options: argparse.Namespace) -> int:
-    """`transferline predict`: prints or writes the answers; exits with 1 if a file cannot be read."""
+    """`transferline predict`: prints or writes predictions; exits with 1 if a file cannot be read."""
     from transferline.prediction.found_images import find_images
     from transferline.prediction.named_model import open_model
     from transferline.problems.prediction import PREDICTIONS
@@ -39,7 +39,11 @@ def _predict(options: argparse.Namespace) -> int:
     card, model = open_model(options.model)
     kind = PREDICTIONS[card.problem]
     if wrong := [f"--{name}" for name in targets if name not in kind.outputs]:
-        raise TransferlineError(f"{card.candidate} is a {card.problem} model, for which there is no {', '.join(wrong)}")
+        allowed = ", ".join(f"--{name}" for name in kind.outputs)
+        raise TransferlineError(
+            f"{', '.join(wrong)}: {card.candidate} is a {card.problem} model, which does not write this; allowed are "
+            f"{allowed}"
+        )
     found = kind.predict(card, model, paths, targets)
     if options.json:
         print(json.dumps(found.rows, indent=2))

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
     promote = add_command(commands, "promote", _promote, "make the selected model the champion if it passes every gate")
-    promote.add_argument("--dry-run", action="store_true", help="show the decision, register and move nothing")
-    promote.add_argument("--force", action="store_true", help="promote in spite of failed gates; needs --reason")
+    promote.add_argument("--dry-run", action="store_true", help="only show the decision: register and promote nothing")
+    promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
     promote.add_argument("--reason", help="for the ledger")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
-    smoke = add_command(commands, "smoke", _smoke, "load a registered version as a server would, and check its answers")
+    smoke = add_command(
+        commands, "smoke", _smoke, "load a registered version as a server does, and check its predictions"
+    )
     smoke.add_argument("uri", help="MLflow's tracking URI")
     smoke.add_argument("model", help="the registered model's name")
     smoke.add_argument("reference", help="an alias, or a version's number")
-    add_command(commands, "history", _history, "every move of the alias champion, and why")
+    add_command(commands, "history", _history, "list every move of the alias champion, with reasons")
     rollback = add_command(commands, "rollback", _rollback, "make an earlier champion the champion again")
-    rollback.add_argument("--to", metavar="VERSION", help="if left out, the one that the present champion replaced")
+    rollback.add_argument("--to", metavar="VERSION", help="by default the one that the present champion replaced")
     rollback.add_argument("--reason", required=True, help="for the ledger")
     reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare")
     reproduce.add_argument("version")
@@ -36,7 +38,7 @@ def add_commands(commands: Commands) -> None:
 def _promote(options: argparse.Namespace) -> int:
     """`transferline promote`: prints every gate and the decision."""
     if options.force != (options.reason is not None):
-        raise TransferlineError('--force and --reason go together: promote --force --reason "why the gates are wrong"')
+        raise TransferlineError('--force needs --reason and --reason needs --force: promote --force --reason "…"')
     root = environment.enter_project()
     from transferline.registry.promotion import promote
 
@@ -81,7 +83,7 @@ def _rollback(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    """`transferline reproduce`: exits with 1 if what came out differs."""
+    """`transferline reproduce`: exits with 1 if the results differ."""
     from transferline.registry.reproduce import reproduce
 
     root = environment.enter_project()

@@ -1,4 +1,4 @@
-"""What is up to date, what would run and why, and who is champion."""
+"""`transferline status`: the stages that are up to date or would run and why, and the champion."""
 
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from transferline.registry.champion import describe_champion
 
 
 def status(root: Path) -> str:
-    """The answer in lines.
+    """Returns the lines of `transferline status`.
 
     Raises:
         TransferlineError: the params are faulty, or DVC or MLflow does not answer.
     """
     params = load_params(root / "params.yaml")
     dataset = params.data.dataset
-    refuse_repositories(files_below(root / RAW / dataset), RAW / dataset)  # DVC itself stops at some of them
+    refuse_repositories(
+        files_below(root / RAW / dataset), RAW / dataset
+    )  # DVC stops at some of them with its own error
     stages = reasons_by_stage(root)
     if stages.get(dvc_file(dataset).as_posix()) and (changes := describe_by_hand(root, dataset)):
         stages[dvc_file(dataset).as_posix()] = [changes]

@@ -1,4 +1,4 @@
-"""Takes a user's own images into the project: `transferline data add`."""
+"""Adds a user's own images to the project: `transferline data add`."""
 
 import re
 import shutil
@@ -21,18 +21,18 @@ from transferline.progress import say
 def add(source: str, name: str, root: Path, sha256: str | None) -> FolderContents:
     """Copies images into `data/raw/<name>` below `root` and puts them under DVC (`data/raw/<name>.dvc`).
 
-    Everything is copied as it is, hidden files too; a link to a file becomes the file. If all that an archive holds is
-    one folder with folders in it, that folder's content is taken.
+    All files are copied, also hidden files. A link to a file is copied as a file. If an archive contains only one
+    folder, and folders inside it, the content of that folder is copied.
 
     Args:
         source: a folder, a zip or tar, or the URL of one.
         name: the dataset's name in `params.yaml`.
         root: the project's folder.
-        sha256: what the archive must have; a URL needs one.
+        sha256: the sha256 that the archive must have; required for a URL.
 
     Raises:
-        TransferlineError: the name is wrong or taken, the source cannot be had or is empty, or `dvc add` fails or does
-            not record every file; no copy is left behind.
+        TransferlineError: the name is not allowed or exists, the source cannot be read or is empty, or `dvc add` fails
+            or does not record every file. The copy is then deleted.
     """
     target = root / "data" / "raw" / name
     _check_name(name, root, target)
@@ -55,12 +55,14 @@ def bring(
         source: a folder, a zip or tar, or the URL of one.
         target: the new folder.
         root: the project's folder.
-        sha256: what the archive must have; a URL needs one.
-        apart_from: the dataset's folder, which must not lie in the source, or the source in it.
-        known: names at the top of the dataset; the only folder of an archive is one of the dataset's if it is there.
+        sha256: the sha256 that the archive must have; required for a URL.
+        apart_from: the dataset's folder. Neither it nor the source may contain the other.
+        known: names at the top level of the dataset. If the only folder of an archive has one of these names, the
+            folder itself is copied, not just its content.
 
     Raises:
-        TransferlineError: the source cannot be had, is empty, or holds a repository, of which DVC leaves files out.
+        TransferlineError: the source cannot be read, is empty, or contains a repository, from which DVC leaves files
+            out.
     """
     typed = _source(source, sha256)
     if isinstance(typed, Folder):
@@ -89,7 +91,7 @@ def _source(source: str, sha256: str | None) -> Archive | Folder:
     is_url = re.match("https?://", source)
     if not is_url and path.is_dir():
         if sha256:
-            raise TransferlineError(f"{path} is a folder; a sha256 is for archives")
+            raise TransferlineError(f"{path} is a folder, but a sha256 is only for archives; leave it out")
         return Folder(kind="folder", path=str(path))
     if not is_url and not path.is_file():
         raise TransferlineError(f"{path}: no such folder or archive")
@@ -98,17 +100,17 @@ def _source(source: str, sha256: str | None) -> Archive | Folder:
             return Archive(kind="archive", url=source, sha256=sha256)
         return Archive(kind="archive", path=str(path), sha256=sha256 or file_sha256(path))
     except ValidationError as error:
-        raise TransferlineError(f"sha256 is 64 hexadecimal digits (0 to 9, a to f), got {sha256}") from error
+        raise TransferlineError(f"sha256 must be 64 hexadecimal digits (0 to 9, a to f), got {sha256}") from error
 
 
 def _refuse_nested(source: Path, target: Path) -> None:
     inside = target.resolve()
     if inside.is_relative_to(source) or source.is_relative_to(inside):
-        raise TransferlineError(f"{source} and {target} lie in each other; give the folder of the images alone")
+        raise TransferlineError(f"one of {source} and {target} contains the other; give a folder with only the images")
 
 
 def _unwrap(target: Path, known: Collection[str]) -> None:
-    """Takes the content of an archive's only folder, and so on, if there are folders in it: that one is no class."""
+    """Replaces an archive's only folder by its content if it contains folders: then it is not a class. Repeats this."""
     tops = [path for path in target.iterdir() if not HIDDEN.search(path.name)]
     if (
         len(tops) == 1

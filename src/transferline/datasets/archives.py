@@ -1,4 +1,4 @@
-"""Unpacks zip and tar files that nobody has looked into."""
+"""Unpacks zip and tar files from unknown sources safely."""
 
 import stat
 import tarfile
@@ -17,17 +17,17 @@ from transferline.progress import progress
 
 MAX_BYTES = 200 * 2**30  # unpacked
 MAX_ENTRIES = 2_000_000
-MAX_RATIO = 200  # unpacked bytes to those of the archive; photographs hardly compress at all
-RATIO_COUNTS_FROM = 64 * 2**20  # unpacked bytes up to which any ratio is harmless
+MAX_RATIO = 200  # unpacked bytes divided by bytes of the archive; photographs hardly compress at all
+RATIO_COUNTS_FROM = 64 * 2**20  # up to this number of unpacked bytes, any ratio is allowed
 
 PIECE = 2**20
-# RuntimeError: encrypted, or packed in a way that zipfile does not know
+# RuntimeError: the file is encrypted, or zipfile does not know its compression.
 UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, OSError, ValueError)
 
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """A file of an archive, or a folder where `open` is None; `size` in bytes is the most that `open` yields."""
+    """A file of an archive, or a folder if `open` is None. `size` is the largest number of bytes that `open` yields."""
 
     path: PurePosixPath
     size: int
@@ -35,14 +35,14 @@ class ArchiveEntry:
 
 
 def unpack(archive: Path, target: Path, subfolder: str | None) -> None:
-    """Unpacks a zip or tar (plain, gz, bz2, xz) into `target`, or only what is in `subfolder`, without that prefix.
+    """Unpacks a zip or tar (plain, gz, bz2, xz) into `target`, or only the content of `subfolder`, without that prefix.
 
-    All entries are checked before the first is written. Names, contents and empty folders are kept; permissions,
+    All entries are checked before the first one is written. Names, contents and empty folders are kept; permissions,
     owners and times are not.
 
     Raises:
-        TransferlineError: it is no archive, damaged or encrypted, holds nothing in `subfolder`, or holds a path
-            outside of itself, a link, a device, a path twice, or more than the limits above.
+        TransferlineError: the file is not an archive, is damaged or encrypted, or has no files in `subfolder`; or it
+            contains a path outside of itself, a link, a device, a path twice, or more than the limits above allow.
     """
     try:
         with _opened(archive) as opened:
@@ -54,7 +54,7 @@ def unpack(archive: Path, target: Path, subfolder: str | None) -> None:
 
 
 def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
-    # tar first: a zip inside an uncompressed tar looks like a zip from its end
+    # Tar comes first: the end of an uncompressed tar that contains a zip looks like a zip.
     if tarfile.is_tarfile(archive):
         return tarfile.open(archive)
     if zipfile.is_zipfile(archive):
@@ -83,11 +83,11 @@ def _refuse_special(name: str, is_ordinary: bool) -> None:
 
 
 def _refuse_early_end(opened: tarfile.TarFile) -> None:
-    """A tar ends with zeros; `tarfile` takes a damaged header for the end as well."""
+    """Checks that a tar ends with zeros: `tarfile` also stops at a damaged header, without an error."""
     assert opened.fileobj
     opened.fileobj.seek(opened.offset)
     if any(opened.fileobj.read(tarfile.BLOCKSIZE)):
-        raise ValueError(f"it is damaged at byte {opened.offset}")
+        raise ValueError(f"the archive is damaged at byte {opened.offset}")
 
 
 def _safe_path(name: str) -> PurePosixPath:
@@ -103,7 +103,7 @@ def _within_limits(entries: Iterator[ArchiveEntry], archive: Path) -> Iterator[A
     for count, entry in enumerate(entries, 1):
         unpacked += entry.size
         if count > MAX_ENTRIES:
-            raise ValueError(f"it holds more than {MAX_ENTRIES:,} files and folders")
+            raise ValueError(f"the archive holds more than {MAX_ENTRIES:,} files and folders")
         if unpacked > MAX_BYTES or unpacked > max(RATIO_COUNTS_FROM, packed * MAX_RATIO):
             raise ValueError(
                 f"its {packed:,} bytes unpack to {unpacked:,} and more; allowed are {MAX_BYTES:,} and {MAX_RATIO} times"

@@ -1,8 +1,8 @@
-"""The augmentations: what the parameters of a view do to its image.
+"""The augmentations, which apply the parameters of a view to its image.
 
-An augmentation is one function here, in the order in which they are applied: first the geometric ones, which become one
-matrix and are also applied to masks, then those that change colours. Its range, default and explanation are the field
-of the same name in `params.Augment`.
+Each augmentation is one function here, in the order of application. First come the geometric ones: they are combined
+into one matrix and are also applied to masks. Then come those that change colours. The field of the same name in
+`params.Augment` holds an augmentation's range, default and explanation.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,22 @@ import numpy as np
 
 from transferline.arrays import Float32s, Floats
 
-Cell = Floats | float  # (n,), or the same for all views
+Cell = Floats | float  # (n,), or one value for all views
 Matrix = tuple[tuple[Cell, Cell, Cell], tuple[Cell, Cell, Cell]]
-# from the values of n views and the width and height of the image, to the 2×3 matrices that say where a place of the
-# image goes, in pixels to the right and down from the centre
+# A function that takes the values of n views and the width and height of the image. It returns the 2×3 matrices that
+# map a position in the image to its position in the view, in pixels to the right of and below the centre.
 Geometry = Callable[[Floats, tuple[int, int]], Matrix]
-# from an image (height, width, channels), 0 to 255, which it may overwrite, and a value, to an image
+# A function that takes an image (height, width, channels), 0 to 255, and a value, and returns an image. It may
+# overwrite its input.
 Colour = Callable[[Float32s, float], Float32s]
 
 GEOMETRY: dict[str, Geometry] = {}  # `_geometry` fills it
 COLOURS: dict[str, Colour] = {}  # `_colour` fills it
-NEUTRAL: dict[str, float] = {}  # the value that leaves the image as it is; both fill it
+NEUTRAL: dict[str, float] = {}  # the value that does not change the image; both functions fill it
 
 
 def _geometry(neutral: float) -> Callable[[Geometry], Geometry]:
-    """Adds a function to the table of geometric augmentations, under its own name."""
+    """Returns a decorator that adds a function to the table of geometric augmentations, under its own name."""
 
     def add(function: Geometry) -> Geometry:
         GEOMETRY[function.__name__], NEUTRAL[function.__name__] = function, neutral
@@ -36,7 +37,7 @@ def _geometry(neutral: float) -> Callable[[Geometry], Geometry]:
 
 
 def _colour(neutral: float) -> Callable[[Colour], Colour]:
-    """Adds a function to the table of augmentations that change colours, under its own name."""
+    """Returns a decorator that adds a function to the table of augmentations that change colours, by its own name."""
 
     def add(function: Colour) -> Colour:
         COLOURS[function.__name__], NEUTRAL[function.__name__] = function, neutral
@@ -47,38 +48,38 @@ def _colour(neutral: float) -> Callable[[Colour], Colour]:
 
 @_geometry(neutral=0.0)
 def rotation(degrees: Floats, size: tuple[int, int]) -> Matrix:
-    """Turns counter-clockwise where positive; 90 is `np.rot90`."""
+    """Rotates counter-clockwise for positive values; 90 equals `np.rot90`."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return (cosine, sine, 0.0), (-sine, cosine, 0.0)
 
 
 @_geometry(neutral=1.0)
 def zoom(factor: Floats, size: tuple[int, int]) -> Matrix:
-    """Scales the content: closer above 1."""
+    """Scales the content; values above 1 enlarge it."""
     return (factor, 0.0, 0.0), (0.0, factor, 0.0)
 
 
 @_geometry(neutral=0.0)
 def shear(degrees: Floats, size: tuple[int, int]) -> Matrix:
-    """Leans uprights, to the right where positive."""
+    """Shears the image: vertical lines lean to the right for positive values."""
     return (1.0, -np.tan(np.deg2rad(degrees)), 0.0), (0.0, 1.0, 0.0)
 
 
 @_geometry(neutral=0.0)
 def shift_x(share: Floats, size: tuple[int, int]) -> Matrix:
-    """Moves to the right, by a share of the width."""
+    """Shifts the image to the right, by a share of the width."""
     return (1.0, 0.0, share * size[0]), (0.0, 1.0, 0.0)
 
 
 @_geometry(neutral=0.0)
 def shift_y(share: Floats, size: tuple[int, int]) -> Matrix:
-    """Moves down, by a share of the height."""
+    """Shifts the image down, by a share of the height."""
     return (1.0, 0.0, 0.0), (0.0, 1.0, share * size[1])
 
 
 @_colour(neutral=0.0)
 def hue(image: Float32s, degrees: float) -> Float32s:
-    """Turns the hue, from red to green where positive; a grey image has none."""
+    """Rotates the hue, from red towards green for positive values. A grey image does not change."""
     if image.shape[2] == 1:
         return image
     drawn = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
@@ -88,7 +89,7 @@ def hue(image: Float32s, degrees: float) -> Float32s:
 
 @_colour(neutral=1.0)
 def contrast(image: Float32s, factor: float) -> Float32s:
-    """Scales the distance from the mean of the drawn image."""
+    """Scales the difference of each pixel from the image's mean."""
     mean = image.mean(dtype=np.float32)
     image *= factor
     image += mean * (1 - factor)
@@ -97,6 +98,6 @@ def contrast(image: Float32s, factor: float) -> Float32s:
 
 @_colour(neutral=0.0)
 def brightness(image: Float32s, share: float) -> Float32s:
-    """Adds a share of 255."""
+    """Adds a share of 255 to each pixel."""
     image += 255 * share
     return image

@@ -1,4 +1,4 @@
-"""Puts files into a dataset and takes files out, as a new version or not at all."""
+"""Adds and removes files of a dataset and versions the result; after an error nothing has changed."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +13,16 @@ from transferline.paths import RAW
 def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
     """Changes the files of `data/raw/<name>` and versions the result.
 
-    A file is moved and never written into, because it may be a link into DVC's cache.
+    Files are moved and never overwritten, because a file can be a link into DVC's cache.
 
     Args:
         root: the project's folder.
-        name: of the dataset.
-        put: the file that is moved to each path, which must be free or among `take`.
-        take: paths that go.
+        name: the name of the dataset.
+        put: for each new path, the file that is moved there. The path must not exist, or must be in `take`.
+        take: the paths to remove.
 
     Raises:
-        TransferlineError: a file cannot be moved, or `dvc add` fails; the dataset and its `.dvc` file are as before.
+        TransferlineError: a file cannot be moved, or `dvc add` fails. The dataset and its `.dvc` file are unchanged.
     """
     folder, aside = root / RAW / name, root / RAW / f".{name}.before"
     shutil.rmtree(aside, ignore_errors=True)
@@ -30,14 +30,14 @@ def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[
         with _moved(folder, aside, put, take):
             add_version(root, name)
     except OSError as error:
-        raise TransferlineError(f"{RAW / name} cannot be changed, and is as before: {error}") from error
+        raise TransferlineError(f"{RAW / name} cannot be changed and is as before: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
 def _moved(folder: Path, aside: Path, put: Mapping[str, Path], take: Iterable[str]) -> Iterator[None]:
-    """Takes files away and puts others there, and moves all back if that or the block fails."""
+    """Removes files and moves others in. If that or the block fails, it moves all files back."""
     moves = [(folder / path, aside / path) for path in take] + [(file, folder / path) for path, file in put.items()]
     done: list[tuple[Path, Path]] = []
     try:
@@ -56,7 +56,7 @@ def _moved(folder: Path, aside: Path, put: Mapping[str, Path], take: Iterable[st
 
 
 def _remove_empty(folders: Iterable[Path], top: Path) -> None:
-    """Removes folders below `top` that hold nothing, and those around them that then hold nothing."""
+    """Deletes empty folders below `top`, and their parents if those become empty."""
     for folder in folders:
         while folder.is_relative_to(top) and folder != top and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""What a person changed in a dataset by hand: copied in, edited or deleted photographs, and versioning them."""
+"""Finds and versions changes that a person made in a dataset by hand: added, edited or deleted images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def changes_by_hand(root: Path, name: str) -> "Difference | None":
-    """How the files of a dataset differ from the version that its `.dvc` file names; None if they do not, or if it is a
-    public set, which has no `.dvc` file.
+    """Returns how the files of a dataset differ from the version in its `.dvc` file; None if they do not differ.
+
+    A public dataset has no `.dvc` file; for it the result is None.
 
     Raises:
-        TransferlineError: the dataset is missing or empty, holds what DVC cannot version, or the version of the `.dvc`
-            file cannot be read.
+        TransferlineError: the dataset is missing or empty, contains files that DVC cannot version, or the version in
+            the `.dvc` file cannot be read.
     """
     if not (root / dvc_file(name)).exists():
         return None
@@ -36,31 +37,30 @@ def changes_by_hand(root: Path, name: str) -> "Difference | None":
 
 
 def require_files(root: Path, name: str) -> None:
-    """Whether the dataset's folder is there and holds files, all of which DVC can version.
+    """Checks that the dataset's folder exists and contains files, and that DVC can version all of them.
 
     Raises:
-        TransferlineError: it does not; the message says what brings the files back.
+        TransferlineError: the check fails. If files are missing, the message says how to restore them.
     """
     folder = RAW / name
     paths = files_below(root / folder)
     if not paths:
         state = "is empty" if (root / folder).is_dir() else "is missing"
         raise TransferlineError(
-            f"{folder} {state}; `dvc checkout {folder}.dvc` brings it back from DVC's cache, `dvc pull {folder}.dvc` "
+            f"{folder} {state}; `dvc checkout {folder}.dvc` restores it from DVC's cache, `dvc pull {folder}.dvc` "
             "from the remote"
         )
     refuse_repositories(paths, folder)
 
 
 def version_by_hand(root: Path, name: str) -> str:
-    """Makes what a person changed in a dataset a version (`dvc add`), so that nothing is trained on that has none.
+    """Versions the changes that a person made in a dataset (`dvc add`), so that all training data has a version.
 
     Returns:
-        What was changed, for people; "" if nothing was.
+        A message about the changes; "" if there are none.
 
     Raises:
-        TransferlineError: the dataset is missing, holds what DVC cannot version, or is an import, which must not be
-            edited.
+        TransferlineError: the dataset is missing, contains files that DVC cannot version, or is an edited import.
     """
     if not (root / dvc_file(name)).exists():
         return ""
@@ -75,14 +75,14 @@ def version_by_hand(root: Path, name: str) -> str:
 
 
 def refuse_edited_import(root: Path, name: str) -> None:
-    """Raises a TransferlineError where a person has edited an import, whose next update would undo that."""
+    """Raises a TransferlineError if a person has edited an import: its next update would overwrite the changes."""
     there = (root / dvc_file(name)).exists() and (root / RAW / name).exists()
     if there and is_import(root, name) and status_of(root, name):
         raise TransferlineError(f"{RAW / name} {describe_by_hand(root, name)}")
 
 
 def describe_by_hand(root: Path, name: str) -> str:
-    """How the files of a dataset differ from those of its `.dvc` file, or why that is not known; "" if they do not."""
+    """Describes how the files of a dataset differ from its `.dvc` file, or why this is unknown; "" if they do not."""
     try:
         changes = str(changes_by_hand(root, name) or "")
     except TransferlineError as error:

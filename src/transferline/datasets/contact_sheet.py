@@ -1,4 +1,4 @@
-"""Pictures with captions, side by side on one page."""
+"""Draws pictures with captions side by side on one sheet."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
 
 SIDE, LINE, MARGIN, LETTERS = 128, 12, 8, 22
-LARGE = 200  # of pictures that are to be looked at one by one
+LARGE = 200  # side of pictures that people look at one by one
 TITLE_LINE, FRAME = 18, 4
 
 
@@ -24,11 +24,11 @@ class Tile(NamedTuple):
     """A picture on the sheet.
 
     Attributes:
-        picture: uint8, (height, width), (height, width, 1) or (height, width, 3), or a file; a grey box stands for
-            None and for a file that cannot be read.
-        caption: line breaks are kept, long lines are shortened in the middle.
-        frame: the colour of a frame around it, and of its caption.
-        colors: of the lines of the caption, where they differ.
+        picture: an array, (height, width), (height, width, 1) or (height, width, 3) uint8, or a file. None and a file
+            that cannot be read are drawn as a grey box.
+        caption: the text below the picture. Line breaks are kept; long lines are shortened in the middle.
+        frame: the colour of the picture's frame and of its caption; None for no frame and a black caption.
+        colors: the colours of the caption's lines, if they differ.
     """
 
     picture: Pixels | Path | None
@@ -38,8 +38,10 @@ class Tile(NamedTuple):
 
 
 def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = "", side: int = SIDE) -> None:
-    """Draws `tiles`, squares of `side` pixels, in rows of `columns` and writes them to `path` as PNG, which only the
-    finished sheet replaces."""
+    """Draws `tiles`, squares of `side` pixels, in rows of `columns` and writes them as a PNG.
+
+    The finished sheet replaces the file `path`.
+    """
     lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=0)
     width, height = side + MARGIN, side + LINE * lines + MARGIN
     top = MARGIN + (TITLE_LINE * (title.count("\n") + 1) + MARGIN if title else 0)
@@ -56,7 +58,7 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """matplotlib's, as in other pictures; the one that comes with Pillow has no Greek and Cyrillic letters."""
+    """Loads matplotlib's font, which other pictures also use. Pillow's own font has no Greek and Cyrillic letters."""
     folder = Path(str(find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
     return ImageFont.truetype(folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
@@ -73,7 +75,7 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tu
 
 
 def thumbnail(picture: Pixels | Path | None, side: int) -> Image.Image:
-    """A picture (see `Tile`) on a light grey square of `side` pixels, whole, upright and with its aspect ratio kept."""
+    """Returns a picture (see `Tile`) on a light grey square of `side` pixels: complete, upright and not distorted."""
     try:
         if picture is None:
             image = Image.new("RGB", (side, side), "lightgrey")

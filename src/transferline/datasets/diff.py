@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset: `transferline data diff`."""
+"""Compares two versions of a dataset: `transferline data diff`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ WORKSPACE = "the workspace"
 
 
 class Compared(NamedTuple):
-    """Two versions: what they are called, what differs, and where the newer one's files lie (None: in the cache)."""
+    """Two compared versions: their names, their difference, and the folder of the newer one (None: in the cache)."""
 
     old: str
     new: str
@@ -38,8 +38,9 @@ def diff(root: Path, name: str, revisions: str | None) -> Compared:
 
     Args:
         root: the project's folder.
-        name: of a dataset with a `.dvc` file.
-        revisions: None for the last commit and the workspace, a Git revision for that and the workspace, or `OLD..NEW`.
+        name: the name of a dataset with a `.dvc` file.
+        revisions: None compares the last commit with the workspace, a Git revision compares that with the workspace,
+            and `OLD..NEW` compares two Git revisions.
 
     Raises:
         TransferlineError: there is no such dataset or revision, or a version cannot be read.
@@ -57,7 +58,7 @@ def diff(root: Path, name: str, revisions: str | None) -> Compared:
 
 
 def _split(revisions: str | None) -> tuple[str, str]:
-    """The older and the newer revision; a side of `..` that is left out is the last commit, as in Git."""
+    """Returns the older and the newer revision. As in Git, a missing side of `..` means the last commit."""
     old, dots, new = (revisions or "HEAD").partition("..")
     if new.startswith("."):
         raise TransferlineError(f"{revisions}: give one Git revision, or two as OLD..NEW")
@@ -65,7 +66,7 @@ def _split(revisions: str | None) -> tuple[str, str]:
 
 
 def _last_commit(cache: Cache, name: str) -> Files:
-    """The version of the last commit: without files where that has no such dataset, or there is no commit yet."""
+    """Returns the files of the last commit's version; none if it lacks the dataset, or if there is no commit yet."""
     if not git(cache.root, "rev-list", "--all", "--max-count=1"):
         return {}
     require_revision(cache.root, "HEAD")
@@ -74,7 +75,7 @@ def _last_commit(cache: Cache, name: str) -> Files:
 
 
 def describe_changes(compared: Compared, name: str) -> str:
-    """The difference in words, and between what."""
+    """Describes the difference and the two versions in words."""
     hint = ""
     if compared.old == "HEAD" and not compared.difference.before.files:
         hint = f" (no commit has {dvc_file(name)} yet)"

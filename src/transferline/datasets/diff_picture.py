@@ -1,4 +1,4 @@
-"""The picture of what differs between two versions of a dataset: what came, went, was replaced or changed its label."""
+"""Draws the difference of two versions of a dataset: images that were added, removed, replaced or relabelled."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ Picture = Callable[[str], Path | None]
 
 
 def draw_difference(compared: Compared, name: str, path: Path) -> int:
-    """Draws samples of each kind of change as a PNG, each kind in rows and with a frame of its own.
+    """Draws samples of each kind of change as a PNG. Each kind has its own rows and its own colour of frames.
 
-    Pictures of old versions come from DVC's cache; a grey box stands for what it lacks.
+    Pictures of old versions come from DVC's cache. A picture that is not in the cache is drawn as a grey box.
 
     Args:
-        compared: the versions.
-        name: of the dataset.
-        path: the PNG.
+        compared: the compared versions.
+        name: the name of the dataset.
+        path: the PNG to write.
 
     Returns:
         The number of grey boxes.
@@ -69,23 +69,23 @@ def _label(contents: VersionContents, path: str) -> str:
 
 
 def _spread(paths: tuple[str, ...], most: int) -> list[str]:
-    """At most `most` of `paths`, evenly spread, so that each class has its share."""
+    """Returns at most `most` of `paths`, evenly spaced, so that all classes are represented."""
     chosen = np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)
     return [paths[index] for index in chosen]
 
 
 def _whole_rows(tiles: list[Tile]) -> list[Tile]:
-    """With white tiles at the end, so that the next section begins a row."""
+    """Adds white tiles at the end, so that the next section starts a new row."""
     white = np.full((SIDE, SIDE, 3), 255, np.uint8)
     return tiles + [Tile(white, "")] * (-len(tiles) % COLUMNS)
 
 
 def _legend(found: Difference) -> str:
     counts = {
-        "green: came": (len(found.added), SAMPLES),
-        "red: went": (len(found.removed), SAMPLES),
+        "green: added": (len(found.added), SAMPLES),
+        "red: removed": (len(found.removed), SAMPLES),
         "orange: replaced, before and after": (len(found.replaced), SAMPLES // 2),
-        "blue: changed the label": (len(found.relabelled), SAMPLES),
+        "blue: relabelled": (len(found.relabelled), SAMPLES),
     }
     parts = {kind: f"{most} of {count:,}" if count > most else f"{count}" for kind, (count, most) in counts.items()}
     return "; ".join(f"{kind} ({part})" for kind, part in parts.items() if part != "0")

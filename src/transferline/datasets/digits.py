@@ -11,7 +11,7 @@ SCALE = 16  # the largest value of a pixel in the original
 def write_digits(target: Path) -> None:
     """Writes 1,797 greyscale PNGs of 8 x 8 pixels, `target/<digit>/<index>.png`, with 0 to 16 scaled to 0 to 255.
 
-    The files are stored, not compressed, so that their bytes do not depend on the zlib at hand.
+    The files are not compressed, so that their bytes do not depend on the version of zlib.
 
     Source: the test part of "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine
     Learning Repository, 1998, doi 10.24432/C50P49.

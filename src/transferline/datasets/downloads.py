@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off, and the sha256 that a file must have."""
+"""Downloads files, and resumes interrupted downloads."""
 
 import hashlib
 import time
@@ -12,16 +12,16 @@ from transferline.progress import progress, say
 ATTEMPTS = 5
 SECONDS_BETWEEN_ATTEMPTS = 2.0
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
-PIECE = 100_000  # bytes that are written at once
+PIECE = 100_000  # bytes per write
 
 
 def download_file(url: str, folder: Path) -> Path:
-    """Downloads `url` into `folder`, unless it is there already, and returns the file.
+    """Downloads `url` into `folder`, unless the file exists, and returns the file.
 
-    What an interrupted download got so far stays as `<file>.partial`, and the next one goes on from there.
+    An interrupted download leaves `<file>.partial`; the next call resumes it.
 
     Raises:
-        TransferlineError: the server refuses, or the connection broke `ATTEMPTS` times.
+        TransferlineError: the server refuses the request, or the connection failed `ATTEMPTS` times.
     """
     file = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(url.split('?')[0]).name}"
     if file.exists():
@@ -34,7 +34,7 @@ def download_file(url: str, folder: Path) -> Path:
             return partial.replace(file)
         except requests.RequestException as error:
             _give_up_if_hopeless(url, error, attempt)
-            say(f"{url}: attempt {attempt} of {ATTEMPTS} ended with {type(error).__name__}, going on")
+            say(f"{url}: attempt {attempt} of {ATTEMPTS} failed with {type(error).__name__}, trying again")
             time.sleep(SECONDS_BETWEEN_ATTEMPTS * attempt)
     raise AssertionError("unreachable")
 
@@ -44,7 +44,7 @@ def _give_up_if_hopeless(url: str, error: requests.RequestException, attempt: in
     if refused or attempt == ATTEMPTS:
         raise TransferlineError(
             f"{url} cannot be downloaded: {error}. Check the address and the connection (behind a proxy set "
-            "HTTPS_PROXY) and run it again: it goes on where it stopped"
+            "HTTPS_PROXY) and run it again: it resumes the download"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Makes the present files of a dataset a version: `dvc add`, and the check that DVC recorded every file."""
+"""Versions the current files of a dataset with `dvc add`, and checks that DVC recorded every file."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -19,30 +19,33 @@ IGNORE_FILE = ".dvcignore"
 
 
 def files_below(folder: Path) -> list[str]:
-    """The paths of all files in a folder, hidden ones too, from that folder on, in order."""
+    """Returns the paths of all files in a folder, also hidden ones, relative to the folder and sorted."""
     found = [Path(here, name).relative_to(folder) for here, _, names in os.walk(folder) for name in names]
     return sorted(path.as_posix() for path in found)
 
 
 def listed(paths: Iterable[str]) -> str:
-    """The first of `paths`, and how many more there are."""
+    """Returns the first `SHOWN` of `paths` and the number of the others, for a message."""
     return first_of(list(paths), SHOWN)
 
 
 def refuse_repositories(paths: Iterable[str], where: object) -> None:
-    """DVC leaves out what lies in a repository inside a dataset, and refuses a `.dvcignore` file there.
+    """Checks that a dataset contains no repository and no `.dvcignore`.
+
+    DVC leaves out files of a repository inside a dataset, and does not accept a `.dvcignore` there.
 
     Args:
-        paths: the names of the files of a dataset, from its folder on.
-        where: the folder or archive that holds them, for the message.
+        paths: the paths of the dataset's files, relative to its folder.
+        where: the folder or archive with these files, for the message.
 
     Raises:
-        TransferlineError: a part of a path names a repository's folder, or a file is a `.dvcignore`; all such are said.
+        TransferlineError: a folder of a path belongs to a repository, or a file is a `.dvcignore`. The message lists
+            all of them.
     """
     faults = {name: [path for path in paths if name in PurePosixPath(path).parts] for name in REPOSITORIES}
     messages = [
-        f"it holds a {REPOSITORIES[name]} repository ({listed(found)}), of which DVC would not version everything: "
-        f"give the folder of the images alone, or remove {name} from it"
+        f"it holds a {REPOSITORIES[name]} repository ({listed(found)}), and DVC would not version all of its files: "
+        f"give a folder with only the images, or remove {name} from it"
         for name, found in faults.items()
         if found
     ]
@@ -53,7 +56,7 @@ def refuse_repositories(paths: Iterable[str], where: object) -> None:
 
 
 def refuse_left_out(root: Path, name: str) -> None:
-    """Raises a TransferlineError that names the files of `data/raw/<name>` that DVC would not version."""
+    """Raises a TransferlineError that lists the files of `data/raw/<name>` that DVC would not version, if any."""
     from transferline.pipeline import open_repo
 
     folder = root / RAW / name
@@ -70,10 +73,10 @@ def refuse_left_out(root: Path, name: str) -> None:
 
 
 def add_version(root: Path, name: str) -> None:
-    """Versions the files of `data/raw/<name>` as they are: `dvc add`.
+    """Versions the current files of `data/raw/<name>` with `dvc add`.
 
     Raises:
-        TransferlineError: `dvc add` fails, or did not record all files. The `.dvc` file is as before.
+        TransferlineError: `dvc add` fails, or does not record all files. The `.dvc` file is then unchanged.
     """
     file = root / dvc_file(name)
     with as_before_on_failure(file, file.with_name(".gitignore")):
@@ -87,7 +90,7 @@ def add_version(root: Path, name: str) -> None:
 
 @contextmanager
 def as_before_on_failure(*files: Path) -> Iterator[None]:
-    """Writes small files back as they were if the block fails; those that were not there are deleted."""
+    """Restores small files if the block fails; files that did not exist before are deleted."""
     before = {file: file.read_bytes() if file.exists() else None for file in files}
     try:
         yield

@@ -1,4 +1,4 @@
-"""What `dvc.lock` says: which data the stages ran on. A `.dvc` file may name other data than was trained on."""
+"""Reads `dvc.lock`: the data on which the stages ran. A `.dvc` file can name other data than the training data."""
 
 import time
 from pathlib import Path
@@ -12,19 +12,19 @@ from transferline.paths import RAW
 
 LOCK = Path("dvc.lock")
 CORRECTIONS = Path("data/corrections")
-# the stages from the raw images to the evaluation of a candidate
+# The stages from the raw images to the evaluation of a candidate.
 CHAIN = ("validate", "augment", "extract@{}", "train_head@{}", "fine_tune@{}", "train@{}", "evaluate@{}")
 SECONDS_TO_WRITE, SECONDS_BETWEEN_READS = 2.0, 0.1
 
 
 def locked_stages(lock: Path) -> dict[str, Any]:
-    """The entries of a `dvc.lock` by the names of their stages; none where there is no such file.
+    """Returns the entries of a `dvc.lock` by stage; none if the file does not exist.
 
-    DVC writes the file in place, also while a stage of another candidate reads it. A file that was just written and is
-    not complete is read again.
+    DVC writes the file in place, also while a stage of another candidate reads it. So a file that was written just now
+    and is not complete is read again.
 
     Raises:
-        TransferlineError: it is no YAML.
+        TransferlineError: the file is not valid YAML.
     """
     while lock.exists():
         age = time.time() - lock.stat().st_mtime
@@ -36,7 +36,7 @@ def locked_stages(lock: Path) -> dict[str, Any]:
         except (YAMLError, AttributeError) as error:
             if age > SECONDS_TO_WRITE:
                 raise TransferlineError(
-                    f"{lock} cannot be read: {str(error).splitlines()[0]}. `git checkout {lock.name}` brings back the "
+                    f"{lock} cannot be read: {str(error).splitlines()[0]}. `git checkout {lock.name}` restores the "
                     "committed one"
                 ) from error
         time.sleep(SECONDS_BETWEEN_READS)
@@ -44,20 +44,20 @@ def locked_stages(lock: Path) -> dict[str, Any]:
 
 
 def dependency_hash(stages: dict[str, Any], path: Path, stage: str = "validate") -> str:
-    """DVC's hash of what a stage read at `path`; empty where it has not run or does not depend on it."""
+    """Returns DVC's hash of a stage's dependency `path`; empty if the stage has not run or has no such dependency."""
     return _hashes(stages.get(stage, {}), "deps").get(path.as_posix(), "")
 
 
 def trained_revision(root: Path, dataset: str) -> str:
-    """DVC's hash of the raw dataset that `validate` last accepted, which is what is trained on; empty if unknown."""
+    """Returns DVC's hash of the raw dataset that `validate` last accepted, the training data; empty if unknown."""
     return dependency_hash(locked_stages(root / LOCK), RAW / dataset)
 
 
 def require_trained_on(root: Path, candidate: str, dataset: str) -> None:
-    """Makes sure that a candidate was trained on the data that `validate` last accepted.
+    """Checks that a candidate was trained on the data that `validate` last accepted.
 
     Raises:
-        TransferlineError: names the stages that have to run again.
+        TransferlineError: it was not; the message names the stages that must run again.
     """
     stages = locked_stages(root / LOCK)
     names = [name.format(candidate) for name in CHAIN]
@@ -71,8 +71,8 @@ def require_trained_on(root: Path, candidate: str, dataset: str) -> None:
     ]
     if stale:
         raise TransferlineError(
-            f"the selected model is of candidate {candidate}, which was not trained on what `validate` last accepted "
-            f"({dataset} at revision {trained[:8]}): {', '.join(stale)} ran on something else; `transferline run` "
+            f"the selected model is of candidate {candidate}, which was not trained on the data that `validate` last "
+            f"accepted ({dataset} at revision {trained[:8]}): {', '.join(stale)} ran on other data; `transferline run` "
             "brings them up to date"
         )
 

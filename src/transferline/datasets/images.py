@@ -1,4 +1,4 @@
-"""Reads image files into arrays of one size and colour mode."""
+"""Reads image files as arrays with a given size and colour mode."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the
 
 
 def read_image(file: Path | BytesIO, image: params.Image) -> Pixels:
-    """Reads one image (of several frames: the first), upright by its EXIF orientation.
+    """Reads one image, upright by its EXIF orientation; of several frames the first one.
 
-    Transparent parts become white, as on the page that such pictures are made for. Integers of more than 8 bits are
-    scaled from the range of their type to 0 to 255, so all files of a kind are scaled alike. A JPEG much larger than
-    `image.size` is decoded at a reduced scale, at least twice that size. Resizing is bilinear with antialiasing; an
-    image that already has the size keeps its pixels.
+    Transparent parts become white. Integers of more than 8 bits are scaled from the range of their type to 0 to 255, so
+    all files of a type are scaled in the same way. A JPEG much larger than `image.size` is decoded at a reduced scale,
+    at least twice that size. Resizing is bilinear with antialiasing; an image that already has the size keeps its
+    pixels.
 
     Returns:
         uint8, (size, size, 3) for rgb and (size, size, 1) for grayscale.
@@ -40,13 +40,13 @@ def read_image(file: Path | BytesIO, image: params.Image) -> Pixels:
 
 
 def read_pixels(pixels: Pixels, image: params.Image) -> Pixels:
-    """The same of pixels in memory, uint8, (height, width) or (height, width, 3), as of a file that holds them."""
+    """Returns pixels in memory, (height, width) or (height, width, 3) uint8, as `read_image` reads them from a file."""
     sized = _resize(_to_color(Image.fromarray(pixels), image.color), image)
     return np.asarray(sized).reshape(image.size, image.size, -1)
 
 
 def open_upright(file: Path | BytesIO, size: int, color: Literal["rgb", "grayscale"]) -> Image.Image:
-    """The picture that `read_image` resizes: its sides are those of the file, for a large JPEG at least twice `size`.
+    """Returns the picture that `read_image` resizes, in the file's size; a large JPEG has at least twice `size`.
 
     Raises:
         TransferlineError: see `read_image`.
@@ -54,9 +54,9 @@ def open_upright(file: Path | BytesIO, size: int, color: Literal["rgb", "graysca
     try:
         with Image.open(file, formats=get_args(params.Format)) as opened:
             opened.draft(None, (2 * size, 2 * size))
-            ImageOps.exif_transpose(opened, in_place=True)  # else it copies what is upright already
+            ImageOps.exif_transpose(opened, in_place=True)  # in_place avoids a copy of an upright image
             return _to_color(to_8_bits(opened, opened), color)
-    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
         raise TransferlineError(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
 
 
@@ -69,9 +69,9 @@ def _to_color(picture: Image.Image, color: Literal["rgb", "grayscale"]) -> Image
 
 
 def to_8_bits(picture: Image.Image, file: Image.Image) -> Image.Image:
-    """Scales greyscale of up to 32 bits by what the type of the file holds: 16 bits unless a TIFF says otherwise."""
+    """Scales greyscale pixels to 8 bits, from the range of the file's type: 16 bits, or as the tags of a TIFF say."""
     if file.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range; save it with 8 or 16 bits a channel")
+        raise ValueError("its pixels are floating-point numbers of unknown range; save it with 8 or 16 bits")
     if not file.mode.startswith("I"):
         return picture
     tags = getattr(file, "tag_v2", {})
@@ -90,13 +90,13 @@ def _resize(picture: Image.Image, image: params.Image) -> Image.Image:
 
 
 def read_batches(root: Path, paths: Sequence[str], image: params.Image, batch_size: int) -> Iterator[Pixels]:
-    """Reads `root / path` for all `paths`, in order, on all cores; the next batch while the caller works on one.
+    """Reads `root / path` for all `paths`, in order, on all cores. It reads the next batch while the caller uses one.
 
     Yields:
-        uint8, (batch_size, size, size, channels), the last one with what is left.
+        (batch_size, size, size, channels) uint8; the last batch can be smaller.
 
     Raises:
-        TransferlineError: names the first file that cannot be read.
+        TransferlineError: a file cannot be read; the message names the first such file.
     """
     pool = ThreadPoolExecutor(os.cpu_count())
     read = partial(read_image, image=image)

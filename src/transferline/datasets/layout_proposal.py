@@ -1,4 +1,4 @@
-"""A first look at a dataset's folder, by names only: what is in it, and which layout fits."""
+"""Lists the content of a dataset's folder and proposes a layout, without opening images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ SHOWN = 12  # names in a list
 
 @dataclass(frozen=True)
 class FolderContents:
-    """What a folder holds.
+    """The content of a dataset's folder.
 
     Attributes:
-        images: files by suffix that counts as an image's (`IMAGE_SUFFIXES`).
-        others: other files by suffix.
-        hidden: number of hidden files.
-        layout: the layout that fits, if one does.
-        classes: images by class, for each split that the layout names ("" where it names none); only of class folders.
+        images: the number of image files for each suffix of `IMAGE_SUFFIXES`.
+        others: the number of other files for each suffix.
+        hidden: the number of hidden files.
+        layout: the layout that fits; None if no layout fits.
+        classes: for class folders, the number of images of each class, by split ("" if the layout has no splits).
     """
 
     images: dict[str, int]
@@ -39,7 +39,7 @@ class FolderContents:
 
 
 def inspect_folder(folder: Path) -> FolderContents:
-    """Looks at the names of all files below `folder`."""
+    """Returns the content of a folder, mostly from the names of its files."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     visible = [path for path in files if not HIDDEN.search(path.relative_to(folder).as_posix())]
     suffixes = Counter(path.suffix.lower() or "(none)" for path in visible)
@@ -65,14 +65,14 @@ def _classes(folder: Path, layout: Layout) -> dict[str, dict[str, int]]:
 
 
 def describe_folder(name: str, found: FolderContents) -> str:
-    """What was found in the dataset `name`, and the block of `params.yaml` that reads it."""
+    """Describes the content of the dataset `name`, and proposes the section `data` of `params.yaml`."""
     counts = [("images", found.images), ("other files", found.others)]
     parts = [f"{sum(of.values()):,} {what}{_list(of)}" for what, of in counts] + [f"{found.hidden:,} hidden files"]
     lines = [f"data/raw/{name}: {'; '.join(parts)}"]
     lines += [f"{split or 'classes'}{_list(classes)}" for split, classes in found.classes.items()]
     if found.layout is None:
         wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
-        return "\n".join([*lines, f"No layout fits: wanted are {wanted}"])
+        return "\n".join([*lines, f"No layout fits. A dataset needs {wanted}"])
     classes = {label for of_split in found.classes.values() for label in of_split}
     block: dict[str, Any] = {
         "dataset": name,
@@ -84,7 +84,7 @@ def describe_folder(name: str, found: FolderContents) -> str:
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
     yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
     yaml.dump({"data": block}, text)
-    return "\n".join([*lines, "This fits it in params.yaml:", text.getvalue().rstrip()])
+    return "\n".join([*lines, "Proposal for params.yaml:", text.getvalue().rstrip()])
 
 
 def _list(counts: dict[str, int]) -> str:

@@ -1,6 +1,6 @@
 """Masks: pictures in which the value of a pixel is the number of its class.
 
-Inside the line a mask holds the numbers of `Masks.classes`, and `VOID` where a pixel has no class.
+After reading, a mask holds the numbers of `Masks.classes`, and `VOID` for pixels without a class.
 """
 
 import os
@@ -29,31 +29,31 @@ SHOWN = 10  # unknown values
 
 
 def read_values(file: Path) -> Mask:
-    """The values of a mask as the file has them: uint8, (height, width).
+    """Reads the unchanged values of a mask file, (height, width) uint8.
 
     Raises:
-        TransferlineError: it cannot be read, or is no picture of palette or index values.
+        TransferlineError: the file cannot be read, or is not a PNG with a palette or with values of 8 bits.
     """
     try:
         with Image.open(file, formats=("PNG",)) as opened:
             if opened.mode not in ("1", "L", "P"):
-                raise ValueError(f"its mode is {opened.mode}; wanted is a PNG with a palette, or with values of 8 bits")
+                raise ValueError(f"its mode is {opened.mode}; it must be a PNG with a palette or with 8-bit values")
             return np.asarray(opened).astype(np.uint8)
-    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
         raise TransferlineError(f"{file} cannot be read as a mask: {error or type(error).__name__}") from error
 
 
 def read_whole_mask(file: Path, classes: int) -> Mask:
-    """The mask of a file in its own size, (height, width): 0 to `classes` - 1, or `VOID`."""
+    """Reads a mask in the size of its file, (height, width) uint8: 0 to `classes` - 1, or `VOID`."""
     values = read_values(file)
     return np.where(values < classes, values, VOID).astype(np.uint8)
 
 
 def read_mask(file: Path, image: params.Image, classes: int) -> Mask:
-    """The mask as a model sees it, brought to `image.size` as `read_image` does the image, by nearest neighbour.
+    """Reads a mask and resizes it to `image.size` as `read_image` resizes the image, but with nearest neighbour.
 
     Returns:
-        uint8, (size, size): 0 to `classes` - 1, or `VOID`, also in the borders of `pad`.
+        (size, size) uint8: 0 to `classes` - 1, or `VOID`. The borders that `pad` adds are `VOID`.
     """
     picture, size = Image.fromarray(read_whole_mask(file, classes)), (image.size, image.size)
     if image.resize == "stretch":
@@ -70,20 +70,20 @@ def read_masks(root: Path, paths: Sequence[str], image: params.Image, classes: i
 
 
 def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
-    """Brings a model's answer for an image back to the size of its file, bilinearly.
+    """Resizes a model's prediction for an image to the size of the image's file, bilinearly.
 
     Args:
         values: (size, size, channels).
-        width: of the file in pixels.
-        height: likewise.
-        resize: how the image was brought to `size`, stretch or pad, whose borders are cut off.
+        width: the file's width in pixels.
+        height: the file's height in pixels.
+        resize: how the image was resized to `size`: stretch or pad. The borders of pad are cut off.
 
     Returns:
         float32, (height, width, channels).
     """
     side = len(values)
     inner = (side, side)
-    if resize == "pad":  # as `ImageOps.pad` rounds
+    if resize == "pad":  # with the rounding of `ImageOps.pad`
         inner = (side, round(height / width * side)) if width > height else (round(width / height * side), side)
     left, top = (round((side - length) * 0.5) for length in inner)
     box = (left, top, left + inner[0], top + inner[1])
@@ -93,17 +93,17 @@ def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
 
 
 def scan_masks(raw: Path, rows: pd.DataFrame, masks: Masks) -> pd.DataFrame:
-    """Reads the masks of the images that should have one, on all cores.
+    """Reads the masks of all images that should have one, on all cores.
 
     Args:
         raw: the dataset's folder.
         rows: columns `mask`, a path or null, and `width` and `height` of the image.
-        masks: what their values mean.
+        masks: the meaning of the masks' values.
 
     Returns:
-        A row for each of `rows`, null without a mask: `label`, the names of the classes in the mask with `SEPARATOR`
-        between them; `mask_error`, whose first word is the rule that the mask breaks; `pixels`, (classes + 1,) how many
-        there are of each class and of void.
+        A row for each of `rows`, with null where `mask` is null. Columns: `label`, the names of the classes in the mask
+        with `SEPARATOR` between them; `mask_error`, whose first word is the rule that the mask breaks; `pixels`,
+        (classes + 1,), the number of pixels of each class and of void.
     """
 
     def look_at(row: Any) -> tuple[str | None, str | None, Any]:
@@ -139,26 +139,29 @@ def _look_at(file: Path, size: tuple[Any, Any], masks: Masks) -> tuple[str, str 
 
 
 def count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
-    """The pixels of each class, and of void, in the masks of the images that are kept; columns as of `scan_masks`."""
+    """Counts the pixels of each class and of void in the masks of kept images; see `scan_masks` for the columns."""
     counts = np.sum([np.zeros(len(masks.classes) + 1, int), *rows.loc[rows["kept"], "pixels"]], axis=0)
     return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
 
 
 def colors(classes: Sequence[str]) -> Pixels:
-    """The colour of each class, (classes, 3): PASCAL VOC's, of which black is for a class called background alone."""
+    """Returns PASCAL VOC's colour of each class, (classes, 3). Only a class named background is black."""
     first = 0 if classes[0].lower() == BACKGROUND else 1
     return _voc_palette()[first : first + len(classes)]
 
 
 def _voc_palette() -> Pixels:
-    """PASCAL VOC's colours, (256, 3): bit 0, 3 and 6 of a number are the highest bits of red, and so on."""
+    """Returns PASCAL VOC's colours, (256, 3).
+
+    Bits 0, 3 and 6 of a class's number are the highest bits of red, the next bits those of green and blue.
+    """
     numbers = np.arange(256)
     levels = [sum((numbers >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)]
     return np.stack(levels, axis=-1).astype(np.uint8)
 
 
 def write_mask(mask: Mask, classes: Sequence[str], file: Path) -> None:
-    """Writes a mask as PNG with a palette, in which void is nearly white."""
+    """Writes a mask as a PNG with a palette. Void is light grey."""
     palette = np.full((256, 3), 224, np.uint8)
     palette[: len(classes)] = colors(classes)
     picture = Image.fromarray(mask)
@@ -167,12 +170,12 @@ def write_mask(mask: Mask, classes: Sequence[str], file: Path) -> None:
 
 
 def overlay(pixels: Pixels, mask: Mask, classes: Sequence[str]) -> Pixels:
-    """An image with the colours of its classes over it: uint8, (height, width, 3).
+    """Draws the colours of a mask's classes over an image; returns (height, width, 3) uint8.
 
     Args:
-        pixels: (height, width, 3), or 1 for grey.
-        mask: (height, width); void pixels, and those of the background, stay as they are.
-        classes: names.
+        pixels: (height, width, 3), or (height, width, 1) for grey.
+        mask: (height, width). Pixels of void and of the class background do not change.
+        classes: the names of the classes.
     """
     rgb = np.broadcast_to(pixels, (*mask.shape, 3)).astype(np.float32)
     known = np.append(np.array([name.lower() != BACKGROUND for name in classes]), False)

@@ -1,4 +1,4 @@
-"""Adds photographs to a dataset that is there: `transferline data add SOURCE --into NAME`."""
+"""Adds images to an existing dataset: `transferline data add SOURCE --into NAME`."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ from transferline.training_lock import held
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did.
+    """The result of a merge.
 
     Attributes:
-        difference: to the version before.
-        by_hand: what a person had changed since that version, which is versioned too.
-        same: number of paths that were there with the same content.
-        elsewhere: paths that were not copied because the dataset has their content, each with the path that has it.
-        contradictions: of those, in words, the ones whose label is not that of the image that is there.
+        difference: the difference to the version before.
+        by_hand: the changes that a person made since that version; they are versioned too.
+        same: the number of paths that already existed with the same content.
+        elsewhere: paths that were not copied because the dataset has the same content, each with the existing path.
+        contradictions: messages about those of them whose label differs from that of the existing image.
     """
 
     difference: Difference
@@ -42,7 +42,7 @@ class Merged:
     contradictions: tuple[str, ...]
 
     def __str__(self) -> str:
-        """In lines."""
+        """Returns the result as lines."""
         parts = [str(self.difference)] if self.difference else ["nothing new"]
         parts += [f"{self.same:,} already there"] if self.same else []
         parts += (
@@ -53,21 +53,21 @@ class Merged:
 
 
 def merge(source: str, name: str, root: Path, sha256: str | None, replace: bool) -> Merged:
-    """Copies images into `data/raw/<name>`, which keeps what it has, and versions the result.
+    """Copies images into `data/raw/<name>`, keeps the existing files, and versions the result.
 
-    A file whose path and content are there is left alone. In class folders an image whose content is there under
-    another path is not copied a second time.
+    A file whose path exists with the same content is skipped. In class folders, an image whose content exists under
+    another path is not copied again.
 
     Args:
-        source: a folder, a zip or tar, or the URL of one, laid out like the dataset.
-        name: of a dataset under `dvc add`.
+        source: a folder, a zip or tar, or the URL of one, with the layout of the dataset.
+        name: the name of a dataset under `dvc add`.
         root: the project's folder.
-        sha256: what the archive must have; a URL needs one.
-        replace: whether files may take the place of others with the same path.
+        sha256: the sha256 that the archive must have; required for a URL.
+        replace: whether files may replace existing files with the same path.
 
     Raises:
-        TransferlineError: the dataset cannot be changed, the source cannot be had or does not fit, or a path is taken
-            by other content; the dataset is as before.
+        TransferlineError: the dataset cannot be changed, the source cannot be read or does not fit, or a path exists
+            with other content. The dataset is then unchanged.
     """
     with held(root, "transferline data add"):
         require_own(root, name)
@@ -92,12 +92,12 @@ class _Merge:
 
     @property
     def taken(self) -> list[str]:
-        """Paths of the source that the dataset has with other content; it keeps its own hidden files."""
+        """Paths of the source that exist in the dataset with other content, without hidden files."""
         return [path for path in self.different if path in self.before]
 
     @property
     def different(self) -> list[str]:
-        """Paths of the source that the dataset has with other content or does not have."""
+        """Paths of the source that the dataset lacks or has with other content, without existing hidden files."""
         fresh = [path for path, md5 in self.fresh.items() if self.before.get(path) != md5]
         return [path for path in fresh if path not in self.before or not HIDDEN.search(path)]
 
@@ -118,7 +118,7 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
     after = reader.read({**work.before, **{path: work.fresh[path] for path in put}}, raw)
     contradictions = [
         f"{path} is there already as {there}, with another label ({labels[path]} in the source, {labels[there]} "
-        "there): not copied; find out which is right"
+        "there): not copied; check which label is right"
         for path, there in elsewhere.items()
         if labels[path] != labels[there]
     ]
@@ -128,7 +128,7 @@ def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
 
 @contextmanager
 def _incoming(source: str, name: str, root: Path, sha256: str | None, before: Files) -> Iterator[Path]:
-    """The files of the source, in a folder beside the dataset, from which they can be moved."""
+    """Yields a folder with the files of the source, next to the dataset, so that they can be moved into it."""
     raw = root / RAW / name
     folder = raw.with_name(f".{name}.incoming")
     shutil.rmtree(folder, ignore_errors=True)
@@ -146,11 +146,13 @@ def _hashes(folder: Path) -> Files:
 
 
 def _read(work: _Merge, raw: Path) -> tuple[Reader, VersionContents, Mapping[str, str | None]]:
-    """What reads the dataset, what it holds now, and, where folders say it, the label of each image of the dataset and
-    the source: nothing where a table, list or mask says it."""
+    """Returns a reader of the dataset, its current contents, and the labels of all images of dataset and source.
+
+    The labels are empty unless the layout has class folders.
+    """
     reader, present = read_contents(work.cache, work.name, work.before, raw)
     with skeleton(work.fresh, {}, work.before) as names:
-        if reader.layout is None:  # it may have one class folder so far, and be about to get more
+        if reader.layout is None:  # perhaps the dataset has one class folder, and the source adds another
             reader = Reader(work.cache, work.name, inspect_folder(names).layout)
             present = reader.read(work.before, raw)
         if not reader.labels_are_folders:
@@ -166,7 +168,7 @@ def _require_fit(work: _Merge, labels: Mapping[str, str | None]) -> None:
     if unlabelled := [path for path in work.fresh if path in labels and labels[path] is None]:
         faults.append(
             f"{len(unlabelled):,} images are not in the folder of a class: {listed(unlabelled)}; give a folder or "
-            "archive that is laid out like the dataset, with its class folders"
+            "archive with class folders, like the dataset"
         )
     folders = {str(parent) for path in work.before for parent in PurePosixPath(path).parents}
     if files := [path for path in work.fresh if path in folders]:
@@ -177,7 +179,7 @@ def _require_fit(work: _Merge, labels: Mapping[str, str | None]) -> None:
         faults.append(f"files in a folder whose path is that of a file of the dataset: {listed(inside)}")
     if faults:
         raise TransferlineError(
-            "\n  ".join([f"the source does not fit {RAW / work.name}, which is as before:", *faults])
+            "\n  ".join([f"the source does not fit {RAW / work.name}, which is unchanged:", *faults])
         )
 
 
@@ -194,13 +196,13 @@ def _require_free(work: _Merge, replace: bool) -> None:
     lost = work.cache.missing(work.before[path] for path in taken)
     if unsaved := [path for path in taken if work.before[path] in lost]:
         raise TransferlineError(
-            f"{listed(unsaved)}: DVC's cache does not hold what would be replaced; version it first with `dvc add "
-            f"{RAW / work.name}`"
+            f"{listed(unsaved)}: DVC's cache does not hold the files that would be replaced; version them first with "
+            f"`dvc add {RAW / work.name}`"
         )
 
 
 def _elsewhere(work: _Merge, labels: Mapping[str, str | None]) -> dict[str, str]:
-    """Images of the source whose path is free, with the path under which the dataset keeps their content."""
+    """Returns new paths of the source whose content the dataset already has, each with the existing path."""
     keeps = {md5: path for path, md5 in work.before.items() if path in labels and work.fresh.get(path, md5) == md5}
     return {
         path: keeps[md5]

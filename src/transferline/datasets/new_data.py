@@ -1,5 +1,4 @@
-"""Whether there is raw data that was not trained on: in the workspace, at the source of an import, or in the Git
-remote."""
+"""Finds raw data that was not trained on: in the workspace, at the source of an import, or in the Git remote."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ class NewData:
     """New raw data.
 
     Attributes:
-        reason: for people, why there is something to train on.
-        key: the same for the same content: the hash of the data, or the ETag, hash or commit of an import's source.
-        update: it is at the source of an import, and `dvc update` brings it.
-        revision: the Git commit whose `.dvc` file names it; None if it is in the workspace or at a source.
+        reason: a message that says what has changed.
+        key: identifies the content: the hash of the data, or the ETag, hash or commit of an import's source.
+        update: whether the data is at the source of an import; `dvc update` gets it.
+        revision: the Git commit whose `.dvc` file names the data; None if it is in the workspace or at a source.
     """
 
     reason: str
@@ -35,18 +34,21 @@ class NewData:
 
 
 def find_new_data(root: Path, dataset: str) -> Iterator[NewData]:
-    """The raw data that differs from what was last trained on, without bringing any of it.
+    """Yields the raw data that differs from the last training data. It downloads none of it.
 
-    Asked are, in this order, the files (those that look untouched are not read again), the source of an import (by
-    its ETag, hash or commit, as `dvc update` does), and the upstream branch in the Git remote (after `git fetch`); each
-    only when the next change is asked for. Trained on is what `dvc.lock` says; where it says nothing, the data that
-    the `.dvc` file names counts.
+    It checks three places in this order, each only when the caller asks for the next item:
+
+    - the files of the workspace; files that look unchanged are not read again;
+    - the source of an import, by its ETag, hash or commit, as `dvc update` does;
+    - the upstream branch in the Git remote, after `git fetch`.
+
+    The last training data is the version in `dvc.lock`, or else that of the `.dvc` file.
 
     Raises:
         TransferlineError: the data is missing, or the source or the remote does not answer.
     """
     if not (root / dvc_file(dataset)).exists():
-        return  # a public set, fixed by its hash in data/sources.yaml
+        return  # a public dataset, whose hash is fixed in data/sources.yaml
     trained = trained_on(root, dataset)
     yield from _in_workspace(root, dataset, trained)
     yield from _at_source(root, dataset)
@@ -54,7 +56,7 @@ def find_new_data(root: Path, dataset: str) -> Iterator[NewData]:
 
 
 def trained_on(root: Path, dataset: str) -> str:
-    """The hash of the data that was last trained on; before the first training that of the `.dvc` file."""
+    """Returns the hash of the last training data; before the first training, the hash in the `.dvc` file."""
     return trained_revision(root, dataset) or recorded_hash(root, dataset) or ""
 
 
@@ -64,21 +66,21 @@ def _in_workspace(root: Path, dataset: str, trained: str) -> Iterator[NewData]:
         stage = repo.stage.load_one(dvc_file(dataset).as_posix())
         out = stage.outs[0]
         if not out.exists:
-            raise TransferlineError(f"{path} is missing; `dvc pull {path}.dvc` brings it back")
+            raise TransferlineError(f"{path} is missing; `dvc pull {path}.dvc` restores it")
         present = str(out.get_hash().value)
         if present == trained:
             return
         if present != str(out.hash_info.value):
             change = NewData(f"{path}: {_counts(repo, path) or 'modified'}", present)
         else:
-            # an update brought it: it is the same change as that of the source
+            # After `dvc update` this is the same change as that of the source, so it has the same key.
             key = _recorded_state(stage.deps[0]) if stage.is_import else present
             change = NewData(f"{path}: revision {present[:8]} is not the one trained on, {trained[:8]}", key)
     yield change
 
 
 def _counts(repo: Any, path: str) -> str:
-    """How many files were added, modified and so on since the last `.dvc` file."""
+    """Returns how many files were added, modified and so on since the version in the `.dvc` file."""
     found = repo.data_status([path], granular=True)["uncommitted"]
     counts = {word: sum(not str(file).endswith("/") for file in found.get(word, [])) for word in DIFFERENCES}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
@@ -100,27 +102,26 @@ def _is_newer(source: Any) -> bool:
         status = source.status()
     except (DvcException, OSError) as error:
         raise TransferlineError(f"the source {source} of an import does not answer: {error}") from error
-    if "deleted" in status.values():  # DVC says so of a web server, too, that is not there
-        raise TransferlineError(f"the source {source} of an import is gone or does not answer")
+    if "deleted" in status.values():  # DVC also reports this for a web server that does not answer
+        raise TransferlineError(f"the source {source} of an import was deleted or does not answer")
     return bool(status)
 
 
 def _recorded_state(source: Any) -> str:
-    """The commit of an import's repository, or the ETag or hash of its source, as its `.dvc` file has it."""
+    """Returns the commit of an import's repository, or the ETag or hash of its source, from its `.dvc` file."""
     if hasattr(source, "def_repo"):
         return f"source {source.def_repo.get('rev_lock')}"
     return f"source {source.hash_info.value}"
 
 
 def _present_state(source: Any) -> str:
-    """The same as it is now."""
+    """Returns the current commit, ETag or hash of an import's source."""
     source.update()  # in memory only
     return _recorded_state(source) if hasattr(source, "def_repo") else f"source {source.get_hash().value}"
 
 
 def _in_git_remote(root: Path, dataset: str, trained: str) -> Iterator[NewData]:
-    """Commits of the upstream branch that this branch does not have, if they name other data than the workspace's and
-    than was trained on."""
+    """Yields the upstream branch's data if new commits there name other data than the workspace and the training."""
     branch = git(
         root,
         "for-each-ref",

@@ -1,6 +1,6 @@
-"""Augmentations of the user's own, from `own_augmentations/`; the contract is the docstring of that package.
+"""The user's own augmentations, from `own_augmentations/`. The docstring of that package lists the requirements.
 
-In a table of views, the name of their column is their import path; where it is null, a view is drawn without them.
+In a table of views, the name of an augmentation's column is its import path. It is not applied where the value is null.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from transferline.own_code import file_of, is_own, own_function
 
 
 def own_colours(rows: pd.DataFrame) -> dict[str, Colour]:
-    """The user's own augmentations that a table of views names.
+    """Returns the user's own augmentations that a table of views names.
 
     Raises:
-        TransferlineError: there is no such file or function. The augmentations raise it where they fail, or return
-            anything but an image of the same shape.
+        TransferlineError: there is no such file or function. The returned functions raise it if the user's code fails
+            or does not return an image of the same shape with finite numbers.
     """
     return {name: _checked(name) for name in map(str, rows.columns) if is_own(name) and rows[name].notna().any()}
 

@@ -1,7 +1,7 @@
-"""The public datasets that transferline knows, and which of them a project lists in `data/sources.yaml`.
+"""The catalogue of public datasets, and those that a project lists in `data/sources.yaml`.
 
-Each entry there is a stage of `data/dvc.yaml`, and a stage that never ran makes `dvc pull` fail. So a project lists
-only what it has fetched, what it trains on, and what its users have written themselves.
+Each entry of `data/sources.yaml` is a stage of `data/dvc.yaml`, and a stage that never ran makes `dvc pull` fail. So
+a project lists only datasets that it has fetched, that it trains on, or that its users have added themselves.
 """
 
 from io import StringIO
@@ -20,9 +20,9 @@ SOURCES, LOCK = Path("data/sources.yaml"), Path("data/dvc.lock")
 
 
 def list_source(root: Path, dataset: str) -> None:
-    """Brings `data/sources.yaml` in line with the dataset that is trained on.
+    """Updates `data/sources.yaml` for the dataset of the params.
 
-    The entry of a public dataset is added. Other entries of the catalogue that were never fetched are taken out.
+    It adds the entry of a public dataset, and removes other entries of the catalogue that were never fetched.
 
     Args:
         root: the project's folder.
@@ -40,10 +40,10 @@ def list_source(root: Path, dataset: str) -> None:
 
 
 def check_at_hand(dataset: str, root: Path) -> None:
-    """Whether DVC can bring `data/raw/<dataset>`: it is there, a `.dvc` file stands for it, or a stage fetches it.
+    """Checks that `data/raw/<dataset>` exists, or that DVC can get it, by a `.dvc` file or a stage that fetches it.
 
     Raises:
-        TransferlineError: it cannot, or `load_sources` refuses the public sets.
+        TransferlineError: the check fails, or `data/sources.yaml` is faulty.
     """
     raw, file = root / RAW, root / SOURCES
     if (raw / dataset).exists() or (raw / f"{dataset}.dvc").exists():
@@ -52,20 +52,20 @@ def check_at_hand(dataset: str, root: Path) -> None:
     if dataset not in listed:
         there = {path.name.removesuffix(".dvc") for path in raw.glob("[!.]*")} | {*listed, *load_sources(CATALOGUE)}
         raise TransferlineError(
-            f"data.dataset: there is no data/raw/{dataset}; bring it with `transferline data add PATH --name {dataset}`"
+            f"data.dataset: there is no data/raw/{dataset}; add it with `transferline data add PATH --name {dataset}`"
             f", or name another one in params.yaml ({', '.join(sorted(there))})"
         )
 
 
 def _ran(root: Path, name: str) -> bool:
-    """Whether the stage that fetches a dataset has run, here or in another clone."""
+    """Returns whether the stage that fetches a dataset has run, here or in another clone."""
     lock = root / LOCK
     recorded = YAML(typ="safe", pure=True).load(lock) if lock.exists() else None
     return f"fetch@{name}" in (recorded or {}).get("stages", {})
 
 
 def _rewrite(file: Path, without: list[str], added: dict[str, Source]) -> None:
-    """Takes entries out and adds others; everything else in the file stays as it is written."""
+    """Removes and adds entries. The rest of the file's text does not change."""
     yaml: Any = YAML()
     yaml.preserve_quotes = True
     text = file.read_text(encoding="utf-8") if file.exists() else "sources:\n"
@@ -81,7 +81,7 @@ def _rewrite(file: Path, without: list[str], added: dict[str, Source]) -> None:
 
 
 def _without(text: str, line: int, column: int) -> str:
-    """The text of a YAML file without the entry whose key stands in `line` and `column`, and without what is below."""
+    """Returns the text of a YAML file without the entry whose key is at `line` and `column`, and its content."""
     lines = text.splitlines(keepends=True)
     below = " " * (column + 1)
     end = next((number for number in range(line + 1, len(lines)) if not lines[number].startswith(below)), len(lines))

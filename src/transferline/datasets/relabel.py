@@ -39,7 +39,7 @@ LOCK = Path(".transferline/corrections.lock")
 
 @dataclass(frozen=True)
 class Present:
-    """What holds for an image so far: its label, or null for none."""
+    """The current label of an image (None for no label), and its corrections so far."""
 
     label: str | None
     is_left_out: bool
@@ -47,25 +47,25 @@ class Present:
 
 
 def correct(root: Path, name: str, path: tuple[Path, str], label: str | None, reason: str, never_test: bool) -> str:
-    """Adds a correction of an image to the file of its dataset; no image is changed.
+    """Adds a correction of an image to the dataset's file of corrections. The image does not change.
 
     Args:
         root: the project's folder.
-        name: the dataset.
-        path: of the image, with the folder in which it was typed; it may be relative to that one or to the dataset's.
-        label: the right one; None leaves the image out.
-        reason: why.
-        never_test: keep the image out of the test split; a correction that says so already goes on to do so.
+        name: the name of the dataset.
+        path: the working directory and the typed path of the image, relative to that directory or to the dataset.
+        label: the correct label; None leaves the image out.
+        reason: the reason for the correction.
+        never_test: whether to keep the image out of the test split. It stays out if an earlier correction says so.
 
     Returns:
-        What was written, and what to do next.
+        A message: what was written, and what to do next.
 
     Raises:
-        TransferlineError: there is no such dataset, image or label, no reason, nothing to correct, or the file is
-            wrong. The file is as before.
+        TransferlineError: there is no such dataset, image or label, the reason is empty, there is nothing to correct,
+            or the file of corrections is wrong. The file is then unchanged.
     """
     if not re.fullmatch(NAME, name):
-        raise TransferlineError(f"{name!r} is no name of a dataset; `ls {RAW}` shows them")
+        raise TransferlineError(f"{name!r} is not the name of a dataset; `ls {RAW}` lists the datasets")
     raw, file = root / RAW / name, root / CORRECTIONS / f"{name}.csv"
     layout = layout_of(raw, load_params(root / "params.yaml").data)
     listing = list_dataset(raw, layout)
@@ -82,7 +82,7 @@ def correct(root: Path, name: str, path: tuple[Path, str], label: str | None, re
 def _read(
     raw: Path, listing: Listing, layout: Layout, path: tuple[Path, str], label: str | None, reason: str
 ) -> tuple[str, str | None]:
-    """The path of an image in its dataset and its label, from what was typed; all faults are raised at once."""
+    """Returns an image's path in its dataset and its label from the typed values. It reports all faults at once."""
     image, wanted, faults = "", None, list[str]()
     try:
         image = _image(raw, listing, path)
@@ -93,7 +93,7 @@ def _read(
     except ValueError as error:
         faults.append(f"label {error}")
     if not reason.strip():
-        faults.append("the reason is empty; say why, for those who read the correction later")
+        faults.append("the reason is empty; give a reason, for those who read the correction later")
     if faults:
         raise TransferlineError("\n  ".join(faults))
     return image, wanted
@@ -110,13 +110,15 @@ def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
             return candidate
     near = difflib.get_close_matches(candidates[0], visible, 3)
     raise ValueError(
-        f"{RAW / raw.name} has no image {candidates[0]}" + (f"; near are {', '.join(near)}" if near else "")
+        f"{RAW / raw.name} has no image {candidates[0]}" + (f"; similar paths are {', '.join(near)}" if near else "")
     )
 
 
 def _below(raw: Path, file: Path) -> Iterable[str]:
-    """The path of a file in the dataset's folder, also if links lead there; links of the file itself are not followed,
-    since DVC may make every image one."""
+    """Yields the path of a file relative to the dataset's folder, also if a folder above it is a link.
+
+    A link that is the file itself is not followed, because DVC can make every image a link.
+    """
     for folder, inner in ((raw, Path(os.path.normpath(file))), (raw.resolve(), file.parent.resolve() / file.name)):
         if inner.is_relative_to(folder):
             yield inner.relative_to(folder).as_posix()
@@ -142,7 +144,7 @@ def _require_change(now: Present, image: str, wanted: str | None, never_test: bo
 
 
 def _append(file: Path, row: Correction) -> None:
-    """Adds a row; what the file holds stays as it is, byte by byte."""
+    """Adds a row to the file. Its existing bytes do not change."""
     text = file.read_bytes().decode("utf-8") if file.exists() else f"{','.join(COLUMNS)}\n"
     end = "\r\n" if "\r\n" in text else "\n"
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
@@ -150,7 +152,7 @@ def _append(file: Path, row: Correction) -> None:
     values = {**asdict(row), "label": _written(row.label), "never_test": "yes" if row.never_test else ""}
     cells = [str(values[column.strip()]) for column in header]
     added = io.StringIO(newline="")
-    if any(cell != cell.strip() for cell in cells):  # blanks before a value without quotes are not read
+    if any(cell != cell.strip() for cell in cells):  # the reader drops blanks before a value without quotes
         csv.writer(added, lineterminator=end, quoting=csv.QUOTE_ALL).writerow(cells)
     else:
         csv.writer(added, lineterminator=end).writerow(cells)
@@ -170,7 +172,7 @@ def _shown(label: str | None) -> str:
 
 
 def _who(root: Path) -> str:
-    """The name that Git knows, else user and host."""
+    """Returns the user's name and address from Git, or else user and host."""
     name, email = (git(root, "config", "--default", "", f"user.{key}").strip() for key in ("name", "email"))
     return " ".join([name, *([f"<{email}>"] if email else [])]).strip() or f"{getpass.getuser()}@{platform.node()}"
 

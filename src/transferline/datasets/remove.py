@@ -1,4 +1,4 @@
-"""Takes photographs out of a dataset, or removes a dataset: `transferline data remove`."""
+"""Removes images from a dataset, or removes a dataset: `transferline data remove`."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -20,19 +20,19 @@ from transferline.training_lock import held
 
 
 def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
-    """Takes files out of a dataset and versions the result.
+    """Removes files from a dataset and versions the result.
 
     Args:
         root: the project's folder.
-        name: of a dataset under `dvc add`.
+        name: the name of a dataset under `dvc add`.
         paths: files and folders, relative to the dataset or to the project.
 
     Returns:
-        The difference to the version before, and how to get it back.
+        A message: the difference to the version before, and how to restore that version.
 
     Raises:
-        TransferlineError: the dataset cannot be changed, a path is not in it, nothing would be left, or DVC's cache
-            does not hold what would go; the dataset is as before.
+        TransferlineError: the dataset cannot be changed, a path is not in it, no file would be left, or DVC's cache
+            does not hold a file to remove. The dataset is then unchanged.
     """
     with held(root, "transferline data remove"):
         require_own(root, name)
@@ -57,7 +57,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
 
 
 def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
-    """The files that `paths` name, folders with all that is in them."""
+    """Returns the files that `paths` name; a folder means all files in it."""
     prefix = f"{(RAW / name).as_posix()}/"
     wanted = {path: Path(path).as_posix().removeprefix(prefix) for path in paths}  # without a slash at the end
     found = {
@@ -65,7 +65,7 @@ def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
         for path, inside in wanted.items()
     }
     if unknown := [path for path, below in found.items() if not below]:
-        raise TransferlineError(f"not in {RAW / name}: {listed(unknown)}; give paths from that folder on")
+        raise TransferlineError(f"not in {RAW / name}: {listed(unknown)}; give paths relative to that folder")
     return sorted({file for below in found.values() for file in below})
 
 
@@ -79,7 +79,7 @@ def _require_stored(cache: Cache, name: str, going: Files, recorded: Files) -> N
 
 
 def commit_of(root: Path, name: str) -> str | None:
-    """The latest commit whose `.dvc` file is that of the workspace; None if there is none."""
+    """Returns the latest commit whose `.dvc` file equals that of the workspace; None if there is none."""
     file = dvc_file(name).as_posix()
     blob = git(root, "hash-object", file).strip()
     for commit in git(root, "log", "--all", "--format=%h", f"--find-object={blob}", "--", file).split():
@@ -96,19 +96,19 @@ def _way_back(name: str, commit: str | None) -> str:
 
 
 def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
-    """Removes a dataset's folder and its `.dvc` file, if both can be had again.
+    """Removes a dataset's folder and its `.dvc` file, if both can be restored.
 
     Args:
         root: the project's folder.
-        name: of a dataset with a `.dvc` file.
-        agree: is shown what would go, and says whether to go on.
+        name: the name of a dataset with a `.dvc` file.
+        agree: a function that gets a description of the files to remove, and returns whether to remove them.
 
     Returns:
-        What was done, and how to get it back.
+        A message: what was removed, and how to restore it.
 
     Raises:
-        TransferlineError: a file is neither in DVC's cache nor in the remote, no commit holds the `.dvc` file, or the
-            dataset was changed since its last version; nothing is removed.
+        TransferlineError: a file is neither in DVC's cache nor in the remote, no commit contains the `.dvc` file, or
+            the dataset was changed since its last version. Nothing is removed then.
     """
     with held(root, "transferline data remove"):
         require_versioned(root, name)
@@ -138,7 +138,7 @@ def _require_committed(root: Path, name: str) -> str:
         )
     if (commit := commit_of(root, name)) is None:
         raise TransferlineError(
-            f"no commit holds this {dvc_file(name)}, which alone brings {name} back; commit it first"
+            f"no commit holds this {dvc_file(name)}, without which {name} cannot be restored; commit it first"
         )
     return commit
 
@@ -147,7 +147,7 @@ def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
     _, contents = read_contents(cache, name, files)
     classes = ", ".join(f"{label} {count:,}" for label, count in images_by_class(contents, contents.labels).items())
     used = load_params(cache.root / "params.yaml").data.dataset == name
-    lacking = f"DVC's cache holds all but {_of(files, missing)}; the remote holds those"
+    lacking = f"DVC's cache lacks {_of(files, missing)}; the remote holds these files"
     stored = lacking if missing else "DVC's cache holds every file"
     return "\n".join(
         [

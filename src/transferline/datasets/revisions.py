@@ -1,4 +1,4 @@
-"""Raw data of another time: that of a Git revision, or the present state of an import's source."""
+"""Gets another version of the raw data: that of a Git revision, or the current state of an import's source."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from transferline.pipeline import open_repo
 
 
 def dvc_file(dataset: str) -> Path:
-    """The `.dvc` file of a dataset, from the project's folder."""
+    """Returns the `.dvc` file of a dataset, relative to the project's folder."""
     return RAW / f"{dataset}.dvc"
 
 
 def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str | None:
-    """The hash of the data that a `.dvc` file names: the workspace's, or that of a Git revision if it has one."""
+    """Returns the data's hash from the `.dvc` file of the workspace or a Git revision; None if that lacks the file."""
     file = dvc_file(dataset)
     if revision is None:
         text = (root / file).read_text(encoding="utf-8")
@@ -29,13 +29,13 @@ def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str 
 
 
 def take_revision(root: Path, dataset: str, revision: str) -> None:
-    """Makes the raw data of a Git revision that of the workspace; what the cache lacks comes from the DVC remote.
+    """Puts the raw data of a Git revision into the workspace; files that the cache lacks come from the DVC remote.
 
-    Only the `.dvc` file and the data change, no commit or branch. They stay so after the run.
+    Only the `.dvc` file and the data change, not the commit or branch. They remain changed after the run.
 
     Raises:
-        TransferlineError: there is no such revision or data in it, the workspace holds data that no commit names, or
-            the data cannot be had; the workspace is as before.
+        TransferlineError: there is no such revision, it lacks the dataset, the workspace holds data that no commit
+            names, or the data cannot be fetched. The workspace is then unchanged.
     """
     file = root / dvc_file(dataset)
     wanted = _at_revision(root, dataset, revision)
@@ -53,10 +53,10 @@ def take_revision(root: Path, dataset: str, revision: str) -> None:
 
 
 def update_import(root: Path, dataset: str) -> None:
-    """Brings the present state of an import's source (`dvc update`).
+    """Gets the current state of an import's source (`dvc update`).
 
     Raises:
-        TransferlineError: the dataset is no import, or the source does not answer.
+        TransferlineError: the dataset is not an import, or the source does not answer.
     """
     dvc(root, "update", dvc_file(dataset).as_posix())
 

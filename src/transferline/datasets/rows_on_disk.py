@@ -1,4 +1,4 @@
-"""Rows of an array that lies in a file, read where they are needed and not mapped into memory."""
+"""Reads single rows of an array in a file, without mapping the file into memory."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,17 @@ from transferline.arrays import Array, Positions
 
 
 def read_rows(file: Path | int, rows: Positions, into: Array, places: Positions) -> None:
-    """Reads rows of a file that ends with rows of the shape and dtype of `into[0]`.
+    """Reads rows of a file into an array. Each row of the file has the shape and dtype of `into[0]`.
 
     Args:
-        file: its path, or its number where it is open.
-        rows: (n,) which; negative ones count from the end.
-        into: is filled at `places`.
-        places: (n,).
+        file: the file's path, or the descriptor of an open file.
+        rows: (n,) the numbers of the rows. Negative numbers count from the end of the file; use them for a file that
+            starts with a header.
+        into: the array that gets the rows.
+        places: (n,) the position of each row in `into`.
 
     Raises:
-        OSError: the file does not hold a row.
+        OSError: the file does not contain a row.
     """
     size = into.itemsize * int(np.prod(into.shape[1:]))
     number = os.open(file, os.O_RDONLY) if isinstance(file, Path) else file

@@ -1,4 +1,4 @@
-"""A look at a dataset before anything is trained on it: `transferline data show`."""
+"""Summarizes a dataset before training: `transferline data show`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Look:
-    """What is in a dataset.
+    """The content of a dataset.
 
     Attributes:
-        images: a row for each readable image with a label; columns path, labels (a tuple of names), given (the split
-            that the dataset brings, or ""), width, height, luminance_mean (0 to 255).
-        classes: names in natural order, also of those without images.
+        images: a row for each readable image with a label. Columns: path, labels (a tuple of names), given (the split
+            that the dataset defines, or ""), width, height, luminance_mean (0 to 255).
+        classes: names of all classes in natural order, also of classes without images.
         unreadable: paths of image files that cannot be read.
-        unlabelled: number of readable images without a label.
-        others: number of files that are no images.
-        relabelled: number of images whose label was corrected.
-        left_out: number of readable images that a correction leaves out.
+        unlabelled: the number of readable images without a label.
+        others: the number of files that are not images.
+        relabelled: the number of images whose label was corrected.
+        left_out: the number of readable images that a correction leaves out.
     """
 
     images: pd.DataFrame
@@ -45,43 +45,43 @@ class Look:
     left_out: int
 
     def counts(self) -> pd.DataFrame:
-        """Images by class (row, in the order of `classes`) and split (column)."""
+        """Returns the number of images by class (row, in the order of `classes`) and split (column)."""
         labels = self.images.explode("labels")
         return pd.crosstab(labels["labels"], labels["given"]).reindex(list(self.classes), fill_value=0)
 
 
 def layout_of(raw: Path, data: Data) -> Layout:
-    """The layout of the dataset in `raw`: that of `data` if it is about this one, else the one that the files suggest.
+    """Returns the layout of the dataset in `raw`: that of `data` if it names this dataset, else a proposal.
 
     Raises:
         TransferlineError: there is no such folder, or no layout fits.
     """
     if not raw.is_dir():
         there = ", ".join(sorted(path.name for path in raw.parent.glob("*/"))) or "none"
-        raise TransferlineError(f"{raw}: no such folder; bring it with `transferline data add` (there are: {there})")
+        raise TransferlineError(f"{raw}: no such folder; add it with `transferline data add` (there are: {there})")
     if data.dataset == raw.name:
         return data.layout
     layout = inspect_folder(raw).layout
-    if layout is None or has_masks(layout):  # what the values of masks mean stands in params.yaml
+    if layout is None or has_masks(layout):  # only params.yaml contains the meaning of mask values
         missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
         raise TransferlineError(
-            f"{raw}: {missing}; name the dataset in params.yaml, as data.dataset, and say its data.layout "
-            f"{'and data.masks ' if layout else ''}there"
+            f"{raw}: {missing}; in params.yaml, set data.dataset to this dataset, and set data.layout"
+            f"{' and data.masks' if layout else ''}"
         )
     return layout
 
 
 def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Path | None = None) -> Look:
-    """Opens every file of a dataset once.
+    """Reads every file of a dataset and returns its content.
 
     Args:
         raw: the dataset's folder.
-        layout: where its labels stand.
-        masks: what the values of its masks mean; only for a layout with masks.
-        corrections: the file with the dataset's corrections, which need not exist.
+        layout: the dataset's layout.
+        masks: the meaning of mask values; only for a layout with masks.
+        corrections: the file with the dataset's corrections; it may be missing.
 
     Raises:
-        TransferlineError: see `list_dataset`; or no image has a label and can be read, or the corrections are wrong.
+        TransferlineError: see `list_dataset`; or there is no readable image with a label, or the corrections are wrong.
     """
     listing = list_dataset(raw, layout)
     files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
@@ -95,7 +95,7 @@ def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Pat
     readable = readable[~readable["excluded"]]
     labelled = readable[readable["label"].notna()]
     if labelled.empty:
-        raise TransferlineError(f"{raw}: no image there that can be read and has a label")
+        raise TransferlineError(f"{raw}: no image can be read and has a label; check data.layout in params.yaml")
     several = gives_several_labels(layout) or has_masks(layout)
     names = [tuple(split_labels(label)) if several else (label,) for label in labelled["label"]]
     declared = {*listing.classes, *(Path(folder).name for folder in listing.folders)}
@@ -115,7 +115,7 @@ def _has_image_suffix(path: str) -> bool:
 
 
 def summary(found: Look, layout: Layout) -> str:
-    """A few lines for the console: classes, counts, sizes, brightness and what was skipped."""
+    """Returns a few lines for the console: classes, counts, sizes, brightness and skipped files."""
     images, counts = found.images, found.counts().sum(axis=1)
     light = images["luminance_mean"]
     lines = [
@@ -132,7 +132,7 @@ def summary(found: Look, layout: Layout) -> str:
 
 
 def sizes(images: pd.DataFrame) -> str:
-    """The range of width and height, or the one size that all images have."""
+    """Returns the range of width and height in words, or the size if all images have the same."""
     width, height = images["width"], images["height"]
     if width.nunique() == height.nunique() == 1:
         return f"all {width.iloc[0]} × {height.iloc[0]}"

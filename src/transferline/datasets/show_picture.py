@@ -1,4 +1,4 @@
-"""The picture of a dataset: samples of each class next to its count, sizes, brightness."""
+"""Draws a dataset: samples and the number of images of each class, sizes and brightness."""
 
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ BARS, NAMES = 1.7, 1.4  # inches
 
 
 def draw_dataset(found: Look, raw: Path, samples: int, path: Path) -> None:
-    """Draws a dataset as a PNG: for each class `samples` images, evenly spread, and how many there are, by split.
+    """Draws a dataset as a PNG: for each class `samples` evenly spaced images, and the number of images by split.
 
     Args:
-        found: what is in it.
-        raw: the folder that its paths start from.
-        samples: images of a class, at least 1.
-        path: the PNG.
+        found: the content of the dataset.
+        raw: the dataset's folder.
+        samples: the number of images per class, at least 1.
+        path: the PNG to write.
     """
     columns = -(-len(found.classes) // ROWS)
     rows = -(-len(found.classes) // columns)

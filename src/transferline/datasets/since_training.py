@@ -1,4 +1,4 @@
-"""How the raw images differ from those that were last trained on."""
+"""Compares the raw images with the last training data."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from transferline.paths import RAW
 
 
 def changes_since_training(root: Path, name: str) -> Difference:
-    """Compares the files of a dataset with the version that `validate` last accepted, by `dvc.lock`.
+    """Compares the files of a dataset with the version that `validate` last accepted, which `dvc.lock` names.
 
     Args:
         root: the project's folder.
-        name: the dataset, whose folder is there.
+        name: the name of the dataset, whose folder must exist.
 
     Returns:
-        The difference; its `before` has no files where nothing was trained on this dataset yet.
+        The difference. Its `before` has no files if there was no training on this dataset yet.
 
     Raises:
-        TransferlineError: DVC cannot read the project, or it no longer has the version that was trained on.
+        TransferlineError: DVC cannot read the project, or no longer has the version of the training.
     """
     cache, trained = open_cache(root), trained_revision(root, name)
     before = listed_files(cache, trained, LOCK.name) if trained else {}

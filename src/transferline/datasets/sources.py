@@ -1,4 +1,4 @@
-"""Where datasets come from (`data/sources.yaml`), and fetching them into `data/raw`."""
+"""The sources of datasets (`data/sources.yaml`), and fetching a dataset into `data/raw`."""
 
 import difflib
 import json
@@ -29,9 +29,9 @@ class Digits(Section):
 
 
 class Packed(Section):
-    """A zip or tar, by `url` or by `path` (from the project's folder); `subfolder` takes only that folder of it.
+    """A zip or tar, by `url` or by `path` (relative to the project's folder). `subfolder` selects one folder of it.
 
-    `sha256: null` stands for not known yet: fetching then ends by showing the file's.
+    `sha256: null` means that it is not known yet: fetching then stops with an error that shows the file's sha256.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://")] | None = None
@@ -53,14 +53,14 @@ class Archive(Packed):
 
 
 class Archives(Section):
-    """Several zips or tars, unpacked side by side into one folder; no file may be in two of them."""
+    """Several zips or tars that are unpacked into one folder. No file may be in two of them."""
 
     kind: Literal["archives"]
     archives: Annotated[tuple[Packed, ...], Field(min_length=2)]
 
 
 class Folder(Section):
-    """A folder of this machine, by `path` (from the project's folder)."""
+    """A folder on this machine, by `path` (relative to the project's folder)."""
 
     kind: Literal["folder"]
     path: str
@@ -70,7 +70,7 @@ Source = Annotated[Digits | Archive | Archives | Folder, Field(discriminator="ki
 
 
 class Sources(Section):
-    """The whole of `data/sources.yaml`."""
+    """The content of `data/sources.yaml`."""
 
     sources: dict[Name, Source]
 
@@ -79,7 +79,7 @@ def load_sources(path: Path) -> dict[str, Source]:
     """Reads `data/sources.yaml`: the source of each dataset, by name.
 
     Raises:
-        TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
+        TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
     """
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
@@ -107,10 +107,10 @@ def _explain(fault: ErrorDetails) -> str:
 
 
 def source_of(name: str, path: Path) -> Source:
-    """The source of one dataset.
+    """Returns the source of one dataset.
 
     Raises:
-        TransferlineError: there is no such dataset in `path`, or `load_sources` refuses it.
+        TransferlineError: the file `path` is faulty or has no such dataset.
     """
     sources = load_sources(path)
     if name not in sources:
@@ -121,15 +121,15 @@ def source_of(name: str, path: Path) -> Source:
 
 
 def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
-    """Brings a dataset to `target`, which appears only complete and replaces what was there.
+    """Fetches a dataset into `target`. The complete folder replaces an existing one.
 
     Args:
-        source: where it comes from.
+        source: the source of the dataset.
         target: the dataset's folder.
-        downloads: the folder that keeps downloads and their unfinished parts.
+        downloads: the folder for downloads and interrupted downloads.
 
     Raises:
-        TransferlineError: says why it cannot be had; `target` is as before.
+        TransferlineError: the dataset cannot be fetched; `target` is then unchanged.
     """
     packed = source.archives if isinstance(source, Archives) else (source,) if isinstance(source, Archive) else ()
     files = [_checked(one, downloads) for one in packed]
@@ -146,31 +146,32 @@ def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
 
 
 def _checked(source: Packed, downloads: Path) -> Path:
-    """The archive's file, with the sha256 that it must have."""
+    """Returns the archive's file, downloaded if necessary, after a check of its sha256."""
     file = download_file(source.url, downloads) if source.url else Path(source.path or "")
     if not file.is_file():
         raise TransferlineError(f"{file}: no such file")
     sha256 = file_sha256(file)
     if source.sha256 is None:
         raise TransferlineError(
-            f"{source.url or file}: give its sha256. The file here, {file}, has {sha256}: compare it with what the "
-            "publisher states, or look into the file, before you write it down"
+            f"{source.url or file}: give its sha256. The file {file} has {sha256}: compare it with the publisher's "
+            "value, or inspect the file, before you write it down"
         )
     if sha256 != source.sha256:
         raise TransferlineError(
-            f"{file} has the sha256 {sha256}, expected {source.sha256}. The file is damaged or another one"
+            f"{file} has the sha256 {sha256}, expected {source.sha256}. The file is damaged or not the right one"
             + (": delete it to download it again" if source.url else "")
         )
     return file
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copies a folder's files, hidden ones too, and its empty folders into the existing folder `target`.
+    """Copies a folder's files, also hidden ones, and its empty folders into the existing folder `target`.
 
-    A link to a file is copied as the file. Permissions and times are not kept.
+    A link to a file is copied as a file. Permissions and times are not kept.
 
     Raises:
-        TransferlineError: it is no folder or has no files, or holds a link to a folder, a broken link or a device.
+        TransferlineError: the folder is missing, has no files, or contains a link to a folder, a broken link or
+            a device.
     """
     if not source.is_dir():
         raise TransferlineError(f"{source}: no such folder")
@@ -184,9 +185,7 @@ def copy_folder(source: Path, target: Path) -> None:
         raise TransferlineError(f"{source}: the folder holds no files")
     for file in progress(sorted(files), len(files), f"copying {source}"):
         if not file.is_file():
-            raise TransferlineError(
-                f"{file} is a link to a folder, a broken link or a device; put the files in its place"
-            )
+            raise TransferlineError(f"{file} is a link to a folder, a broken link or a device; replace it by the files")
         shutil.copyfile(file, target / file.relative_to(source))
 
 

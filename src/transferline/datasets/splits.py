@@ -1,4 +1,4 @@
-"""Deals images into train, validation and test; as a dataset grows, none ever moves between train and test."""
+"""Splits images into train, validation and test. When a dataset grows, no image moves between train and test."""
 
 import hashlib
 import math
@@ -11,7 +11,10 @@ from transferline.params.problem_kinds import KINDS
 
 
 def group_images(images: pd.DataFrame, pattern: str | None) -> pd.Series:
-    """What stays together: the text that `pattern` captures in `path`, else the content, `sha256`."""
+    """Returns the group of each image: the text that `pattern` captures in `path`, or else the image's `sha256`.
+
+    Images of one group are always in the same split.
+    """
     if pattern is None:
         return images["sha256"].copy()
     captured = [re.search(pattern, path) for path in images["path"]]
@@ -20,9 +23,9 @@ def group_images(images: pd.DataFrame, pattern: str | None) -> pd.Series:
 
 
 def is_ours(given: pd.Series, low: Split, high: Split) -> bool:
-    """Whether the line between two splits is drawn here.
+    """Returns whether transferline, not the dataset, decides which images are in one or the other of two splits.
 
-    Always without given splits, and between train and a validation split that the dataset did not bring.
+    That is so if the dataset defines no splits; and for train and validation if it defines no validation split.
     """
     if given.isna().all():
         return True
@@ -30,10 +33,10 @@ def is_ours(given: pd.Series, low: Split, high: Split) -> bool:
 
 
 def split_images(images: pd.DataFrame, params: SplitParams, problem: Problem) -> pd.Series:
-    """The split of each image, from `path`, `label`, `group` and the split that the dataset brings, `given`.
+    """Returns the split of each image from `path`, `label`, `group` and `given`, the split that the dataset defines.
 
-    Given splits stay; without a validation split among them, that fraction of train becomes it, and `params.test` has
-    no meaning. `deal` and, for a multilabel problem, `deal_stratified` say how the others come about.
+    Given splits are kept. If they do not include validation, `params.validation` is split off from train, and
+    `params.test` is ignored. Other images are split by `deal`, in a multilabel problem by `deal_stratified`.
     """
     positions = pd.Series(map(position_of, images["group"], images["sha256"]), images.index, dtype=float)
     given = images["given"]
@@ -47,22 +50,25 @@ def split_images(images: pd.DataFrame, params: SplitParams, problem: Problem) ->
 
 
 def deal(positions: pd.Series, validation: float, test: float) -> pd.Series:
-    """Test where the position is below that fraction, then validation, then train: no image ever moves."""
+    """Returns splits by position: test below the fraction `test`, then validation, then train. No image ever moves."""
     everything = pd.Series("train", positions.index, dtype=object)
     return everything.mask(positions < test + validation, "validation").mask(positions < test, "test")
 
 
 def deal_stratified(images: pd.DataFrame, validation: float, test: float) -> pd.Series:
-    """Deals groups such that each combination of labels has the same fractions of its groups in test and validation.
+    """Splits groups so that each combination of labels gets the same share of its groups in test and in validation.
 
-    In the order of the positions, the first groups of a combination go to test, the next ones to validation, the rest
-    to train. Combinations of which less than one group would be due to validation or test are dealt together. When
-    images are added, a group can move between validation and a split beside it, but never between train and test:
-    groups with a position below `test + validation / 2` are never train, the others never test; where a combination
-    does not have enough groups on one of these sides, validation takes the difference.
+    Groups are ordered by position: the first groups of a combination are test, the next ones validation, the others
+    train. Combinations that are too small for one group in validation and in test are split together.
+
+    When images are added, a group can move between validation and another split, but never between train and test.
+    For that, groups with a position below `test + validation / 2` are never train, and the others are never test. If
+    a combination lacks groups on one side of this limit, validation takes the difference.
 
     Args:
-        images: `path`, `label`, `group` and `position`; the first path of a group decides about its combination.
+        images: `path`, `label`, `group` and `position`. The first path of a group determines its combination.
+        validation: the share of groups for validation.
+        test: the share of groups for test.
     """
     groups = images.sort_values("path").drop_duplicates("group").set_index("group")
     enough = math.ceil(1 / min(filter(None, (validation, test))))
@@ -77,6 +83,6 @@ def deal_stratified(images: pd.DataFrame, validation: float, test: float) -> pd.
 
 
 def position_of(group: str, sha256: str) -> float:
-    """Where in [0, 1) a group lies, by its hash; an image that is its own group has that hash already."""
+    """Returns the position of a group in [0, 1), from its hash. If the group is an image, the hash is its sha256."""
     digest = sha256 if group == sha256 else hashlib.sha256(group.encode()).hexdigest()
     return int(digest[:12], 16) / 16**12

@@ -1,4 +1,4 @@
-"""Which changes of the raw data `watch` has started a retraining for, in `.transferline/watched.json`."""
+"""The changes of the raw data for which `watch` has started a retraining, in `.transferline/watched.json`."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ FILE = Path(".transferline/watched.json")
 
 
 class Started(BaseModel):
-    """A retraining that was started: when, why, and the flow run, where it is one of a deployment."""
+    """A retraining that was started: its time, its reason, and its flow run if it belongs to a deployment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +22,7 @@ class Started(BaseModel):
 
 
 class _Watched(BaseModel):
-    """Since the data `trained` of a dataset was trained on: the key of each change, and what was started for it."""
+    """The retrainings that were started since the training on the data `trained`, by the key of the change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,18 +32,18 @@ class _Watched(BaseModel):
 
 
 def started_for(root: Path, dataset: str, change: NewData) -> Started | None:
-    """The retraining that was started for this change, if one was since the last training that saw other data."""
+    """Returns the retraining that was started for this change since the last training on other data; else None."""
     return _read(root, dataset).started.get(change.key)
 
 
 def remember(root: Path, dataset: str, change: NewData, run: str | None = None) -> None:
-    """Keeps that a retraining was started for a change now."""
+    """Records that a retraining was started now for a change."""
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
     _write(root, dataset, {change.key: Started(time=now, reason=change.reason, run=run)})
 
 
 def take_back(root: Path, dataset: str, change: NewData) -> None:
-    """Forgets that one was started for a change: it was cancelled before it began."""
+    """Removes the record for a change, because its retraining was cancelled before it began."""
     _write(root, dataset, {change.key: None})
 
 
@@ -51,7 +51,7 @@ def _read(root: Path, dataset: str) -> _Watched:
     file, fresh = root / FILE, _Watched(dataset=dataset, trained=trained_on(root, dataset))
     try:
         found = _Watched.model_validate_json(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):  # one that cannot be read costs one retraining at most
+    except (FileNotFoundError, ValidationError):  # an unreadable file causes at most one more retraining
         return fresh
     return found if (found.dataset, found.trained) == (fresh.dataset, fresh.trained) else fresh
 

@@ -1,9 +1,9 @@
-"""Which images champions were tested on: none of them may ever be trained on.
+"""The images on which champions were tested. They must never be trained on.
 
-Promotion keeps the sha256 of each test image in `data/tested_images.txt`, where `validate` looks. Git tracks the file,
-so that it protects them in every clone; `.gitattributes` has Git merge the lines of two clones. It is no dependency of
-the stage in DVC, or each promotion would run it again: an image can only move to train when the data or the split
-changes, and then `validate` runs anyway.
+Promotion writes the sha256 of each test image to `data/tested_images.txt`, and `validate` reads it. Git tracks the
+file, so that every clone has it; with `.gitattributes`, Git merges the lines of two clones. The file is not a DVC
+dependency of `validate`, because then each promotion would rerun that stage. This is safe: an image can only move to
+train when the data or the split changes, and then `validate` runs again.
 """
 
 import hashlib
@@ -16,18 +16,23 @@ from transferline.errors import TransferlineError
 
 TESTED_IMAGES = Path("data/tested_images.txt")
 LINE = re.compile("([0-9a-f]{64}) ([0-9a-f]{12,64})")
-DIGITS = 12  # of the test set's hash, which the ledger holds as a whole
-FORMER_PLACE = Path("mlruns/test_sets")  # of the lists before Git tracked them: a file for each test set
+DIGITS = 12  # digits of the test set's hash per line; the ledger holds the whole hash
+FORMER_PLACE = Path("mlruns/test_sets")  # older projects have one list here for each test set
 
 
 def hash_of_test_set(images: Iterable[str]) -> str:
-    """The sha256 of the list of a test set, from the sha256 of its images in any order."""
+    """Returns the hash of a test set: a sha256 over the sorted sha256 of its images."""
     return hashlib.sha256("".join(f"{image}\n" for image in sorted(set(images))).encode()).hexdigest()
 
 
 def keep_test_set(root: Path, images: Iterable[str]) -> bool:
-    """Adds those images of a test set, given by their sha256, that the file does not hold yet: each a line with the
-    first digits of the test set's hash.
+    """Adds the images of a test set to the file, each as a line with its sha256 and the start of the test set's hash.
+
+    Images that the file already contains are skipped.
+
+    Args:
+        root: the project's folder.
+        images: the sha256 of each image.
 
     Returns:
         Whether the file has changed.
@@ -46,10 +51,10 @@ def keep_test_set(root: Path, images: Iterable[str]) -> bool:
 
 
 def former_test_images(root: Path) -> dict[str, str]:
-    """The sha256 of every image that a champion was tested on, each with the hash of the first such test set.
+    """Returns the sha256 of every image on which a champion was tested, with the start of its first test set's hash.
 
     Raises:
-        TransferlineError: a line of the file is not one that `keep_test_set` wrote.
+        TransferlineError: a line of the file does not have the format of `keep_test_set`.
     """
     return _of_former_place(root) | _read(root / TESTED_IMAGES)
 
@@ -62,8 +67,8 @@ def _read(path: Path) -> dict[str, str]:
         if match is None and line.strip():
             raise TransferlineError(
                 f"{TESTED_IMAGES}, line {number} is no entry: {line[:60]!r}. An entry is the sha256 of an image and "
-                "the first digits of its test set's hash. After a merge keep the lines of both sides; else restore the "
-                "file from Git"
+                "the first digits of its test set's hash. After a merge keep the lines of both sides; otherwise "
+                "restore the file from Git"
             )
         if match:
             found.setdefault(match[1], match[2])

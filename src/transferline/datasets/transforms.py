@@ -1,4 +1,4 @@
-"""Applies views to images: one affine transform, then colours. Needs no TensorFlow."""
+"""Applies views to images: one affine transform, then changes of colour. TensorFlow is not needed."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +19,14 @@ BORDERS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE, "cons
 
 
 def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
-    """Draws one view of each image.
+    """Computes one view of each image.
 
-    The flips, then what `augmentations.py` holds, in its order, then the user's own; at the end the result is clipped
-    to 0..255. Sampled bilinearly; beyond the border `reflect` mirrors including the edge pixel (NumPy's `symmetric`),
-    `nearest` repeats the edge, `constant` is black.
+    It applies the flips, then the augmentations of `augmentations.py` in their order, then the user's own ones. At the
+    end the result is clipped to 0..255. Sampling is bilinear. Outside the image, `reflect` mirrors it including the
+    edge pixel (NumPy's `symmetric`), `nearest` repeats the edge pixel, and `constant` is black.
 
-    The identity gives the very values of `images`; flips, quarter turns of square images and shifts by whole pixels
-    move them exactly. A view does not depend on the others in its batch, bit for bit.
+    An untouched view has exactly the values of `images`. Flips, quarter turns of square images and shifts by whole
+    pixels move pixels exactly. A view does not depend on the other views of its batch, bit for bit.
 
     Args:
         images: (n, height, width, channels), channels 1 or 3, 0..255, of any integer or floating type.
@@ -46,7 +46,9 @@ def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
 
 
 def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
-    """Draws one view of each mask: the geometry of `apply_views`, by nearest neighbour; void where `constant` is black.
+    """Computes one view of each mask: the geometry of `apply_views` with nearest neighbour.
+
+    With the fill `constant`, pixels outside the mask are void.
 
     Args:
         masks: (n, height, width).
@@ -68,7 +70,7 @@ def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
 
 
 def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
-    """The pixel at a place along one axis, and whether there is one."""
+    """Returns the index of the pixel at a position along one axis, and whether the position is inside the image."""
     number = np.floor(place + 0.5).astype(np.intp)
     inside = (number >= 0) & (number < size) if fill == "constant" else np.ones_like(number, bool)
     if fill == "reflect":
@@ -77,15 +79,15 @@ def _nearest(place: Floats, size: int, fill: str) -> tuple[Positions, Flags]:
 
 
 def _are_untouched(rows: pd.DataFrame) -> bool:
-    is_neutral = rows[list(NEUTRAL)].to_numpy() == list(NEUTRAL.values())  # pandas takes twice as long
+    is_neutral = rows[list(NEUTRAL)].to_numpy() == list(NEUTRAL.values())  # a comparison in pandas takes twice as long
     own = [name for name in rows if is_own(str(name))]
     return bool(is_neutral.all() and not rows[list(FLIPS)].to_numpy().any() and rows[own].isna().to_numpy().all())
 
 
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
-    """For each row the 2×3 matrix that takes a pixel (x, y, 1) of the view to its place in the image, in pixels.
+    """Returns for each row the 2×3 matrix that maps a pixel (x, y, 1) of the view to a position in the image.
 
-    It is rounded to 1e-9 before it becomes float32, so that a quarter turn and a shift by whole pixels hit pixels.
+    It is rounded to 1e-9 before the conversion to float32, so that quarter turns and shifts by whole pixels are exact.
     """
     flip_x, flip_y = (np.where(rows[name], -1.0, 1.0) for name in FLIPS)
     forward = _stack(((flip_x, 0.0, 0.0), (0.0, flip_y, 0.0)), len(rows))
@@ -98,17 +100,17 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
 
 
 def _stack(matrix: Matrix, count: int) -> Floats:
-    """(n, 3, 3)."""
+    """Returns the matrices as one array, (n, 3, 3)."""
     cells = [np.broadcast_to(cell, count) for row in (*matrix, (0.0, 0.0, 1.0)) for cell in row]
     return np.stack(cells, axis=1).reshape(count, 3, 3)
 
 
 def _draw(colours: dict[str, Colour], fill: str, image: Array, source: Floats, values: Floats) -> Float32s:
-    """One view, (height, width, channels), with a value for each of the colours."""
+    """Computes one view, (height, width, channels). `values` holds one value for each of `colours`."""
     (height, width, _), sampling = image.shape, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = image.astype(np.float32)
     warped = cv2.warpAffine(pixels, source, (width, height), flags=sampling, borderMode=BORDERS[fill])
-    drawn = np.asarray(warped, np.float32).reshape(image.shape)  # OpenCV leaves out the axis of a single channel
+    drawn = np.asarray(warped, np.float32).reshape(image.shape)  # OpenCV drops the axis of a single channel
     for (name, change), value in zip(colours.items(), values.tolist(), strict=True):
         if np.isfinite(value) and value != NEUTRAL.get(name):
             drawn = change(drawn, value)

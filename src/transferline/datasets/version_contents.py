@@ -1,4 +1,4 @@
-"""What two versions of a dataset hold, read by the same layout: images with their labels, and other files."""
+"""Reads the contents of versions of a dataset with the same layout: images with their labels, and other files."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -16,19 +16,19 @@ from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Vo
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.text import first_of
 
-DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of the files that a layout reads labels from
+DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of files from which a layout reads labels
 
 
 @dataclass(frozen=True)
 class VersionContents:
-    """What a version holds.
+    """The contents of a version.
 
     Attributes:
-        files: all of its files.
-        labels: of each image, as in `datasets/tables.py`; None where the layout gives it none.
-        named: paths that a table or list names and that are not in the version.
-        several: whether an image may have several labels.
-        fault: why no labels could be read; "" if they could.
+        files: all files.
+        labels: the label of each image, as in `datasets/tables.py`; None if the layout gives the image no label.
+        named: paths that a table or list names, but that are not in the version.
+        several: whether an image can have several labels.
+        fault: why no labels could be read; "" if they could be read.
     """
 
     files: Files
@@ -39,18 +39,18 @@ class VersionContents:
 
     @property
     def others(self) -> Files:
-        """The files that are no images: tables, lists, masks, hidden files and so on."""
+        """The files that are not images: tables, lists, hidden files and so on."""
         return {path: md5 for path, md5 in self.files.items() if path not in self.labels}
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads versions of one dataset by one layout.
+    """Reads versions of one dataset with one layout.
 
     Attributes:
-        cache: where the tables and lists of versions lie that are not in the workspace.
-        name: of the dataset.
-        layout: None where none fits, or where labels stand in masks whose values `params.yaml` does not explain.
+        cache: DVC's cache, which contains the tables and lists of versions that are not in the workspace.
+        name: the name of the dataset.
+        layout: the layout; None if no layout fits.
     """
 
     cache: Cache
@@ -58,7 +58,7 @@ class Reader:
     layout: Layout | None
 
     def read(self, files: Files, folder: Path) -> VersionContents:
-        """The contents of a version whose files lie in `folder`; images there may be empty files."""
+        """Reads the contents of a version whose files are in `folder`. Images there can be empty files."""
         images = [path for path in files if _is_image(path)]
         if self.layout is None or not files:
             return VersionContents(files, dict.fromkeys(images))
@@ -78,9 +78,9 @@ class Reader:
         return VersionContents(files, there, named, gives_several_labels(self.layout))
 
     def read_beside(self, files: Files, other: VersionContents) -> VersionContents:
-        """The contents of a version that is not in the workspace, with those of another one at hand.
+        """Reads the contents of a version that is not in the workspace, with the help of another version's contents.
 
-        In class folders the label follows from the path, so that only paths which the other version lacks are read.
+        With class folders the label follows from the path, so only paths that the other version lacks are read.
         """
         if not self.labels_are_folders or other.fault:
             with version_folder(self.cache, files, self.layout) as folder:
@@ -93,24 +93,25 @@ class Reader:
 
     @property
     def labels_are_folders(self) -> bool:
-        """Whether the folder that an image is in says its label."""
+        """Whether the label of an image is the name of its folder."""
         return isinstance(self.layout, ClassFolders | SplitClassFolders)
 
 
 def read_contents(
     cache: Cache, name: str, files: Files, workspace: Path | None = None
 ) -> tuple[Reader, VersionContents]:
-    """The contents of a version, by the layout of `params.yaml` if that is about this dataset, else by the one that the
-    files suggest; and what reads other versions in the same way.
+    """Reads the contents of a version; returns them with a reader for other versions of the dataset.
+
+    The layout is that of `params.yaml` if it names this dataset, else a proposal from the version's files.
 
     Args:
-        cache: of the project.
-        name: of the dataset.
-        files: of the version.
-        workspace: the folder that holds them; None if they are not in the workspace.
+        cache: the project's cache.
+        name: the name of the dataset.
+        files: the files of the version.
+        workspace: the folder with these files; None if they are not in the workspace.
 
     Raises:
-        TransferlineError: the params are faulty, or tables and lists with labels can neither be found nor fetched.
+        TransferlineError: the params are faulty, or tables and lists with labels are missing and cannot be fetched.
     """
     named = layout_in_params(cache.root, name)
     with nullcontext(workspace) if workspace else version_folder(cache, files, named) as folder:
@@ -121,18 +122,20 @@ def read_contents(
 def read_both(
     cache: Cache, name: str, versions: tuple[Files, Files], workspace: Path | None
 ) -> tuple[VersionContents, VersionContents]:
-    """The contents of an older and a newer version, read by the same layout (see `read_contents`); the files of the
-    newer one are in `workspace` if that is given."""
+    """Reads the contents of an older and a newer version with the same layout (see `read_contents`).
+
+    If `workspace` is given, it contains the files of the newer version.
+    """
     before, after = versions
     reader, newer = read_contents(cache, name, after, workspace)
-    if reader.layout is None:  # the older one may have more class folders
+    if reader.layout is None:  # perhaps the older version has more class folders
         reader, older = read_contents(cache, name, before)
         return older, reader.read(after, workspace) if workspace else reader.read_beside(after, older)
     return reader.read_beside(before, newer), newer
 
 
 def layout_in_params(root: Path, name: str) -> Layout | None:
-    """The layout of `params.yaml` if that is about this dataset.
+    """Returns the layout of `params.yaml` if that names this dataset, else None.
 
     Raises:
         TransferlineError: the params are faulty.
@@ -147,7 +150,7 @@ def _is_image(path: str) -> bool:
 
 @contextmanager
 def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterator[Path]:
-    """A folder that looks like a version of a dataset to what reads names and labels.
+    """Yields a folder with the files of a version; only tables and lists of labels have content, images are empty.
 
     Raises:
         TransferlineError: tables or lists with labels are not in the cache and cannot be fetched.
@@ -157,8 +160,8 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
         lacking = cache.missing(describing.values())
         names = [path for path, md5 in describing.items() if md5 in lacking]
         raise TransferlineError(
-            f"{first_of(names, 1)}, which may hold labels of an earlier version, cannot be read: they are not in DVC's "
-            f"cache and cannot be fetched: {why}"
+            f"{first_of(names, 1)}, which may hold labels of an earlier version, cannot be read: not in DVC's "
+            f"cache, and cannot be fetched: {why}"
         )
     contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
     with skeleton(files, contents) as folder:
@@ -167,8 +170,10 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
 
 @contextmanager
 def skeleton(paths: Iterable[str], contents: Mapping[str, Path], folders_of: Iterable[str] = ()) -> Iterator[Path]:
-    """A folder with the files `paths`, all of them empty but those whose content is named, and with the folders of the
-    files `folders_of`."""
+    """Yields a folder with the files `paths` and the folders of the files `folders_of`.
+
+    A file is empty unless `contents` names a file with its content.
+    """
     with TemporaryDirectory(prefix="transferline-") as scratch:
         folder = Path(scratch).resolve()
         for parent in {(folder / path).parent for path in (*paths, *folders_of)}:

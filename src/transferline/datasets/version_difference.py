@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset, for people."""
+"""Describes the difference between two versions of a dataset."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ NO_LABEL = "without a label"
 
 @dataclass(frozen=True)
 class MovedImage:
-    """An image whose content stays: its path and its label before and after, of which at least one differs."""
+    """An image with unchanged content whose path or label differs: both before and after."""
 
     old: str
     new: str
@@ -24,21 +24,21 @@ class MovedImage:
 
     @property
     def changes_label(self) -> bool:
-        """Whether it has another label than before."""
+        """Whether the label differs."""
         return self.label_before != self.label_after
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs between the versions `before` and `after`. Paths are those of images.
+    """The difference between the versions `before` and `after`. All paths are those of images.
 
     Attributes:
         before: the older version.
         after: the newer version.
-        added: images that came.
-        removed: images that went.
-        replaced: paths that hold other content than before.
-        moved: images with another path or another label than before.
+        added: images that only the newer version has.
+        removed: images that only the older version has.
+        replaced: paths whose content differs.
+        moved: images with the same content and another path or label.
     """
 
     before: VersionContents
@@ -50,28 +50,28 @@ class Difference:
 
     @property
     def relabelled(self) -> tuple[MovedImage, ...]:
-        """Images with another label than before."""
+        """Images with the same content and another label."""
         return tuple(move for move in self.moved if move.changes_label)
 
     def __bool__(self) -> bool:
-        """Whether anything differs, other files included."""
+        """Returns whether any file differs, also a file that is not an image."""
         return self.before.files != self.after.files
 
     def __str__(self) -> str:
-        """In one line, as `+70 images: metal +30, plastic +40 (new class); 2 replaced`."""
+        """Returns the difference in one line, such as `+70 images: metal +30, plastic +40 (new class); 2 replaced`."""
         before, after = _classes(self.before), _classes(self.after)
         came = _by_class(self.after, self.added, "+", dict.fromkeys(after.keys() - before.keys(), "new class"))
         went = _by_class(self.before, self.removed, "-", dict.fromkeys(before.keys() - after.keys(), "class gone"))
         parts = [came, went, f"{len(self.replaced)} replaced" if self.replaced else "", *self._moves()]
-        said = {name for group in (self.added, self.removed) for path in group for name in self._names(path)}
-        parts += [f"new class {name}" for name in _sorted(after.keys() - before.keys() - said)]
-        parts += [f"class {name} gone" for name in _sorted(before.keys() - after.keys() - said)]
+        named = {name for group in (self.added, self.removed) for path in group for name in self._names(path)}
+        parts += [f"new class {name}" for name in _sorted(after.keys() - before.keys() - named)]
+        parts += [f"class {name} gone" for name in _sorted(before.keys() - after.keys() - named)]
         parts += [_others(self.before.others, self.after.others)]
         parts += [f"labels unknown: {fault}" for fault in dict.fromkeys((self.before.fault, self.after.fault)) if fault]
         return "; ".join(filter(None, parts)) or "no difference"
 
     def in_short(self) -> str:
-        """Without the names of the classes, as `+70 images of 2 classes, 2 replaced`; "" if no image differs."""
+        """Returns the difference without class names, such as `+70 images of 2 classes, 2 replaced`; "" if none."""
         counts = {"replaced": len(self.replaced), "relabelled": len(self.relabelled)}
         counts["renamed"] = len(self.moved) - len(self.relabelled)
         parts = [_of_classes(self.after, self.added, "+"), _of_classes(self.before, self.removed, "-")]
@@ -111,7 +111,7 @@ def compare_versions(before: VersionContents, after: VersionContents) -> Differe
 
 
 def _moves(before: VersionContents, after: VersionContents, gone: list[str], fresh: list[str]) -> list[MovedImage]:
-    """Pairs each fresh path with one that is gone and had the same content, and the same label if there is one."""
+    """Pairs each new path with a removed path of the same content, if possible with the same label."""
     sources = defaultdict[str, list[str]](list)
     for path in gone:
         sources[before.files[path]].append(path)
@@ -134,7 +134,7 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 
 def _names(contents: VersionContents, path: str) -> list[str]:
-    """The classes of an image; none where it has no label."""
+    """Returns the classes of an image; none if it has no label."""
     label = contents.labels.get(path)
     if label is None:
         return []
@@ -142,7 +142,7 @@ def _names(contents: VersionContents, path: str) -> list[str]:
 
 
 def images_by_class(contents: VersionContents, paths: Iterable[str]) -> dict[str, int]:
-    """Images by class, in natural order; an image counts for each of its classes."""
+    """Counts images by class, in natural order. An image counts for each of its classes."""
     counts = Counter(name for path in paths for name in _names(contents, path))
     return {name: counts[name] for name in _sorted(counts)}
 
@@ -152,7 +152,7 @@ def _classes(contents: VersionContents) -> dict[str, int]:
 
 
 def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) -> str:
-    """As `+70 images of 2 classes`; without the classes where no image has a label."""
+    """Returns a text such as `+70 images of 2 classes`; without the classes if no image has a label."""
     if not paths:
         return ""
     classes = len(images_by_class(contents, paths))
@@ -161,7 +161,7 @@ def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) ->
 
 
 def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
-    """As `+70 images: metal +30, plastic +40 (new class)`; classes are left out where no image has a label."""
+    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; without classes if no image has one."""
     if not paths:
         return ""
     total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"
@@ -174,7 +174,7 @@ def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, note
 
 
 def _others(before: Files, after: Files) -> str:
-    """As `other files: 2 added, 1 replaced`."""
+    """Returns a text such as `other files: 2 added, 1 replaced`."""
     counts = {
         "added": len(after.keys() - before.keys()),
         "removed": len(before.keys() - after.keys()),
@@ -185,5 +185,5 @@ def _others(before: Files, after: Files) -> str:
 
 
 def said(label: str | None) -> str:
-    """A label as people read it, several with "|" between them."""
+    """Returns a label for display; several labels have "|" between them."""
     return NO_LABEL if label is None else label or "no class"

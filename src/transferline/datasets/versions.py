@@ -1,4 +1,4 @@
-"""Versions of a dataset: its files, by path, with the hash of the content of each."""
+"""Versions of a dataset: the path of each file and the hash of its content."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,34 +16,34 @@ from transferline.git_and_dvc import git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
 
-Files = Mapping[str, str]  # the MD5 of the content of each path, which is relative to the dataset and has slashes
+Files = Mapping[str, str]  # path of each file, relative to the dataset and with slashes: MD5 of its content
 
 
 @dataclass(frozen=True)
 class Cache:
-    """DVC's cache of a project, with the default remote behind it.
+    """DVC's cache of a project, and its default remote.
 
     Attributes:
         root: the project's folder.
-        folders: where the files lie, by hash: that of DVC 3 and that of DVC 2.
+        folders: the cache folders of DVC 3 and of DVC 2, in which the names of files are hashes.
     """
 
     root: Path
     folders: tuple[Path, ...]
 
     def find(self, md5: str) -> Path | None:
-        """The file with this content; None if the cache lacks it."""
+        """Returns the file with this content; None if the cache lacks it."""
         files = (folder / md5[:2] / md5[2:] for folder in self.folders)
         return next((file for file in files if file.is_file()), None)
 
     def missing(self, hashes: Iterable[str]) -> set[str]:
-        """Those of `hashes` that the cache lacks."""
+        """Returns those of `hashes` that the cache lacks."""
         return {md5 for md5 in hashes if self.find(md5) is None}
 
     def fetch(self, hashes: Iterable[str]) -> str:
-        """Brings what the cache lacks of `hashes` from the remote; returns why that failed, "" if it did not fail.
+        """Fetches the missing files of `hashes` from the remote; returns why that failed, or "" for success.
 
-        Look with `find` for what came: the remote may lack some, too.
+        After a failure some of them may be in the cache: check with `find`.
         """
         if not (missing := self.missing(hashes)):
             return ""
@@ -55,7 +55,7 @@ class Cache:
         return "the remote does not have it" if self.missing(missing) else ""
 
     def missing_in_remote(self, hashes: Iterable[str]) -> set[str]:
-        """Those of `hashes` that the remote lacks; all if there is no remote or it does not answer."""
+        """Returns those of `hashes` that the remote lacks; all of them if there is no remote or it does not answer."""
         try:
             with open_repo(self.root) as repo:
                 status = repo.cloud.status([HashInfo("md5", md5) for md5 in hashes])
@@ -65,7 +65,7 @@ class Cache:
 
 
 def open_cache(root: Path) -> Cache:
-    """The cache of the project in `root`.
+    """Returns the cache of the project in `root`.
 
     Raises:
         TransferlineError: DVC cannot read the project.
@@ -75,7 +75,7 @@ def open_cache(root: Path) -> Cache:
 
 
 def recorded_files(cache: Cache, name: str, revision: str | None = None) -> Files:
-    """The files of the version that a `.dvc` file names, that of the workspace or of a Git revision.
+    """Returns the files of the version in a `.dvc` file, of the workspace or of a Git revision.
 
     Raises:
         TransferlineError: there is no such revision, it has no such `.dvc` file, or neither DVC's cache nor the remote
@@ -86,7 +86,7 @@ def recorded_files(cache: Cache, name: str, revision: str | None = None) -> File
 
 
 def listed_files(cache: Cache, oid: str, where: str) -> Files:
-    """The files of the version whose list has the hash `oid`, which `where` names.
+    """Returns the files of the version whose list has the hash `oid`. `where` is the file that names it, for messages.
 
     Raises:
         TransferlineError: neither DVC's cache nor the remote holds that list.
@@ -95,7 +95,7 @@ def listed_files(cache: Cache, oid: str, where: str) -> Files:
     if (listing := cache.find(oid)) is None:
         raise TransferlineError(
             f"{where} names the version {oid[:8]}, which DVC's cache does not hold and which cannot be fetched: {why}. "
-            "Push it with `dvc push` where it was made"
+            "Run `dvc push` on the machine that has it"
         )
     return {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
 
@@ -108,24 +108,25 @@ def _recorded_folder(root: Path, name: str, revision: str | None) -> str:
     if oid is None:
         raise TransferlineError(f"the revision {revision} has no {file}; `git log -- {file}` lists those that have one")
     if not oid.endswith(".dir"):
-        raise TransferlineError(f"{file} stands for a single file; a dataset is a folder under `dvc add`")
+        raise TransferlineError(f"{file} describes a single file; a dataset must be a folder under `dvc add`")
     return oid
 
 
 def require_revision(root: Path, revision: str) -> None:
-    """Raises a TransferlineError where Git has no such revision."""
+    """Raises a TransferlineError if Git has no such revision."""
     try:
         git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except TransferlineError as error:
         raise TransferlineError(
-            f"{revision} is no revision of this repository; `git log --oneline` lists them"
+            f"{revision} is not a revision of this repository; `git log --oneline` lists the commits"
         ) from error
 
 
 def workspace_files(root: Path, name: str) -> Files:
-    """The files as they are in the workspace. Those that look untouched since DVC saw them are not read again.
+    """Returns the files in the workspace as `dvc add` would record them.
 
-    This is what `dvc add` would record. `dvc data status` says nothing of a dataset whose folder a `.gitignore` hides.
+    Files that look unchanged since DVC's last hash are not read again. `dvc data status` cannot be used: it reports
+    nothing about a dataset whose folder is in a `.gitignore`.
 
     Raises:
         TransferlineError: DVC cannot read the project, or a file cannot be read.
@@ -145,13 +146,13 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def status_of(root: Path, name: str) -> str:
-    """What DVC finds of the dataset's folder: "" as recorded, "modified", or "deleted"."""
+    """Returns DVC's status of the dataset's folder: "" if unchanged, "modified" or "deleted"."""
     with _readable(name), open_repo(root) as repo:
         stage = repo.stage.load_one(dvc_file(name).as_posix())
         return str(next(iter(stage.outs[0].workspace_status().values()), ""))
 
 
 def is_import(root: Path, name: str) -> bool:
-    """Whether the dataset comes from elsewhere by `dvc import` or `dvc import-url`."""
+    """Returns whether the dataset was added with `dvc import` or `dvc import-url`."""
     with open_repo(root) as repo:
         return bool(repo.stage.load_one(dvc_file(name).as_posix()).is_import)

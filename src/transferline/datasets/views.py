@@ -1,4 +1,4 @@
-"""Views: which augmented versions of an image exist, drawn once from a seed and kept as a table."""
+"""Views: the augmented versions of each image, drawn once from a seed and stored as a table."""
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,18 @@ FLIPS = {"flip_horizontal": "horizontal_flip", "flip_vertical": "vertical_flip"}
 def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     """Draws the views of every kept image.
 
-    View 0 is the untouched image. Images of train also get one view per flip that is allowed, which is flipped and
-    nothing else, and `augment.views` augmented ones. A draw follows from the seed, the image's sha256, the view's
-    number and the parameter's name alone, so images that are added change no view of another.
+    View 0 is the untouched image. Images of train also get one view for each allowed flip, which is only flipped, and
+    `augment.views` augmented views. A random value depends only on the seed, the image's sha256, the view's number and
+    the parameter's name, so new images do not change the views of other images.
 
     Args:
         manifest: rows with `path`, `label`, `split`, `sha256` and `kept`.
 
     Returns:
-        One row per view, in the order of the manifest, with `path`, `mask` (of segmentation), `label`, `split`,
+        One row per view, in the order of the manifest, with `path`, `mask` (for segmentation), `label`, `split`,
         `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
-        `flip_vertical`, the augmentations (see `augmentations.py`), those of the user's own by their import paths, null
-        where a view is not augmented, and `fill`.
+        `flip_vertical`, a column for each augmentation (see `augmentations.py`), a column for each augmentation of the
+        user with its import path as name (null in views that are not augmented), and `fill`.
     """
     images = manifest.rows[manifest.rows["kept"].astype(bool)].reset_index(drop=True)
     flips = [column for column, key in FLIPS.items() if getattr(augment, key)]
@@ -50,6 +50,6 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
 
 
 def _uniform(keys: Array, parameter: str) -> Floats:
-    """A number in [0, 1) for each key, by SipHash: the same in every process and at every place of the table."""
+    """Returns a number in [0, 1) for each key, by SipHash: the same in every process and in every row of the table."""
     bits = pd.util.hash_array(keys, hash_key=f"{parameter:<16}", categorize=False)
     return np.asarray((bits >> np.uint64(11)) * 2.0**-53, dtype=np.float64)

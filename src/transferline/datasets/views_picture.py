@@ -1,4 +1,4 @@
-"""The preview of the views: a picture with one row per image and one column per view."""
+"""Draws a preview of the views: one row per image and one column per view."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.transforms import apply_views, apply_views_to_masks
 from transferline.params import Image
 
-TILE = Image(size=128, color="rgb", resize="crop")  # the borders of pad would look like the work of augmentation
+TILE = Image(size=128, color="rgb", resize="crop")  # the borders of pad would look like an augmentation
 ROWS, COLUMNS = 8, 10
 
 
 def preview_views(views: ImageTable, raw: Path, path: Path) -> None:
-    """Draws the first `COLUMNS` views of `ROWS` training images, spread over the classes, as a PNG.
+    """Draws the first `COLUMNS` views of `ROWS` training images of different classes as a PNG.
 
-    Where there are masks, their colours lie over the images.
+    For segmentation, the colours of the masks are drawn over the images.
 
     Args:
-        views: see `draw_views`.
-        raw: the folder that the paths of the table start from.
-        path: the picture to write.
+        views: the table of views, see `draw_views`.
+        raw: the dataset's folder.
+        path: the PNG to write.
     """
     train = views.of_split("train")
     train = train[train["view"] < COLUMNS]

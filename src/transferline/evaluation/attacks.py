@@ -1,8 +1,8 @@
 """The fast gradient sign method and projected gradient descent, on raw images and through the preprocessing.
 
 Goodfellow, Shlens and Szegedy, Explaining and Harnessing Adversarial Examples, ICLR 2015; Madry and others, Towards
-Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018. The attacked images are images again, of whole
-numbers, so that the exported model itself can be asked about them.
+Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018. Attacked images have integer pixels, so that the
+exported model can predict them.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ Gradient = Callable[[Array, Array], Floats]
 
 
 def loss_gradient(model: Any, problem: Problem) -> Gradient:
-    """The gradient of a Keras model's cross-entropy with respect to its image.
+    """Returns the gradient of a Keras model's cross-entropy with respect to its image.
 
-    It is taken from the logits, before the probabilities: there it does not vanish where the model is certain.
+    It is computed from the logits, not from the probabilities, so that it does not vanish at high probabilities.
 
     Returns:
-        A function of images (n, side, side, channels), 0 to 255, of any type, and targets as `EvaluationOfKind.truth`
-        gives them: float32, in the shape of the images.
+        A function of images (n, side, side, channels), 0 to 255, of any dtype, and targets as `EvaluationOfKind.truth`
+        returns them. It returns float32 in the shape of the images.
     """
     import keras
     import tensorflow as tf
@@ -32,7 +32,7 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
     from transferline.problems.training import training_of
 
     logits = keras.Model(model.inputs, model.get_layer("probabilities").input)
-    # the same layers on an input that has a gradient, which integers do not
+    # the same layers on a float input, because an integer input has no gradient
     pixels = keras.Input(model.input_shape[1:], dtype="float32")
     network = keras.models.clone_model(logits, input_tensors=[pixels], clone_function=lambda layer: layer)
     loss = training_of(problem).loss(CrossEntropy(kind="cross_entropy"))
@@ -48,12 +48,15 @@ def loss_gradient(model: Any, problem: Problem) -> Gradient:
 
 
 def fgsm(images: Pixels, gradient: Callable[[Array], Floats], epsilon: int) -> Pixels:
-    """One step of ε along the sign of the gradient; see `attack`."""
+    """Moves each pixel by ε along the sign of the gradient, in one step; see `attack`."""
     return _to_pixels(images + epsilon * np.sign(gradient(images)))
 
 
 def pgd(images: Pixels, gradient: Callable[[Array], Floats], epsilon: int, steps: int, seed: int) -> Pixels:
-    """Steps of 2.5 ε / `steps` along the sign of the gradient, from a random start within ε; see `attack`."""
+    """Moves by 2.5 ε / `steps` along the sign of the gradient in each step, from a random start within ε.
+
+    See `attack`.
+    """
     low, high = np.maximum(images - float(epsilon), 0), np.minimum(images + float(epsilon), 255)
     start = [random_of(image, seed).uniform(-epsilon, epsilon, image.shape) for image in images]
     attacked = np.clip(images + np.stack(start), low, high)
@@ -69,15 +72,15 @@ def attack(
 
     Args:
         images: (n, side, side, channels).
-        targets: what the images show, or for a targeted attack what they shall show.
-        gradient: of the model.
+        targets: the true classes or masks; for a targeted attack its goals, see `EvaluationOfKind`.
+        gradient: the gradient of the model.
         name: which attack.
-        epsilon: by how much it may change a channel of a pixel, in steps of 255; 0 gives the images themselves.
-        steps: of `pgd`.
-        seed: of the random start, to which the image's own pixels contribute.
+        epsilon: the largest change of a channel of a pixel, on the scale of 0 to 255; 0 returns the images unchanged.
+        steps: the number of steps of `pgd`.
+        seed: of the random start, which also depends on the image's pixels.
 
     Returns:
-        Images of the same shape, within ε and 0 to 255.
+        Images of the same shape, at most ε from the originals, 0 to 255.
     """
     if epsilon == 0:
         return images

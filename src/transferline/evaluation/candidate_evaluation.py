@@ -1,4 +1,4 @@
-"""The evaluation of a candidate as files: figures, predictions, latency and pictures, for each of its phases."""
+"""The evaluation of a candidate as files: metrics, predictions, latency and pictures, for each of its phases."""
 
 import json
 from pathlib import Path
@@ -31,10 +31,10 @@ from transferline.training.curves_picture import plot_curves
 
 
 def evaluation_rows(table: ImageTable) -> pd.DataFrame:
-    """The images of a manifest that are evaluated: those kept, of the splits validation and test.
+    """Returns the images of a manifest that are evaluated: those that are kept, in the splits validation and test.
 
     Raises:
-        TransferlineError: none of them is for validation.
+        TransferlineError: there is no image for validation.
     """
     validation, test = table.of_split("validation"), table.of_split("test")
     if validation.empty:
@@ -42,14 +42,14 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
             "the manifest keeps no image for validation; raise data.split.validation, or add images"
         )
     if test.empty:
-        say("There is no test split: the evaluation shows validation figures only.")
+        say("There is no test split: the evaluation shows validation metrics only.")
     return pd.concat([validation, test], ignore_index=True)
 
 
 def draw_pictures(
     predictions: pd.DataFrame, model: LiteModel, card: ModelCard, raw: Path, params: Evaluate, folder: Path
 ) -> None:
-    """Draws the pictures of the test split, or of validation where there is none; see `EvaluationOfKind.draw`."""
+    """Draws the pictures of the test split, or without one of validation; see `EvaluationOfKind.draw`."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
     shown = predictions[predictions["split"] == split]
     title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
@@ -62,11 +62,12 @@ def evaluate_model(
     """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
 
     Returns:
-        candidate, phase, problem, the figures of validation and of test (where there is one), see `metrics_of` and, for
-        the latter or else the former, `evaluate_robustness`, and those of its training.
+        The content of `metrics.json`: candidate, phase, problem, the metrics of validation and of test (where there is
+        one), and best epoch and numbers of weights of the training. See `metrics_of`. The metrics of test, or without
+        one those of validation, include those of `evaluate_robustness`.
 
     Raises:
-        TransferlineError: the reloaded model is not the trained one.
+        TransferlineError: the exported model does not predict the same as the trained one.
     """
     card, model = read_card(model_folder), loaded(model_folder, (model_folder / LITE_FILE).stat().st_mtime_ns)
     summary = json.loads((model_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
@@ -82,8 +83,8 @@ def evaluate_model(
     }
     if card.thresholds is not None:
         for name, threshold in zip(card.classes, card.thresholds, strict=True):
-            for figures in of_splits.values():
-                figures["per_class"][name]["threshold"] = threshold
+            for metrics in of_splits.values():
+                metrics["per_class"][name]["threshold"] = threshold
     if params.robustness:
         split = "test" if "test" in of_splits else "validation"
         subject = Subject(model_folder, model, card, raw, rows[rows["split"] == split])
@@ -99,15 +100,16 @@ def evaluate_candidate(
     """Evaluates the phases of a candidate; writes a folder per phase into `out`, all of them or none.
 
     Args:
-        models: its model folders, `models/<phase>/`.
+        models: the folder with the candidate's model folders, `<phase>/`.
         table: the manifest.
         raw: the folder of the images.
-        params: intervals and size of the gallery.
-        out: replaced.
-        compute: where the images are predicted; here if left out.
+        params: intervals, size of the gallery, and robustness.
+        out: the folder to write; an existing one is replaced.
+        compute: where the images are predicted; by default in this process.
 
     Raises:
-        TransferlineError: no image for validation, or a reloaded model that is not the trained one.
+        TransferlineError: there is no image for validation, or an exported model does not predict the same as the
+            trained one.
     """
     rows = evaluation_rows(table)
     folders = trained(models)
@@ -121,5 +123,5 @@ def evaluate_candidate(
             history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
             history.to_csv(target / HISTORY_FILE, index=False)
             plot_curves(history, target / CURVES_FILE)
-            figures = evaluate_model(folder, rows, raw, params, target, compute)
-            write_json(target / "metrics.json", figures | {"floor": floor})
+            metrics = evaluate_model(folder, rows, raw, params, target, compute)
+            write_json(target / "metrics.json", metrics | {"floor": floor})

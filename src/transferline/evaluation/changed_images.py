@@ -1,4 +1,4 @@
-"""Asks an exported model about images that were changed in many ways."""
+"""The predictions of an exported model for images that are corrupted or attacked in several ways."""
 
 import time
 from collections import defaultdict
@@ -26,8 +26,15 @@ UNTOUCHED: Trial = ("untouched", 0)
 
 @dataclass(frozen=True)
 class Subject:
-    """An exported model, loaded from its folder, with its card, and the images on which it is tried: rows of the
-    manifest in `raw`."""
+    """An exported model and the images that it predicts.
+
+    Attributes:
+        folder: of the model.
+        model: loaded from that folder.
+        card: the card of the model.
+        raw: the folder that the paths of the images are relative to.
+        rows: rows of the manifest.
+    """
 
     folder: Path
     model: LiteModel
@@ -37,23 +44,23 @@ class Subject:
 
     @property
     def kind(self) -> EvaluationOfKind:
-        """How its predictions are rated."""
+        """The evaluation of its kind of problem."""
         return evaluation_of(self.card.problem)
 
     @property
     def main_metric(self) -> str:
-        """By which robustness is measured."""
+        """The main metric of its kind of problem, which measures robustness."""
         return KINDS[self.card.problem].main_metric
 
     @property
     def title(self) -> str:
-        """For pictures."""
+        """The title of pictures."""
         return f"{self.card.candidate}, {self.card.phase}, {self.rows['split'].iloc[0]} ({len(self.rows)} images)"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images, what they show, and what a targeted attack shall make of them: see `EvaluationOfKind`."""
+    """Images with their true classes or masks, and the goals of a targeted attack; see `EvaluationOfKind`."""
 
     images: Pixels
     truth: Array
@@ -64,46 +71,51 @@ Change = Callable[[Batch], Pixels]
 
 
 def drawn_evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    """At most `most` rows at equal distances, from the first to the last, so that each class keeps about its share."""
+    """Returns at most `most` rows at equal distances, so that each class keeps about its share."""
     places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
     return rows.iloc[places].reset_index(drop=True)
 
 
 def ask(subject: Subject, changes: Mapping[Trial, Change]) -> dict[Trial, pd.DataFrame]:
-    """The model's predictions for the images as they are (`UNTOUCHED`) and after each change, see
-    `EvaluationOfKind.rate`."""
+    """Returns the model's predictions for the original images (`UNTOUCHED`) and after each change.
+
+    See `EvaluationOfKind.rate`.
+    """
     start, card = time.monotonic(), subject.card
     found: dict[Trial, list[pd.DataFrame]] = defaultdict(list)
     total = -(-len(subject.rows) // BATCH_SIZE) * (1 + len(changes))
-    for trial, said in progress(_said(subject, changes), total, f"robustness {card.candidate} {card.phase}, batches"):
-        found[trial].append(said)
+    batches = progress(_predicted(subject, changes), total, f"robustness {card.candidate} {card.phase}, batches")
+    for trial, predictions in batches:
+        found[trial].append(predictions)
     count = len(subject.rows) * len(found)
     say(
-        f"robustness {card.candidate} {card.phase}: {count:,} images judged, "
+        f"robustness {card.candidate} {card.phase}: {count:,} images predicted, "
         f"{1000 * (time.monotonic() - start) / count:.1f} s per 1,000"
     )
     return {trial: pd.concat(parts, ignore_index=True) for trial, parts in found.items()}
 
 
-def _said(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[Trial, pd.DataFrame]]:
+def _predicted(subject: Subject, changes: Mapping[Trial, Change]) -> Iterator[tuple[Trial, pd.DataFrame]]:
     rate = partial(subject.kind.rate, card=subject.card, raw=subject.raw, in_detail=False)
     images = read_batches(subject.raw, subject.rows["path"].tolist(), subject.card.image, BATCH_SIZE)
     for number, part in enumerate(images):
         rows = subject.rows.iloc[number * BATCH_SIZE :][: len(part)]
-        said = subject.model.probabilities(part)
-        yield UNTOUCHED, rate(said, rows=rows)
-        batch = _batch(subject, part, rows, said)
+        probabilities = subject.model.probabilities(part)
+        yield UNTOUCHED, rate(probabilities, rows=rows)
+        batch = _batch(subject, part, rows, probabilities)
         for trial, change in changes.items():
             yield trial, rate(subject.model.probabilities(change(batch)), rows=rows)
 
 
-def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, said: Float32s) -> Batch:
+def _batch(subject: Subject, images: Pixels, rows: pd.DataFrame, probabilities: Float32s) -> Batch:
     truth = subject.kind.truth(rows, subject.card, subject.raw)
-    return Batch(images, truth, subject.kind.goals(truth, said))
+    return Batch(images, truth, subject.kind.goals(truth, probabilities))
 
 
 def examples(subject: Subject, untouched: pd.DataFrame, most: int) -> Batch:
-    """Up to `most` images for a picture, at equal distances among those that the model knows, if it knows any.
+    """Returns up to `most` images for a picture, at equal distances among those that the model predicts correctly.
+
+    If it predicts none correctly, they come from all images.
 
     Args:
         subject: the model and all images.

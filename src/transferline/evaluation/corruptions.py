@@ -1,10 +1,10 @@
-"""Images as a worse camera, worse light or a worse connection would deliver them, at five severities.
+"""Corruptions of images by a worse camera, worse light or a worse connection, at five severities.
 
-The idea, to rate a classifier on common corruptions of its test images, is Hendrycks and Dietterich's (Benchmarking
-Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019). The levels are ours: they are chosen for
-images of any size, so lengths are shares of the side.
+The idea to measure a classifier on common corruptions of its test images comes from Hendrycks and Dietterich
+(Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019). The levels are our own and
+suit images of any size: lengths are shares of the side.
 
-A corruption is one function here, with its levels above it.
+Each corruption is one function, with its levels above it.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,9 @@ CORRUPTIONS: dict[str, tuple[Change, tuple[float, ...]]] = {}  # by name; `_corr
 
 
 def corrupt(images: Pixels, name: Corruption, severity: int, seed: int) -> Pixels:
-    """Corrupts each image by itself; what is random about it comes from the seed and the image's own pixels, and is
-    alike at all severities.
+    """Corrupts each image on its own.
+
+    The seed and the image's pixels determine what is random; it is the same at all severities.
 
     Args:
         images: (n, side, side, channels), channels 1 or 3.
@@ -44,8 +45,10 @@ def corrupt(images: Pixels, name: Corruption, severity: int, seed: int) -> Pixel
 
 
 def _corruption(*levels: float) -> Callable[[Change], Change]:
-    """Adds a function to the table, under its own name, with what it is given at each of the severities. A new name
-    also has its place in `params.Corruption`."""
+    """Adds a function to the table under its own name, with its second argument at each severity.
+
+    Add a new name to `params.Corruption` too.
+    """
 
     def add(change: Change) -> Change:
         CORRUPTIONS[change.__name__] = change, levels
@@ -55,7 +58,7 @@ def _corruption(*levels: float) -> Callable[[Change], Change]:
 
 
 def random_of(image: Pixels, seed: int) -> Random:
-    """A generator for one image, whatever batch it is in."""
+    """Returns a generator for one image, which does not depend on the batch."""
     return np.random.default_rng([seed, crc32(image.tobytes())])
 
 
@@ -79,13 +82,13 @@ def gaussian_noise(image: Pixels, deviation: float, random: Random) -> Pixels:
 
 @_corruption(100, 40, 20, 10, 5)
 def shot_noise(image: Pixels, photons: float, random: Random) -> Pixels:
-    """Counts photons instead of light: Poisson noise, `photons` of them where a channel is full."""
+    """Adds Poisson noise: a channel with the value 255 counts `photons` photons on average."""
     return _to_pixels(random.poisson(image / 255 * photons) / photons * 255)
 
 
 @_corruption(0.01, 0.015, 0.02, 0.025, 0.03)
 def blur(image: Pixels, deviation: float, random: Random) -> Pixels:
-    """Gaussian blur; its standard deviation is a share of the side."""
+    """Blurs with a Gaussian; its standard deviation is a share of the side."""
     from scipy.ndimage import gaussian_filter
 
     sigma = deviation * len(image)
@@ -94,7 +97,7 @@ def blur(image: Pixels, deviation: float, random: Random) -> Pixels:
 
 @_corruption(0.04, 0.08, 0.12, 0.16, 0.2)
 def motion_blur(image: Pixels, length: float, random: Random) -> Pixels:
-    """The mean along a line in a random direction, as of a camera that moves; its length is a share of the side."""
+    """Takes the mean along a line in a random direction, like a moving camera; its length is a share of the side."""
     angle, side = random.uniform(0, np.pi), len(image)
     count = max(2, 1 + round(length * side))
     steps = np.arange(count) - count // 2
@@ -106,26 +109,26 @@ def motion_blur(image: Pixels, length: float, random: Random) -> Pixels:
 
 @_corruption(0.1, 0.2, 0.3, 0.4, 0.5)
 def brightness(image: Pixels, share: float, random: Random) -> Pixels:
-    """Adds a share of 255 to every channel; what exceeds white is lost."""
+    """Adds a share of 255 to every channel; values above 255 are cut off."""
     return _to_pixels(image + 255.0 * share)
 
 
 @_corruption(0.7, 0.5, 0.35, 0.22, 0.12)
 def darkness(image: Pixels, light: float, random: Random) -> Pixels:
-    """Leaves a share of the light."""
+    """Keeps a share of the light."""
     return _to_pixels(image * light)
 
 
 @_corruption(0.6, 0.45, 0.3, 0.2, 0.1)
 def contrast(image: Pixels, share: float, random: Random) -> Pixels:
-    """Leaves a share of the distance from the image's mean."""
+    """Keeps a share of each pixel's distance from the image's mean."""
     mean = image.mean()
     return _to_pixels(mean + (image - mean) * share)
 
 
 @_corruption(40, 25, 15, 10, 6)
 def jpeg(image: Pixels, quality: float, random: Random) -> Pixels:
-    """Saves as JPEG of this quality, with halved colour resolution as usual, and reads it again."""
+    """Saves as JPEG of this quality, with the usual halved colour resolution, and reads it again."""
     file = BytesIO()
     _picture(image).save(file, "JPEG", quality=int(quality), subsampling="4:2:0")
     with Image.open(file) as picture:
@@ -134,7 +137,7 @@ def jpeg(image: Pixels, quality: float, random: Random) -> Pixels:
 
 @_corruption(0.5, 0.35, 0.25, 0.18, 0.12)
 def pixelate(image: Pixels, share: float, random: Random) -> Pixels:
-    """Reduces the side to a share of it, and enlarges the pixels again."""
+    """Reduces the side to a share of its length, and enlarges the pixels again."""
     picture, side = _picture(image), max(1, round(share * len(image)))
     small = picture.resize((side, side), Image.Resampling.BOX)
     return _pixels(small.resize(picture.size, Image.Resampling.NEAREST), image)
@@ -142,7 +145,7 @@ def pixelate(image: Pixels, share: float, random: Random) -> Pixels:
 
 @_corruption(5, 10, 20, 30, 45)
 def rotation(image: Pixels, degrees: float, random: Random) -> Pixels:
-    """Turns to a random side about the centre; beyond the border the image is mirrored."""
+    """Rotates about the centre, left or right at random; beyond the border the image is mirrored."""
     margin, side = -(-len(image) // 4), len(image)  # the corners reach 0.21 of the side beyond the border
     padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
     turned = _picture(padded).rotate(degrees * random.choice((-1, 1)), Image.Resampling.BILINEAR)
@@ -151,7 +154,7 @@ def rotation(image: Pixels, degrees: float, random: Random) -> Pixels:
 
 @_corruption(0.05, 0.1, 0.2, 0.3, 0.45)
 def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
-    """A grey square in a random place covers a share of the area."""
+    """Covers a share of the area with a grey square in a random place."""
     side = max(1, round(np.sqrt(share) * len(image)))
     row, column = (random.random(2) * (len(image) - side + 1)).astype(int)
     covered = image.copy()
@@ -161,7 +164,7 @@ def occlusion(image: Pixels, share: float, random: Random) -> Pixels:
 
 @_corruption(0.2, 0.35, 0.5, 0.65, 0.8)
 def fog(image: Pixels, density: float, random: Random) -> Pixels:
-    """Lays a light grey over the image that is uneven: from half of `density` to all of it."""
+    """Mixes the image with a light grey; the share of the grey varies between half of `density` and `density`."""
     patches = Image.fromarray(random.random((4, 4)).astype(np.float32))
     uneven = np.asarray(patches.resize(image.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
     haze = density * (0.5 + 0.5 * uneven)

@@ -1,4 +1,4 @@
-"""What DVC shows and compares: `metrics.json` and the tables that the `plots` of `dvc.yaml` draw."""
+"""The files that DVC shows and compares: `metrics.json`, and the tables for the `plots` of `dvc.yaml`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from transferline.models.exported import HISTORY_FILE
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]
 
 
-def _figures(entry: EvaluatedModel, metric: str) -> dict[str, dict[str, float]]:
-    """The figures of all images, with the intervals of the selecting metric and of the problem's main one."""
+def _metrics(entry: EvaluatedModel, metric: str) -> dict[str, dict[str, float]]:
+    """Returns the metrics over all images, with the intervals of the selecting metric and of the main metric."""
     ends = ("_low", "_high")
     intervals = [name + end for name in (metric, entry.main_metric) for end in ends]
     return {
@@ -27,22 +27,22 @@ def _figures(entry: EvaluatedModel, metric: str) -> dict[str, dict[str, float]]:
 
 
 def metrics_tree(ranked: list[EvaluatedModel], metric: str) -> dict[str, Any]:
-    """The content of `metrics.json`: the selected model, then the figures of every candidate and phase.
+    """Returns the content of `metrics.json`: the selected model, then the metrics of every candidate and phase.
 
-    No timings are in it, so that the same params, data and code give the same file.
+    It holds no times, so that the same params, data and code give the same file.
     """
     candidates: dict[str, Any] = {}
     for entry in sorted(ranked, key=lambda entry: (entry.candidate, PHASES.index(entry.phase))):
-        candidates.setdefault(entry.candidate, {})[entry.phase] = _figures(entry, metric)
+        candidates.setdefault(entry.candidate, {})[entry.phase] = _metrics(entry, metric)
     best = ranked[0]
-    selected = {"candidate": best.candidate, "phase": best.phase, "metric": metric} | _figures(best, metric)
+    selected = {"candidate": best.candidate, "phase": best.phase, "metric": metric} | _metrics(best, metric)
     return {"selected": selected, "candidates": candidates}
 
 
 def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
-    """The learning curves of all candidates: a row per candidate and epoch, columns `CURVES`.
+    """Returns the learning curves of all candidates: a row per candidate and epoch, with the columns `CURVES`.
 
-    `metric` is the problem's main one.
+    The column `metric` is the main metric of the kind of problem.
     """
     histories = [
         pd.read_csv(entry.folder / HISTORY_FILE)
@@ -60,7 +60,7 @@ def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
 
 
 def actual_and_predicted(entry: EvaluatedModel) -> pd.DataFrame:
-    """`EvaluationOfKind.confusion` of the test split, or of validation without one."""
+    """Returns `EvaluationOfKind.confusion` of the test split, or without one of validation."""
     split = "test" if "test" in entry.metrics else "validation"
     predictions = pd.read_parquet(entry.folder / "predictions.parquet")
     classes = tuple(entry.metrics[split]["per_class"])

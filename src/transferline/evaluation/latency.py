@@ -26,12 +26,12 @@ def _noise(card: ModelCard, count: int) -> Pixels:
 
 
 def one_image_times(model: LiteModel, card: ModelCard, repeats: int = 30) -> list[float]:
-    """Times in milliseconds from an image in memory to its probabilities, in a batch of one, after a warm-up."""
+    """Returns times in ms from an image in memory to its probabilities, in a batch of one, after a warm-up."""
     return _milliseconds(model, _noise(card, 1), repeats)
 
 
 def measure_latency(model: LiteModel, card: ModelCard) -> dict[str, float]:
-    """Times the way from pixels in memory to probabilities, after a warm-up.
+    """Measures the time from pixels in memory to probabilities, after a warm-up.
 
     Returns:
         `one_image_ms` (median) and `one_image_p90_ms` for a batch of one, `batch_32_ms_per_image` (median).

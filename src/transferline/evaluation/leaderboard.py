@@ -1,4 +1,4 @@
-"""Compares the evaluations of all candidates and chooses the best by validation; test figures are only shown."""
+"""Compares the evaluations of all candidates and chooses the best by validation; test metrics are only shown."""
 
 import json
 import math
@@ -21,10 +21,10 @@ class EvaluatedModel:
     """One evaluated model.
 
     Attributes:
-        folder: its evaluation.
-        candidate, phase: which one.
-        metrics: its `metrics.json`.
-        latency: its `latency.json`.
+        folder: the folder of its evaluation.
+        candidate, phase: of the model.
+        metrics: the content of its `metrics.json`.
+        latency: the content of its `latency.json`.
     """
 
     folder: Path
@@ -40,22 +40,22 @@ class EvaluatedModel:
 
     @property
     def kind(self) -> EvaluationOfKind:
-        """How it was rated."""
+        """The evaluation of its kind of problem."""
         return evaluation_of(self.metrics["problem"])
 
     @property
     def main_metric(self) -> str:
-        """That of its kind of problem."""
+        """The main metric of its kind of problem."""
         return KINDS[self.metrics["problem"]].main_metric
 
     def figure(self, split: str, metric: str) -> float | None:
-        """A figure, or None where it is not defined or there is no such split."""
+        """Returns the value of a metric; None where it is not defined or the split does not exist."""
         value: float | None = self.metrics.get(split, {}).get(metric)
         return value
 
 
 def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedModel]:
-    """Reads `<folder>/<candidate>/<phase>/` for the candidates named; others that lie there are ignored.
+    """Reads `<folder>/<candidate>/<phase>/` for the named candidates; other folders are ignored.
 
     Raises:
         TransferlineError: a candidate has no evaluation.
@@ -77,15 +77,17 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedM
 
 
 def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[EvaluatedModel]:
-    """Sorts entries, the best first: by the validation metric, of a loss the lowest first, then by the lower validation
-    log loss, the simpler phase and the name.
+    """Sorts entries by the validation metric, the best first; the lowest value of a loss is the best.
+
+    Among equal entries the lower validation log loss decides, then the simpler phase, then the name.
 
     Raises:
         TransferlineError: no entry has the metric.
     """
     if all(entry.figure("validation", metric) is None for entry in entries):
         raise TransferlineError(
-            f"select.metric is {metric}, but no candidate has it, because validation lacks a class; choose another one"
+            f"select.metric: no candidate has the validation metric {metric}, because validation has no image of some "
+            "class; choose another metric, or add images"
         )
 
     def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
@@ -128,24 +130,24 @@ def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
 
 
 def _change(before: EvaluatedModel, after: EvaluatedModel, split: str, metric: str) -> str:
-    figures = [_number(entry.figure(split, metric)) for entry in (before, after)]
-    return f"{split} {metric} {' → '.join(figures)}"
+    values = [_number(entry.figure(split, metric)) for entry in (before, after)]
+    return f"{split} {metric} {' → '.join(values)}"
 
 
 def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metric: str) -> str:
     verdict = "helped" if helped else "did not help"
     is_even = head.figure("validation", metric) == tuned.figure("validation", metric)
-    told = "log_loss" if is_even else metric  # what decided between the two
-    changes = [_change(head, tuned, split, told) for split in ("validation", "test") if split in head.metrics]
+    decisive = "log_loss" if is_even else metric
+    changes = [_change(head, tuned, split, decisive) for split in ("validation", "test") if split in head.metrics]
     return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
 
 
 def _even(ranked: list[EvaluatedModel], metric: str) -> list[str]:
-    """What decided where the best entry has equals."""
+    """Returns a line with the log losses that decided, if several entries have the best value."""
     even = [entry for entry in ranked if entry.figure("validation", metric) == ranked[0].figure("validation", metric)]
     losses = ", ".join(f"{entry.name} {_number(entry.figure('validation', 'log_loss'))}" for entry in even)
-    told = f"- Even in validation {metric}, so that the lower validation log_loss decided: {losses}."
-    return [told] if len(even) > 1 else []
+    line = f"- Equal in validation {metric}; the lower validation log_loss decided: {losses}."
+    return [line] if len(even) > 1 else []
 
 
 def _floor(ranked: list[EvaluatedModel], metric: str) -> str:
@@ -153,11 +155,11 @@ def _floor(ranked: list[EvaluatedModel], metric: str) -> str:
     majority = next(iter(floors.values()))[f"majority_{metric}"]
     untrained = ", ".join(f"{name} {floor[f'untrained_{metric}']:.4f}" for name, floor in floors.items())
     rule = ranked[0].kind.floor_rule
-    return f"- Floor, as validation {metric}: always {rule} {majority:.4f}; untrained {untrained}."
+    return f"- Floor of validation {metric}: always predicting {rule} {majority:.4f}; untrained {untrained}."
 
 
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
-    """The leaderboard as a Markdown page, from `ranking`'s result."""
+    """Returns the leaderboard as a Markdown page, from the result of `ranking`."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     heads = [entry for entry in ranked if entry.phase == "head"]
@@ -165,7 +167,7 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     pairs = [(head, tuned[head.candidate]) for head in heads if head.candidate in tuned]
     page = [
         "# Leaderboard\n",
-        f"Selected by validation {metric}: **{ranked[0].name}**. Test figures took no part in it.\n",
+        f"Selected by validation {metric}: **{ranked[0].name}**. Test metrics were not used.\n",
         *(f"| {' | '.join(cells)} |" for cells in lines),
         "",
         *_even(ranked, metric),
@@ -176,7 +178,7 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
 
 
 def plot_leaderboard(ranked: list[EvaluatedModel], metric: str, path: Path) -> None:
-    """Draws the metric of validation and test with its intervals, the selected model on top."""
+    """Draws the metric on validation and test with its intervals, the selected model at the top."""
     with picture(path, 8, 1.6 + 0.55 * len(ranked)) as figure:
         axes = figure.subplots()
         for split, color, offset, marker in (("validation", BLUE, -0.12, "o"), ("test", ORANGE, 0.12, "s")):

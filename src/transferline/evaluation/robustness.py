@@ -1,4 +1,4 @@
-"""How well an exported model does on corrupted and on attacked images."""
+"""The metrics of an exported model on corrupted and on attacked images."""
 
 from dataclasses import replace
 from functools import partial
@@ -21,24 +21,26 @@ from transferline.problems.metric_choice import METRICS
 
 
 def evaluate_robustness(subject: Subject, wanted: Robustness, params: Evaluate, folder: Path) -> dict[str, Any]:
-    """Tries what is wanted on at most `wanted.images` images: `corruption_figures` and `adversarial_figures`."""
+    """Measures robustness on at most `wanted.images` images; see `corruption_figures` and `adversarial_figures`."""
     subject = replace(subject, rows=drawn_evenly(subject.rows, wanted.images))
-    figures: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     if wanted.corruptions:
-        figures |= corruption_figures(subject, wanted.corruptions, params, folder)
+        metrics |= corruption_figures(subject, wanted.corruptions, params, folder)
     if wanted.adversarial:
-        figures |= adversarial_figures(subject, wanted.adversarial, params, folder)
-    return figures
+        metrics |= adversarial_figures(subject, wanted.adversarial, params, folder)
+    return metrics
 
 
 def corruption_figures(
     subject: Subject, names: tuple[Corruption, ...], params: Evaluate, folder: Path
 ) -> dict[str, Any]:
-    """Tries corruptions at all severities; draws them into `folder`, writes `corruptions.csv` (`corruption_by_class`).
+    """Evaluates corruptions at all severities.
+
+    Draws pictures into `folder`, and writes `corruptions.csv` there (see `corruption_by_class`).
 
     Returns:
-        `corruption_<metric>`, the mean of the main metric (see `Kind`) over corruptions and severities,
-        with its interval; `corruptions`: the number of images, and the metric untouched and in each trial.
+        `corruption_<metric>`: the mean of the main metric (see `Kind`) over corruptions and severities, with its
+        interval. `corruptions`: the number of images, the metric on untouched images, and in each trial.
     """
 
     def change(batch: Batch, name: Corruption, severity: int) -> Pixels:
@@ -74,8 +76,10 @@ def _figure(found: pd.DataFrame, subject: Subject) -> Figure:
 
 
 def corruption_by_class(found: dict[Trial, pd.DataFrame], subject: Subject) -> pd.DataFrame:
-    """`EvaluationOfKind.by_class`: a row per class, a column per corruption, mean over the severities, after a column
-    for the untouched images."""
+    """Returns a row per class, with a column for untouched images and one for each corruption.
+
+    The values are those of `EvaluationOfKind.by_class`; a corruption has the mean over the severities.
+    """
     columns: dict[str, list[Floats]] = {}
     for (name, _), one in found.items():
         columns.setdefault(name, []).append(subject.kind.by_class(one, subject.card.classes))
@@ -84,13 +88,13 @@ def corruption_by_class(found: dict[Trial, pd.DataFrame], subject: Subject) -> p
 
 
 def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate, folder: Path) -> dict[str, Any]:
-    """Tries attacks at all ε and draws them into `folder`.
+    """Evaluates attacks at all ε and draws pictures into `folder`.
 
     Returns:
-        `adversarial_<metric>`, of the main metric (see `Kind`) the lowest among the attacks at the largest
-        ε, with its interval; `adversarial`: the number of images, and by attack and ε the metric with its interval
-        and, of a targeted one, `goal_reached`: the share of images of which the model says what it aimed at (where an
-        image has a single goal).
+        `adversarial_<metric>`: the lowest main metric (see `Kind`) among the attacks at the largest ε, with its
+        interval. `adversarial`: the number of images, and by attack and ε the metric with its interval. For targeted
+        attacks on problems with one goal per image also `goal_reached`: the share of images for which the model
+        predicts the goal.
     """
     gradient = loss_gradient(load_keras_model(subject.folder), subject.card.problem)
 
@@ -108,10 +112,10 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
     metric, largest = subject.main_metric, max(wanted.epsilons)
     tree: dict[str, Any] = {"images": len(subject.rows)}
     for name, epsilon in changes:
-        figures = _rated(found[name, epsilon], subject, params)
+        values = _rated(found[name, epsilon], subject, params)
         if name.startswith("targeted") and aims is not None:
-            figures["goal_reached"] = float((found[name, epsilon]["predicted"].to_numpy() == aims).mean())
-        tree.setdefault(name, {})[f"epsilon_{epsilon}"] = figures
+            values["goal_reached"] = float((found[name, epsilon]["predicted"].to_numpy() == aims).mean())
+        tree.setdefault(name, {})[f"epsilon_{epsilon}"] = values
     strongest = min(wanted.attacks, key=lambda name: tree[name][f"epsilon_{largest}"][metric] or 0.0)
     pictures.plot_epsilons(tree, wanted, subject, folder / "adversarial.png")
     shown = changes[strongest, largest]
@@ -121,6 +125,6 @@ def adversarial_figures(subject: Subject, wanted: Adversarial, params: Evaluate,
 
 
 def _rated(found: pd.DataFrame, subject: Subject, params: Evaluate) -> dict[str, float | None]:
-    """The main metric with its interval, as in `metrics_of`."""
+    """Returns the main metric with its interval, as in `metrics_of`."""
     table = {subject.main_metric: METRICS[subject.card.problem][subject.main_metric]}
     return metrics_with_intervals(table, subject.kind.images(found, subject.card.classes), params)

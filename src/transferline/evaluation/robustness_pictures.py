@@ -22,12 +22,12 @@ SMALL_TABLE = 25
 
 
 def plot_corruptions(values: Mapping[Trial, float], by_class: pd.DataFrame, subject: Subject, path: Path) -> None:
-    """Draws two heat maps over the corruptions: the problem's main metric by severity, and what each class keeps.
+    """Draws two heat maps over the corruptions: the main metric by severity, and the metric of each class.
 
     Args:
         values: the metric of each trial, with `UNTOUCHED`.
-        by_class: a row per class, a column per corruption after that of the untouched images, 0 to 1.
-        subject: what was tried.
+        by_class: see `corruption_by_class`; 0 to 1.
+        subject: the model and its images.
         path: the PNG.
     """
     names = [str(name) for name in by_class]
@@ -62,37 +62,42 @@ def _heat_map(axes: Any, shares: Any, rows: list[str], title: str) -> Any:
 def draw_corrupted(
     subject: Subject, untouched: pd.DataFrame, changes: Mapping[Trial, Callable[[Batch], Pixels]], path: Path
 ) -> None:
-    """Draws an image under every corruption (row) and severity, with what the model says of it."""
+    """Draws an image under every corruption (row) and severity, with the prediction for it."""
     batch = examples(subject, untouched, 1)
     images = {trial: change(batch) for trial, change in changes.items()}
-    pictures, said = shown(subject, np.concatenate(list(images.values())))
+    pictures, predicted = shown(subject, np.concatenate(list(images.values())))
     tiles = [
         Tile(image, f"{name.replace('_', ' ')} {level}\n{words}")
-        for (name, level), image, words in zip(images, pictures, said, strict=True)
+        for (name, level), image, words in zip(images, pictures, predicted, strict=True)
     ]
     _, (before,) = shown(subject, batch.images)
     contact_sheet(tiles, path, len(SEVERITIES), f"{subject.title}; untouched: {before}")
 
 
 def plot_epsilons(tree: Mapping[str, Any], wanted: Adversarial, subject: Subject, path: Path) -> None:
-    """Draws the problem's main metric against ε with its interval, for each attack.
+    """Draws the main metric against ε with its interval, for each attack.
 
     Args:
-        tree: by attack and `epsilon_<ε>` the metric with its ends `_low` and `_high`.
+        tree: by attack and `epsilon_<ε>`: the metric, and the ends of its interval, `_low` and `_high`.
         wanted: which attacks and ε.
-        subject: what was attacked.
+        subject: the model and its images.
         path: the PNG.
     """
     metric, epsilons = subject.main_metric, sorted(wanted.epsilons)
     with picture(path, 7, 4.5) as figure:
         axes = figure.subplots()
         for name in wanted.attacks:
-            figures = [tree[name][f"epsilon_{epsilon}"] for epsilon in epsilons]
-            value, low, high = ([one[metric + end] for one in figures] for end in ("", "_low", "_high"))
+            metrics = [tree[name][f"epsilon_{epsilon}"] for epsilon in epsilons]
+            value, low, high = ([one[metric + end] for one in metrics] for end in ("", "_low", "_high"))
             style = "--" if name.startswith("targeted") else "-"
             axes.plot(epsilons, value, style, color=COLORS[name], marker="o", label=name.replace("_", " "))
             axes.fill_between(epsilons, low, high, color=COLORS[name], alpha=0.15, linewidth=0)
-        axes.set(xlabel="ε in steps of 255", ylabel=metric.replace("_", " "), ylim=(-0.02, 1.02), title=subject.title)
+        axes.set(
+            xlabel="ε on the scale of 0 to 255",
+            ylabel=metric.replace("_", " "),
+            ylim=(-0.02, 1.02),
+            title=subject.title,
+        )
         axes.set_xticks(epsilons)
         axes.grid(color=MUTED, alpha=0.3)
         axes.legend()
@@ -101,8 +106,10 @@ def plot_epsilons(tree: Mapping[str, Any], wanted: Adversarial, subject: Subject
 def draw_attacked(
     subject: Subject, untouched: pd.DataFrame, change: Callable[[Batch], Pixels], name: str, folder: Path
 ) -> None:
-    """Draws some images, what an attack adds to them, enlarged to the full range, and what comes of it:
-    `adversarial_examples.png`, with what the model says before and after."""
+    """Draws `adversarial_examples.png`: images before an attack, its perturbation, and the images after it.
+
+    The perturbation is scaled to the full range. Predictions are shown before and after.
+    """
     batch = examples(subject, untouched, EXAMPLES)
     attacked = change(batch)
     added = attacked.astype(float) - batch.images

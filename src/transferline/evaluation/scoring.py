@@ -1,4 +1,4 @@
-"""What an exported model predicts for the images of a manifest, and the metrics that follow from it."""
+"""The predictions of an exported model for the images of a manifest, and their metrics."""
 
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,8 +28,8 @@ def predict_rows(
         model: an exported model, loaded.
         card: its card.
         raw: the folder that the paths are relative to.
-        rows: of the manifest.
-        classes: of the dataset, which tell what the values of its masks mean; those of the card if left out.
+        rows: rows of the manifest.
+        classes: the dataset's classes, in the order of the values in its masks; by default those of the card.
 
     Returns:
         See `EvaluationOfKind.rate`.
@@ -45,7 +45,10 @@ def predict_rows(
 
 
 def score(folder: Path, raw: Path, rows: pd.DataFrame, compute: Compute | None = None) -> pd.DataFrame:
-    """Predicts `rows` with the exported model of `folder`, in shards, where `compute` says; see `predict_rows`."""
+    """Predicts `rows` with the exported model of `folder`, in shards, in the place that `compute` names.
+
+    See `predict_rows`.
+    """
     card = read_card(folder)
     shards = [rows.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(rows), IMAGES_PER_SHARD)]
     work = partial(_score_shard, folder, (folder / LITE_FILE).stat().st_mtime_ns, raw)
@@ -60,14 +63,19 @@ def _score_shard(folder: Path, changed: int, raw: Path, rows: pd.DataFrame) -> p
 
 @lru_cache(maxsize=1)
 def loaded(folder: Path, changed: int) -> LiteModel:
-    """The exported model of a folder, once in each process; `changed`: when its file was written, by `st_mtime_ns`."""
+    """Returns the exported model of a folder, loaded once in each process.
+
+    `changed` is the time when its file was written, by `st_mtime_ns`; another time loads it again.
+    """
     return load_model(folder)
 
 
 def metrics_of(
     predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, problem: Problem
 ) -> dict[str, Any]:
-    """The metrics of at least one prediction, rated by the names in `classes` (see `EvaluationOfKind.images`).
+    """Computes the metrics of at least one prediction; only the names in `classes` count.
+
+    See `EvaluationOfKind.images`.
 
     Returns:
         n, the number of images; each metric of `metric_table` with its interval (see `metrics_with_intervals`); and

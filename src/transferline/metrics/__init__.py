@@ -1,1 +1,1 @@
-"""Metrics, and the intervals around them."""
+"""Metrics and their confidence intervals."""

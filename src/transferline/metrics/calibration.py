@@ -1,4 +1,4 @@
-"""How far a model's probabilities can be trusted."""
+"""Calibration: how well a model's probabilities agree with its accuracy."""
 
 import numpy as np
 import pandas as pd
@@ -9,14 +9,14 @@ BINS = 15
 
 
 def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
-    """Images by confidence, in `BINS` bins of equal width; empty bins are left out.
+    """Groups images by confidence into `BINS` bins of equal width; empty bins are left out.
 
     Args:
         confidence: (n,) the probability of the predicted class, 0 to 1.
         correct: (n,) bool.
 
     Returns:
-        The bin's number as index; columns `count`, `confidence` and `accuracy` (means of the bin).
+        One row per bin, with the bin's number as index. Columns: `count`, and the means `confidence` and `accuracy`.
     """
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     frame = pd.DataFrame({"confidence": confidence.astype(float), "accuracy": correct.astype(float)})
@@ -25,7 +25,7 @@ def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
 
 
 def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
-    """The mean distance between confidence and accuracy over the bins, weighted by their images.
+    """Returns the mean distance between confidence and accuracy over the bins, weighted by their number of images.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017, equation 3. Arguments as in
     `calibration_bins`.

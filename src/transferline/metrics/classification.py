@@ -1,6 +1,6 @@
 """The metrics of a classifier with one label per image.
 
-Each takes `LabelledImages`. An image whose label is none of the classes counts as wrongly classified.
+Each function takes `LabelledImages`. An image whose label is not among the classes counts as wrongly classified.
 """
 
 import numpy as np
@@ -31,13 +31,13 @@ def top_5_accuracy(images: LabelledImages) -> Flags:
 
 @metric(CLASSIFICATION)
 def balanced_accuracy(images: LabelledImages) -> Figure:
-    """The mean recall of the classes that the images have."""
+    """The mean recall over the classes that occur among the true labels."""
     return resampling.recalls(images.truth, images.predicted)
 
 
 @metric(CLASSIFICATION)
 def macro_f1(images: LabelledImages) -> Figure:
-    """The mean F1 of the classes that the images have."""
+    """The mean F1 over the classes that occur among the true labels."""
     return resampling.macro_f1(images.truth, images.predicted)
 
 
@@ -49,16 +49,26 @@ def log_loss(images: LabelledImages) -> Figure:
 
 @metric(CLASSIFICATION)
 def roc_auc(images: LabelledImages) -> Figure:
-    """The area under the ROC curve: of two classes that of the second, else the mean over the classes that have one."""
+    """The area under the ROC curve: with two classes that of the second class, else the mean over all classes.
+
+    A class whose area is not defined is left out of the mean.
+    """
     rated = slice(1, 2) if images.truth.shape[1] == 2 else slice(None)
     return mean_over_classes(resampling.roc_area, images.truth[:, rated], images.probabilities[:, rated])
 
 
 def log_losses(truth: Flags, probabilities: Floats) -> Floats:
-    """-ln(probability of the true class) of each image, (n,), from (n, classes) each; a class that is none of these has
-    the probability 0.
+    """Computes -ln(probability of the true class) of each image.
 
-    Probabilities are clipped at float32's epsilon, as in scikit-learn, whose own function takes no unknown label.
+    Probabilities are clipped at float32's epsilon, as in scikit-learn. Its own function does not accept labels that
+    are not among the classes; here the probability of such a label is 0.
+
+    Args:
+        truth: (n, classes) bool.
+        probabilities: (n, classes), 0 to 1.
+
+    Returns:
+        (n,) in nats.
     """
     of_truth = np.sum(np.where(truth, probabilities, 0), axis=1, dtype=float)
     losses: Floats = -np.log(np.clip(of_truth, np.finfo(np.float32).eps, 1))

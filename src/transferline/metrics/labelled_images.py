@@ -1,4 +1,4 @@
-"""What the metrics of labels are computed from, and the metrics of each class."""
+"""The data from which metrics of labels are computed, and the metrics of each class."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from transferline.arrays import Flags, Floats
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, what they show and what a model predicts for them, in the order of the classes.
+    """The true and the predicted labels of images. Columns are in the order of `classes`.
 
     Attributes:
-        truth: (n, classes) which labels each image has, n ≥ 1; a label that is none of the classes is left out.
-        predicted: (n, classes) which labels are predicted for it.
-        probabilities: (n, classes), 0 to 1.
-        classes: their names.
+        truth: (n, classes) bool, the true labels, n ≥ 1. A label that is not among the classes is left out.
+        predicted: (n, classes) bool, the predicted labels.
+        probabilities: (n, classes), the predicted probabilities, 0 to 1.
+        classes: the names of the classes.
     """
 
     truth: Flags
@@ -24,14 +24,14 @@ class LabelledImages:
     classes: tuple[str, ...]
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.truth)
 
 
 def metrics_by_class(images: LabelledImages) -> dict[str, dict[str, float | None]]:
-    """Precision, recall, F1, support and one-vs-rest ROC AUC of each class.
+    """Computes precision, recall, F1, support and one-vs-rest ROC AUC of each class.
 
-    The area is None where no image has the class, or every one.
+    The ROC AUC is None if no image or every image has the class.
     """
     from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 

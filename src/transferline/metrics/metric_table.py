@@ -1,7 +1,7 @@
-"""Metrics as functions in a table: one table for each way in which a problem is rated, one function for each metric.
+"""Tables of metrics: one table for classification, multilabel and segmentation each, with one function per metric.
 
-A function that stands under `@metric(TABLE)` or `@share(TABLE)` is a metric by its own name: it is computed for every
-set of images, with its interval, recorded, and can be named in `select.metric`.
+The decorators `@metric(TABLE)` and `@share(TABLE)` add a function to a table under its own name. Each metric of a table
+is computed for every set of images, with its confidence interval. It is recorded, and `select.metric` can name it.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,11 @@ class Metric:
     """One metric.
 
     Attributes:
-        figure: from what images show and what a model predicts for them, in the form that the table's metrics take, to
-            the metric as a function of the images' weights (see `resampling`).
-        is_loss: whether the lowest value is the best, and not the highest.
-        flags: of a share of images: from the same to whether each image counts, (n,); None of other metrics.
+        figure: takes the images with truth and predictions, such as `LabelledImages`, and returns a `Figure`: the
+            metric as a function of the images' weights (see `resampling`).
+        is_loss: whether the lowest value is the best, not the highest.
+        flags: for a metric that is a share of images: takes the same images and returns for each whether it counts,
+            (n,) bool. None for other metrics.
     """
 
     figure: Callable[[Any], Figure]
@@ -35,7 +36,7 @@ ShareFunction = Callable[[Any], Flags]
 
 
 def metric(table: MetricTable, is_loss: bool = False) -> Callable[[MetricFunction], MetricFunction]:
-    """Adds a function that returns a `Figure`; see `Metric`."""
+    """Returns a decorator that adds a function to the table. The function returns a `Figure`; see `Metric`."""
 
     def add(function: MetricFunction) -> MetricFunction:
         table[function.__name__] = Metric(function, is_loss)
@@ -45,7 +46,10 @@ def metric(table: MetricTable, is_loss: bool = False) -> Callable[[MetricFunctio
 
 
 def share(table: MetricTable) -> Callable[[ShareFunction], ShareFunction]:
-    """Adds a function that returns for each image whether it counts: the metric is their share, the highest best."""
+    """Returns a decorator that adds a function to the table. The function returns for each image whether it counts.
+
+    The metric is the share of images that count; the highest value is the best.
+    """
 
     def add(function: ShareFunction) -> ShareFunction:
         table[function.__name__] = Metric(lambda images: mean_of(function(images)), flags=function)
@@ -55,29 +59,29 @@ def share(table: MetricTable) -> Callable[[ShareFunction], ShareFunction]:
 
 
 def metrics_with_intervals(table: MetricTable, images: Any, params: Evaluate) -> dict[str, float | None]:
-    """Each metric of at least one image, with its interval as `<name>_low` and `<name>_high`.
+    """Computes each metric of one image or more, with its confidence interval as `<name>_low` and `<name>_high`.
 
-    The interval of a share is `share_with_interval`'s, of other metrics that of a bootstrap. None where a metric is not
-    defined.
+    The interval of a share comes from `share_with_interval`, that of other metrics from a bootstrap. A metric that is
+    not defined is None.
     """
     shares = {name: one.flags(images) for name, one in table.items() if one.flags}
     others = {name: one.figure(images) for name, one in table.items() if not one.flags}
-    found: dict[str, float | None] = {}
+    values: dict[str, float | None] = {}
     for name, flags in shares.items():
-        found |= share_with_interval(name, flags, params)
-    return found | with_intervals(others, len(images), params)
+        values |= share_with_interval(name, flags, params)
+    return values | with_intervals(others, len(images), params)
 
 
 def share_with_interval(name: str, flags: Flags, params: Evaluate) -> dict[str, float]:
-    """A share of images, such as the accuracy, with its interval (Wilson, Probable Inference, the Law of Succession,
-    and Statistical Inference, Journal of the American Statistical Association 22, 1927).
+    """Computes a share of images, such as the accuracy, with its Wilson interval.
 
-    Unlike a bootstrap's it has a width where all images are right, or none.
+    Wilson, Probable Inference, the Law of Succession, and Statistical Inference, Journal of the American Statistical
+    Association 22, 1927. Unlike a bootstrap interval it has a width above 0 if all images count, or none.
 
     Args:
-        name: of the metric.
-        flags: (n,) whether the image counts, n ≥ 1.
-        params: `confidence` of the interval.
+        name: the name of the metric.
+        flags: (n,) bool, whether each image counts, n ≥ 1.
+        params: `confidence` is the level of the interval.
 
     Returns:
         `name`, `name_low` and `name_high`, 0 to 1.

@@ -1,7 +1,7 @@
 """The metrics of a classifier with any number of labels per image.
 
-Each takes `LabelledImages`. The definitions are those of Zhang and Zhou, A Review on Multi-Label Learning Algorithms,
-IEEE Transactions on Knowledge and Data Engineering 26, 2014, and of scikit-learn.
+Each function takes `LabelledImages`. The definitions are those of Zhang and Zhou, A Review on Multi-Label Learning
+Algorithms, IEEE Transactions on Knowledge and Data Engineering 26, 2014, and of scikit-learn.
 """
 
 import numpy as np
@@ -17,19 +17,19 @@ MULTILABEL: MetricTable = {}
 
 @metric(MULTILABEL)
 def mean_average_precision(images: LabelledImages) -> Figure:
-    """The mean average precision of the classes that the images have."""
+    """The mean of the average precision over the classes that occur among the true labels."""
     return mean_over_classes(resampling.average_precision, images.truth, images.probabilities)
 
 
 @metric(MULTILABEL)
 def micro_f1(images: LabelledImages) -> Figure:
-    """F1 of all pairs of image and class together."""
+    """F1 over all pairs of image and class."""
     return resampling.micro_f1(images.truth, images.predicted)
 
 
 @metric(MULTILABEL)
 def macro_f1(images: LabelledImages) -> Figure:
-    """The mean F1 of the classes that the images have."""
+    """The mean F1 over the classes that occur among the true labels."""
     return resampling.macro_f1(images.truth, images.predicted)
 
 
@@ -53,14 +53,16 @@ def log_loss(images: LabelledImages) -> Figure:
 
 
 def pair_losses(truth: Flags, probabilities: Floats) -> Floats:
-    """The binary cross-entropy of each pair of image and class, (n, classes), with probabilities clipped at float32's
-    epsilon."""
+    """Computes the binary cross-entropy of each pair of image and class, (n, classes), in nats.
+
+    Probabilities are clipped at float32's epsilon.
+    """
     of_truth = np.where(truth, probabilities, 1 - probabilities.astype(float))
     losses: Floats = -np.log(np.clip(of_truth, np.finfo(np.float32).eps, 1))
     return losses
 
 
 def average_precisions(images: LabelledImages) -> Floats:
-    """The average precision of each class, (classes,); NaN where no image has it."""
+    """Computes the average precision of each class, (classes,); NaN for a class that no image has."""
     pairs = zip(images.truth.T, images.probabilities.T, strict=True)
     return np.concatenate([resampling.average_precision(*pair, np.ones((1, len(images)))) for pair in pairs])

@@ -1,4 +1,4 @@
-"""Metrics of the user's own, from `own_metrics/`; the contract is the docstring of that package."""
+"""The user's own metrics, from `own_metrics/`. The docstring of that package lists the requirements."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from transferline.params import OwnMetric
 
 
 def own_metric_table(listed: tuple[OwnMetric, ...]) -> MetricTable:
-    """A metric for each that is listed, by the name of its function."""
+    """Returns the listed metrics, by the names of their functions."""
     return {one.name: Metric(partial(_figure, one.function), one.best == "lowest") for one in listed}
 
 
@@ -25,7 +25,7 @@ def _figure(name: str, images: LabelledImages) -> Figure:
 
 
 def _of_resamples(name: str, function: Callable[..., Any], images: LabelledImages, weights: Floats) -> Floats:
-    """The metric of each resample, (resamples,): an image is there as often as it is drawn."""
+    """Computes the metric of each resample, (resamples,). An image appears as often as it is drawn."""
     drawn = [np.repeat(np.arange(len(images)), times.astype(int)) for times in weights]
     return np.array(
         [_number(name, function(images.truth[rows], images.probabilities[rows], images.classes)) for rows in drawn]

@@ -1,8 +1,8 @@
-"""Figures of weighted images, many weightings at once, and the bootstrap intervals that follow from them.
+"""Metrics of weighted images for many resamples at once, and bootstrap intervals.
 
-scikit-learn's functions take one weighting at a time, which makes a thousand resamples of each class too slow. A
-figure is a function of weights (resamples, images), how often each image is drawn, that returns (resamples,) values;
-NaN where it is not defined.
+A `Figure` is a metric as a function of weights. The weights, (resamples, images), hold how often each image is drawn.
+The function returns the metric of each resample, (resamples,); NaN where it is not defined. scikit-learn's functions
+take one set of weights per call, which is too slow for a thousand resamples of each class.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,17 +18,17 @@ Figure = Callable[[Floats], Floats]
 
 
 def mean_of(values: Array) -> Figure:
-    """The mean of one value per image, (n,)."""
+    """Returns the mean of `values`, one for each image, (n,)."""
     return lambda weights: weights @ values / weights.sum(axis=1)
 
 
 def recalls(truth: Flags, predicted: Flags) -> Figure:
-    """Balanced accuracy: the mean recall of the classes that the truth holds. Both (n, classes)."""
+    """Returns balanced accuracy: the mean recall over the classes in `truth`. Both arrays are (n, classes)."""
     return lambda weights: _mean_of_known(_share(weights @ (truth & predicted), weights @ truth))
 
 
 def macro_f1(truth: Flags, predicted: Flags) -> Figure:
-    """The mean F1 of the classes that the truth holds. Both (n, classes)."""
+    """Returns the mean F1 over the classes in `truth`. Both arrays are (n, classes)."""
 
     def figure(weights: Floats) -> Floats:
         hits, support, claims = (weights @ flags for flags in (truth & predicted, truth, predicted))
@@ -38,34 +38,43 @@ def macro_f1(truth: Flags, predicted: Flags) -> Figure:
 
 
 def micro_f1(truth: Flags, predicted: Flags) -> Figure:
-    """F1 of all pairs of image and class together. Both (n, classes)."""
+    """Returns F1 over all pairs of image and class. Both arrays are (n, classes)."""
     hits, both = (truth & predicted).sum(axis=1), truth.sum(axis=1) + predicted.sum(axis=1)
     return lambda weights: _share(2 * (weights @ hits), weights @ both)
 
 
 def mean_over_classes(area: Callable[[Flags, Floats, Floats], Floats], truth: Flags, probabilities: Floats) -> Figure:
-    """The mean of `average_precision` or `roc_area` over the classes that have one. Both (n, classes)."""
+    """Returns the mean of `average_precision` or `roc_area` over the classes where it is defined.
+
+    Both arrays are (n, classes).
+    """
     columns = list(zip(truth.T, probabilities.T, strict=True))
     return lambda weights: _mean_of_known(np.stack([area(*pair, weights) for pair in columns], axis=1))
 
 
 def average_precision(truth: Flags, probabilities: Floats, weights: Floats) -> Floats:
-    """The sum of precision times gained recall over falling thresholds, without interpolation, as in scikit-learn.
+    """Computes the average precision: precision times the increase of recall, summed over decreasing thresholds.
+
+    There is no interpolation, as in scikit-learn.
 
     Args:
-        truth: (n,) which images have the class.
-        probabilities: (n,) of the class.
-        weights: (resamples, n).
+        truth: (n,) bool, whether each image has the class.
+        probabilities: (n,) the probability of the class.
+        weights: (resamples, n) how often each image is drawn.
 
     Returns:
-        (resamples,)
+        (resamples,); NaN where no image of a resample has the class.
     """
     hits, claims = _above_thresholds(truth, probabilities, weights)
     return _share((np.diff(hits, prepend=0) * _share(hits, claims, empty=0)).sum(axis=1), hits[:, -1])
 
 
 def roc_area(truth: Flags, probabilities: Floats, weights: Floats) -> Floats:
-    """The area under the ROC curve; arguments and result as in `average_precision`."""
+    """Computes the area under the ROC curve, with the arguments of `average_precision`.
+
+    Returns:
+        (resamples,); NaN where no image or every image of a resample has the class.
+    """
     hits, claims = _above_thresholds(truth, probabilities, weights)
     alarms = claims - hits
     middle = hits - np.diff(hits, prepend=0) / 2
@@ -73,7 +82,10 @@ def roc_area(truth: Flags, probabilities: Floats, weights: Floats) -> Floats:
 
 
 def _above_thresholds(truth: Flags, probabilities: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Positives, and all images, at or above each distinct probability, the highest first: (resamples, distinct)."""
+    """Counts the positive images and all images at or above each distinct probability, the highest first.
+
+    Both arrays are (resamples, distinct probabilities).
+    """
     order = np.argsort(-probabilities, kind="stable")
     last = np.flatnonzero(np.append(np.diff(probabilities[order]) != 0, True))
     drawn = weights[:, order]
@@ -90,7 +102,11 @@ def _mean_of_known(values: Floats) -> Floats:
 
 
 def draw_weights(n: int, params: Evaluate) -> Iterator[Floats]:
-    """How often each of `n` images is drawn in each of `params.bootstrap` resamples, in parts that fit in memory."""
+    """Draws `params.bootstrap` resamples of `n` images, with replacement.
+
+    Yields:
+        Parts of the resamples that fit in memory, (resamples of the part, n): how often each image is drawn.
+    """
     random, most = np.random.default_rng(params.seed), max(1, MOST_WEIGHTS // n)
     for first in range(0, params.bootstrap, most):
         rows = min(most, params.bootstrap - first)
@@ -99,11 +115,12 @@ def draw_weights(n: int, params: Evaluate) -> Iterator[Floats]:
 
 
 def with_intervals(figures: Mapping[str, Figure], n: int, params: Evaluate) -> dict[str, float | None]:
-    """Each figure of `n` images and its percentile bootstrap interval (Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993), from resamples of images.
+    """Computes each metric of `n` images with its percentile bootstrap interval, from resamples of images.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
 
     Returns:
-        For each name `name`, `name_low` and `name_high`; None where it is not defined.
+        For each metric `name`, `name_low` and `name_high`; None where the value is not defined.
     """
     resamples: dict[str, list[Floats]] = {name: [] for name in figures}
     for weights in draw_weights(n, params):

@@ -1,4 +1,4 @@
-"""The metrics of a segmentation. Each takes `SegmentedImages`."""
+"""The metrics of a segmentation model. Each function takes `SegmentedImages`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ SEGMENTATION: MetricTable = {}
 
 @dataclass(frozen=True)
 class SegmentedImages:
-    """Images and what a model predicts for their pixels.
+    """Counts and sums over the pixels of each image, from which metrics are computed.
 
     Attributes:
         confusion: (n, classes, classes + 1), n ≥ 1, see `pixel_confusion`.
-        pixels: (n,) how many have a class.
-        losses: (n,) the sum over these of -ln(probability of the true class).
-        outlines: (n,) see `boundary_f`.
+        pixels: (n,) the number of pixels that have a class.
+        losses: (n,) the sum of -ln(probability of the true class) over these pixels, in nats.
+        outlines: (n,) the boundary F1 score, see `outlines.boundary_f`.
     """
 
     confusion: Floats
@@ -28,25 +28,25 @@ class SegmentedImages:
     outlines: Floats
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.confusion)
 
 
 @metric(SEGMENTATION)
 def mean_iou(images: SegmentedImages) -> Figure:
-    """The mean intersection over union of the classes, of the pixels of all images together."""
+    """The mean over the classes of the intersection over union, from the pixels of all images together."""
     return of_confusion(images, pixel_confusion.mean_iou)
 
 
 @metric(SEGMENTATION)
 def pixel_accuracy(images: SegmentedImages) -> Figure:
-    """The share of the pixels of all images together that are right."""
+    """The share of all images' pixels that are predicted correctly."""
     return of_confusion(images, pixel_confusion.pixel_accuracy)
 
 
 @metric(SEGMENTATION)
 def boundary_f(images: SegmentedImages) -> Figure:
-    """The mean over the images of how well the outlines agree; see `outlines.boundary_f`."""
+    """The mean boundary F1 score over the images; see `outlines.boundary_f`."""
     return mean_of(images.outlines)
 
 
@@ -57,7 +57,7 @@ def log_loss(images: SegmentedImages) -> Figure:
 
 
 def of_confusion(images: SegmentedImages, figure: Callable[[Floats], Floats]) -> Figure:
-    """A figure of the confusion over all pixels, as a function of the images' weights (see `resampling`)."""
+    """Returns a metric of the summed confusion matrices, as a function of the images' weights (see `resampling`)."""
     shape = images.confusion.shape
     matrices = images.confusion.reshape(shape[0], -1)
     return lambda weights: figure((weights @ matrices).reshape(len(weights), *shape[1:]))

@@ -1,4 +1,4 @@
-"""Whether a difference between two models on the same images is more than noise."""
+"""Tests whether a difference between two models on the same images is statistically significant."""
 
 from typing import Any
 
@@ -12,17 +12,20 @@ Interval = tuple[float, float]
 
 
 def paired_bootstrap(new: Figure, old: Figure, images: int, test: SignificanceTest, params: Evaluate) -> Interval:
-    """The percentile interval of `new` minus `old` (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
+    """Computes the percentile bootstrap interval of the metric `new` minus `old`.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
 
     Args:
-        new: a figure of one model, see `resampling`.
-        old: the same figure of another model on the same images.
-        images: how many there are, at least one.
-        test: `resamples` that both models share; the interval holds the share 1 - `level` of them.
-        params: `seed` of the draws.
+        new: the metric of one model, see `resampling`.
+        old: the same metric of another model on the same images.
+        images: the number of images, at least one.
+        test: `resamples` is the number of resamples, which both models share. The interval has the confidence
+            1 - `level`.
+        params: `seed` fixes the resamples.
 
     Returns:
-        Lower and upper end. Resamples without the figure are left out.
+        Lower and upper end. Resamples for which the metric is not defined are left out.
     """
     draws = draw_weights(images, params.model_copy(update={"bootstrap": test.resamples}))
     values = np.concatenate([new(weights) - old(weights) for weights in draws])
@@ -31,11 +34,13 @@ def paired_bootstrap(new: Figure, old: Figure, images: int, test: SignificanceTe
 
 
 def mcnemar(one: Flags, other: Flags) -> float:
-    """The p-value of McNemar's exact test, two-sided (McNemar, Psychometrika 12, 1947; the exact form is a sign test).
+    """Computes the two-sided p-value of McNemar's exact test.
+
+    McNemar, Psychometrika 12, 1947. The exact form is a sign test.
 
     Args:
-        one: (n,) which images one model gets right.
-        other: (n,) the same of the other model.
+        one: (n,) bool, whether one model predicts each image correctly.
+        other: (n,) the same for the other model.
     """
     from scipy.stats import binomtest
 
@@ -44,15 +49,18 @@ def mcnemar(one: Flags, other: Flags) -> float:
 
 
 def share_difference(one: Flags, other: Flags, level: float) -> Interval:
-    """The interval of the difference between two shares of the same images, `one` minus `other`.
+    """Computes the confidence interval of the difference between two shares of the same images, `one` minus `other`.
 
     Newcombe, Improved confidence intervals for the difference between binomial proportions based on paired data,
-    Statistics in Medicine 17, 1998, method 10. Unlike a bootstrap it stays wide for a handful of images.
+    Statistics in Medicine 17, 1998, method 10. Unlike a bootstrap interval it remains wide for very few images.
 
     Args:
-        one: (n,) whether the image counts for one model, n ≥ 1.
-        other: (n,) the same of the other model.
+        one: (n,) bool, whether each image counts for one model, n ≥ 1.
+        other: (n,) the same for the other model.
         level: the interval has the confidence 1 - level.
+
+    Returns:
+        Lower and upper end.
     """
     (first, low_1, high_1), (second, low_2, high_2) = (_share(flags, level) for flags in (one, other))
     correlation = _correlation(one, other)
@@ -65,7 +73,7 @@ def share_difference(one: Flags, other: Flags, level: float) -> Interval:
 
 
 def _share(flags: Flags, level: float) -> tuple[float, float, float]:
-    """A share with the ends of Wilson's interval."""
+    """Returns a share with the lower and the upper end of its Wilson interval."""
     from scipy.stats import binomtest
 
     result: Any = binomtest(int(flags.sum()), len(flags))
@@ -74,7 +82,7 @@ def _share(flags: Flags, level: float) -> tuple[float, float, float]:
 
 
 def _correlation(one: Flags, other: Flags) -> float:
-    """The phi coefficient of the paired answers, corrected for continuity as Newcombe does."""
+    """Computes the phi coefficient of the paired flags, with Newcombe's correction for continuity."""
     both, neither = int((one & other).sum()), int((~one & ~other).sum())
     only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
     product = float(both + only_one) * (only_other + neither) * (both + only_other) * (only_one + neither)

@@ -1,4 +1,4 @@
-"""Backbones: networks without their top, with weights, and the preprocessing that they were trained with."""
+"""Builds backbones, which are networks without their top, and the preprocessing that they were trained with."""
 
 import importlib
 import random
@@ -20,31 +20,33 @@ from transferline.params.backbone_names import BACKBONES
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
-NO_WEIGHTS = """the ImageNet weights of {name} cannot be had: {error}
+NO_WEIGHTS = """the ImageNet weights of {name} cannot be downloaded: {error}
   Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, ~/.keras/models, or copy this folder
-  from a machine where the backbone has been used. Or take efficientnet_lite0, whose weights are installed. A candidate
-  also takes a file of your own: weights: {{path: …, sha256: …}}"""
+  from a machine where the backbone has been used. Or use efficientnet_lite0, whose weights are installed. A candidate
+  can also use your own file: weights: {{path: …, sha256: …}}"""
 
 
 def image_shape(image: Image) -> tuple[int, int, int]:
-    """Height, width and channels of an image."""
+    """Returns height, width and channels of an image."""
     return image.size, image.size, CHANNELS[image.color]
 
 
 def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) -> keras.Model:
-    """Builds a backbone, (size, size, channels) float32 after `preprocessing` to the feature map before pooling.
+    """Builds a backbone.
 
-    Layer names, and random weights where `weights` is none, are the same in every process: the stages of a candidate
-    each build the backbone. Keras's counters for names and its session are reset for that (`clear_session`).
+    Its input is an image after `preprocessing`, (size, size, channels) float32; its output is the feature map before
+    pooling. Each stage of a candidate builds the backbone again. So layer names and, where `weights` is none, random
+    weights must be the same in every process. For this, Keras's session and its counters for names are reset
+    (`clear_session`).
 
     Args:
         backbone: the name, width and weights.
         image: the size in pixels and the colour mode.
-        with_weights: False leaves the weights random, where only the shape of the network matters.
+        with_weights: False leaves the weights random. Use it where only the shape of the network matters.
 
     Raises:
-        TransferlineError: the backbone refuses the image size or `alpha`; the weights cannot be had or do not fit; or
-            a backbone of the user's is against the contract.
+        TransferlineError: the backbone does not accept the image size or `alpha`, the weights cannot be downloaded or
+            do not fit, or a backbone of the user does not do what `networks/__init__.py` requires.
     """
     weights = backbone.weights if with_weights else "none"
     if isinstance(weights, WeightsFile):
@@ -86,30 +88,31 @@ def construct(name: str, **arguments: Any) -> keras.Model:
     """Calls a backbone's constructor.
 
     Raises:
-        ValueError: it refuses the arguments.
-        TransferlineError: the weights cannot be had.
+        ValueError: the constructor does not accept the arguments.
+        TransferlineError: the weights cannot be downloaded.
     """
     entry = BACKBONES[name]
     home: Any = importlib.import_module(entry.module)
     if not hasattr(home, entry.constructor):
-        home = keras.applications  # MobileNetV3's constructors are only there
+        home = keras.applications  # the only module with MobileNetV3's constructors
     try:
         return getattr(home, entry.constructor)(**arguments)
     except (ValueError, TransferlineError):
         raise
-    except Exception as error:  # Keras's downloader raises no narrower one
+    except Exception as error:  # Keras's downloader raises a plain Exception
         raise TransferlineError(NO_WEIGHTS.format(name=name, error=error)) from error
 
 
 def preprocessing(name: str) -> Callable[[Any], Any]:
-    """The preprocessing of a backbone, as Keras layers that an exported model can hold.
+    """Returns the preprocessing of a backbone as Keras layers, which an exported model can contain.
 
-    What it does is read off the `preprocess_input` of the backbone's module: a scale and an offset per channel, and
-    for some the order BGR. A single grey channel gets the mean of the three. A backbone of the user's holds its own.
+    It equals `preprocess_input` of the backbone's module: a scale and an offset per channel, and for some backbones
+    the order BGR. The function finds these values by calling `preprocess_input`. A grey image uses the mean values of
+    the three channels. A backbone of the user contains its own preprocessing.
 
     Returns:
-        A function of images (n, height, width, 3 or 1) of any dtype, values 0 to 255, Keras or plain tensors, whose
-        result has the same shape and is float32.
+        A function that takes images, (n, height, width, 3 or 1), values 0 to 255 of any dtype, as Keras tensors or
+        other tensors. Its result has the same shape and is float32.
     """
     if is_own(name):
         return lambda image: keras.layers.Rescaling(1.0, name="preprocessing")(image)  # to float32

@@ -1,4 +1,4 @@
-"""What a candidate is made of: sizes, parameters and the freeze boundary; needs no weights."""
+"""Describes the network of a candidate: sizes, parameters and the freeze boundary. It needs no pretrained weights."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from transferline.paths import MANIFEST, RAW
 
 
 class Output(BaseModel):
-    """A layer and the shape of what it gives for one image."""
+    """A layer and the shape of its output for one image."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,23 +29,25 @@ class Output(BaseModel):
 
 
 class TopLayer(Output):
-    """A layer of the candidate's own, and its parameters."""
+    """A layer of the candidate that is not part of the backbone, and its number of parameters."""
 
     parameters: int
 
 
 class Description(BaseModel):
-    """A candidate in figures.
+    """The sizes of a candidate's network.
 
     Attributes:
-        backbone: its name; None without one.
+        backbone: the backbone's name; None without a backbone.
         image: height, width and channels of the input, uint8.
-        layers: of the backbone; without one, of the network, with its input.
-        parameters: of the whole model.
-        train_head_parameters, fine_tune_parameters, train_parameters: those that the stage trains (None without it).
-        features: the shape of what the candidate's own layers see: a vector, a feature map or the image.
-        own_layers: the candidate's own layers, the logits last.
-        boundary, boundary_values, boundary_bytes: what fine_tune reads per image; empty and 0 without the stage.
+        layers: the number of layers of the backbone; without a backbone, of the network and its input.
+        parameters: the number of parameters of the whole model.
+        train_head_parameters, fine_tune_parameters, train_parameters: the number of parameters that the stage trains;
+            None without the stage.
+        features: the shape of the input of the candidate's own layers: a vector, a feature map or the image.
+        own_layers: the layers that are not part of the backbone; the logits come last.
+        boundary, boundary_values, boundary_bytes: the layers, values and bytes that fine_tune reads from the bank for
+            each image; empty and 0 without the stage.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,16 +68,16 @@ class Description(BaseModel):
 
 
 def describe_candidate(candidate: Candidate, problem: Problem, classes: int) -> Description:
-    """Builds a candidate with random weights and counts.
+    """Builds a candidate with random weights and returns its sizes.
 
     Args:
-        candidate: its params.
-        problem: decides the number of logits.
-        classes: their number, which `validate` finds out.
+        candidate: the params of the candidate.
+        problem: the kind of problem, which determines the number of logits.
+        classes: the number of classes, which `validate` determines.
 
     Raises:
-        TransferlineError: the backbone refuses the image size, layers do not fit together, or there is no such layer
-            to unfreeze.
+        TransferlineError: the backbone does not accept the image size, layers do not fit together, or the layer in
+            `unfreeze` does not exist.
     """
     if isinstance(candidate, EndToEnd):
         return _describe_network(candidate, problem, classes)
@@ -154,7 +156,7 @@ def _count(weights: list[Any]) -> int:
 
 
 def format_description(name: str, description: Description) -> str:
-    """A candidate's description as lines for the terminal."""
+    """Returns a candidate's description as lines for the terminal."""
     counts = {
         "trained in train_head": description.train_head_parameters,
         "trained in fine_tune": description.fine_tune_parameters,
@@ -185,13 +187,13 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def describe_candidates(params: Params, candidate: str | None, classes: int | None, as_json: bool) -> str:
-    """Describes one candidate, or all, for the terminal or as JSON.
+    """Describes one candidate or all candidates, for the terminal or as JSON.
 
     Args:
         params: the whole params.
-        candidate: its name; None for all.
-        classes: their number; None takes it from the manifest, and is 2 in a binary problem.
-        as_json: JSON by candidate instead of lines.
+        candidate: the candidate's name; None for all.
+        classes: the number of classes; None means 2 for a binary problem, else the number in the manifest.
+        as_json: whether to return JSON, with one entry per candidate, instead of lines.
 
     Raises:
         TransferlineError: there is no such candidate, it cannot be built, or the number of classes is not known yet.
@@ -215,9 +217,9 @@ def _describe_named(name: str, params: Params, classes: int) -> Description:
 
 def _classes_of_manifest(dataset: str) -> int:
     table = read_table(MANIFEST) if MANIFEST.exists() else None
-    # after `use` it is of another dataset
+    # After `transferline use` the manifest may belong to another dataset.
     if table is None or not (RAW / dataset / table.rows["path"].iloc[0]).exists():
         raise TransferlineError(
-            f"how many classes {dataset} has is not known before validate has run on it; give --classes N"
+            f"the number of classes of {dataset} is not known before validate has run on it; give --classes N"
         )
     return len(table.classes)

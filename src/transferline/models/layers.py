@@ -1,4 +1,4 @@
-"""The layers that `params.yaml` lists, as a Keras model: a head on a backbone, or a whole network."""
+"""Builds the layers that `params.yaml` lists as a Keras model: a head on a backbone, or a whole network."""
 
 from typing import Any, NoReturn
 
@@ -23,26 +23,27 @@ ON_A_MAP = ("conv", *POOL, "global_average_pool", "global_max_pool")
 
 
 def pool(feature_map: Any, kind: str) -> Any:
-    """Pools a feature map (n, height, width, channels) to (n, channels); `kind` is avg or max; none leaves it."""
+    """Pools a feature map (n, height, width, channels) to (n, channels) if `kind` is avg or max; none keeps it."""
     return POOLING[kind](name="pool")(feature_map)
 
 
 def outputs(problem: params.Problem, classes: int) -> int:
-    """Logits of an image: one in a binary problem, that of the second class, else one for each class."""
+    """Returns the number of logits of an image: 1 in a binary problem, for the second class, else one per class."""
     return 1 if KINDS[problem].classes == 2 else classes
 
 
 def build_layers(shape: tuple[int, ...], listed: params.Layers, problem: params.Problem, classes: int) -> keras.Model:
-    """The listed layers, or the network that `listed` names, from an input of `shape` to logits (n, `outputs`).
+    """Builds the listed layers, or the network that `listed` names, from an input of `shape` to logits (n, `outputs`).
 
     Args:
         shape: (height, width, channels) of an image or a feature map, or (features,) of a vector.
         listed: the params of the layers, or the import path of a function.
-        problem: binary has one logit.
-        classes: their number.
+        problem: the kind of problem; binary has one logit.
+        classes: the number of classes.
 
     Raises:
-        TransferlineError: a layer does not fit what the one before gives; named by its place in the list, from 0 on.
+        TransferlineError: a layer does not accept the output of the layer before it. The message names the layer by its
+            position in the list, counted from 0.
     """
     if isinstance(listed, str):
         return own_network(listed, shape, outputs(problem, classes))
@@ -51,7 +52,7 @@ def build_layers(shape: tuple[int, ...], listed: params.Layers, problem: params.
         x = _join(x, layer, place)
     if len(x.shape) != 2:
         raise TransferlineError(
-            f"layers: they end with a feature map {_text(x)}, but the logits behind them need a vector; "
+            f"layers: the last one outputs a feature map {_text(x)}, but the logits after it need a vector; "
             "add flatten, global_average_pool or global_max_pool"
         )
     logits = layers.Dense(outputs(problem, classes), name="logits")(x)
@@ -59,7 +60,7 @@ def build_layers(shape: tuple[int, ...], listed: params.Layers, problem: params.
 
 
 def _join(x: Any, layer: params.Layer, place: int) -> Any:
-    """What a layer makes of `x`."""
+    """Returns the output of a layer for the input `x`."""
     if layer.kind in ON_A_MAP and len(x.shape) != 4:
         _refuse(layer, place, f"needs a feature map, but gets a vector {_text(x)}")
     if layer.kind == "dense" and len(x.shape) != 2:

@@ -1,4 +1,4 @@
-"""Predictions by LiteRT: what runs a `model.tflite` here and on devices. Needs no TensorFlow."""
+"""Predicts with LiteRT, which runs a `model.tflite` here and on devices. It does not need TensorFlow."""
 
 import os
 import threading
@@ -11,13 +11,14 @@ import numpy as np
 from transferline.arrays import Array, Floats, Pixels
 from transferline.quiet import without_native_messages
 
-ROWS = 8  # of one call: with fewer the cores wait for each other, with more the values do not stay in the cache
+# The batch size of one call. With fewer rows the cores wait for each other; with more, values leave the CPU's cache.
+ROWS = 8
 
 
 class LiteGraph:
-    """The content of a `.tflite` file with a free batch size, ready to run from several threads.
+    """A `.tflite` file with any batch size, which several threads can run at the same time.
 
-    The values of a row depend neither on the other rows nor on the number of threads.
+    The result for a row depends neither on the other rows nor on the number of threads.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -25,7 +26,7 @@ class LiteGraph:
         self._of_thread = threading.local()
 
     def run(self, inputs: Sequence[Array]) -> list[Floats]:
-        """One float32 array (n, …) for each output, from one array (n, …) for each input, n at least 1."""
+        """Computes one float32 array (n, …) for each output from one array (n, …) for each input, n ≥ 1."""
         interpreter = self._interpreter()
         parts = [
             self._call(interpreter, [values[start : start + ROWS] for values in inputs])
@@ -35,7 +36,7 @@ class LiteGraph:
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """Of the first input, None for the number of rows."""
+        """The shape of the first input, with None for the number of rows."""
         return self._shape(self._interpreter().get_input_details()[0])
 
     @property
@@ -45,7 +46,7 @@ class LiteGraph:
 
     @property
     def output_shapes(self) -> list[tuple[int | None, ...]]:
-        """Of each output, None for the number of rows."""
+        """The shape of each output, with None for the number of rows."""
         return [self._shape(each) for each in self._interpreter().get_output_details()]
 
     @staticmethod
@@ -53,7 +54,7 @@ class LiteGraph:
         return (None, *map(int, details["shape_signature"][1:]))
 
     def _interpreter(self) -> Any:
-        """The interpreter of this thread: it holds the values of one call."""
+        """Returns this thread's interpreter. Threads cannot share one, because it holds the values of one call."""
         if not hasattr(self._of_thread, "interpreter"):
             self._of_thread.interpreter = _open(self._content)
         return self._of_thread.interpreter
@@ -82,21 +83,21 @@ def _open(content: bytes) -> Any:
 
 
 class LiteModel(LiteGraph):
-    """An exported model: raw images in; probabilities out, and features where it has a pooled vector."""
+    """An exported model: it computes probabilities from raw images, and features if it has a pooled vector."""
 
     def probabilities(self, images: Pixels) -> Floats:
-        """Probabilities of at least one image.
+        """Computes the probabilities of one image or more.
 
         Args:
             images: (n, size, size, channels) uint8, as `datasets/images.py` reads them for the card's `image`.
 
         Returns:
-            (n, classes) float32, two columns for a binary problem; rows sum to 1, but for multilabel problems. Of
-            segmentation (n, size, size, classes).
+            (n, classes) float32, with two columns for a binary problem; (n, size, size, classes) for segmentation.
+            The probabilities of an image or pixel sum to 1, except in multilabel problems.
         """
         return self.run([images])[0]
 
     def features(self, images: Pixels) -> Floats | None:
-        """The vectors before the last layer, (n, length) float32; None where the network has none."""
+        """Computes the vectors before the last layer, (n, length) float32; None if the model does not output them."""
         outputs = self.run([images])
         return outputs[1] if len(outputs) > 1 else None

@@ -1,4 +1,4 @@
-"""Backbones and networks of the user's own, from `networks/`; the contract is the docstring of that package."""
+"""The user's own backbones and networks, from `networks/`. The docstring of that package lists the requirements."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,24 @@ if TYPE_CHECKING:
 
 
 def own_backbone(name: str, shape: tuple[int, ...]) -> "keras.Model":
-    """Builds a backbone of the user's, from `shape` (height, width, channels) to a feature map.
+    """Builds a backbone of the user, from `shape` (height, width, channels) to a feature map.
 
     Raises:
-        TransferlineError: there is no such function, it fails, or what it returns is against the contract.
+        TransferlineError: there is no such function, it fails, or the model that it returns is not as required.
     """
     return _checked(name, own_function(name)(shape), shape, (None, None, None))
 
 
 def own_network(name: str, shape: tuple[int, ...], outputs: int) -> "keras.Model":
-    """Builds a network of the user's, from `shape` to `outputs` logits; raises as `own_backbone` does."""
+    """Builds a network of the user, from `shape` to `outputs` logits. It raises the errors of `own_backbone`."""
     return _checked(name, own_function(name)(shape, outputs), shape, (outputs,))
 
 
 def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> "keras.Model":
-    """The model as a functional one, if it takes `shape` and gives `wanted`, in which None is any size."""
+    """Returns the model as a functional model, after checks of its input `shape` and its output shape `wanted`.
+
+    None in `wanted` allows any size.
+    """
     import keras
 
     if not isinstance(model, keras.Model):
@@ -45,18 +48,18 @@ def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | 
         goal = "a feature map (height, width, channels)" if wanted[-1] is None else f"{wanted}, the logits"
         raise TransferlineError(
             f"{name} in {file_of(name)} returned a model from {source[1:]} to {result[1:]}; "
-            f"it must go from {shape} to {goal}"
+            f"it must take {shape} and return {goal}"
         )
     if foreign := sorted(set(_foreign(keras.saving.serialize_keras_object(functional)))):
         raise TransferlineError(
-            f"{name} in {file_of(name)} holds {', '.join(foreign)}: the exported model could not be loaded without "
-            "that file; use Keras's own layers and operations only, and no Lambda"
+            f"{name} in {file_of(name)} contains {', '.join(foreign)}: the saved model could not be loaded without "
+            "that file; use only Keras's own layers and operations, and no Lambda"
         )
     return functional
 
 
 def _foreign(config: Any) -> Iterator[str]:
-    """The classes and functions in a serialized model that are not Keras's own, and lambdas."""
+    """Yields the classes and functions in a serialized model that are not Keras's own, and lambdas."""
     if isinstance(config, dict):
         named = str(config.get("class_name", "__"))
         is_keras = str(config.get("module")).partition(".")[0] == "keras" and named != "Lambda"

@@ -1,4 +1,4 @@
-"""Tensors from files in PyTorch's old format (before 1.6, not a zip), without PyTorch.
+"""Reads tensors from files in PyTorch's old format (before 1.6, not a zip archive), without PyTorch.
 
 Such a file is five pickles (magic number, protocol, system information, an ordered dict of tensor descriptions,
 storage keys) and then, for each key in order, an int64 count and as many little-endian values.
@@ -21,7 +21,7 @@ STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Tensor(NamedTuple):
-    """Where a tensor's values lie: `offset` and `strides` count values, not bytes."""
+    """The location of a tensor's values: `offset` and `strides` count values, not bytes."""
 
     storage: tuple[str, np.dtype[Any], str, str, int, None]
     offset: int
@@ -31,7 +31,7 @@ class _Tensor(NamedTuple):
     def read(self, values: Array) -> Array:
         last = self.offset + sum((side - 1) * stride for side, stride in zip(self.shape, self.strides, strict=True))
         if min((self.offset, *self.shape, *self.strides)) < 0 or (0 not in self.shape and last >= len(values)):
-            raise ValueError(f"{self} reaches beyond its storage of {len(values)} values")
+            raise ValueError(f"{self} exceeds its storage of {len(values)} values")
         strides = [stride * values.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides).copy()
 
@@ -47,7 +47,7 @@ class _Unpickler(pickle.Unpickler):
                 return lambda storage, offset, shape, strides, *_: _Tensor(storage, offset, shape, strides)
             case "torch", ("FloatStorage" | "LongStorage"):
                 return STORAGES[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no file of weights needs")
+        raise pickle.UnpicklingError(f"it imports {module}.{name}, which a file of weights does not need")
 
     def persistent_load(self, pid: Any) -> Any:
         match pid:

@@ -1,4 +1,4 @@
-"""Weights from files: checked first, then loaded whole or not at all."""
+"""Loads weights from files, after a check of the file."""
 
 import warnings
 from itertools import groupby
@@ -12,10 +12,10 @@ from transferline.models.torch_file import read_torch_state
 
 
 def check_sha256(path: Path, wanted: str) -> None:
-    """Compares the file's sha256 with `wanted`, in hexadecimal.
+    """Checks that the file's sha256 is `wanted`, in hexadecimal digits.
 
     Raises:
-        TransferlineError: there is no such file, or it has another content.
+        TransferlineError: the file cannot be read, or its sha256 differs.
     """
     try:
         found = file_sha256(path)
@@ -23,13 +23,15 @@ def check_sha256(path: Path, wanted: str) -> None:
         raise TransferlineError(f"the weights {path} cannot be read: {error.strerror}") from error
     if found != wanted:
         raise TransferlineError(
-            f"the weights {path} have the sha256 {found}, but {wanted} is wanted; "
-            "get the file again, or correct weights.sha256 if this file is the right one"
+            f"the weights {path} have the sha256 {found}, but it must be {wanted}; "
+            "download the file again, or correct weights.sha256 if this file is the right one"
         )
 
 
 def load_weights_file(model: keras.Model, path: Path) -> None:
-    """Loads Keras's `.weights.h5`, `.keras` and older `.h5`, and PyTorch's `.pth` for EfficientNet-Lite0.
+    """Loads a file of weights into a model: Keras's `.weights.h5`, `.keras` or older `.h5`.
+
+    EfficientNet-Lite0 also accepts PyTorch's `.pth`.
 
     Raises:
         TransferlineError: the file does not fit the model or has another format.
@@ -40,7 +42,7 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
             f"the weights {path} must be a file that ends in {' or '.join(allowed)} for {model.name}"
         )
     try:
-        with warnings.catch_warnings(action="ignore"):  # of each layer that the error below is about
+        with warnings.catch_warnings(action="ignore"):  # a warning for each layer; the error below is enough
             load_torch_weights(model, path) if path.suffix == ".pth" else model.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).partition("\n")[0]
@@ -48,18 +50,19 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
 
 
 def load_torch_weights(model: keras.Model, path: Path) -> None:
-    """Gives the layers of a chain-like model the tensors of a PyTorch file, in order; a model that does not end in a
-    dense layer leaves the classifier `_fc` out.
+    """Sets the weights of a model's layers to the tensors of a PyTorch file, in the same order.
+
+    If the model does not end with a dense layer, the classifier `_fc` of the file is left out.
 
     Raises:
-        ValueError: another number of layers, or other shapes.
+        ValueError: the number of layers or the shapes differ.
         TransferlineError: the file cannot be read.
     """
     has_top = isinstance(model.layers[-1], keras.layers.Dense)
     state = {name: tensor for name, tensor in read_torch_state(path).items() if has_top or not name.startswith("_fc.")}
     modules = [list(names) for _, names in groupby(state, lambda name: name.rpartition(".")[0])]
     for layer, names in zip([layer for layer in model.layers if layer.weights], modules, strict=True):
-        # weight (and for batch normalisation bias, mean, variance); without the scalar num_batches_tracked
+        # The weight, and for batch normalisation also bias, mean and variance; not the scalar num_batches_tracked.
         tensors = [state[name] for name in names if state[name].ndim]
         if tensors[0].ndim == 4:
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)

@@ -1,4 +1,4 @@
-"""The whole of `params.yaml`, typed: every key, what it means, its unit and what is allowed."""
+"""The typed model of `params.yaml`: every key with its meaning, its unit and the allowed values."""
 
 from transferline.params.augment import Augment
 from transferline.params.candidate import (

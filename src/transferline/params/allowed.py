@@ -1,4 +1,4 @@
-"""Which values a key of `params.yaml` takes, in words, from the JSON schema that pydantic makes of the model."""
+"""Describes the allowed values of a key of `params.yaml` in words, from the JSON schema that pydantic generates."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,12 +14,12 @@ NUMBERS = {"integer": "a whole number", "number": "a number"}
 
 @cache
 def schema() -> Node:
-    """The JSON schema of `params.yaml`."""
+    """Returns the JSON schema of `params.yaml`."""
     return Params.model_json_schema()
 
 
 def alternatives(node: Node) -> Iterator[Node]:
-    """The members of a union, without references; of anything else, itself."""
+    """Yields the members of a union, with references resolved; for any other node, the node itself."""
     if "$ref" in node:
         yield from alternatives(schema()["$defs"][node["$ref"].rpartition("/")[2]])
     elif members := node.get("anyOf") or node.get("oneOf"):
@@ -30,7 +30,7 @@ def alternatives(node: Node) -> Iterator[Node]:
 
 
 def sections_in(node: Node) -> Iterator[Node]:
-    """The sections that a key may hold, also in a list or by name."""
+    """Yields the sections that can be the value of a key, including those in a list or in a mapping."""
     for member in alternatives(node):
         if "properties" in member:
             yield member
@@ -40,7 +40,7 @@ def sections_in(node: Node) -> Iterator[Node]:
 
 
 def kind_of(section: Node) -> str:
-    """What tells a section from its alternatives, such as `kind: voc`; empty if nothing does."""
+    """Returns the entry that distinguishes a section from its alternatives, such as `kind: voc`; empty without one."""
     for name in ("kind", "name"):
         values = section["properties"].get(name, {})
         if name in section.get("required", ()) and ("const" in values or "enum" in values):
@@ -49,7 +49,7 @@ def kind_of(section: Node) -> str:
 
 
 def allowed(node: Node) -> list[str]:
-    """The values, each alternative by itself."""
+    """Returns the allowed values in words, one text for each alternative."""
     return list(dict.fromkeys(words for member in alternatives(node) for words in _each(member)))
 
 

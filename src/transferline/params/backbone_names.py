@@ -1,10 +1,10 @@
-"""The backbones that `params.yaml` may name, without importing TensorFlow."""
+"""The backbones that `params.yaml` can name. This module does not import TensorFlow."""
 
 from typing import NamedTuple
 
 
 class BackboneEntry(NamedTuple):
-    """Where a backbone comes from and the smallest image side in pixels that it takes."""
+    """The module and constructor of a backbone, and the smallest image side in pixels that it accepts."""
 
     module: str
     constructor: str

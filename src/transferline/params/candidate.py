@@ -1,4 +1,4 @@
-"""The section `candidates`: the models to try."""
+"""The section `candidates`: the models to train and compare."""
 
 import difflib
 import re
@@ -13,7 +13,7 @@ from transferline.params.training import EndToEndTraining, FineTuning, LinearTra
 
 
 class Image(Section):
-    """What a candidate sees."""
+    """The images that a candidate takes as input."""
 
     size: Annotated[int, Field(ge=32, le=512, description="height and width in pixels")]
     color: Annotated[Literal["rgb", "grayscale"], Field(description="the colour mode")] = "rgb"
@@ -26,18 +26,20 @@ class Image(Section):
 class WeightsFile(Section):
     """Weights from a file."""
 
-    path: Annotated[str, Field(description="the file")]
+    path: Annotated[str, Field(description="path of the file")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="the sha256 that the file must have")]
 
 
 class Unfreeze(Section):
-    """What fine-tuning trains of a backbone."""
+    """The layers of a backbone that fine-tuning trains."""
 
     from_layer: Annotated[
         Annotated[int, Field(ge=0)] | str | None,
-        Field(description="the layers from this one on, by its name or its index"),
+        Field(description="the first of these layers, as a name or an index; all later layers are trained too"),
     ] = None
-    last: Annotated[Annotated[int, Field(ge=1)] | None, Field(description="or so many of the last layers")] = None
+    last: Annotated[
+        Annotated[int, Field(ge=1)] | None, Field(description="instead of from_layer: the number of last layers")
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -47,7 +49,8 @@ class Unfreeze(Section):
 
 
 IMPORT_PATH = r"^networks(\.\w+)+:\w+$"
-# a list of layers, or the import path of a function that builds them; the tags keep errors to the one that is meant
+# A list of layers, or the import path of a function that builds them. With the tags, pydantic reports errors only for
+# the alternative that the value matches.
 Layers = Annotated[
     Annotated[tuple[Layer, ...], Tag("list")] | Annotated[str, Field(pattern=IMPORT_PATH), Tag("import path")],
     Discriminator(lambda layers: "import path" if isinstance(layers, str) else "list"),
@@ -58,12 +61,15 @@ def _known_backbone(name: str) -> str:
     if name not in BACKBONES and not re.match(IMPORT_PATH, name):
         near = difflib.get_close_matches(name, BACKBONES, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"there is no such backbone; {hint}allowed are {', '.join(sorted(BACKBONES))}")
+        raise ValueError(
+            f"there is no such backbone; {hint}allowed are {', '.join(sorted(BACKBONES))}, "
+            "or an import path networks.MODULE:FUNCTION"
+        )
     return name
 
 
 Alpha = Annotated[
-    Annotated[float, Field(gt=0)] | None, Field(description="the width of a MobileNet; null: its usual one, 1.0")
+    Annotated[float, Field(gt=0)] | None, Field(description="the width multiplier of a MobileNet; null means 1.0")
 ]
 Weights = Annotated[
     Literal["imagenet", "none"] | WeightsFile, Field(description="imagenet, none (random), or a file: {path, sha256}")
@@ -77,43 +83,45 @@ class Backbone(Section):
         str,
         AfterValidator(_known_backbone),
         Field(
-            description="a network of the package or of keras.applications, or the import path of one in networks/",
+            description="efficientnet_lite0, a network of keras.applications, or the import path of your own network",
             json_schema_extra={"anyOf": [{"enum": sorted(BACKBONES)}, {"pattern": IMPORT_PATH}]},
         ),
     ]
     alpha: Alpha = None
     weights: Weights = "imagenet"
     pooling: Annotated[
-        Literal["avg", "max", "none"], Field(description="how the feature map becomes a vector; none: not at all")
+        Literal["avg", "max", "none"], Field(description="how the feature map becomes a vector; none keeps the map")
     ] = "avg"
-    unfreeze: Annotated[Unfreeze | None, Field(description="what fine_tune trains of it; null: nothing")] = None
+    unfreeze: Annotated[
+        Unfreeze | None, Field(description="the layers of the backbone that fine_tune trains; null: none")
+    ] = None
 
     @model_validator(mode="after")
     def _settings_where_they_mean_something(self) -> Self:
         if self.name not in BACKBONES and self.weights == "imagenet":
-            raise ValueError("weights: imagenet is for Keras's networks; for yours give none, or {path, sha256}")
+            raise ValueError("weights: imagenet is not possible for your own network; use none, or {path, sha256}")
         if self.alpha is not None and self.name not in WITH_ALPHA:
-            raise ValueError(f"alpha is for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
+            raise ValueError(f"alpha is only for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
         return self
 
 
 class Extract(Section):
-    """Which views go through the frozen layers, and the number format of the bank.
+    """The views for which the frozen layers' outputs are computed, and the number format of the bank.
 
-    `untouched` is the image itself, `flipped` adds the flips that `augment` allows, `augmented` takes the image itself
-    and the augmented views.
+    `untouched` means the image itself. `flipped` adds the flips that `augment` allows. `augmented` means the image
+    itself and its augmented views.
     """
 
     head_views: Annotated[
         Views | None,
-        Field(description="for train_head: untouched, flipped (with the flips of augment), augmented; null without it"),
+        Field(description="for train_head: untouched, flipped (adds augment's flips), augmented; null without it"),
     ] = "flipped"
     fine_tune_views: Annotated[Views, Field(description="for fine_tune: untouched, flipped or augmented")] = "augmented"
     dtype: Annotated[Literal["float16", "float32"], Field(description="the number format of the bank")] = "float16"
 
 
 def _optimizer_of(section: Any) -> str:
-    """The name of the class that a section `train_head` is meant to be, by its optimizer."""
+    """Returns the name of the class for a section `train_head`, which depends on its optimizer."""
     tree = section.model_dump() if isinstance(section, Section) else section
     optimizer = tree.get("optimizer") if isinstance(tree, dict) else None
     is_lbfgs = isinstance(optimizer, dict) and optimizer.get("name") == "lbfgs"
@@ -124,29 +132,35 @@ HeadTraining = Annotated[
     Annotated[Training, Tag("Training")] | Annotated[LinearTraining, Tag("LinearTraining")],
     Discriminator(_optimizer_of),
 ]
-ImageField = Annotated[Image, Field(description="what the candidate sees")]
-NoSection = Annotated[None, Field(description="null: this kind of candidate has no such part")]
+ImageField = Annotated[Image, Field(description="the images that the candidate takes as input")]
+NoSection = Annotated[None, Field(description="always null: this kind of candidate has no such section")]
 WITHOUT_WEIGHTS = ("flatten", "global_average_pool", "global_max_pool")
 
 
 class Pretrained(Section):
-    """A candidate on a pretrained backbone: layers on top trained on frozen features, then the top of the backbone too.
+    """A candidate with a pretrained backbone.
 
-    Without `train_head` the layers start untrained in `fine_tune`, together with the unfrozen layers of the backbone.
+    First `train_head` trains the layers on top, on features of the frozen backbone. Then `fine_tune` trains them
+    together with the unfrozen layers of the backbone. Without `train_head` they start untrained in `fine_tune`.
     """
 
-    kind: Annotated[Literal["pretrained"], Field(description="layers on a pretrained backbone")]
+    kind: Annotated[Literal["pretrained"], Field(description="layers on top of a pretrained backbone")]
     image: ImageField
     backbone: Annotated[Backbone, Field(description="a pretrained network without its top")]
-    extract: Annotated[Extract, Field(description="which views go through the frozen layers")] = Extract()
+    extract: Annotated[Extract, Field(description="the views for which the frozen layers' outputs are computed")] = (
+        Extract()
+    )
     layers: Annotated[
-        Layers, Field(description="between backbone and logits: a list, or an import path networks.MODULE:FUNCTION")
+        Layers,
+        Field(description="layers between backbone and logits: a list, or an import path networks.MODULE:FUNCTION"),
     ] = ()
     train_head: Annotated[
-        HeadTraining | None, Field(description="how layers and logits train on frozen features; null: not at all")
+        HeadTraining | None,
+        Field(description="how the layers on top are trained on frozen features; null: without this stage"),
     ] = Training()
     fine_tune: Annotated[
-        FineTuning | None, Field(description="how the unfrozen layers train, with those on top; null: not at all")
+        FineTuning | None,
+        Field(description="how the layers on top and unfrozen layers are trained; null: without this stage"),
     ] = None
     train: NoSection = None
 
@@ -155,21 +169,21 @@ class Pretrained(Section):
         entry = BACKBONES.get(self.backbone.name)
         if entry and self.image.size < entry.min_side:
             raise ValueError(
-                f"image.size is {self.image.size}, but {self.backbone.name} takes images from {entry.min_side} px on"
+                f"image.size is {self.image.size}, but {self.backbone.name} needs at least {entry.min_side} px"
             )
         if self.image.color != "rgb" and self.backbone.weights == "imagenet":
             raise ValueError("image.color must be rgb for the weights of imagenet")
         if (self.fine_tune is None) != (self.backbone.unfreeze is None):
-            raise ValueError("fine_tune and backbone.unfreeze go together: give both, or null for both")
+            raise ValueError("fine_tune needs backbone.unfreeze, and the reverse: give both, or null for both")
         if (self.train_head is None) != (self.extract.head_views is None):
-            raise ValueError("train_head and extract.head_views go together: give both, or null for both")
+            raise ValueError("train_head needs extract.head_views, and the reverse: give both, or null for both")
         if isinstance(self.train_head, LinearTraining) and not self._is_linear():
             raise ValueError(
-                "train_head.optimizer: lbfgs finds the logits alone, so layers must be [] or one of "
-                f"{', '.join(WITHOUT_WEIGHTS)}; take another optimizer for these layers"
+                "train_head.optimizer: lbfgs trains only the logits, so layers must be [] or only "
+                f"{', '.join(WITHOUT_WEIGHTS)}; use another optimizer for these layers"
             )
         if self.fine_tune is None and self.train_head is None:
-            raise ValueError("train_head and fine_tune are both null: nothing would be trained")
+            raise ValueError("train_head and fine_tune are both null, so nothing would be trained; give one of them")
         return self
 
     def _is_linear(self) -> bool:
@@ -177,7 +191,7 @@ class Pretrained(Section):
 
 
 class EndToEnd(Section):
-    """A network without a pretrained part, trained from the images on by the stage `train`."""
+    """A network without a pretrained part. The stage `train` trains all of it."""
 
     kind: Annotated[Literal["end_to_end"], Field(description="a network without a pretrained part")]
     image: ImageField
@@ -185,11 +199,11 @@ class EndToEnd(Section):
     extract: NoSection = None
     layers: Annotated[
         Layers,
-        Field(description="between image (0 to 255) and logits: a list, or an import path networks.MODULE:FUNCTION"),
+        Field(description="layers from image (0 to 255) to logits: a list, or an import path networks.MODULE:FUNCTION"),
     ]
     train_head: NoSection = None
     fine_tune: NoSection = None
-    train: Annotated[EndToEndTraining, Field(description="how the network trains")] = EndToEndTraining()
+    train: Annotated[EndToEndTraining, Field(description="how the network is trained")] = EndToEndTraining()
 
 
 class Encoder(Section):
@@ -204,26 +218,26 @@ class Encoder(Section):
     @model_validator(mode="after")
     def _alpha_where_it_means_something(self) -> Self:
         if self.alpha is not None and self.name not in WITH_ALPHA:
-            raise ValueError(f"alpha is for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
+            raise ValueError(f"alpha is only for {', '.join(WITH_ALPHA)}; leave it out for {self.name}")
         return self
 
 
 class DeepLab(Section):
-    """DeepLabV3+ on a pretrained encoder, trained by the stage `train` from images and masks."""
+    """DeepLabV3+ with a pretrained encoder. The stage `train` trains it on images and masks."""
 
-    kind: Annotated[Literal["deeplab_v3_plus"], Field(description="DeepLabV3+ on a pretrained encoder")]
+    kind: Annotated[Literal["deeplab_v3_plus"], Field(description="DeepLabV3+ with a pretrained encoder")]
     image: ImageField
     backbone: Annotated[Encoder, Field(description="the pretrained encoder")]
     extract: NoSection = None
     layers: NoSection = None
     train_head: NoSection = None
     fine_tune: NoSection = None
-    train: Annotated[SegmentationTraining, Field(description="how the network trains")] = SegmentationTraining()
+    train: Annotated[SegmentationTraining, Field(description="how the network is trained")] = SegmentationTraining()
 
     @model_validator(mode="after")
     def _sees_whole_images(self) -> Self:
         if self.image.resize == "crop":
-            raise ValueError("image.resize is crop, which hides pixels that need an answer; use stretch or pad")
+            raise ValueError("image.resize is crop, which removes pixels that must be predicted; use stretch or pad")
         if self.image.color != "rgb" and self.backbone.weights == "imagenet":
             raise ValueError("image.color must be rgb for the weights of imagenet")
         return self

@@ -1,4 +1,4 @@
-"""The section `data`: which images are trained on."""
+"""The section `data`: the dataset, its labels and its splits."""
 
 import re
 from collections import Counter
@@ -12,14 +12,14 @@ from transferline.params.section import Name, Problem, Section
 
 
 class Masks(Section):
-    """What the values of a mask mean."""
+    """The meaning of the values in a mask."""
 
     classes: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...],
-        Field(min_length=2, max_length=255, description="the names of the values 0, 1, and so on"),
+        Field(min_length=2, max_length=255, description="the class names of the values 0, 1, and so on"),
     ]
     void: Annotated[
-        int, Field(ge=0, le=255, description="the value that means no class; it counts in no training and no metric")
+        int, Field(ge=0, le=255, description="the value for pixels without a class; training and metrics ignore them")
     ] = 255
 
     @model_validator(mode="after")
@@ -27,11 +27,13 @@ class Masks(Section):
         if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
             raise ValueError(f"classes names more than once: {', '.join(twice)}")
         if bar := [name for name in self.classes if "|" in name]:
-            raise ValueError(f"the manifest sets | between the names of classes, so none may hold it: {', '.join(bar)}")
+            raise ValueError(
+                f"the name of a class must not contain |, which separates names in the manifest: {', '.join(bar)}"
+            )
         if self.void < len(self.classes):
             raise ValueError(
-                f"void is {self.void}, which is the value of {self.classes[self.void]}; the {len(self.classes)} "
-                f"classes have the values 0 to {len(self.classes) - 1}"
+                f"void is {self.void}, which is the value of {self.classes[self.void]}; void must be above "
+                f"{len(self.classes) - 1}, the last value of the {len(self.classes)} classes"
             )
         return self
 
@@ -42,58 +44,56 @@ def _regular_expression(pattern: str) -> str:
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from error
     if compiled.groups < 1:
-        raise ValueError("needs a group in parentheses, whose text is the group's name")
+        raise ValueError("needs a group in parentheses; its text is the name of an image's group")
     return pattern
 
 
 class SplitParams(Section):
-    """How images are split where the dataset brings no split of its own.
+    """How images are split if the dataset does not define its splits.
 
-    An image's split follows from a hash of its content, or of its group, and never changes. Those of a multilabel
-    problem are also stratified over the combinations of labels; there an image can move between validation and another
-    split as the dataset grows, but never between train and test.
+    The split of an image follows from a hash of its content, or of its group, and never changes. For a multilabel
+    problem, the splits are also stratified over the combinations of labels. Then an image can move between validation
+    and another split when the dataset grows, but never between train and test.
     """
 
     validation: Annotated[
         float,
-        Field(gt=0, lt=1, description="the fraction for validation; of train, where the dataset brings a test split"),
+        Field(gt=0, lt=1, description="fraction of images for validation; if the dataset has a test split, of train"),
     ] = 0.2
     test: Annotated[
         float,
-        Field(ge=0, lt=1, description="the fraction for test; without meaning where the dataset brings a test split"),
+        Field(ge=0, lt=1, description="fraction of images for test; ignored if the dataset has a test split"),
     ] = 0.15
     group: Annotated[
         Annotated[str, AfterValidator(_regular_expression)] | None,
-        Field(
-            description="a regular expression; images whose paths have the same text in its parentheses stay together"
-        ),
+        Field(description="regular expression for paths; images with the same text in its parentheses share a split"),
     ] = None
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> Self:
         if self.validation + self.test > 0.9:
             raise ValueError(
-                f"validation + test is {self.validation + self.test:g}; at most 0.9 leaves enough for train"
+                f"validation + test is {self.validation + self.test:g}; at most 0.9 is allowed, the rest is for train"
             )
         return self
 
 
 class Data(Section):
-    """Which dataset is trained on, its layout and what its labels mean."""
+    """The dataset, the kind of problem, the layout of the files and the splits."""
 
-    dataset: Annotated[Name, Field(description="the name of the dataset, which is in data/raw/NAME")]
+    dataset: Annotated[Name, Field(description="the name of the dataset; its folder is data/raw/NAME")]
     problem: Annotated[
         Problem,
-        Field(description="binary or multiclass: one label; multilabel: any number; segmentation: one for each pixel"),
+        Field(description="binary, multiclass: one label; multilabel: any number; segmentation: one for each pixel"),
     ]
-    layout: Annotated[Layout, Field(description="where the labels of the images stand")] = ClassFolders(
+    layout: Annotated[Layout, Field(description="how the dataset stores images and labels")] = ClassFolders(
         kind="class_folders"
     )
-    split: Annotated[SplitParams, Field(description="how images are split where the dataset brings no split")] = (
+    split: Annotated[SplitParams, Field(description="how images are split if the dataset does not define splits")] = (
         SplitParams()
     )
     masks: Annotated[
-        Masks | None, Field(description="what the values of the masks of a segmentation problem mean; else null")
+        Masks | None, Field(description="the meaning of mask values, for segmentation; null for other problems")
     ] = None
 
     @model_validator(mode="after")
@@ -102,17 +102,20 @@ class Data(Section):
         if has_masks(self.layout) != kind.has_masks:
             raise ValueError(
                 f"problem is {self.problem}, but layout gives {'no masks' if kind.has_masks else 'masks'}; "
-                "segmentation goes with image_mask_folders, or with voc and labels: masks"
+                "segmentation needs layout image_mask_folders, or voc with labels: masks; other problems need another "
+                "layout"
             )
         if (self.masks is not None) != kind.has_masks:
             raise ValueError(
-                "masks, which names the classes of a segmentation problem, "
-                + ("is missing" if kind.has_masks else f"means nothing for a {self.problem} problem: leave it out")
+                "masks is missing: it names the classes of a segmentation problem"
+                if kind.has_masks
+                else f"masks is only for segmentation; leave it out for a {self.problem} problem"
             )
         several = gives_several_labels(self.layout)
         if several != kind.several_labels:
             raise ValueError(
                 f"problem is {self.problem}, but layout gives {'any number of labels' if several else 'one label'} an "
-                "image; multilabel goes with voc, or with csv and a separator or label_columns"
+                "image; multilabel needs layout voc, or csv with separator or label_columns; other problems need "
+                "another layout"
             )
         return self

@@ -1,4 +1,4 @@
-"""What `transferline params` prints: explanation, allowed values, default and value in force of every key."""
+"""The output of `transferline params`: explanation, allowed values, default and value in force of every key."""
 
 import difflib
 import textwrap
@@ -12,12 +12,14 @@ from transferline.params.section import Section
 from transferline.params.tree import Params
 from transferline.params.write import WIDTH, flow, keys_of
 
-WIDEST = 60  # letters of a cell in the table whose column is as wide, and of alternatives on one line
+# The largest width of a column of the table, in characters; longer cells exceed it. Allowed values are on one line if
+# they are not longer.
+WIDEST = 60
 CANDIDATES = "candidates"
 
 
 class Key(NamedTuple):
-    """A key in force, with dots."""
+    """A key of the params with its value in force. `path` is the key with dots."""
 
     path: str
     value: Any
@@ -25,18 +27,18 @@ class Key(NamedTuple):
 
     @property
     def holds_keys(self) -> bool:
-        """Whether it is a section, or the candidates."""
+        """Whether the value is a section or the mapping of candidates."""
         return isinstance(self.value, Section) or self.path == CANDIDATES
 
     @property
     def without_candidate(self) -> str:
-        """The same for any candidate: `candidates.fine_tune` of `candidates.lite0.fine_tune`."""
+        """The path without a candidate's name: `candidates.fine_tune` for `candidates.lite0.fine_tune`."""
         parts = self.path.split(".")
         return ".".join([CANDIDATES, *parts[2:]]) if parts[0] == CANDIDATES else self.path
 
 
 def keys_in_force(params: Params) -> list[Key]:
-    """Every key and section, in the order of the file."""
+    """Returns every key and section, in the order of the file."""
     return list(_keys_below(params, ""))
 
 
@@ -49,23 +51,23 @@ def _keys_below(section: Section, path: str) -> Iterator[Key]:
 
 
 def table(keys: list[Key]) -> str:
-    """A line for each key: its name, its value unless it is a section, its explanation."""
+    """Returns a line for each key: its name, its value unless it is a section, and its explanation."""
     rows = [(key.path, "" if key.holds_keys else flow(key.value), key.explanation) for key in keys]
     widths = [max((len(row[column]) for row in rows if len(row[column]) <= WIDEST), default=0) for column in (0, 1)]
     return "\n".join(f"{path:<{widths[0]}}  {value:<{widths[1]}}  {text}".rstrip() for path, value, text in rows)
 
 
 def explain(key: str, params: Params | None) -> str:
-    """What there is to know about a key or a section.
+    """Returns the explanation, the allowed values, the default and the value in force of a key or a section.
 
     Args:
-        key: its name with dots; below `candidates` the name of the candidate may be left out.
-        params: what is in force; None where the file is faulty.
+        key: the key with dots; below `candidates` the name of the candidate can be left out.
+        params: the params in force; None if the file is faulty.
 
     Raises:
         TransferlineError: there is no such key.
     """
-    facts: dict[str, str] = {}  # what is the same in several kinds of sections is told once
+    facts: dict[str, str] = {}  # a text that is the same for several kinds of sections appears once
     for section, node in _find(key, params):
         facts.setdefault(_facts(key, node, params), kind_of(section) or str(section["title"]))
     several = len(facts) > 1
@@ -74,13 +76,13 @@ def explain(key: str, params: Params | None) -> str:
 
 
 def _find(key: str, params: Params | None) -> list[tuple[Node, Node]]:
-    """The sections that may hold a key, each with what its schema tells of the key."""
+    """Returns the sections that can contain a key, each with the key's part of its JSON schema."""
     sections, found, above = [schema()], list[tuple[Node, Node]](), ""
     for part in key.split("."):
         if above == CANDIDATES and params and part in params.candidates:
             kind = type(params.candidates[part]).__name__
             sections = [section for section in sections if section["title"] == kind]
-        elif not part.isdigit():  # the number of a layer
+        elif not part.isdigit():  # a number is the position of a layer in the list
             found = [(section, section["properties"][part]) for section in sections if part in section["properties"]]
             if not found and not (above == CANDIDATES and params is None):
                 raise _unknown(key, params)
@@ -94,7 +96,7 @@ def _unknown(key: str, params: Params | None) -> TransferlineError:
     names = list(dict.fromkeys(name for each in keys for name in (each.without_candidate, each.path)))
     same = [name for name in names if name.endswith(f".{key.rpartition('.')[2]}")]
     near = list(dict.fromkeys([*difflib.get_close_matches(key, names, 3), *same]))[:5]
-    hint = f"close to it are {', '.join(near)}" if near else "`transferline params` lists all"
+    hint = f"similar keys are {', '.join(near)}" if near else "`transferline params` lists all keys"
     return TransferlineError(f"params.yaml has no key {key}; {hint}")
 
 
@@ -103,11 +105,11 @@ def _facts(key: str, node: Node, params: Params | None) -> str:
     together = " or ".join(values)
     lines = [together] if len(together) <= WIDEST else values
     if key in by_job:
-        default = f"{by_job[key]}, which follows from the section data"
+        default = f"{by_job[key]}, which depends on the section data"
     elif any(name.startswith(f"{key}.") for name in by_job):
-        default = "that of each of its keys"
+        default = "the default of each key in it"
     else:
-        default = flow(node["default"]) if "default" in node else "none, it must be given"
+        default = flow(node["default"]) if "default" in node else "none, the key is required"
     rows = [f"  {node['description']}", *_labelled("Allowed: ", lines), *_labelled("Default: ", [default])]
     return "\n".join(rows)
 
@@ -131,7 +133,7 @@ def _labelled(label: str, lines: list[str]) -> list[str]:
 
 def _in_force(key: str, params: Params | None) -> str:
     if params is None:
-        return "  In force: unknown, for params.yaml is faulty"
+        return "  In force: unknown, because params.yaml is faulty"
     keys = keys_in_force(params)
     named = [each for each in keys if key in (each.path, each.without_candidate)]
     if not named:

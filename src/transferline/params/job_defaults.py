@@ -1,4 +1,4 @@
-"""The defaults that follow from the job: from its kind of problem and its dataset."""
+"""The defaults that depend on the kind of problem and on the dataset."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ NAMED_LIKE_THE_DATASET = ("promote.model_name", "record.experiment")
 
 
 def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
-    """The defaults by dotted key; of a problem that does not exist, those of another one."""
+    """Returns the defaults by dotted key. For an unknown kind of problem, it returns those of the first kind."""
     kind = next((kind for name, kind in KINDS.items() if name == problem), next(iter(KINDS.values())))
     thresholds = {"kind": "per_class"} if kind.several_labels else None
     return {
@@ -19,7 +19,7 @@ def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
 
 
 def with_job_defaults(tree: Any) -> Any:
-    """A tree of params with these keys where it lacks them; anything but a tree with `data` stays as it is."""
+    """Returns a tree of params with these defaults for missing keys. A tree without `data` is returned unchanged."""
     data = tree.get("data") if isinstance(tree, dict) else None
     if not isinstance(data, dict):
         return tree

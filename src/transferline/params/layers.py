@@ -1,4 +1,4 @@
-"""The layers of a network as `params.yaml` lists them; the names and defaults are those of Keras."""
+"""The layers of a network that `params.yaml` can list, with the names and defaults of Keras."""
 
 from typing import Annotated, Literal
 
@@ -7,9 +7,10 @@ from pydantic import Field
 from transferline.params.section import Section
 
 Count = Annotated[int, Field(ge=1)]
-Activation = Annotated[Literal["linear", "relu"], Field(description="what follows the layer; linear: nothing")]
+Activation = Annotated[Literal["linear", "relu"], Field(description="the activation function; linear: none")]
 Padding = Annotated[
-    Literal["valid", "same"], Field(description="same adds zeros around the map, so that it keeps its size")
+    Literal["valid", "same"],
+    Field(description="same adds zeros around the map so that it keeps its size; valid adds none"),
 ]
 
 
@@ -17,9 +18,9 @@ class Conv(Section):
     """A convolution."""
 
     kind: Annotated[Literal["conv"], Field(description="a convolution")]
-    filters: Annotated[Count, Field(description="the number of kernels, which is the number of channels it gives")]
+    filters: Annotated[Count, Field(description="the number of kernels, which is the number of output channels")]
     kernel: Annotated[Count, Field(description="height and width of a kernel in pixels")]
-    strides: Annotated[Count, Field(description="pixels from one place of the kernel to the next")] = 1
+    strides: Annotated[Count, Field(description="the step of the kernel in pixels")] = 1
     padding: Padding = "valid"
     activation: Activation = "linear"
 
@@ -28,7 +29,7 @@ class Dense(Section):
     """A dense layer on a vector."""
 
     kind: Annotated[Literal["dense"], Field(description="a dense layer on a vector")]
-    units: Annotated[Count, Field(description="the length of the vector that it gives")]
+    units: Annotated[Count, Field(description="the length of the output vector")]
     activation: Activation = "linear"
 
 
@@ -51,11 +52,11 @@ class Dropout(Section):
 
 
 class Rescale(Section):
-    """Maps pixels of 0 to 255 to another range."""
+    """Maps pixel values from 0 to 255 to another range."""
 
-    kind: Annotated[Literal["rescale"], Field(description="maps pixels of 0 to 255 to low to high")]
-    low: Annotated[float, Field(description="what 0 becomes")]
-    high: Annotated[float, Field(description="what 255 becomes")]
+    kind: Annotated[Literal["rescale"], Field(description="maps pixel values from 0 to 255 to the range low to high")]
+    low: Annotated[float, Field(description="the new value of 0")]
+    high: Annotated[float, Field(description="the new value of 255")]
 
 
 class Plain(Section):

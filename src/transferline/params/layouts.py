@@ -1,4 +1,4 @@
-"""Where the labels of a dataset stand: the values of `data.layout`."""
+"""The layouts of a dataset, which are the values of `data.layout`: how it stores images and labels."""
 
 from collections import Counter
 from typing import Annotated, Literal, Self
@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from transferline.params.section import Section
 
-Gives = Literal["label", "labels", "masks"]  # what an image has: one label, any number of them, or one for each pixel
+Gives = Literal["label", "labels", "masks"]  # an image has one label, any number of labels, or one for each pixel
 
 
 class ClassFolders(Section):
@@ -17,26 +17,26 @@ class ClassFolders(Section):
 
     @property
     def gives(self) -> Gives:
-        """The class folder."""
+        """One label per image: its class folder."""
         return "label"
 
 
 class SplitClassFolders(Section):
-    """One folder per split, and in it one per class: `TRAIN/cats/1.jpg`."""
+    """One folder per split, which contains one folder per class: `TRAIN/cats/1.jpg`."""
 
     kind: Annotated[
         Literal["split_class_folders"],
-        Field(description="one folder per split, and in it one per class, such as TRAIN/cats/1.jpg"),
+        Field(description="one folder per split, which contains one folder per class, such as TRAIN/cats/1.jpg"),
     ]
     train: Annotated[str, Field(description="the folder of the train split")] = "train"
     validation: Annotated[
-        str | None, Field(description="the folder of the validation split; null: validation is cut from train")
+        str | None, Field(description="the folder of the validation split; null: it is split off from train")
     ] = None
     test: Annotated[str, Field(description="the folder of the test split")] = "test"
 
     @property
     def gives(self) -> Gives:
-        """The class folder."""
+        """One label per image: its class folder."""
         return "label"
 
 
@@ -45,20 +45,20 @@ class Csv(Section):
 
     kind: Annotated[Literal["csv"], Field(description="a table with one row per image")]
     file: Annotated[str, Field(description="the table's path in the dataset's folder")]
-    path_column: Annotated[str, Field(description="the column with the path of the image, in the dataset's folder")]
+    path_column: Annotated[str, Field(description="the column with the image's path in the dataset's folder")]
     label_column: Annotated[
-        str | None, Field(description="the column with the label; null where label_columns names several")
+        str | None, Field(description="the column with the label; null if label_columns is given")
     ] = None
     separator: Annotated[
         Annotated[str, Field(min_length=1)] | None,
-        Field(description="what stands between the labels in label_column, for a multilabel problem"),
+        Field(description="the text between the labels in label_column, for a multilabel problem"),
     ] = None
     label_columns: Annotated[
         Annotated[tuple[str, ...], Field(min_length=2)] | None,
-        Field(description="the columns of a multilabel problem, one for each class, which hold 0 or 1"),
+        Field(description="for a multilabel problem: one column per class, with 0 or 1"),
     ] = None
     split_column: Annotated[
-        str | None, Field(description="the column that holds train, validation or test; null: the splits are drawn")
+        str | None, Field(description="the column with train, validation or test; null: data.split decides")
     ] = None
 
     @model_validator(mode="after")
@@ -66,45 +66,46 @@ class Csv(Section):
         if (self.label_column is None) == (self.label_columns is None):
             raise ValueError("give either label_column or label_columns")
         if self.separator is not None and self.label_column is None:
-            raise ValueError("separator goes with label_column; leave it out for label_columns")
+            raise ValueError("separator is for label_column; leave it out for label_columns")
         columns = [self.path_column, self.label_column, self.split_column, *(self.label_columns or ())]
         if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
-            raise ValueError(f"a column is named more than once: {', '.join(twice)}")
+            raise ValueError(f"a column is named more than once: {', '.join(twice)}; name each column once")
         return self
 
     @property
     def gives(self) -> Gives:
-        """One label, or several of them."""
+        """One label per image, or any number of labels with `separator` or `label_columns`."""
         return "labels" if self.separator or self.label_columns else "label"
 
 
 class Voc(Section):
-    """PASCAL VOC, for multilabel and segmentation problems. Objects marked difficult do not count."""
+    """PASCAL VOC, for multilabel and segmentation problems. Objects marked as difficult are ignored."""
 
     kind: Annotated[Literal["voc"], Field(description="PASCAL VOC, with the images in JPEGImages")]
     labels: Annotated[
         Literal["annotations", "image_sets", "masks"],
         Field(
-            description="in Annotations/*.xml, in ImageSets/Main/CLASS_*.txt, or in the masks SegmentationClass/*.png"
+            description="from Annotations/*.xml, ImageSets/Main/CLASS_*.txt, or the masks in SegmentationClass/*.png"
         ),
     ] = "annotations"
     train: Annotated[
-        str | None, Field(description="the list below ImageSets, such as Main/train; null for all: splits are drawn")
+        str | None,
+        Field(description="train's list in ImageSets, such as Main/train; null for all lists: data.split decides"),
     ] = None
     validation: Annotated[
-        str | None, Field(description="the list of the validation split; null: validation is cut from train")
+        str | None, Field(description="the list of the validation split; null: it is split off from train")
     ] = None
     test: Annotated[str | None, Field(description="the list of the test split")] = None
 
     @model_validator(mode="after")
     def _whole_or_no_splits(self) -> Self:
         if (self.train is None) != (self.test is None) or (self.train is None and self.validation is not None):
-            raise ValueError("give lists for train and test, and for validation if there is one; or null for all three")
+            raise ValueError("give lists for train and test, optionally for validation; or null for all three")
         return self
 
     @property
     def gives(self) -> Gives:
-        """The objects in an image, or a class for each pixel."""
+        """Any number of labels per image (its objects), or one for each pixel with `labels: masks`."""
         return "masks" if self.labels == "masks" else "labels"
 
 
@@ -119,7 +120,7 @@ class ImageMaskFolders(Section):
 
     @property
     def gives(self) -> Gives:
-        """A class for each pixel."""
+        """One label for each pixel."""
         return "masks"
 
 
@@ -127,10 +128,10 @@ Layout = Annotated[ClassFolders | SplitClassFolders | Csv | Voc | ImageMaskFolde
 
 
 def has_masks(layout: Layout) -> bool:
-    """Whether a layout gives every pixel of an image a label."""
+    """Returns whether a layout gives every pixel of an image a label."""
     return layout.gives == "masks"
 
 
 def gives_several_labels(layout: Layout) -> bool:
-    """Whether a layout gives an image any number of labels, and not just one."""
+    """Returns whether a layout gives an image any number of labels instead of exactly one."""
     return layout.gives == "labels"

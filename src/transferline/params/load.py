@@ -1,4 +1,4 @@
-"""Reads `params.yaml` and explains what is wrong with it."""
+"""Reads `params.yaml` and explains its errors."""
 
 import difflib
 import json
@@ -15,10 +15,10 @@ from transferline.params.tree import Params
 
 
 def load_params(path: Path) -> Params:
-    """Reads and checks a params file, also a recipe; keys that it lacks have their defaults.
+    """Reads and checks a params file or a recipe; missing keys get their defaults.
 
     Raises:
-        TransferlineError: it cannot be read, or keys or values are wrong; all of them are named at once.
+        TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -30,9 +30,9 @@ def load_params(path: Path) -> Params:
 
 
 def parse_params(text: str, path: Path) -> Params:
-    """The same of a text; `path` is for messages."""
+    """Checks the text of a params file, as `load_params` does. Messages name `path`."""
     try:
-        tree = with_job_defaults(YAML(typ="safe").load(text))  # as strict as DVC, which reads it so
+        tree = with_job_defaults(YAML(typ="safe").load(text))  # DVC reads the file the same way
     except YAMLError as error:
         raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
     try:
@@ -43,7 +43,7 @@ def parse_params(text: str, path: Path) -> Params:
 
 
 def _is_other_member(fault: Any) -> bool:
-    """Whether a value was only compared with the member of a union that it does not try to be."""
+    """Returns whether the fault comes from an alternative of a union that the value is not meant to be."""
     is_section = isinstance(fault["input"], dict)
     return (is_section and fault["type"] == "literal_error") or (
         not is_section and fault["type"] == "model_type" and isinstance(fault["input"], str)
@@ -58,14 +58,16 @@ def _explain(fault: Any, tree: Any) -> str:
         near = difflib.get_close_matches(keys[-1], allowed, 1)
         return f"{location}: unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed are {', '.join(allowed)}"
     if fault["type"] == "missing":
-        return f"{location}: missing; `transferline params {location}` explains it"
+        return f"{location}: missing; `transferline params {location}` explains the key"
     value = json.dumps(fault["input"])
     return f"{location}: {fault['msg'].removeprefix('Value error, ')}" + (f" (got {value})" if len(value) <= 80 else "")
 
 
 def _walk(fault: Any, tree: Any) -> tuple[list[str], list[type[BaseModel]]]:
-    """The keys of the file on the way to a fault, without the names that pydantic adds for the members of a union,
-    and the sections in which the last of them could stand."""
+    """Returns the path of a fault as keys of the file, and the sections that can contain the last of these keys.
+
+    Names that pydantic adds for the members of a union are left out.
+    """
     keys: list[str] = []
     models: list[type[BaseModel]] = [Params]
     parents = models

@@ -1,4 +1,4 @@
-"""Keys that a `params.yaml` lacks, as one of an older version does: which they are, and how they get into the file."""
+"""Finds the keys that a `params.yaml` lacks, such as a file of an older version, and adds them to its text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,33 +26,36 @@ class _Gap(NamedTuple):
 
 
 def missing_keys(text: str, params: Params) -> list[str]:
-    """The keys that a params file lacks, with dots; of a section that is missing, the section alone.
+    """Returns the keys that a params file lacks, with dots. For a missing section, it returns only the section's key.
 
-    What a list of layers leaves out is not among them.
+    Missing keys of layers in a list are not included.
     """
     return [f"{gap.path}{key}" for gap in _gaps(params, _root(text)) for key, *_ in gap.entries]
 
 
 def listed(keys: list[str]) -> str:
-    """The names for a message; a recipe that was copied to `params.yaml` lacks a hundred."""
+    """Returns the first `MOST_NAMED` keys for a message. A recipe copied to `params.yaml` lacks about a hundred."""
     return first_of(keys, MOST_NAMED)
 
 
 def with_missing_keys(text: str, params: Params) -> str:
-    """The text of a params file with the missing keys, each at the end of its section; the rest stays as it is.
+    """Returns the text of a params file with the missing keys added, each at the end of its section.
+
+    The rest of the text does not change.
 
     Raises:
-        TransferlineError: the file would not mean the same, because of aliases.
+        TransferlineError: the file uses YAML aliases, so that added keys would change its meaning.
     """
     filled = whole = text if text.endswith("\n") else f"{text}\n"
     gaps = {id(gap.mapping): gap for gap in _gaps(params, _root(text))}.values()
-    for gap in sorted(gaps, key=lambda gap: _place(whole, gap.mapping), reverse=True):  # of two, the outer one is first
+    # At equal places the outer mapping comes first, so its keys end up after those of the inner one.
+    for gap in sorted(gaps, key=lambda gap: _place(whole, gap.mapping), reverse=True):
         place = _place(whole, gap.mapping)
         filled = filled[:place] + _added(gap) + filled[place:]
     if not _means(filled, params):
         raise TransferlineError(
-            f"params.yaml lacks {listed(missing_keys(text, params))}, which cannot be added among its aliases; "
-            "replace them by what they stand for, or write the whole file with `transferline use params.yaml --force`"
+            f"params.yaml lacks {listed(missing_keys(text, params))}; they cannot be added because of YAML aliases; "
+            "replace the aliases by their values, or rewrite the file with `transferline use params.yaml --force`"
         )
     return filled
 
@@ -94,9 +97,10 @@ def _added(gap: _Gap) -> str:
 
 
 def _place(text: str, mapping: MappingNode) -> int:
-    """Where keys can be added: in braces behind the last value, in a block on the line below it.
+    """Returns the position in the text where keys can be added to a mapping.
 
-    A block's own end is no help: it lies behind the comments that follow it.
+    In braces that is after the last value, in a block the start of the next line. The end mark of a block cannot be
+    used: it is after the comments that follow the block.
     """
     if mapping.flow_style:
         return int(mapping.value[-1][1].end_mark.index if mapping.value else mapping.start_mark.index + 1)

@@ -1,4 +1,4 @@
-"""The kinds of problem: what each asks of the params and of the data. What each computes is in `problems/`."""
+"""The kinds of problem and their requirements for params and data. The computations are in `problems/`."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ class Kind:
     """A kind of problem.
 
     Attributes:
-        main_metric: what training watches and robustness is measured by; each epoch's row in `history.csv` holds it as
-            `<metric>` and `val_<metric>`.
+        main_metric: the metric of the epochs of a training, and of robustness. Each epoch's row in `history.csv` holds
+            it as `<metric>` and `val_<metric>`.
         several_labels: whether an image has any number of labels, each with a threshold, instead of exactly one.
         has_masks: whether a mask gives each pixel of an image a class.
-        classes: how many classes there are; None for any number.
+        classes: the required number of classes; None for any number.
     """
 
     main_metric: str
@@ -24,7 +24,7 @@ class Kind:
 
     @property
     def joins_names(self) -> bool:
-        """Whether the column `label` of the manifest holds several names with "|" between them."""
+        """Whether the column `label` of the manifest can hold several names, separated by "|"."""
         return self.several_labels or self.has_masks
 
 
@@ -37,7 +37,7 @@ KINDS: dict[Problem, Kind] = {
 
 
 def fitting_problem(has_masks: bool, several_labels: bool, classes: int) -> Problem:
-    """The first kind of problem for such labels and so many classes."""
+    """Returns the first kind of problem that fits these labels and this number of classes."""
     return next(
         name
         for name, kind in KINDS.items()

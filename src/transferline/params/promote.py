@@ -1,4 +1,4 @@
-"""The section `promote`: what a challenger has to be like to become the champion."""
+"""The section `promote`: the gates that a challenger must pass to become the champion."""
 
 from typing import Annotated, Literal, Self
 
@@ -8,12 +8,12 @@ from transferline.params.section import Fraction, Name, Section
 
 
 class Limit(Section):
-    """A limit of a metric. A relative one does not apply while there is no champion."""
+    """A limit for a metric. A relative limit does not apply while there is no champion."""
 
-    absolute: Annotated[Annotated[float, Field(ge=0)] | None, Field(description="the limit itself")] = None
+    absolute: Annotated[Annotated[float, Field(ge=0)] | None, Field(description="the limit as a value")] = None
     relative: Annotated[
         Annotated[float, Field(gt=0)] | None,
-        Field(description="a factor on the champion's value: 1.1 allows a tenth more"),
+        Field(description="the limit as a multiple of the champion's value: 1.1 means a tenth more"),
     ] = None
 
     @model_validator(mode="after")
@@ -24,56 +24,56 @@ class Limit(Section):
 
 
 class ConfidentShare(Limit):
-    """A limit of the share of test images that the model predicts with at least a confidence."""
+    """A limit for the share of test images that the model predicts with at least the given confidence."""
 
-    confidence: Annotated[float, Field(gt=0, lt=1, description="probability of the most probable class")] = 0.9
+    confidence: Annotated[float, Field(gt=0, lt=1, description="least probability of the most probable class")] = 0.9
 
 
 class SignificanceTest(Section):
-    """How an improvement is told from noise.
+    """The statistical test that distinguishes an improvement from noise.
 
-    `bootstrap` draws images with replacement, the same ones for both models; the interval of the difference must lie
-    above 0. `mcnemar` is the exact test on the images that only one of the two models gets right; it is for shares of
-    images, such as accuracy and subset_accuracy.
+    `bootstrap` draws images with replacement, the same images for both models; the whole interval of the difference
+    must be above 0. `mcnemar` is the exact test on the images that only one of the two models predicts correctly. It is
+    for metrics that are shares of images, such as accuracy and subset_accuracy.
     """
 
     kind: Annotated[
         Literal["bootstrap", "mcnemar"],
-        Field(description="bootstrap for every metric; mcnemar for accuracy and subset_accuracy"),
+        Field(description="bootstrap, for every metric, or mcnemar, for accuracy and subset_accuracy"),
     ] = "bootstrap"
     level: Annotated[float, Field(gt=0, lt=0.5, description="the significance level, two-sided")] = 0.05
-    resamples: Annotated[int, Field(ge=100, le=100_000, description="how often bootstrap draws the test set anew")] = (
-        1000
-    )
+    resamples: Annotated[int, Field(ge=100, le=100_000, description="number of resamples of bootstrap")] = 1000
 
 
 class Promote(Section):
-    """The registered model's name, and the gates that a challenger has to pass on today's test set."""
+    """The name of the registered model, and the gates that a challenger must pass on the current test set."""
 
     model_name: Annotated[Name, Field(description="the model's name in MLflow's registry; by default the dataset's")]
     min_improvement: Annotated[
-        float, Field(ge=0, description="by how much select.metric must improve at least, beyond noise")
+        float, Field(ge=0, description="the least improvement of select.metric; it must also be more than noise")
     ] = 0.0
     min_value: Annotated[
-        float, Field(ge=0, description="what select.metric of the first champion must reach (a loss: not exceed)")
+        float, Field(ge=0, description="the least select.metric of the first champion (for a loss: the largest)")
     ] = 0.8
     max_class_drop: Annotated[
-        Fraction, Field(description="how much recall (segmentation: IoU) a class may lose, beyond noise")
+        Fraction, Field(description="the largest loss of a class's recall (segmentation: IoU), beyond noise")
     ] = 0.1
-    test: Annotated[SignificanceTest, Field(description="how an improvement is told from noise")] = SignificanceTest()
+    test: Annotated[
+        SignificanceTest, Field(description="the statistical test that distinguishes an improvement from noise")
+    ] = SignificanceTest()
     max_calibration_error: Annotated[
-        Limit | None, Field(description="limit of the expected calibration error; null: none")
+        Limit | None, Field(description="largest expected calibration error; null: no limit")
     ] = None
     max_latency_ms: Annotated[
-        Limit | None, Field(description="limit of the median milliseconds for one image on this machine; null: none")
+        Limit | None, Field(description="largest median latency on this machine, ms per image; null: no limit")
     ] = None
-    max_size_mb: Annotated[Limit | None, Field(description="limit of the model file's megabytes; null: none")] = None
+    max_size_mb: Annotated[Limit | None, Field(description="largest model file in megabytes; null: no limit")] = None
     min_corruption_accuracy: Annotated[
-        Limit | None, Field(description="limit of the metric under evaluate.robustness.corruptions; null: none")
+        Limit | None, Field(description="least metric under evaluate.robustness.corruptions; null: no limit")
     ] = None
     min_adversarial_accuracy: Annotated[
-        Limit | None, Field(description="limit of the metric under evaluate.robustness.adversarial; null: none")
+        Limit | None, Field(description="least metric under evaluate.robustness.adversarial; null: no limit")
     ] = None
     min_confident_share: Annotated[
-        ConfidentShare | None, Field(description="limit of the share of test images above a confidence; null: none")
+        ConfidentShare | None, Field(description="least share of test images above a confidence; null: no limit")
     ] = None

@@ -1,4 +1,4 @@
-"""The section `evaluate.robustness`: how a model behaves on damaged and on attacked images."""
+"""The section `evaluate.robustness`: the evaluation of a model on corrupted and on attacked images."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -25,7 +25,7 @@ Attack = Literal["fgsm", "pgd", "targeted_fgsm", "targeted_pgd"]
 
 def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("names something twice")
+        raise ValueError("names a value more than once; list each value once")
     return values
 
 
@@ -33,41 +33,43 @@ EachOnce = AfterValidator(_each_once)
 
 
 class Adversarial(Section):
-    """Attacks with knowledge of the model.
+    """White-box attacks, which use the gradients of the model.
 
-    `fgsm` is one step, `pgd` several; both raise the loss of the true label. The targeted ones lower the loss of the
-    least likely wrong class, of segmentation for each pixel (multilabel: of the opposite of every label). A gate looks
-    at the lowest value among the attacks at the largest ε.
+    `fgsm` takes one step, `pgd` several; both raise the loss of the true label. The targeted attacks lower the loss of
+    the least probable wrong class, in segmentation for each pixel, in multilabel problems that of the opposite of every
+    label. The gate uses the lowest value among the attacks at the largest epsilon.
     """
 
     attacks: Annotated[
         tuple[Attack, ...],
-        Field(min_length=1, description="fgsm is one step, pgd several; targeted: towards the least likely class"),
+        Field(min_length=1, description="fgsm: one step, pgd: several; targeted: towards the least probable class"),
         EachOnce,
     ] = ("fgsm", "pgd")
     epsilons: Annotated[
         tuple[Annotated[int, Field(ge=0, le=255)], ...],
-        Field(min_length=1, description="by how much of 255 a channel of a pixel may change; 0 is the image itself"),
+        Field(min_length=1, description="largest changes of a pixel value (0 to 255); 0 is the unchanged image"),
         EachOnce,
     ] = (1, 2, 4)
-    steps: Annotated[int, Field(ge=1, le=1000, description="the steps of pgd and targeted_pgd")] = 10
+    steps: Annotated[int, Field(ge=1, le=1000, description="number of steps of pgd and targeted_pgd")] = 10
 
 
 class Robustness(Section):
-    """What is tried on a part of the test split. The metric is accuracy, of multilabel problems the mean average
-    precision, of segmentation the mean IoU."""
+    """Corruptions and attacks on a part of the test split.
 
-    images: Annotated[int, Field(ge=1, description="how many images of the test split, drawn evenly")] = 200
+    The metric is accuracy, for multilabel problems the mean average precision, for segmentation the mean IoU.
+    """
+
+    images: Annotated[int, Field(ge=1, description="the number of images, evenly spaced in the test split")] = 200
     corruptions: Annotated[
         Annotated[tuple[Corruption, ...], Field(min_length=1), EachOnce] | None,
-        Field(description="each at 5 severities; null: none; segmentation cannot have rotation"),
+        Field(description="corruptions, each at 5 severities; null: none; no rotation for segmentation"),
     ] = get_args(Corruption)
-    adversarial: Annotated[Adversarial | None, Field(description="attacks with knowledge of the model; null: none")] = (
-        None
-    )
+    adversarial: Annotated[
+        Adversarial | None, Field(description="attacks that use the model's gradients; null: none")
+    ] = None
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
         if self.corruptions is None and self.adversarial is None:
-            raise ValueError("neither corruptions nor adversarial: give one, or set robustness to null")
+            raise ValueError("corruptions and adversarial are both null: give one, or set robustness to null")
         return self

@@ -1,4 +1,4 @@
-"""What every section of `params.yaml` is made of."""
+"""The base class of the sections of `params.yaml`, and types that several sections use."""
 
 from typing import Annotated, Literal
 
@@ -14,6 +14,6 @@ Views = Literal["untouched", "flipped", "augmented"]
 
 
 class Section(BaseModel):
-    """A part of `params.yaml`: frozen, strict, and without keys that nobody reads."""
+    """A section of `params.yaml`: frozen, strict, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""How a stage trains: optimizer, schedule of the learning rate, loss and callbacks."""
+"""The sections that describe a training: optimizer, schedule of the learning rate, loss and callbacks."""
 
 from typing import Annotated, Literal, Self
 
@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from transferline.params.section import Fraction, Section, Views
 
-LearningRate = Annotated[float, Field(gt=0, description="the size of a step")]
-Momentum = Annotated[float, Field(ge=0, lt=1, description="the share of the steps before in a step; 0: none")]
+LearningRate = Annotated[float, Field(gt=0, description="the learning rate")]
+Momentum = Annotated[float, Field(ge=0, lt=1, description="the momentum; 0: none")]
 
 
 class Adam(Section):
@@ -31,14 +31,14 @@ class Sgd(Section):
     name: Annotated[Literal["sgd"], Field(description="stochastic gradient descent")]
     learning_rate: LearningRate = 1e-2
     momentum: Momentum = 0.0
-    nesterov: Annotated[bool, Field(description="Nesterov's momentum instead of the plain one")] = False
+    nesterov: Annotated[bool, Field(description="whether to use Nesterov momentum")] = False
 
 
 class Lbfgs(Section):
-    """L-BFGS, to the optimum for each strength of the L2 penalty."""
+    """L-BFGS. It trains to the optimum for each strength of the L2 penalty."""
 
     name: Annotated[
-        Literal["lbfgs"], Field(description="L-BFGS finds the optimum of the logits, without epochs, for each l2")
+        Literal["lbfgs"], Field(description="L-BFGS: trains the logits to the optimum for each l2, without epochs")
     ]
     l2: Annotated[
         tuple[Annotated[float, Field(gt=0)], ...],
@@ -52,21 +52,22 @@ Optimizer = Annotated[Adam | RmsProp | Sgd, Field(discriminator="name")]
 
 
 class Constant(Section):
-    """The optimizer's learning rate in every step, unless `reduce_on_plateau` lowers it."""
+    """A constant learning rate, unless `reduce_on_plateau` lowers it."""
 
-    kind: Annotated[Literal["constant"], Field(description="the optimizer's learning rate in every step")]
+    kind: Annotated[Literal["constant"], Field(description="every step has the optimizer's learning rate")]
 
 
 class Cosine(Section):
-    """Half a cosine.
+    """A learning rate that rises during the warm-up and then falls along half a cosine.
 
     Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017, without the restarts.
     """
 
     kind: Annotated[
-        Literal["cosine"], Field(description="up from 0 in warmup_epochs, then down along half a cosine until the end")
+        Literal["cosine"],
+        Field(description="rises from 0 in warmup_epochs, then falls along half a cosine until the last epoch"),
     ]
-    warmup_epochs: Annotated[int, Field(ge=0, description="the epochs in which the learning rate rises")] = 0
+    warmup_epochs: Annotated[int, Field(ge=0, description="the number of epochs in which the learning rate rises")] = 0
     final_fraction: Annotated[
         Fraction, Field(description="the last learning rate as a fraction of the optimizer's")
     ] = 0.0
@@ -74,72 +75,75 @@ class Cosine(Section):
 
 Schedule = Annotated[Constant | Cosine, Field(discriminator="kind")]
 Smoothing = Annotated[
-    float, Field(ge=0, lt=1, description="this share of a target moves to the middle (Szegedy and others, CVPR 2016)")
+    float, Field(ge=0, lt=1, description="share of each target that is spread evenly (Szegedy and others, CVPR 2016)")
 ]
 
 
 class CrossEntropy(Section):
-    """Cross-entropy: of all classes in multiclass problems, of each pixel's classes in segmentation, of each label by
-    itself in the others."""
+    """Cross-entropy over all classes, for segmentation of each pixel; binary cross-entropy of each label in binary and
+    multilabel problems."""
 
     kind: Annotated[Literal["cross_entropy"], Field(description="cross-entropy")]
     label_smoothing: Smoothing = 0.0
 
 
 class Focal(Section):
-    """Cross-entropy that counts less what is learnt already (Lin and others, Focal Loss for Dense Object Detection,
-    ICCV 2017)."""
+    """Focal loss: cross-entropy with a lower weight for images that are already predicted well.
+
+    Lin and others, Focal Loss for Dense Object Detection, ICCV 2017.
+    """
 
     kind: Annotated[
-        Literal["focal"], Field(description="cross-entropy times (1 - p)^gamma, p being the probability of the truth")
+        Literal["focal"],
+        Field(description="cross-entropy times (1 - p)^gamma, where p is the probability of the true label"),
     ]
-    gamma: Annotated[float, Field(ge=0, description="the exponent; 0 is cross-entropy")] = 2.0
+    gamma: Annotated[float, Field(ge=0, description="the exponent; 0 means cross-entropy")] = 2.0
     label_smoothing: Smoothing = 0.0
 
 
 Loss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
 Monitor = Literal["val_loss", "val_accuracy", "val_mean_average_precision", "val_mean_iou"]
 MonitorField = Annotated[
-    Monitor, Field(description="what decides which weights are kept: val_loss, or the metric of the kind of problem")
+    Monitor, Field(description="chooses the weights to keep: val_loss, or the main metric of the kind of problem")
 ]
 
 
 class EarlyStopping(Section):
-    """Stops a training that gets no better."""
+    """Stops a training when its monitor does not improve."""
 
-    patience: Annotated[int, Field(ge=1, description="stops after so many epochs without a better monitor")] = 5
+    patience: Annotated[int, Field(ge=1, description="stops after this number of epochs without improvement")] = 5
 
 
 class ReduceOnPlateau(Section):
-    """Lowers the learning rate of a training that gets no better."""
+    """Lowers the learning rate when the monitor does not improve."""
 
-    factor: Annotated[float, Field(gt=0, lt=1, description="by what the learning rate is multiplied")] = 0.5
-    patience: Annotated[int, Field(ge=1, description="after so many epochs without a better monitor")] = 3
+    factor: Annotated[float, Field(gt=0, lt=1, description="the factor for the learning rate")] = 0.5
+    patience: Annotated[int, Field(ge=1, description="after this number of epochs without improvement")] = 3
     min_learning_rate: Annotated[float, Field(ge=0, description="the lowest learning rate")] = 1e-6
 
 
 ClassWeights = Annotated[
     Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]],
-    Field(description="none, balanced (the rarer, the heavier), or a weight for each class (segmentation: for pixels)"),
+    Field(description="none, balanced (rare classes count more), or a weight per class (segmentation: for pixels)"),
 ]
 
 
-Epochs = Annotated[int, Field(ge=1, description="at most so many times over the images")]
-BatchSize = Annotated[int, Field(ge=1, description="the images of a step")]
-OptimizerField = Annotated[Optimizer, Field(description="what changes the weights")]
+Epochs = Annotated[int, Field(ge=1, description="the largest number of epochs")]
+BatchSize = Annotated[int, Field(ge=1, description="the number of images in a batch")]
+OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[
     ReduceOnPlateau | None,
-    Field(description="lowers the learning rate of a training that gets no better; null: never"),
+    Field(description="lowers the learning rate when the monitor does not improve; null: never"),
 ]
 
 
 class LinearTraining(Section):
-    """How `train_head` finds the logits where nothing else of the head has weights: at the optimum, not by epochs.
+    """How `train_head` trains a head in which only the logits have weights: to the optimum, without epochs.
 
-    The L2 strength with the best `monitor` is kept.
+    The weights of the L2 strength with the best `monitor` are kept.
     """
 
-    optimizer: Annotated[Lbfgs, Field(description="what changes the weights")]
+    optimizer: Annotated[Lbfgs, Field(description="the optimizer and its settings")]
     class_weights: ClassWeights = "none"
     monitor: MonitorField = "val_loss"
 
@@ -147,10 +151,10 @@ class LinearTraining(Section):
 class Training(Section):
     """How a stage trains. The weights of the epoch with the best `monitor` are kept.
 
-    Balanced `class_weights` are the labels over the classes times the labels of the class. A `strategy` divides each
-    batch between the replicas; multi_worker runs the stage at the same time on the machines that TF_CONFIG names.
-    `mixed_precision` keeps the weights in float32; bfloat16 is several times slower on CPUs without instructions for it
-    (benchmarks/SCALE.md).
+    The balanced weight of a class is labels / (classes × labels of the class). A `strategy` divides each batch between
+    the replicas; with multi_worker the stage runs at the same time on all machines that TF_CONFIG names.
+    `mixed_precision` keeps the weights in float32. bfloat16 is several times slower on CPUs without instructions for
+    it (benchmarks/SCALE.md).
     """
 
     epochs: Epochs = 25
@@ -163,64 +167,69 @@ class Training(Section):
     class_weights: ClassWeights = "none"
     monitor: MonitorField = "val_loss"
     early_stopping: Annotated[
-        EarlyStopping | None, Field(description="stops a training that gets no better; null: never")
+        EarlyStopping | None, Field(description="stops the training when the monitor does not improve; null: never")
     ] = EarlyStopping()
     reduce_on_plateau: ReduceField = None
-    tensorboard: Annotated[bool, Field(description="write logs for TensorBoard to logs/CANDIDATE/PHASE")] = False
+    tensorboard: Annotated[bool, Field(description="whether to write TensorBoard logs to logs/CANDIDATE/PHASE")] = False
     strategy: Annotated[
         Literal["none", "mirrored", "multi_worker"],
-        Field(description="one device, those of this machine, or those of the machines that TF_CONFIG names"),
+        Field(description="none: one device; mirrored: all of this machine; multi_worker: machines of TF_CONFIG"),
     ] = "none"
     mixed_precision: Annotated[
         Literal["none", "bfloat16"],
-        Field(description="bfloat16 for CPUs that have instructions for it; slower on others"),
+        Field(description="none, or bfloat16, for CPUs with instructions for it; others are slower with it"),
     ] = "none"
 
     @model_validator(mode="after")
     def _one_hand_on_the_learning_rate(self) -> Self:
         if self.schedule.kind != "constant" and self.reduce_on_plateau:
-            raise ValueError("reduce_on_plateau needs schedule: {kind: constant}; with another one set it to null")
+            raise ValueError("reduce_on_plateau needs schedule: {kind: constant}; use that, or set it to null")
         if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
-            raise ValueError(f"schedule.warmup_epochs must be below epochs, {self.epochs}")
+            raise ValueError(
+                f"schedule.warmup_epochs is {self.schedule.warmup_epochs}; it must be below epochs, {self.epochs}"
+            )
         return self
 
 
 class FineTuning(Training):
-    """How `fine_tune` trains: with the small steps that pretrained weights bear."""
+    """How `fine_tune` trains: with a low learning rate, so that pretrained weights change little."""
 
     epochs: Epochs = 15
     optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
 
 
 class EndToEndTraining(Training):
-    """How a network without a pretrained part trains, on one view of each image per epoch, drawn anew."""
+    """How a network without a pretrained part trains. Each epoch draws one view of each image at random."""
 
-    views: Annotated[Views, Field(description="on which views; flipped and augmented also take the image itself")] = (
-        "augmented"
-    )
+    views: Annotated[
+        Views, Field(description="the views to train on; flipped and augmented include the image itself")
+    ] = "augmented"
     epochs: Epochs = 40
 
 
 class SegmentationTraining(EndToEndTraining):
     """How a segmentation network trains.
 
-    After the frozen epochs everything is trained, from the best weights on and with a fresh optimizer and schedule.
+    After the frozen epochs, the whole network is trained from the best weights, with a new optimizer and schedule.
     """
 
     batch_size: BatchSize = 4
     optimizer: OptimizerField = Adam(name="adam", learning_rate=1e-4)
     reduce_on_plateau: ReduceField = ReduceOnPlateau()
     frozen_epochs: Annotated[
-        int, Field(ge=0, description="the first of the epochs, in which the encoder is frozen; 0: none")
+        int, Field(ge=0, description="the number of first epochs in which the encoder is frozen; 0: none")
     ] = 0
-    dice: Annotated[float, Field(ge=0, description="so many times the soft Dice loss is added to loss")] = 0.0
+    dice: Annotated[float, Field(ge=0, description="the factor of the soft Dice loss that is added to loss")] = 0.0
 
     @model_validator(mode="after")
     def _frozen_part_of_the_epochs(self) -> Self:
         if self.frozen_epochs > self.epochs:
-            raise ValueError(f"frozen_epochs is {self.frozen_epochs}, more than the epochs, {self.epochs}")
+            raise ValueError(f"frozen_epochs is {self.frozen_epochs}; it must be at most epochs, {self.epochs}")
         if isinstance(self.schedule, Cosine):
             for epochs in (self.frozen_epochs, self.epochs - self.frozen_epochs):
                 if 0 < epochs <= self.schedule.warmup_epochs:
-                    raise ValueError(f"schedule.warmup_epochs must be below {epochs}, the epochs of either part")
+                    raise ValueError(
+                        f"schedule.warmup_epochs is {self.schedule.warmup_epochs}; it must be below {epochs}, since "
+                        "the frozen epochs and the other ones have a schedule each"
+                    )
         return self

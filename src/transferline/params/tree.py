@@ -1,4 +1,4 @@
-"""The whole of `params.yaml`, and the sections about what comes after training."""
+"""The model of the whole `params.yaml`, and its sections about evaluation, selection, MLflow and compute."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,87 +15,93 @@ from transferline.params.validate import Validate
 
 
 class Compute(Section):
-    """Where `validate`, `extract` and `evaluate` do the work that falls into shards; the results are the same."""
+    """Where `validate`, `extract` and `evaluate` compute their shards. The results do not depend on it."""
 
     engine: Annotated[
-        Literal["local", "dask"], Field(description="local: in the stage's process; dask: by workers")
+        Literal["local", "dask"], Field(description="local: on this machine, without Dask; dask: on Dask workers")
     ] = "local"
     address: Annotated[
         Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://")] | None,
-        Field(description="Dask's scheduler, such as tcp://host:8786; its workers need this project's files and data"),
+        Field(description="Dask scheduler, such as tcp://host:8786; its workers need this project's files and data"),
     ] = None
     workers: Annotated[
         Annotated[int, Field(ge=1)] | None,
-        Field(description="Dask's processes on this machine, where there is no address; null: one for each core"),
+        Field(description="number of Dask workers on this machine, without address; null: one per core"),
     ] = None
 
     @model_validator(mode="after")
     def _settings_where_they_mean_something(self) -> Self:
         if self.engine == "local" and (self.address or self.workers):
-            raise ValueError("address and workers are for engine: dask; leave them out with local")
+            raise ValueError("address and workers are only for engine: dask; leave them out for local")
         if self.address and self.workers:
-            raise ValueError("workers is for a cluster on this machine; a scheduler at an address has its own")
+            raise ValueError("workers is only for Dask on this machine; leave it out if address is given")
         return self
 
 
 class OwnMetric(Section):
-    """A metric of your own: a function in a file of `own_metrics/`, see there."""
+    """Your own metric: a function in a file in `own_metrics/`. The docstring of that package lists the requirements."""
 
     function: Annotated[
-        str, Field(pattern=r"^own_metrics\.\w+:[A-Za-z]\w*$", description="as own_metrics.file:function")
+        str,
+        Field(
+            pattern=r"^own_metrics\.\w+:[A-Za-z]\w*$",
+            description="the import path of a function: own_metrics.FILE:FUNCTION",
+        ),
     ]
-    best: Annotated[Literal["lowest", "highest"], Field(description="which value is the best")]
+    best: Annotated[Literal["lowest", "highest"], Field(description="which value of the metric is the best")]
 
     @property
     def name(self) -> str:
-        """That of the function."""
+        """The name of the metric, which is the function's name."""
         return self.function.partition(":")[2]
 
 
 class Evaluate(Section):
-    """What the evaluation of a model computes and shows."""
+    """The content of a model's evaluation."""
 
-    seed: Annotated[int, Field(ge=0, description="fixes what is drawn")] = 7
-    bootstrap: Annotated[int, Field(ge=100, le=100_000, description="resamples of the confidence intervals")] = 1000
+    seed: Annotated[int, Field(ge=0, description="the random seed of the evaluation")] = 7
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="number of bootstrap resamples for confidence intervals")
+    ] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="the level of the confidence intervals")] = 0.95
-    gallery: Annotated[int, Field(ge=1, le=100, description="how many of the worst mistakes are shown")] = 24
+    gallery: Annotated[int, Field(ge=1, le=100, description="how many of the worst errors are shown")] = 24
     robustness: Annotated[
-        Robustness | None, Field(description="damaged and attacked images; null: images are taken as they are")
+        Robustness | None, Field(description="evaluation on corrupted and attacked images; null: none")
     ] = None
-    metrics: Annotated[tuple[OwnMetric, ...], Field(description="metrics of your own, from files in own_metrics/")] = ()
+    metrics: Annotated[tuple[OwnMetric, ...], Field(description="your own metrics, from files in own_metrics/")] = ()
 
 
 class Thresholds(Section):
-    """From which probability on a label of a multilabel problem counts as present."""
+    """The thresholds of a multilabel problem: a label is predicted if its probability reaches its class's threshold."""
 
     kind: Annotated[
         Literal["fixed", "per_class"],
-        Field(description="fixed: value for all classes; per_class: the one with the best F1 on validation"),
+        Field(description="fixed: value for all classes; per_class: for each class the best F1 on validation"),
     ] = "per_class"
-    value: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Field(description="the threshold of kind fixed")] = (
-        None
-    )
+    value: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None, Field(description="the threshold, for kind fixed; else null")
+    ] = None
     argmax_fallback: Annotated[
-        bool, Field(description="an image always has a label: the most probable one where none passes")
+        bool, Field(description="predict the most probable label if no label reaches its threshold")
     ] = False
 
     @model_validator(mode="after")
     def _value_where_it_is_fixed(self) -> Self:
         if (self.kind == "fixed") != (self.value is not None):
-            raise ValueError("value goes with kind: fixed, and only with it")
+            raise ValueError("kind: fixed needs value; other kinds must not have it")
         return self
 
 
 class Select(Section):
-    """How the best candidate is chosen, on validation."""
+    """How the best candidate is chosen on the validation split."""
 
     metric: Annotated[
-        Name, Field(description="the metric on validation that chooses the best candidate; may be one of your own")
+        Name, Field(description="the metric on validation that chooses the best candidate; can be your own")
     ]
 
 
 class Record(Section):
-    """Where MLflow keeps runs and models."""
+    """Where MLflow stores runs and models."""
 
     tracking_uri: Annotated[
         str,
@@ -105,31 +111,35 @@ class Record(Section):
         ),
     ] = "sqlite:///mlruns/mlflow.db"
     experiment: Annotated[
-        Name, Field(description="where MLflow compares the candidates; by default the dataset's name")
+        Name, Field(description="the MLflow experiment that contains the runs; by default the dataset's name")
     ]
 
 
 class Params(Section):
-    """The whole of `params.yaml`."""
+    """The content of `params.yaml`."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="fixes what is random in training")] = 7
-    data: Annotated[Data, Field(description="what is trained on")]
-    # `validate` is also a deprecated method of pydantic's models, hence the alias
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="the random seed of the trainings")] = 7
+    data: Annotated[Data, Field(description="the dataset, its labels and its splits")]
+    # The alias is needed because `validate` is a deprecated method of pydantic's models.
     validate_: Annotated[
-        Validate, Field(alias="validate", description="what a dataset must be like to be trained on")
+        Validate, Field(alias="validate", description="the requirements for a dataset before training")
     ] = Validate()
     augment: Annotated[
-        Augment, Field(description="the ranges from which the parameters of a view are drawn, evenly")
+        Augment, Field(description="the ranges from which the parameters of a view are drawn, uniformly")
     ] = Augment()
-    candidates: Annotated[dict[Name, Candidate], Field(min_length=1, description="the models to try, by name")]
-    thresholds: Annotated[
-        Thresholds | None, Field(description="from which probability on a label counts (multilabel only, else null)")
+    candidates: Annotated[
+        dict[Name, Candidate], Field(min_length=1, description="the models to train and compare, by name")
     ]
-    evaluate: Annotated[Evaluate, Field(description="what the evaluation of a model computes and shows")] = Evaluate()
+    thresholds: Annotated[
+        Thresholds | None, Field(description="the least probability of a predicted label, for multilabel; else null")
+    ]
+    evaluate: Annotated[Evaluate, Field(description="the content of a model's evaluation")] = Evaluate()
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
-    promote: Annotated[Promote, Field(description="what a model has to be like to become the champion")]
-    record: Annotated[Record, Field(description="where MLflow keeps runs and models")]
-    compute: Annotated[Compute, Field(description="where validate, extract and evaluate do their work")] = Compute()
+    promote: Annotated[Promote, Field(description="the gates that a challenger must pass to become the champion")]
+    record: Annotated[Record, Field(description="where MLflow stores runs and models")]
+    compute: Annotated[Compute, Field(description="where validate, extract and evaluate compute their shards")] = (
+        Compute()
+    )
 
     @model_validator(mode="after")
     def _thresholds_fit_the_problem(self) -> Self:
@@ -154,14 +164,14 @@ class Params(Section):
         for name, candidate in self.candidates.items():
             if isinstance(candidate, DeepLab) != kind.has_masks:
                 raise ValueError(
-                    f"candidates.{name}.kind: {candidate.kind} is none for a {self.data.problem} problem; "
+                    f"candidates.{name}.kind: {candidate.kind} is not possible for a {self.data.problem} problem; "
                     f"allowed {'is deeplab_v3_plus' if kind.has_masks else 'are pretrained and end_to_end'}"
                 )
             for stage in ("train_head", "fine_tune", "train"):
                 training = getattr(candidate, stage)
                 if training and training.monitor not in allowed:
                     raise ValueError(
-                        f"candidates.{name}.{stage}.monitor: {training.monitor} is none for a {self.data.problem} "
-                        f"problem; allowed are {', '.join(allowed)}"
+                        f"candidates.{name}.{stage}.monitor: {training.monitor} is not possible for "
+                        f"a {self.data.problem} problem; allowed are {', '.join(allowed)}"
                     )
         return self

@@ -13,18 +13,17 @@ from transferline.params.section import Section
 from transferline.params.tree import Params
 
 WIDTH = 120  # of a line
-COLUMN = 40  # where a comment begins, if what is before it is shorter
+COLUMN = 40  # the column of comments after shorter text
 HEAD = """\
-# Every choice of the job, as `transferline use RECIPE` writes it; change what you like.
-# `transferline params KEY` tells what is allowed, and the default.
+# All params, written by `transferline use RECIPE`. You can change every value.
+# `transferline params KEY` shows the allowed values and the default.
 """
-PLAIN = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_./-]*"
-)  # others are quoted: DVC breaks some plain ones when it rewrites them
+# Other texts are quoted: DVC breaks some unquoted ones when it rewrites the file.
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 def complete_text(params: Params) -> str:
-    """The file, in block style, with a blank line before each section."""
+    """Returns the text of the file, in block style, with a blank line before each section."""
     lines = [HEAD.rstrip()]
     for key, value, explanation in keys_of(params):
         lines += ["", *entry_lines(key, value, explanation)]
@@ -32,13 +31,13 @@ def complete_text(params: Params) -> str:
 
 
 def keys_of(section: Section) -> Iterator[tuple[str, Any, str]]:
-    """The keys of a section as the file names them, with their values in force and their explanations."""
+    """Yields the keys of a section as in the file, with their values in force and their explanations."""
     for name, field in type(section).model_fields.items():
         yield field.alias or name, getattr(section, name), field.description or ""
 
 
 def entry_lines(key: str, value: Any, explanation: str = "", indent: int = 0) -> list[str]:
-    """A key in block style: its explanation, its value, and what is in that."""
+    """Returns the lines of a key in block style: its explanation, its value and the keys inside the value."""
     start = f"{' ' * indent}{key}:"
     one_line = f"{start} {flow(value)}"
     if isinstance(value, Section):
@@ -55,7 +54,7 @@ def entry_lines(key: str, value: Any, explanation: str = "", indent: int = 0) ->
 
 
 def flow(value: Any) -> str:
-    """A value on one line."""
+    """Returns a value in flow style, on one line."""
     if isinstance(value, Section):
         return "{" + ", ".join(f"{key}: {flow(item)}" for key, item, _ in keys_of(value)) + "}"
     if isinstance(value, dict):
@@ -79,7 +78,7 @@ def _blank_before(item: Any) -> list[str]:
 
 
 def _commented(line: str, explanation: str) -> list[str]:
-    """A line with its explanation behind it, or above it where the two are too long."""
+    """Returns a line with its explanation after it, or above it if both together are too long."""
     if not explanation:
         return [line]
     for before in (line.ljust(COLUMN - 2), line):

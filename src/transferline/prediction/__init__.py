@@ -1,1 +1,1 @@
-"""Answers for image files, and what shows them."""
+"""Prediction of image files."""

@@ -7,10 +7,10 @@ from transferline.errors import TransferlineError
 
 
 def find_images(sources: list[str]) -> list[Path]:
-    """The files that `sources` name: a file as it is, of a folder (and below) and of a glob the images.
+    """Returns the files that `sources` name: files, all images in and below folders, and all images that globs match.
 
     Raises:
-        TransferlineError: a source names nothing.
+        TransferlineError: a source names no file.
     """
     found: dict[Path, None] = {}
     for source in sources:
@@ -24,6 +24,6 @@ def find_images(sources: list[str]) -> list[Path]:
         if not matches and not path.exists() and not set(source) & set("*?["):
             raise TransferlineError(f"{source}: no such file or folder")
         if not matches:
-            raise TransferlineError(f"{source}: no image there; looked for {' '.join(IMAGE_SUFFIXES)}")
+            raise TransferlineError(f"{source}: no image found; allowed suffixes are {' '.join(IMAGE_SUFFIXES)}")
         found.update(dict.fromkeys(matches))
     return list(found)

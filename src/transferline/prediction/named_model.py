@@ -13,19 +13,20 @@ IMAGENET, CHAMPION = "imagenet:", "champion"
 
 
 def open_model(name: str, project: Path | None = None) -> tuple[ModelCard, LiteModel]:
-    """Loads a model by its name: `imagenet:` and a backbone, a model folder, or what the registry knows.
+    """Loads a model by its name.
 
     Args:
-        name: the model's.
-        project: a folder in the project whose registry is asked; the working directory if left out.
+        name: `imagenet:` and a backbone, a model folder, or an alias or version in the registry.
+        project: a folder in the project of the registry; by default the working directory.
 
     Raises:
-        TransferlineError: there is none, a folder holds no model, or outside of a project the name is no folder.
+        TransferlineError: there is no such model, the folder holds no model, or the name is not a folder and
+            `project` is not in a project.
     """
     if name.startswith(IMAGENET):
         from transferline.models.imagenet import imagenet_model
 
-        with redirect_stdout(sys.stderr):  # where Keras shows the progress of a download
+        with redirect_stdout(sys.stderr):  # Keras prints the progress of a download
             return imagenet_model(name.removeprefix(IMAGENET))
     folder = Path(name).resolve()
     if not folder.is_dir():

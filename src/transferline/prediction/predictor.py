@@ -1,4 +1,4 @@
-"""A model to predict with from Python: what `transferline.load` gives."""
+"""A model for predictions in Python, which `transferline.load` returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,21 +28,22 @@ class Predictor:
     model: LiteModel
 
     def predict(self, images: Sequence[Path | Array]) -> list[Prediction]:
-        """Predicts images of any size; none give an empty list.
+        """Predicts images of any size; an empty sequence gives an empty list.
 
         Args:
-            images: image files, and arrays of pixels, uint8, (height, width) or (height, width, 3) in RGB, which are
-                brought to what the model takes as files with these pixels are.
+            images: image files, or arrays of pixels: uint8, (height, width), or (height, width, 3) in RGB. Arrays are
+                resized like files with the same pixels.
 
         Returns:
-            One for each image, in order, with the fields of `transferline predict --json`. The `path` of an array is
-            its place among the images, such as `[0]`. A file that cannot be read has an `error` and no label.
+            A prediction for each image, in order, with the fields of `transferline predict --json`. The `path` of an
+            array is its position among the images, such as `[0]`. A file that cannot be read has an `error` and no
+            label.
 
         Raises:
-            TransferlineError: names all arrays that have another type or shape.
+            TransferlineError: arrays have another dtype or shape; the message names all of them.
         """
         if faults := [f"[{place}]: {fault}" for place, image in enumerate(images) if (fault := _fault(image))]:
-            raise TransferlineError("these are no images: " + "; ".join(faults))
+            raise TransferlineError("these are not images: " + "; ".join(faults))
         named = [image if isinstance(image, np.ndarray) else Path(image) for image in images]
         return list(predict_images(self.card, self.model, named))
 

@@ -1,1 +1,1 @@
-"""Kinds of problem: a folder each, with `training.py` and `evaluation.py`, so that a new picture retrains nothing."""
+"""Kinds of problem, one folder each. `training.py` and `evaluation.py` are apart: a new picture retrains nothing."""

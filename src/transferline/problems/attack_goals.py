@@ -1,4 +1,4 @@
-"""What a targeted attack aims at where each image, or each pixel, has one class."""
+"""The goal of a targeted attack where each image, or each pixel, has one class."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from transferline.arrays import Array, Floats
 
 
 def least_likely_wrong(truth: Array, probabilities: Floats) -> Array:
-    """The wrong class with the lowest probability.
+    """Returns the wrong class with the lowest probability.
 
     Args:
-        truth: (n, 1) the class of each image, or (n, side, side, 1) of each pixel.
+        truth: the class of each image, (n, 1), or of each pixel, (n, side, side, 1).
         probabilities: (n, classes), or (n, side, side, classes).
 
     Returns:
-        As `truth`; a void pixel stays void.
+        An array of the same shape and dtype as `truth`; a void pixel stays void.
     """
     wrong, is_void = probabilities.astype(float), truth >= probabilities.shape[-1]
     np.put_along_axis(wrong, np.where(is_void, 0, truth).astype(np.intp), np.inf, axis=-1)

@@ -1,4 +1,4 @@
-"""What evaluation, promotion and prediction need of a kind of problem, and where it is. Needs no TensorFlow."""
+"""The interface of a kind of problem for evaluation, promotion and prediction, and its table. Needs no TensorFlow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,31 +17,31 @@ from transferline.problems.segmentation.evaluation import SegmentationEvaluation
 
 
 class EvaluationOfKind(Protocol):
-    """How models of one kind of problem are rated, drawn and compared."""
+    """How predictions for one kind of problem are rated, drawn and compared."""
 
     @property
     def shown_metrics(self) -> tuple[str, ...]:
-        """Which ones the leaderboard shows beside the main metric."""
+        """The metrics that the leaderboard shows beside the main metric."""
 
     @property
     def floor_metrics(self) -> tuple[str, ...]:
-        """For which ones the leaderboard shows what a model reaches that learnt nothing."""
+        """The metrics whose floor the leaderboard shows: the value of a model that has learned nothing."""
 
     @property
     def floor_rule(self) -> str:
-        """What the simplest of such models always predicts."""
+        """What the simplest model that has learned nothing always predicts, for people."""
 
     @property
     def class_measure(self) -> str:
-        """What `by_class` measures, for people."""
+        """The name of the metric that `by_class` returns, for people."""
 
     @property
     def compared(self) -> str:
-        """What `compare` compares of each class, for people."""
+        """The name of the metric by which `compare` compares each class, for people."""
 
     @property
     def batch_size(self) -> int:
-        """How many images are predicted at once."""
+        """The number of images that are predicted at once."""
 
     def rate(
         self,
@@ -52,54 +52,60 @@ class EvaluationOfKind(Protocol):
         classes: tuple[str, ...] | None = None,
         in_detail: bool = True,
     ) -> pd.DataFrame:
-        """The table of predictions.
+        """Returns the table of predictions.
 
         Args:
-            probabilities: of n images, as `LiteModel.probabilities` gives them.
-            card: of the model.
+            probabilities: of n images, as `LiteModel.probabilities` returns them.
+            card: the card of the model.
             rows: n rows of the manifest.
             raw: the folder that the paths are relative to.
-            classes: of the dataset, which tell what the values of its masks mean; those of the card if left out.
-            in_detail: False leaves out what takes most of the time.
+            classes: the dataset's classes, in the order of the values in its masks; by default those of the card.
+            in_detail: False leaves out the metrics that take most of the time.
 
         Returns:
-            A row for each image: path, split, label, predicted (as `label`), confidence (0 to 1), and what `images`
-            takes.
+            A row for each image: path, split, label, predicted (in the form of `label`), confidence (0 to 1), and the
+            columns that `images` reads.
         """
 
     def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Any:
-        """What the metrics take, with a length, from `rate`'s table; rated by the names in `classes`.
+        """Returns the input of the metrics, which has a length, from the table that `rate` returns.
 
-        The model may know other classes: one that it does not know has the probability 0, so that its images count as
-        wrong; what it predicts of one that is not in `classes` is left out.
+        Only the names in `classes` count, and the model may have other classes. A class that the model does not know
+        has the probability 0, so its images count as wrong. Predictions of a class that is not in `classes` are left
+        out.
         """
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """What else `metrics.json` holds of a set of images, without an interval; `per_class` is by class."""
+        """Returns the values that `metrics.json` holds without an interval; `per_class` holds those by class."""
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
-        """`class_measure`, (classes,), 0 to 1; NaN where no image has the class."""
+        """Returns the metric that `class_measure` names, (classes,), 0 to 1; NaN where no image has the class."""
 
     def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-        """The columns actual and predicted, names of classes, from which DVC draws a confusion matrix."""
+        """Returns the columns actual and predicted, names of classes, from which DVC draws a confusion matrix."""
 
     def draw(
         self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
     ) -> None:
-        """Draws the predictions into the folder `out`, among them a gallery of at most `most` images."""
+        """Draws pictures of the predictions into the folder `out`; the gallery holds at most `most` images."""
 
     def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
-        """What rows of the manifest show, as the loss takes it."""
+        """Returns the true classes or masks of rows of the manifest, in the form that the loss takes."""
 
     def goals(self, truth: Array, probabilities: Floats) -> Array:
-        """What a targeted attack aims at, as `truth`, from the probabilities of the untouched images."""
+        """Returns the goals of a targeted attack, in the form of `truth`.
+
+        `probabilities` are those of the untouched images.
+        """
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
-        """What each untouched image is predicted as, (n,), once the attack reaches its goal; None where each pixel has
-        a goal."""
+        """Returns the label that a model predicts for each image if the attack reaches its goal, (n,).
+
+        None where each pixel has a goal.
+        """
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
-        """Images as a picture shows them, and what is predicted for each, in a few words."""
+        """Returns the images as a picture shows them, and the prediction for each in a few words."""
 
     def compare(
         self,
@@ -109,13 +115,13 @@ class EvaluationOfKind(Protocol):
         test: SignificanceTest,
         params: Evaluate,
     ) -> Changes:
-        """What changes between two models' predictions for the same images."""
+        """Returns what changes between two models' predictions for the same images."""
 
     def explain_changes(self, most: int) -> tuple[str, str]:
-        """What the pictures of at most `most` regressions and improvements show."""
+        """Returns a sentence about the pictures of at most `most` regressions, and one about the improvements."""
 
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
-        """Lines below an image of these, from the row of each model's predictions."""
+        """Returns the lines below an image in these pictures, from the row of each model's predictions."""
 
 
 EVALUATIONS: dict[Problem, EvaluationOfKind] = {
@@ -127,5 +133,5 @@ EVALUATIONS: dict[Problem, EvaluationOfKind] = {
 
 
 def evaluation_of(problem: Problem) -> EvaluationOfKind:
-    """The evaluation of a kind of problem."""
+    """Returns the evaluation of a kind of problem."""
     return EVALUATIONS[problem]

@@ -1,4 +1,4 @@
-"""Losses on logits as Keras takes them: cross-entropy and focal loss, with label smoothing."""
+"""Losses on logits for Keras: cross-entropy and focal loss, with label smoothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,29 +12,29 @@ Terms = Callable[[Any, Any, float], tuple[Any, Any]]
 
 
 def loss_of_classes(loss: Loss) -> Callable[[Any, Any], Any]:
-    """The loss where an image, or a pixel, has one class.
+    """Returns the loss for problems in which an image, or a pixel, has one class.
 
     Returns:
         A function of targets (n, 1) and logits (n, classes), or of masks (n, height, width, 1) and logits (n, height,
-        width, classes). It gives a loss for each image, (n,), or for each pixel.
+        width, classes). It returns a loss for each image, (n,), or for each pixel.
     """
     return _build(loss, _of_classes)
 
 
 def loss_of_labels(loss: Loss) -> Callable[[Any, Any], Any]:
-    """The loss where each label, or the second of two classes, is there or not.
+    """Returns the loss for problems in which each label, or the second of two classes, is present or not.
 
     Returns:
-        A function of targets and logits, (n, outputs). It gives a loss for each image and output, (n, outputs).
+        A function of targets and logits, (n, outputs) each. It returns a loss for each image and output, (n, outputs).
     """
     return _build(loss, _of_labels)
 
 
 def _build(loss: Loss, terms: Terms) -> Callable[[Any, Any], Any]:
-    """A loss for `model.compile`.
+    """Returns a loss for `model.compile`.
 
-    The focal factor is computed from the logits: Keras's own focal losses clip probabilities at 1e-7, beyond which the
-    hardest images, which the loss is for, have no gradient. Smoothing is of the cross-entropy alone.
+    The focal factor is computed from the logits. Keras's own focal losses clip probabilities at 1e-7, so the hardest
+    images, for which the loss is made, get no gradient. Only the cross-entropy is smoothed.
     """
 
     def values(targets: Any, logits: Any) -> Any:
@@ -45,15 +45,15 @@ def _build(loss: Loss, terms: Terms) -> Callable[[Any, Any], Any]:
 
 
 def _of_classes(targets: Any, logits: Any, smoothing: float) -> tuple[Any, Any]:
-    """Cross-entropy, and the logarithm of the probability of all wrong classes together, (n,) each."""
-    truth = ops.one_hot(ops.cast(targets[..., 0], "int32"), logits.shape[-1])  # a void pixel is none of them
+    """Returns the cross-entropy, and the logarithm of the probability of all wrong classes together, (n,) each."""
+    truth = ops.one_hot(ops.cast(targets[..., 0], "int32"), logits.shape[-1])  # a void pixel gets zeros only
     cross_entropy = keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=smoothing)
     of_wrong = ops.logsumexp(ops.where(truth > 0, -1e9, logits), axis=-1)
     return cross_entropy, of_wrong - ops.logsumexp(logits, axis=-1)
 
 
 def _of_labels(targets: Any, logits: Any, smoothing: float) -> tuple[Any, Any]:
-    """The same of each label by itself, (n, outputs) each."""
+    """Returns the same two values for each label alone, (n, outputs) each."""
     truth = ops.cast(targets, logits.dtype)
     cross_entropy = keras.losses.binary_crossentropy(
         truth[..., None], logits[..., None], from_logits=True, label_smoothing=smoothing

@@ -8,8 +8,11 @@ from transferline.models.exported import ModelCard
 
 
 def decide(probabilities: Floats, card: ModelCard) -> Flags:
-    """Which labels are predicted, (n, classes), from the probabilities of n images: those that pass the card's
-    thresholds, or, of a card without any, the most probable class, the first of equals."""
+    """Returns which labels are predicted, (n, classes), from the probabilities of n images.
+
+    These are the labels that pass the card's thresholds. Without thresholds it is the most probable class; of equal
+    ones, the first.
+    """
     if card.thresholds is not None:
         return decide_labels(probabilities, card.thresholds, card.argmax_fallback)
     chosen: Flags = probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])

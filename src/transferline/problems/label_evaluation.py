@@ -1,4 +1,4 @@
-"""The evaluation of models that predict labels of whole images, as far as it is the same for all of them."""
+"""The common part of the evaluation of models that predict labels of whole images."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,8 +20,11 @@ PROBABILITY = "probability_"
 
 
 class LabelEvaluation(ABC):
-    """See `EvaluationOfKind`. In its tables of predictions `confidence` is the probability of the most probable class,
-    and `probability_<class>` that of each class of the card."""
+    """See `EvaluationOfKind`.
+
+    In its tables of predictions `confidence` is the probability of the most probable class. `probability_<class>` is
+    the probability of each class of the card.
+    """
 
     batch_size = 32
     shown_metrics = ("log_loss", "expected_calibration_error")
@@ -29,11 +32,11 @@ class LabelEvaluation(ABC):
 
     @abstractmethod
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
-        """Which of `classes` a column `label` or `predicted` names, (n, classes); other names are left out."""
+        """Returns which of `classes` a column `label` or `predicted` names, (n, classes); other names are ignored."""
 
     @abstractmethod
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
-        """The inverse of `flags`: a column."""
+        """Returns a column of labels from `flags`: the inverse of that method."""
 
     def rate(
         self,
@@ -72,8 +75,11 @@ class LabelEvaluation(ABC):
         test: SignificanceTest,
         params: Evaluate,
     ) -> Changes:
-        """The recall of each class, the images that only `old` gets right, the most confident mistake first, and those
-        that only `new` gets right, the most confident answer first."""
+        """Compares the recall of each class, and finds the images that only one of the models predicts correctly.
+
+        Regressions are images that only `old` predicts correctly, improvements those that only `new` does. The
+        images with the highest confidence of `new` come first.
+        """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         old_right, new_right = ((one.truth == one.predicted).all(axis=1) for one in (before, after))
         confidence = new["confidence"].to_numpy(float)
@@ -85,10 +91,10 @@ class LabelEvaluation(ABC):
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """See `EvaluationOfKind`."""
-        order = f"at most the {most} with the highest confidence of the challenger are shown."
+        order = f"At most {most} are shown, those with the highest confidence of the challenger."
         return (
-            f"The champion got these images right, the challenger gets them wrong; {order}",
-            f"The champion got these images wrong, the challenger gets them right; {order}",
+            f"The champion predicts these images correctly, the challenger does not. {order}",
+            f"The challenger predicts these images correctly, the champion does not. {order}",
         )
 
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:

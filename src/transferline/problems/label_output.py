@@ -38,7 +38,7 @@ class LabelPrediction:
 
 
 def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
-    """A line for each file that could be read: labels and probabilities, path, and the next probable classes."""
+    """Returns a line for each readable file: labels with probabilities, path, and the two next probable classes."""
     readable = [found for found in predictions if not found.error]
     given = [_shown(found, found.labels) or "no label" for found in readable]
     width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
@@ -55,8 +55,11 @@ def _shown(found: Prediction, names: Iterable[str]) -> str:
 
 
 def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
-    """Writes a table with the columns path, label, probability, labels (multilabel only: with a | between them), one
-    for each class (unless they are more than `MOST_CLASSES`), and error."""
+    """Writes a CSV table.
+
+    The columns are path, label, probability, labels (multilabel only, separated by |), one column for each class
+    (unless there are more than `MOST_CLASSES`), and error.
+    """
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
     several = KINDS[card.problem].several_labels
     rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error"]]
@@ -67,8 +70,10 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
 
 
 def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
-    """Writes a table as Kaggle takes it: a row for each image, its `Id` the file's name without suffix, `Predicted` the
-    zeros and ones of the classes, in the card's order, run-length encoded (see `run_length_encoding.py`).
+    """Writes a table in Kaggle's format, with a row for each image.
+
+    `Id` is the file's name without suffix. `Predicted` holds a 0 or 1 for each class, in the card's order, run-length
+    encoded (see `run_length_encoding.py`).
 
     Raises:
         TransferlineError: two files have the same name, or one could not be read.
@@ -78,11 +83,12 @@ def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: P
     unread = [found.path for found in predictions if found.error]
     if twice:
         raise TransferlineError(
-            f"{path}: rows need names of their own, but several files are called {first_of(twice, NAMED)}"
+            f"{path}: each row needs a unique name, but several files are called {first_of(twice, NAMED)}; rename them"
         )
     if unread:
         raise TransferlineError(
-            f"{path}: there is no answer for what cannot be read as an image: {first_of(unread, NAMED)}"
+            f"{path}: each row needs a prediction, but these files cannot be read as images: "
+            f"{first_of(unread, NAMED)}; repair them or leave them out"
         )
     rows = [[Path(found.path).stem, encode([name in found.labels for name in card.classes])] for found in predictions]
     _write([["Id", "Predicted"], *rows], path)

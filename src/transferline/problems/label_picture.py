@@ -1,4 +1,4 @@
-"""Predictions as a picture: each image with its label, the wrong ones marked."""
+"""Predictions as a picture: each image with its predicted label; wrong predictions are marked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,16 +10,17 @@ from transferline.problems.label_predictions import Prediction
 from transferline.text import first_of
 
 MOST, COLUMNS, FEWEST = 120, 10, 5  # five columns are as wide as a title
-LABELS = 4  # of a multilabel problem, that a caption names
+LABELS = 4  # that a caption names, of a multilabel problem
 WRONG = "#c00000"
 
 
 def draw_grid(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
-    """Draws up to `MOST` images with predicted labels and probabilities as a PNG; the title says how many are left out.
+    """Draws up to `MOST` images with predicted labels and probabilities as a PNG; the title counts those left out.
 
-    Where the folder of a file has the name of a class, upper or lower case, that is its true class: the wrong answers
-    come first, the surest of them at the top, framed in red, then the others, the least sure first. Without any true
-    class, and always for a multilabel problem, whose folders name none, the least sure are taken and sorted by label.
+    If the folder of a file has the name of a class, in any case, that class is the true one. Wrong predictions come
+    first, framed in red, the highest probability first. The others follow, the lowest probability first. For a
+    multilabel problem no true class is known. Without any true class, the images with the lowest probabilities are
+    taken and sorted by label.
     """
     readable = [found for found in predictions if found.probability is not None]
     truth = {} if KINDS[card.problem].several_labels else _truth(readable, card.classes)
@@ -32,15 +33,16 @@ def draw_grid(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     parts = [f"{card.candidate}: {len(readable):,} image{'s' if len(readable) != 1 else ''}"]
     parts += [_accuracy(len(truth), len(wrong), len(readable))] if truth else []
     parts += [f"{unreadable:,} more could not be read"] if unreadable else []
-    order = "wrong ones first, then the least sure" if truth else "by predicted label, the least sure first"
-    cut = f"; shown are {MOST}, {left_out:,} surer ones are left out" if left_out else ""
+    lowest = "the lowest probability first"
+    order = f"wrong predictions first, then {lowest}" if truth else f"by predicted label, {lowest}"
+    cut = f"; {MOST} are shown, {left_out:,} with higher probabilities are left out" if left_out else ""
     tiles = [_tile(found, card, truth.get(found.path)) for found in shown]
     contact_sheet(tiles, path, min(COLUMNS, max(FEWEST, len(tiles))), f"{', '.join(parts)}\n{order}{cut}")
 
 
 def _accuracy(known: int, wrong: int, images: int) -> str:
     which = " whose folder names the class" if known < images else ""
-    return f"{known - wrong:,} of {known:,}{which} right (accuracy {1 - wrong / known:.1%})"
+    return f"{known - wrong:,} of {known:,}{which} are predicted correctly (accuracy {1 - wrong / known:.1%})"
 
 
 def _doubt(found: Prediction) -> float:
@@ -48,7 +50,7 @@ def _doubt(found: Prediction) -> float:
 
 
 def _truth(predictions: Sequence[Prediction], classes: tuple[str, ...]) -> dict[str, str]:
-    """The true class by path, of the files whose folder is called like a class; an exact name goes first."""
+    """Returns the true class by path, for files whose folder has the name of a class; an exact match is preferred."""
     by_name = {name.casefold(): name for name in classes} | {name: name for name in classes}
     folders = {found.path: Path(found.path).parent.name for found in predictions}
     names = {path: by_name.get(folder) or by_name.get(folder.casefold()) for path, folder in folders.items()}

@@ -24,11 +24,11 @@ class Prediction:
     """What a model predicts for one image.
 
     Attributes:
-        path: the file; of pixels their place among the images, such as `[0]`.
+        path: the file; for an array of pixels its position among the images, such as `[0]`.
         label: the most probable class; None if the file could not be read.
         probability: its probability.
         labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
-        probabilities: that of each class; of more than `MOST_CLASSES` the `KEPT` most probable.
+        probabilities: by class; with more than `MOST_CLASSES` classes only the `KEPT` most probable.
         error: why the file could not be read; None if it could.
     """
 
@@ -44,9 +44,9 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
     """Yields a prediction for each image, in order; a file that is not an image gets an error instead of a label.
 
     Args:
-        card: what the model is.
+        card: the card of the model.
         model: an exported model.
-        images: image files, or pixels as `read_pixels` takes them, which get their place as path.
+        images: image files, or arrays of pixels for `read_pixels`, whose position becomes the path.
     """
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), BATCH):
@@ -63,7 +63,7 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
 
 
 def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
-    """What the (classes,) probabilities of one image come to; see `decide`."""
+    """Returns the prediction that follows from the probabilities of one image, (classes,); see `decide`."""
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
     labels = np.flatnonzero(decide(row[None], card)[0])

@@ -1,4 +1,4 @@
-"""The training of models that predict labels of whole images, as far as it is the same for all of them."""
+"""The common part of the training of models that predict labels of whole images."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -24,7 +24,7 @@ class LabelTraining(ABC):
         """See `TrainingOfLabels`."""
 
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
-        """The main metric and log loss; see `TrainingOfKind`."""
+        """Returns the main metric and log loss; see `TrainingOfKind`."""
         found = {
             "majority": self.majority_figures(data.targets, validation.targets, classes),
             "untrained": self.figures(validation.targets, self.probabilities(validation.predict(model))),
@@ -32,6 +32,9 @@ class LabelTraining(ABC):
         return {f"{of}_{name}": value for of, figures in found.items() for name, value in figures.items()}
 
     def majority_figures(self, train: Array, validation: Array, classes: int) -> dict[str, float]:
-        """`figures` on validation of always predicting the class frequencies of train, from the targets of both."""
+        """Returns the metrics on validation of a model that always predicts the class frequencies of train.
+
+        Both arguments are targets.
+        """
         frequencies = self.class_counts(train, classes) / len(train)
         return self.figures(validation, np.tile(frequencies, (len(validation), 1)))

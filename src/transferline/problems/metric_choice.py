@@ -1,4 +1,4 @@
-"""Which metrics each kind of problem has, and whether the params name them. Imports little: every stage checks it."""
+"""The metrics of each kind of problem, and a check of the params. Imports little, because every stage runs it."""
 
 from transferline.errors import TransferlineError
 from transferline.metrics.classification import CLASSIFICATION
@@ -19,16 +19,16 @@ METRICS: dict[Problem, MetricTable] = {
 
 
 def metric_table(problem: Problem, params: Evaluate) -> MetricTable:
-    """The metrics by which models are rated: those of the kind of problem, and the user's own."""
+    """Returns the metrics by which models are rated: those of the kind of problem, and the user's own."""
     return METRICS[problem] | own_metric_table(params.metrics)
 
 
 def check_metrics(params: Params) -> None:
-    """Checks what `params.yaml` names of metrics.
+    """Checks the metrics that `params.yaml` names.
 
     Raises:
-        TransferlineError: a metric that does not exist, one of the user's own without a file, or by the name of
-            another, or a test that does not fit the metric.
+        TransferlineError: a metric does not exist, the file of one of the user's own is missing, its name is already
+            in use, or the significance test does not fit the metric.
     """
     problem, chosen, own = params.data.problem, params.select.metric, params.evaluate.metrics
     known = metric_table(problem, params.evaluate)
@@ -36,19 +36,21 @@ def check_metrics(params: Params) -> None:
     for one in own:
         require_file(one.function)
         if names.count(one.name) > 1:
-            raise TransferlineError(f"evaluate.metrics: {one.function}: there is another metric {one.name}; rename it")
+            raise TransferlineError(
+                f"evaluate.metrics: {one.function}: another metric has the name {one.name}; rename the function"
+            )
     if own and KINDS[problem].has_masks:
         raise TransferlineError(
-            f"evaluate.metrics: those of a {problem} problem cannot be your own, because the probabilities of all "
-            "pixels are not kept; leave it out"
+            f"evaluate.metrics: a {problem} problem cannot have metrics of your own, because the probabilities of all "
+            "pixels are not stored; remove the key"
         )
     if chosen not in known:
         raise TransferlineError(
-            f"select.metric: {chosen} is none for a {problem} problem; allowed are {', '.join(known)}"
+            f"select.metric: {chosen} is not a metric of a {problem} problem; allowed are {', '.join(known)}"
         )
     if params.promote.test.kind == "mcnemar" and known[chosen].flags is None:
         shares = ", ".join(name for name, metric in known.items() if metric.flags)
         raise TransferlineError(
-            f"promote.test.kind: mcnemar compares right and wrong answers, which {chosen} does not count; use "
-            f"bootstrap, or select by one of {shares}"
+            f"promote.test.kind: mcnemar compares numbers of right and wrong predictions, but {chosen} is not a share "
+            f"of right predictions; set it to bootstrap, or set select.metric to one of {shares}"
         )

@@ -1,4 +1,4 @@
-"""What changes between two models on the same images: of each class, and which images change sides."""
+"""What changes between two models on the same images: the metric of each class, and the images that change."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,10 @@ from transferline.arrays import Floats, Positions
 
 @dataclass(frozen=True)
 class ClassComparison:
-    """A measure of one class (see `EvaluationOfKind.compared`) by both models, and the interval of what the challenger
-    loses of it."""
+    """The metric of one class (see `EvaluationOfKind.compared`) for both models.
+
+    `low` and `high` are the interval of the drop: champion minus challenger.
+    """
 
     name: str
     images: int
@@ -21,18 +23,18 @@ class ClassComparison:
 
     @property
     def drop(self) -> float:
-        """What is lost; negative if the challenger is better."""
+        """Champion minus challenger; negative if the challenger is better."""
         return self.champion - self.challenger
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What the challenger changes.
+    """What changes from champion to challenger.
 
     Attributes:
-        classes: those that the images hold.
-        regressions: positions of the images that get worse, the first to look at first.
-        improvements: of those that get better.
+        classes: those that the images have.
+        regressions: positions of the images that get worse, the most important first.
+        improvements: positions of the images that get better, in the same order.
     """
 
     classes: tuple[ClassComparison, ...]
@@ -41,6 +43,6 @@ class Changes:
 
 
 def negative_first(differences: Floats) -> Positions:
-    """The positions of the negative ones, the lowest first."""
+    """Returns the positions of the negative values, the lowest first."""
     order = np.argsort(differences, kind="stable")
     return order[differences[order] < 0]

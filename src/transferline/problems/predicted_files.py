@@ -1,4 +1,4 @@
-"""What `transferline predict` prints of files, for every kind of problem."""
+"""The predictions that `transferline predict` prints, for every kind of problem."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ class PredictedFiles:
     """Predictions of files.
 
     Attributes:
-        text: for people; of the files that could be read.
-        rows: for programs, a row for each file; `error` is why it could not be read, None if it could.
+        text: for people; only the files that could be read.
+        rows: for programs; a row for each file. `error` is why the file could not be read, None if it could.
     """
 
     text: str
@@ -23,16 +23,16 @@ class PredictedFiles:
 
     @property
     def errors(self) -> list[str]:
-        """Why files could not be read."""
+        """The reasons why files could not be read."""
         return [row["error"] for row in self.rows if row["error"]]
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Names the file that cannot be written.
+    """Turns an OSError into an error that names the file.
 
     Raises:
-        TransferlineError: an OSError inside.
+        TransferlineError: the file cannot be written.
     """
     try:
         yield

@@ -13,11 +13,11 @@ from transferline.problems.segmentation.prediction import MaskPrediction
 
 
 class PredictionOfKind(Protocol):
-    """How image files are predicted, and what is printed and written."""
+    """How one kind of problem predicts image files, and what it prints and writes."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Which files it writes, by the name of the option of `transferline predict`."""
+        """The files that it can write, by the names of the options of `transferline predict`."""
 
     def predict(
         self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
@@ -25,13 +25,13 @@ class PredictionOfKind(Protocol):
         """Predicts image files.
 
         Args:
-            card: of the model.
+            card: the card of the model.
             model: an exported model.
             paths: the files.
-            outputs: what to write, and where to.
+            outputs: what to write, and the path for each.
 
         Raises:
-            TransferlineError: something cannot be written.
+            TransferlineError: an output cannot be written.
         """
 
 

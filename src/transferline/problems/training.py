@@ -1,4 +1,4 @@
-"""What training needs of a kind of problem, and where it is."""
+"""The interface of a kind of problem for training, and the table of its implementations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,57 +13,57 @@ from transferline.problems.segmentation.training import SegmentationProblemTrain
 
 
 class TrainingOfKind(Protocol):
-    """How models of one kind of problem are trained. Keras is imported where its objects are built, not before."""
+    """How models of one kind of problem are trained. The methods that build Keras objects import Keras themselves."""
 
     @property
     def activation(self) -> str:
-        """What makes probabilities of logits, by Keras's name."""
+        """Keras's name of the activation that turns logits into probabilities."""
 
     def loss(self, loss: Loss) -> Callable[[Any, Any], Any]:
-        """The loss for `model.compile`, a function of targets and logits."""
+        """Returns the loss for `model.compile`, a function of targets and logits."""
 
     def keras_metric(self, name: str, classes: int) -> Any:
-        """The main metric during training, from targets and logits."""
+        """Returns the main metric as a Keras metric, which takes targets and logits."""
 
     @property
     def exact_metric(self) -> Callable[[Array, Array], float] | None:
         """The main metric from targets and logits, (n, …), where `keras_metric` only approximates it."""
 
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
-        """What a model reaches on validation that learnt nothing.
+        """Returns the metrics on validation of models that have learned nothing.
 
         Args:
-            model: the untrained model, from what `data` gives to logits.
+            model: the untrained model; it takes the inputs of `data` and returns logits.
             data: `Batches` of training.
-            validation: those of validation.
-            classes: their number.
+            validation: `Batches` of validation.
+            classes: the number of classes.
 
         Returns:
-            Metrics of always predicting by the classes' frequencies in training (`majority_…`), and of the untrained
-            model (`untrained_…`).
+            `majority_…`: metrics of a model that always predicts by the frequencies of the classes in training.
+            `untrained_…`: metrics of the untrained model.
         """
 
 
 class TrainingOfLabels(TrainingOfKind, Protocol):
-    """The same where images have labels as a whole."""
+    """How models are trained that predict labels of whole images."""
 
     def targets(self, labels: pd.Series, classes: Sequence[str]) -> Array:
-        """What the loss takes, (n, …), from the column `label` of a table."""
+        """Returns the targets of the loss, (n, …), from the column `label` of a table."""
 
     def class_counts(self, targets: Array, classes: int) -> Array:
-        """How often each class is a label, (classes,)."""
+        """Returns how often each class is a label, (classes,)."""
 
     def probabilities(self, logits: Array) -> Array:
-        """Of all classes, (n, classes), from logits (n, outputs)."""
+        """Returns the probabilities of all classes, (n, classes), from logits, (n, outputs)."""
 
     def figures(self, targets: Array, probabilities: Array) -> dict[str, float]:
-        """The main metric, and `log_loss` in nats, from targets and (n, classes)."""
+        """Returns the main metric, and `log_loss` in nats, from targets and probabilities, (n, classes)."""
 
     def indicators(self, targets: Array, outputs: int) -> Array:
-        """0 or 1 for each output, (n, outputs) float32."""
+        """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""
 
     def cross_entropies(self, logits: Array, indicators: Array) -> tuple[Array, Array]:
-        """Unweighted losses, (n, 1) or (n, outputs), and their slopes by the logits, (n, outputs)."""
+        """Returns unweighted losses, (n, 1) or (n, outputs), and their gradients by the logits, (n, outputs)."""
 
 
 OF_LABELS: dict[Problem, TrainingOfLabels] = {
@@ -75,10 +75,10 @@ TRAININGS: dict[Problem, TrainingOfKind] = {**OF_LABELS, "segmentation": Segment
 
 
 def training_of(problem: Problem) -> TrainingOfKind:
-    """The training of a kind of problem."""
+    """Returns the training of a kind of problem."""
     return TRAININGS[problem]
 
 
 def label_training_of(problem: Problem) -> TrainingOfLabels:
-    """The same of a kind in which images have labels as a whole."""
+    """Returns the training of a kind of problem in which labels belong to whole images."""
     return OF_LABELS[problem]

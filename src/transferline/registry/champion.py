@@ -1,4 +1,4 @@
-"""The present champion, where possible without MLflow, whose import takes seconds."""
+"""The present champion; if possible without MLflow, because its import takes seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Champion:
 
     Attributes:
         version: its number.
-        tags: those of the version that the ledger repeats, such as candidate, phase and the hashes of its files.
-        move: the move that made it the champion; None where this project did not make it.
+        tags: the tags of the version that the ledger repeats, such as candidate, phase and the hashes of its files.
+        move: the entry of the ledger that made it the champion; None if another project did.
     """
 
     version: str
@@ -32,9 +32,9 @@ def is_own_store(record: Record, root: Path) -> bool:
 
 
 def champion_of(record: Record, root: Path, name: str) -> Champion | None:
-    """The champion of a model, if it has one.
+    """Returns the champion of a model, if it has one.
 
-    The ledger answers where MLflow's store is the project's own; else MLflow is asked.
+    It comes from the ledger if MLflow's store belongs to this project, else from MLflow.
 
     Raises:
         TransferlineError: MLflow does not answer, or the ledger cannot be read.
@@ -51,7 +51,7 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
 
 
 def describe_champion(params: Params, root: Path) -> str:
-    """The champion with its test figure, in a line."""
+    """Returns a line with the champion and its test metric."""
     name = params.promote.model_name
     found = champion_of(params.record, root, name)
     if found is None:
@@ -62,7 +62,7 @@ def describe_champion(params: Params, root: Path) -> str:
 
 
 def cached_champion(record: Record, root: Path, name: str) -> Path | None:
-    """The model folder of the champion, if the ledger knows it and the project holds a copy of it.
+    """Returns the model folder of the champion, if the ledger names it and the project holds a copy of it.
 
     Raises:
         TransferlineError: a file of the copy is not the one that was registered.

@@ -1,7 +1,7 @@
-"""Moves the alias champion so that a failure, or a kill at any point, leaves a consistent registry and ledger.
+"""Moves the alias champion. After a failure, or a kill at any point, registry and ledger are still consistent.
 
-The intended move is written to a journal first. Whatever is found there later is finished if the alias has moved, and
-undone if it has not; the ledger has one entry for a move that took place, and none for one that did not.
+The intended move is first written to a journal. If the journal still holds a move later, the move is finished if the
+alias has moved, and undone if it has not. The ledger has one entry for each move that took place, and no other entry.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ LOCK = Path(".transferline/registry.lock")
 
 
 class Journal(BaseModel):
-    """A move that has begun, and the version that was the challenger before."""
+    """A move that has started, and the version that was the challenger before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,9 +35,9 @@ class Journal(BaseModel):
 
 
 def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
-    """Points the alias at `move.version` after a smoke test, and writes the ledger; or leaves all as it was.
+    """Points the alias at `move.version` after a smoke test, and writes the ledger. After an error nothing has changed.
 
-    A promoted version is the challenger first, and the smoke test loads it by that alias.
+    A promoted version first becomes the challenger, and the smoke test loads it by that alias.
 
     Raises:
         TransferlineError: the smoke test failed, or the champion is no longer `move.former`.
@@ -48,7 +48,9 @@ def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> None
 
 def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
     if (champion := _version(client, move.model, CHAMPION)) != move.former:
-        raise TransferlineError(f"the champion of {move.model} became version {champion} meanwhile; run this again")
+        raise TransferlineError(
+            f"another command made version {champion} the champion of {move.model} in the meantime; run this again"
+        )
     journal = Journal(move=move, challenger=_version(client, move.model, CHALLENGER))
     _write(root, journal)
     reference = CHALLENGER if move.kind == "promotion" else move.version
@@ -90,22 +92,22 @@ def _recover(client: "MlflowClient", root: Path) -> None:
 
 
 def smoke_test(client: "MlflowClient", model: str, reference: str) -> None:
-    """Has a fresh process load a version as a server would, and compare its answers with those of the trained model.
+    """Loads a version in a new process as a server does, and compares its predictions with those of the trained model.
 
     Raises:
-        TransferlineError: it does not load, or answers differently.
+        TransferlineError: the version cannot be loaded, or its predictions differ.
     """
     command = [sys.executable, "-m", "transferline", "smoke", client.tracking_uri, model, reference]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it ended without a word"]
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it printed no message"]
         raise TransferlineError(
-            f"smoke test of {model} {reference} failed, the champion stays: {said[-1].removeprefix('error: ')}"
+            f"smoke test of {model} {reference} failed, the champion stays: {lines[-1].removeprefix('error: ')}"
         )
 
 
 def point(client: "MlflowClient", model: str, alias: str, version: str | None) -> None:
-    """Points an alias at a version, or takes it away."""
+    """Points an alias at a version; None deletes the alias."""
     if version is not None:
         client.set_registered_model_alias(model, alias, version)
     elif _version(client, model, alias) is not None:
@@ -119,7 +121,7 @@ def _undo(client: "MlflowClient", root: Path, journal: Journal) -> None:
 
 
 def _finish(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
-    """What may be done twice: the move as tags on the versions, which MLflow's page shows."""
+    """Writes the move as tags of the versions, which MLflow's page shows. It may run twice."""
     if move.former is not None:
         client.set_model_version_tag(move.model, move.former, "champion_until", move.time)
     client.set_model_version_tag(move.model, move.version, "champion_since", move.time)
@@ -127,7 +129,7 @@ def _finish(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
 
 
 def _lock(root: Path) -> FileLock:
-    """One move at a time; it waits for another one. The kernel frees it if its holder dies."""
+    """Returns the lock that allows one move at a time; others wait. The kernel releases it if its process ends."""
     path = root / LOCK
     path.parent.mkdir(exist_ok=True)
     return FileLock(path)

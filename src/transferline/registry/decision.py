@@ -28,7 +28,7 @@ from transferline.registry.version_files import EVALUATION, ORIGIN
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-Contender = tuple[Path, LoadedModel, Path]  # a model's folder, what is in it, the figures of its own evaluation
+Contender = tuple[Path, LoadedModel, Path]  # a model's folder, the model loaded from it, its `metrics.json`
 
 
 def decide_promotion(
@@ -41,20 +41,20 @@ def decide_promotion(
     version: "ModelVersion | None",
     force: str | None,
 ) -> Case:
-    """Scores champion and challenger on the same images, and judges the challenger by every gate.
+    """Evaluates champion and challenger on the same images, and checks the challenger with every gate.
 
     Args:
         params: the gates.
         root: the project's folder.
         table: the manifest.
         folder: the challenger's model folder.
-        loaded: what is in it.
-        evaluation: the challenger's evaluation.
-        version: the champion's, if there is one.
+        loaded: the model, loaded from that folder.
+        evaluation: the folder of the challenger's evaluation.
+        version: the champion's version, if there is one.
         force: see `promote`.
 
     Raises:
-        TransferlineError: `select.metric` or a limit has no figure.
+        TransferlineError: `select.metric`, or a metric with a limit, has no value.
     """
     contenders: list[Contender] = [(folder, loaded, evaluation / "metrics.json")]
     if version:
@@ -91,7 +91,7 @@ def _is_accepted(root: Path) -> bool:
 
 
 def _score(params: Params, root: Path, table: ImageTable, contenders: list[Contender]) -> list[Scored]:
-    """The contenders on the test set."""
+    """Evaluates champion and challenger on the test set."""
     rows, raw, scored = table.of_split("test"), root / RAW / params.data.dataset, []
     speeds = latencies([loaded for _, loaded, _ in contenders])
     for (folder, loaded, evaluation), latency in zip(contenders, speeds, strict=True):
@@ -109,6 +109,6 @@ def _compare(params: Params, table: ImageTable, champion: Scored, challenger: Sc
 def _require(found: Scored, metric: str) -> None:
     if found.metrics.get(metric) is None:
         raise TransferlineError(
-            f"the test set of {len(found.predictions)} images gives {found.card.candidate}, a {found.card.problem} "
-            f"model, no {metric}, on which select.metric has promotion decide; choose another one"
+            f"select.metric: {metric} has no value for {found.card.candidate}, a {found.card.problem} model, on the "
+            f"test set of {len(found.predictions)} images, so promotion cannot decide; choose another metric"
         )

@@ -1,4 +1,4 @@
-"""What a decision report says of the data that challenger and champion were trained on."""
+"""The part of a decision report about the data that challenger and champion were trained on."""
 
 from typing import get_args
 
@@ -9,7 +9,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def data_sentences(new: TrainedData, old: TrainedData | None) -> list[str]:
-    """What each of the two was trained on, as far as it is known, and how to read the table of `data_rows`."""
+    """Returns sentences about the known training data of each model, and one that explains the table of `data_rows`."""
     sentences = []
     for who, data in (("challenger", new), ("champion", old)):
         if data:
@@ -17,12 +17,12 @@ def data_sentences(new: TrainedData, old: TrainedData | None) -> list[str]:
             revisions += f", corrections {data.corrections_revision}" if data.corrections_revision else ""
             sentences.append(f"The {who} was trained on {data.dataset}, {revisions}: {data.images:,} images.")
     if old:
-        sentences.append("In brackets: how many more or fewer than in the champion's data.")
+        sentences.append("In brackets: the difference to the champion's data.")
     return sentences
 
 
 def data_rows(new: TrainedData, old: TrainedData | None) -> list[tuple[str, list[str]]]:
-    """Each class with its images in each split, and the difference to the champion's data."""
+    """Returns each class with its number of images in each split, and the difference to the champion's data."""
     names = [*new.classes, *(name for name in (old.classes if old else {}) if name not in new.classes)]
 
     def cell(name: str, split: str) -> str:

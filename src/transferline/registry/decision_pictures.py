@@ -1,4 +1,4 @@
-"""Pictures of a decision: the interval of the gain, the change of each class, images that changed sides."""
+"""Pictures of a decision: the interval of the gain, the change of each class, images with changed predictions."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ COLUMNS = 8
 
 
 def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None:
-    """Draws the gain with its interval, against none at all and the least that is asked for."""
+    """Draws the gain with its interval, a line at 0, and a line at the least gain that is required."""
     with picture(path, 8, 1.7) as figure:
         axes = figure.subplots()
         axes.axvline(0, color=GREY, linewidth=1)
@@ -28,7 +28,7 @@ def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None
 
 
 def plot_class_changes(change: Comparison, measure: str, allowed: float, path: Path) -> None:
-    """Draws by how much the measure of each class changes, with its interval, the greatest loss on top."""
+    """Draws the change of each class's metric, with its interval, the greatest loss at the top."""
     classes = sorted(change.classes, key=lambda one: -one.drop)
     rows = np.arange(len(classes))
     drops = np.array([one.drop for one in classes])

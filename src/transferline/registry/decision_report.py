@@ -1,4 +1,4 @@
-"""The decision report: `decision.json` for programs, and `index.html`, one page that needs nothing but itself."""
+"""The decision report: `decision.json` for programs, and `index.html`, a page that needs no other file."""
 
 import base64
 import tempfile
@@ -20,7 +20,7 @@ from transferline.registry.trained_data import TrainedData
 
 REPORT = DECISION.parent
 LISTED = 1000
-ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's figures, where its evaluation has them
+ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,7 +44,7 @@ img { max-width: 100%; display: block; }
 {% if warning %}<p class="failed">Warning: {{ warning }}</p>{% endif %}
 <p>{{ reason }}</p>
 <table>
-<tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms an image</th><th>MB</th>
+<tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms per image</th><th>MB</th>
 {% for name in robust %}<th>{{ robust_metric }} {{ name.replace("_", " ") }}</th>{% endfor %}</tr>
 {% for role, row in models %}
 <tr><td>{{ role }}</td><td>{{ row.name }}</td><td>{{ "%.4f"|format(row.value) }}</td>
@@ -54,7 +54,7 @@ img { max-width: 100%; display: block; }
 </table>
 <h2>Gates</h2>
 <table>
-<tr><th>gate</th><th>verdict</th><th>why</th></tr>
+<tr><th>gate</th><th>verdict</th><th>reason</th></tr>
 {% for gate in gates %}
 <tr><td>{{ gate.name }}</td><td class="{{ gate.state.split()[0] }}">{{ gate.state }}</td>
 <td>{{ gate.sentence }}</td></tr>
@@ -80,17 +80,17 @@ img { max-width: 100%; display: block; }
 
 @dataclass(frozen=True)
 class Case:
-    """What a decision was made on and what it is.
+    """A decision and its basis.
 
     Attributes:
-        accepted: whether the challenger is to become the champion.
-        forced: whether it is so in spite of failed gates.
-        reason: why, in a sentence.
-        version: of the champion, None while there is none.
-        test_set: the sha256 of the test set's list of images.
-        data: what the challenger was trained on.
-        champion_data: what the champion was trained on; None where that is not known.
-        warning: what else to think of before it is believed; empty if nothing.
+        accepted: whether the challenger becomes the champion.
+        forced: whether it does so although gates failed.
+        reason: the reason, in a sentence.
+        version: the champion's version; None without a champion.
+        test_set: the sha256 of the list of test images.
+        data: the challenger's training data.
+        champion_data: the champion's training data; None if it is not known.
+        warning: a reason to doubt the decision; empty if there is none.
     """
 
     accepted: bool
@@ -112,7 +112,7 @@ class Case:
 
     @property
     def verdict(self) -> str:
-        """In two words."""
+        """The decision in a few words."""
         return "promote, forced" if self.forced else "promote" if self.accepted else "do not promote"
 
 
@@ -180,7 +180,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
 
 
 def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, str]]:
-    """Title, explanation and PNG in base64 of each picture; none while there is no champion."""
+    """Returns title, explanation and PNG in base64 of each picture; without a champion there are none."""
     champion, change = case.champion, case.change
     if champion is None or change is None:
         return []

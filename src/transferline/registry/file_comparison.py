@@ -1,4 +1,4 @@
-"""Compares what a pipeline wrote with what an earlier run of it wrote, file by file."""
+"""Compares the files that a pipeline wrote with those of an earlier run."""
 
 import json
 import shutil
@@ -19,33 +19,33 @@ from transferline.registry.version_files import LOCK, ORIGIN
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-# they hold wall-clock times, or are drawn from such files
+# these files hold times, or are drawn from files that do
 TIMED = ("summary.json", "history.csv", "latency.json", "leaderboard.md", "leaderboard.png")
 
 
 def compare_lines(stored: Path, version: "ModelVersion", project: Path, cache: Path) -> tuple[bool, list[str]]:
-    """Whether weights, figures and files are the same, and a line for each.
+    """Returns whether weights, metrics and files are the same, and lines that describe them.
 
     Args:
-        stored: the registered version, as MLflow stores it.
+        stored: the folder of the registered version in MLflow's store.
         version: names its candidate and phase.
-        project: where it was made again.
-        cache: DVC's, which holds the original files.
+        project: the project that trained it again.
+        cache: DVC's cache, which holds the original files.
     """
     model = MODELS / version.tags["candidate"] / version.tags["phase"]
     weights = weight_difference(stored / "data" / MODEL_FILE, project / model / MODEL_FILE)
     lines = ["weights: identical" if weights == 0 else f"weights: differ by up to {weights:.3g}"]
     old, new = (json.loads(path.read_text("utf-8")) for path in (stored / ORIGIN / METRICS.name, project / METRICS))
-    figures = list(differences(old, new))
-    lines += [f"figures: {line}" for line in figures] or [f"figures: all of {METRICS} identical"]
+    changed = list(differences(old, new))
+    lines += [f"metrics: {line}" for line in changed] or [f"metrics: all of {METRICS} identical"]
     same, files = _compare_outs(stored / ORIGIN / LOCK, project, cache)
-    return weights == 0 and not figures and same, lines + files
+    return weights == 0 and not changed and same, lines + files
 
 
 def weight_difference(one: Path, other: Path) -> float:
-    """The largest difference between the weights in two Keras files; infinite if their shapes differ.
+    """Returns the largest difference between the weights in two Keras files; infinite if their shapes differ.
 
-    The files themselves always differ: they hold the time of their saving, and numbers of objects in memory.
+    The files themselves always differ: they hold the time when they were saved, and numbers of objects in memory.
     """
     first, second = _weights(one), _weights(other)
     if [array.shape for array in first] != [array.shape for array in second]:
@@ -55,13 +55,13 @@ def weight_difference(one: Path, other: Path) -> float:
 
 def _weights(file: Path) -> list[Array]:
     with tempfile.TemporaryDirectory() as scratch:
-        shutil.copyfile(file, Path(scratch) / MODEL_FILE)  # in DVC's cache it has no suffix
+        shutil.copyfile(file, Path(scratch) / MODEL_FILE)  # files in DVC's cache have no suffix
         arrays: list[Array] = load_keras_model(Path(scratch)).get_weights()
     return arrays
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """The leaves of two trees that are not equal, each as `name: old → new`."""
+    """Returns a line `name: old → new` for each leaf that differs between two trees."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
         return [line for key in keys for line in differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
@@ -69,15 +69,15 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _compare_outs(lock: Path, project: Path, cache: Path) -> tuple[bool, list[str]]:
-    """The files that the stages of a `dvc.lock` wrote, as far as these ran again in `project`.
+    """Compares the files that the stages of a `dvc.lock` wrote, if these stages ran again in `project`.
 
-    The file may also hold stages of another recipe.
+    The `dvc.lock` may also hold stages of another recipe.
     """
     equal, timed, lines, same = 0, 0, [], True
     for path, md5 in _outs(lock, locked_stages(project / LOCK).keys()).items():
         files = _files(path, md5, cache)
         if files is None:
-            lines.append(f"files: {path} is not compared, its original is no longer in the DVC cache")
+            lines.append(f"files: {path} is not compared, because its original is no longer in the DVC cache")
             continue
         for file, old in files.items():
             made = project / file
@@ -88,19 +88,21 @@ def _compare_outs(lock: Path, project: Path, cache: Path) -> tuple[bool, list[st
             else:
                 same = False
                 lines.append(f"files: {file} {'differs' if made.is_file() else 'is missing'}")
-    return same, [*lines, f"files: {equal} identical, {timed} with times in them"]
+    return same, [*lines, f"files: {equal} identical, {timed} differ, but hold times"]
 
 
 def _outs(lock: Path, names: Container[str]) -> dict[str, str]:
-    """Each output of the stages named and its md5; without the notes of `record`, which name hashes of files with times
-    in them."""
+    """Returns each output of the named stages and its md5.
+
+    The outputs of `record` are left out, because they hold hashes of files with times.
+    """
     stages = [stage for name, stage in locked_stages(lock).items() if name in names]
     outs = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
     return {path: md5 for path, md5 in outs.items() if not path.startswith("mlruns/")}
 
 
 def _files(path: str, md5: str, cache: Path) -> dict[str, str] | None:
-    """The files of an output and their md5; None if nobody knows any more what was in a folder."""
+    """Returns the files of an output and their md5; None if DVC's cache no longer lists the content of a folder."""
     if not md5.endswith(".dir"):
         return {path: md5}
     listing = _cached(md5, cache)

@@ -1,4 +1,4 @@
-"""What a gate concludes from its figures: a verdict, and a sentence that says why."""
+"""The verdicts of gates: each with the numbers that it depends on and a sentence with the reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ class Gate:
     Attributes:
         name: of the gate.
         state: its verdict; not applicable where no limit is set, or where there is nothing to compare with.
-        sentence: the verdict with its figures, for people.
-        figures: the numbers that it was decided on.
-        limit: what they must keep to; empty without one.
+        sentence: the verdict with its numbers, for people.
+        figures: the numbers that the verdict depends on.
+        limit: the limit for these numbers; empty without one.
     """
 
     name: str
@@ -36,22 +36,22 @@ class Gate:
 
 
 def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) -> Gate:
-    """Of the first champion: the metric must reach `least`, or not exceed it if it is a loss."""
+    """Checks a first champion: the metric must be at least `least`; a loss must be at most `least`."""
     value = challenger.metrics[metric]
     passed = value <= least if is_loss else value >= least
     limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
-    sentence = f"the first champion: test {metric} {value:.4f}, wanted is {limit}"
+    sentence = f"the first champion: test {metric} {value:.4f}, required is {limit}"
     return Gate(metric, "passed" if passed else "failed", sentence, {"challenger": value}, limit)
 
 
 def improvement(change: Comparison, champion: Scored, challenger: Scored, metric: str, promote: Promote) -> Gate:
-    """The metric must be better beyond noise, and by at least `min_improvement`."""
+    """Checks that the metric is better beyond noise, and by at least `min_improvement`."""
     old, new, test = champion.metrics[metric], challenger.metrics[metric], promote.test
     interval = f"[{change.low:+.4f}, {change.high:+.4f}]"
     noise = (
         f"McNemar's test p = {change.p_value:.2g}" if change.p_value is not None else f"{1 - test.level:.0%} interval"
     )
-    figures = f"test {metric} {new:.4f}, champion {old:.4f} on the same {len(champion.predictions)} images"
+    values = f"test {metric} {new:.4f}, champion {old:.4f} on the same {len(champion.predictions)} images"
     beyond = change.low > 0 if change.p_value is None else change.p_value < test.level
     state: State
     if change.gain <= 0:
@@ -65,11 +65,14 @@ def improvement(change: Comparison, champion: Scored, challenger: Scored, metric
     numbers = {"challenger": new, "champion": old, "gain": change.gain, "low": change.low, "high": change.high}
     numbers |= {"p_value": change.p_value} if change.p_value is not None else {}
     limit = f"{test.kind} at level {test.level:g}, gain of at least {promote.min_improvement:g}"
-    return Gate(metric, state, f"{verdict}: {figures}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
+    return Gate(metric, state, f"{verdict}: {values}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
 
 
 def class_drops(classes: tuple[ClassComparison, ...], allowed: float, measure: str) -> Gate:
-    """No class may lose more of its `measure` than `allowed`; a loss counts if its whole interval is beyond."""
+    """Checks that the `measure` of no class falls by more than `allowed`.
+
+    A drop counts only if its whole interval is above `allowed`.
+    """
     lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
     worst = max(classes, key=lambda one: one.drop)
     named = "; ".join(_drop(one) for one in lost[:NAMED])
@@ -91,14 +94,14 @@ def _drop(one: ClassComparison) -> str:
 def within_limit(
     promote: Promote, key: str, name: str, value: Value, challenger: Scored, champion: Scored | None
 ) -> Gate:
-    """A value must keep to the limit `promote.<key>`, from above if the key starts with max.
+    """Checks a value against the limit `promote.<key>`: a maximum if the key starts with max, else a minimum.
 
     Args:
         promote: the limits; None where one is not set.
         key: of the limit.
         name: of the value.
-        value: reads it; None where the evaluation does not have it.
-        challenger, champion: the models that have it.
+        value: returns the value of a model; None where its evaluation does not have it.
+        challenger, champion: the models.
 
     Raises:
         TransferlineError: the limit is set, but there is no such value.
@@ -113,8 +116,8 @@ def within_limit(
     if new is None or (limit.relative is not None and old is None):
         raise TransferlineError(
             f"promote.{key} sets a limit on the {name}, but the evaluation of the "
-            f"{'challenger' if new is None else 'champion'} has no such figure; set promote.{key} to null, or "
-            "evaluate it"
+            f"{'challenger' if new is None else 'champion'} has no such value; set promote.{key} to null, or "
+            "set `evaluate` so that it is measured"
         )
     bound = limit.absolute if limit.absolute is not None else (limit.relative or 0) * (old or 0)
     is_ceiling = key.startswith("max_")

@@ -1,6 +1,6 @@
-"""The gates that a challenger has to pass, each with its figures and a sentence that says why.
+"""The gates that a challenger must pass.
 
-A gate is one function here, in the order of the report. What can be set about it is a field of `params.Promote`.
+Each gate is one function, in the order of the report. Its settings are fields of `params.Promote`.
 """
 
 from collections.abc import Callable
@@ -21,17 +21,17 @@ LATENCY = "latency of one image in ms"
 
 @dataclass(frozen=True)
 class GateInputs:
-    """What the gates decide on.
+    """The input of the gates.
 
     Attributes:
         promote: the limits.
         metric: `select.metric`.
         is_loss: whether the lowest value of the metric is the best.
-        challenger: on today's test set.
-        champion: on the same images; None while there is none.
-        change: the two compared; None while there is no champion.
+        challenger: evaluated on the present test set.
+        champion: evaluated on the same images; None without a champion.
+        change: the comparison of the two; None without a champion.
         folder: the challenger's model folder.
-        model: what is in it.
+        model: loaded from that folder.
         data_passed: whether `validate` accepted the data.
     """
 
@@ -51,7 +51,7 @@ GATES: list[Judge] = []  # `_gate` fills it
 
 
 def judge(inputs: GateInputs) -> list[Gate]:
-    """The verdict of every gate, that on `select.metric` first.
+    """Returns the verdict of every gate, that on `select.metric` first.
 
     Raises:
         TransferlineError: a limit is set on a value that the evaluation does not have.
@@ -67,8 +67,10 @@ def _gate(function: Judge) -> Judge:
 
 @_gate
 def improvement(inputs: GateInputs) -> Gate:
-    """`select.metric` must be better beyond noise, and by at least `min_improvement`; without a champion it must reach
-    `min_value`, or not exceed it if it is a loss."""
+    """`select.metric` must be better beyond noise, and by at least `min_improvement`.
+
+    Without a champion it must be at least `min_value`; a loss must be at most `min_value`.
+    """
     if inputs.champion and inputs.change:
         return gate_verdicts.improvement(
             inputs.change, inputs.champion, inputs.challenger, inputs.metric, inputs.promote
@@ -78,8 +80,10 @@ def improvement(inputs: GateInputs) -> Gate:
 
 @_gate
 def class_recall(inputs: GateInputs) -> Gate:
-    """No class may lose more of its recall, of segmentation of its IoU, than `max_class_drop`; a loss counts if its
-    whole interval is beyond."""
+    """The recall of no class (in a segmentation its IoU) may fall by more than `max_class_drop`.
+
+    A drop counts only if its whole interval is above the limit.
+    """
     measure = inputs.challenger.kind.compared
     if inputs.change:
         return gate_verdicts.class_drops(inputs.change.classes, inputs.promote.max_class_drop, measure)
@@ -88,42 +92,42 @@ def class_recall(inputs: GateInputs) -> Gate:
 
 @_gate
 def calibration_error(inputs: GateInputs) -> Gate:
-    """The expected calibration error."""
+    """The expected calibration error must not exceed its limit."""
     value = "expected_calibration_error"
     return _limited(inputs, "max_calibration_error", value.replace("_", " "), lambda scored: scored.metrics.get(value))
 
 
 @_gate
 def latency(inputs: GateInputs) -> Gate:
-    """The time for one image."""
+    """The time for one image must not exceed its limit."""
     return _limited(inputs, "max_latency_ms", LATENCY, lambda scored: scored.latency_ms)
 
 
 @_gate
 def size(inputs: GateInputs) -> Gate:
-    """The size of the model file."""
+    """The size of the model file must not exceed its limit."""
     return _limited(inputs, "max_size_mb", "size on disk in MB", lambda scored: scored.size_mb)
 
 
 @_gate
 def corruption_accuracy(inputs: GateInputs) -> Gate:
-    """The accuracy under corruptions, or what the problem has in its place."""
+    """The accuracy under corruptions must reach its limit; other problems use their main metric."""
     name = "accuracy under corruptions"
     return _limited(inputs, "min_corruption_accuracy", name, lambda scored: scored.corruption_accuracy)
 
 
 @_gate
 def adversarial_accuracy(inputs: GateInputs) -> Gate:
-    """The accuracy under attacks, or what the problem has in its place."""
+    """The accuracy under attacks must reach its limit; other problems use their main metric."""
     name = "accuracy under attacks"
     return _limited(inputs, "min_adversarial_accuracy", name, lambda scored: scored.adversarial_accuracy)
 
 
 @_gate
 def confident_share(inputs: GateInputs) -> Gate:
-    """The share of test images that it predicts with some confidence, which a segmentation model does not have."""
+    """The share of test images that are predicted with high confidence must reach its limit."""
     limit = inputs.promote.min_confident_share
-    name = f"share of confidences from {limit.confidence:g} on" if limit else "share of high confidences"
+    name = f"share of confidences of at least {limit.confidence:g}" if limit else "share of high confidences"
 
     def share(scored: Scored) -> float | None:
         confidence = scored.predictions.get("confidence")
@@ -134,44 +138,44 @@ def confident_share(inputs: GateInputs) -> Gate:
 
 @_gate
 def same_predictions(inputs: GateInputs) -> Gate:
-    """Loaded again, the model must predict as the trained one did."""
+    """The exported model must predict the same as the trained one."""
     try:
         check_parity(inputs.model.probabilities, inputs.challenger.card, inputs.folder)
     except TransferlineError as error:
         return Gate("reload", "failed", str(error))
-    return Gate("reload", "passed", "loaded again, it predicts as the trained model did")
+    return Gate("reload", "passed", "the exported model predicts the same as the trained model")
 
 
 @_gate
 def signature(inputs: GateInputs) -> Gate:
-    """The model must take and give what its card promises."""
+    """Input and output of the model must fit its card."""
     model, card = inputs.model, inputs.challenger.card
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
     wanted = (None, side, side) if KINDS[card.problem].has_masks else (None,)
     fits = takes == ("uint8", (None, side, side, channels)) and gives == (*wanted, len(card.classes))
-    words = f"it takes {takes[0]} {takes[1]} and answers {gives} for {len(card.classes)} classes"
+    words = f"the model takes {takes[0]} {takes[1]} and returns {gives} for {len(card.classes)} classes"
     return Gate("signature", "passed" if fits else "failed", words)
 
 
 @_gate
 def clean_data(inputs: GateInputs) -> Gate:
-    """The validation report of its data must accept them for training."""
+    """The validation must have accepted the challenger's data."""
     passed = inputs.data_passed
-    words = "the validation report of its data is clean" if passed else "its data did not pass validation"
+    words = f"the challenger's data {'passed' if passed else 'did not pass'} validation"
     return Gate("validation", "passed" if passed else "failed", words)
 
 
 @_gate
 def all_classes(inputs: GateInputs) -> Gate:
-    """Its data must contain all classes of the champion."""
+    """The challenger must know all classes of the champion."""
     if inputs.champion is None:
         return Gate("classes", "not applicable", NO_CHAMPION)
     known = inputs.champion.card.classes
     missing = [name for name in known if name not in inputs.challenger.card.classes]
     if missing:
         return Gate("classes", "failed", f"the champion knows {', '.join(missing)}, which the challenger does not")
-    return Gate("classes", "passed", f"it knows all {len(known)} classes of the champion")
+    return Gate("classes", "passed", f"the challenger knows all {len(known)} classes of the champion")
 
 
 def _limited(inputs: GateInputs, key: str, name: str, value: Value) -> Gate:

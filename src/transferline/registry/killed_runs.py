@@ -8,10 +8,10 @@ from transferline.registry.tracking import connect
 
 
 def fail_dead_runs(params: Params, root: Path) -> list[str]:
-    """Ends the runs of the experiment that are left open by a process of this host that is gone.
+    """Ends the experiment's open runs whose process ran on this host and no longer exists.
 
     Returns:
-        What was done, in sentences.
+        A sentence for each run that was ended.
 
     Raises:
         TransferlineError: MLflow does not answer.
@@ -23,5 +23,5 @@ def fail_dead_runs(params: Params, root: Path) -> list[str]:
         process = Identity.of(run.data.tags)
         if process and process.is_dead():
             client.set_terminated(run.info.run_id, "FAILED")
-            done.append(f"MLflow run {run.info.run_name} ({run.info.run_id}) was left open: failed")
+            done.append(f"MLflow run {run.info.run_name} ({run.info.run_id}) was still open: set to failed")
     return done

@@ -1,4 +1,4 @@
-"""The last decision not to promote: while nothing that it follows from changes, no model is scored again."""
+"""The last decision not to promote. While nothing that it depends on changes, no model is evaluated again."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ FILE = Path(".transferline/decided.json")
 
 
 def basis(params: Params, files: Iterable[Path], champion: tuple[str, Mapping[str, str]] | None) -> str:
-    """What a decision follows from, as a sha256.
+    """Returns a sha256 over everything that a decision depends on.
 
     Args:
-        params: the gates, and what is scored.
+        params: the gates, and the settings of the evaluation.
         files: the challenger's model and evaluation, the manifest, the validation report.
         champion: version and tags.
     """
@@ -31,12 +31,12 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, Mapping[st
 
 
 def kept_refusal(root: Path, basis: str) -> tuple[str | None, str] | None:
-    """Version and reason of the last decision not to promote, if it was on that basis."""
+    """Returns version and reason of the last decision not to promote, if it had the same basis."""
     file = root / FILE
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return (kept["version"], kept["reason"]) if kept.get("basis") == basis else None
 
 
 def keep_refusal(root: Path, basis: str, version: str | None, reason: str) -> None:
-    """Keeps a decision in the place of the one before."""
+    """Stores a decision and replaces the one before."""
     write_json(root / FILE, {"basis": basis, "version": version, "reason": reason})

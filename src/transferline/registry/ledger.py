@@ -1,6 +1,6 @@
 """The ledger: every move of the alias champion, one JSON line each, in `mlruns/ledger.jsonl`.
 
-It is only ever appended to, and lies in the project's `mlruns` also where MLflow runs on a server.
+Lines are only ever appended. The file is in the project's `mlruns`, also if MLflow runs on a server.
 """
 
 import getpass
@@ -50,10 +50,10 @@ class Move(BaseModel):
     """One move of the alias champion.
 
     Attributes:
-        former, version: the versions that it moved from (None for the first champion) and to.
-        forced: whether failed gates were overridden.
-        figure: the test figure of `version` when it was promoted, such as `accuracy 0.9432`.
-        test_set: sha256 of the list of test images that the decision was made on; `data/tested_images.txt` names it.
+        former, version: the versions from which (None for the first champion) and to which the alias moved.
+        forced: whether the version was promoted although gates failed.
+        figure: the test metric of `version` when it was promoted, such as `accuracy 0.9432`.
+        test_set: sha256 of the list of test images of the decision; `data/tested_images.txt` names it.
         data_revision, corrections_revision, images, images_by_class: see `TrainedData`; older lines lack some.
     """
 
@@ -87,18 +87,18 @@ class Move(BaseModel):
     mlmodel_sha256: str = ""
 
     def copied_tags(self) -> dict[str, str]:
-        """The tags of the version that the move repeats."""
+        """Returns the tags of the version that the move repeats."""
         return {name: str(getattr(self, name)) for name in COPIED_TAGS if getattr(self, name)}
 
 
 def provenance_of(version: "ModelVersion") -> dict[str, Any]:
-    """What a move repeats of a version's tags."""
+    """Returns the fields of a move that repeat a version's tags."""
     copied = {name: version.tags[name] for name in COPIED_TAGS if name in version.tags}
     return {**copied, "images_by_class": json.loads(version.tags.get("images_by_class", "{}"))}
 
 
 def append(root: Path, move: Move) -> None:
-    """Adds a line, on disk when this returns."""
+    """Adds a line; it is on disk when this returns."""
     path = root / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
@@ -108,10 +108,10 @@ def append(root: Path, move: Move) -> None:
 
 
 def read(root: Path) -> list[Move]:
-    """All moves, the oldest first.
+    """Returns all moves, the oldest first.
 
     Raises:
-        TransferlineError: a line is not one that `append` wrote.
+        TransferlineError: a line is not an entry as `append` writes it.
     """
     path = root / LEDGER
     if not path.exists():
@@ -122,30 +122,30 @@ def read(root: Path) -> list[Move]:
             moves.append(Move.model_validate_json(line))
         except ValidationError as error:
             raise TransferlineError(
-                f"{LEDGER}, line {number} is no entry: {line[:60]!r}. Restore the file from a backup, or take the line "
-                "out by hand"
+                f"{LEDGER}, line {number} is not an entry: {line[:60]!r}. Restore the file from a backup, or delete "
+                "the line"
             ) from error
     return moves
 
 
 def last_move(root: Path, model: str) -> Move | None:
-    """The move that made the present champion of a model."""
+    """Returns the move that made the present champion of a model."""
     moves = [move for move in read(root) if move.model == model]
     return moves[-1] if moves else None
 
 
 def latest(root: Path, model: str, version: str) -> Move | None:
-    """The last move of the alias to a version."""
+    """Returns the last move of the alias to a version."""
     found = [move for move in read(root) if (move.model, move.version) == (model, version)]
     return found[-1] if found else None
 
 
 def history(root: Path, model: str) -> str:
-    """The moves of a model as a table, the latest first."""
+    """Returns the moves of a model as a table, the latest first."""
     moves = [move for move in reversed(read(root)) if move.model == model]
     if not moves:
-        return f"{LEDGER} names no champion of {model} (each clone has a ledger of its own)"
-    rows = [("when (UTC)", "what", "from", "to", "test", "data", "images", "commit", "who", "why")]
+        return f"{LEDGER} names no champion of {model} (each clone has its own ledger)"
+    rows = [("time (UTC)", "move", "from", "to", "test", "data", "images", "commit", "user", "reason")]
     rows += [
         (
             move.time[:16].replace("T", " "),

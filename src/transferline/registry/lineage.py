@@ -1,4 +1,4 @@
-"""Where a model comes from: data revision, Git commit and the hash of `dvc.lock`."""
+"""The origin of a model: data revision, Git commit and the hash of `dvc.lock`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from transferline.registry.trained_data import TrainedData
 
 
 def provenance(root: Path, data: TrainedData) -> dict[str, str]:
-    """Tags that say what a model was made of; what is not known (no commit yet, no `dvc.lock`) is left out."""
+    """Returns tags with the origin of a model; unknown values (without a commit or `dvc.lock`) are left out."""
     lock = root / LOCK
     tags = {
         **data.tags(),

@@ -1,7 +1,7 @@
-"""A model folder as MLflow stores it: the flavours `keras`, to go on training, and `python_function`, to predict.
+"""A model in MLflow's format, with the flavours `keras`, to continue training, and `python_function`, to predict.
 
-Both are written here and not by `mlflow.keras`, which imports TensorFlow and saves the model anew: the files stay the
-trained ones. `mlflow.models.Model.log` takes this module for a flavour.
+This module writes both, because `mlflow.keras` imports TensorFlow and saves the model again. So the files stay those
+of the training. `mlflow.models.Model.log` uses this module as a flavour.
 """
 
 import platform
@@ -16,7 +16,7 @@ CODE = Path(__file__).with_name("transferline_litert.py")
 DATA, CODE_FOLDER = "data", "code"
 PACKAGES = ("mlflow", "numpy", "ai-edge-litert")  # what `mlflow.pyfunc.load_model` needs
 REQUIREMENTS, ENVIRONMENT = "requirements.txt", "python_env.yaml"
-# what decides how a version predicts, and the tag with its sha256: the order of the classes stands in MLmodel
+# the files that determine the predictions of a version, and the tags with their sha256; MLmodel orders the classes
 HASHED = {
     f"{DATA}/{LITE_FILE}": "tflite_sha256",
     f"{DATA}/{MODEL_FILE}": "model_sha256",
@@ -29,9 +29,9 @@ def save_model(path: str, mlflow_model: Any, folder: Path, signature: Any) -> No
     """Writes an MLflow model.
 
     Args:
-        path: the folder to make.
+        path: the folder to create.
         mlflow_model: the `mlflow.models.Model` that is logged.
-        folder: with `model.keras` and `model.tflite`.
+        folder: holds `model.keras` and `model.tflite`.
         signature: of `python_function`.
     """
     import mlflow

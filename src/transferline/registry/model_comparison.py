@@ -1,4 +1,4 @@
-"""Champion and challenger on the same images: today's test set."""
+"""Champion and challenger on the same images: the present test set."""
 
 import json
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ LoadedModel = tuple[LiteModel, ModelCard]
 
 @dataclass(frozen=True)
 class Scored:
-    """What one model says of the test set.
+    """The predictions of one model for the test set, and their metrics.
 
     Attributes:
-        card: what the model is.
+        card: the card of the model.
         predictions: see `predict_rows`.
         metrics: see `metrics_of`.
         latency_ms: for one image, from pixels in memory to probabilities; see `latencies`.
         size_mb: of the model file.
-        corruption_accuracy, adversarial_accuracy: of its evaluation, or the main metric of its kind of problem in the
-            place of accuracy; None where that has none.
+        corruption_accuracy, adversarial_accuracy: the main metric under corruptions and attacks, from the model's own
+            evaluation; None where it has none.
     """
 
     card: ModelCard
@@ -46,16 +46,16 @@ class Scored:
 
     @property
     def kind(self) -> EvaluationOfKind:
-        """How it was rated."""
+        """The evaluation of its kind of problem."""
         return evaluation_of(self.card.problem)
 
 
 @dataclass(frozen=True)
 class Comparison(Changes):
-    """The challenger against the champion.
+    """The challenger compared with the champion.
 
     Attributes:
-        gain: by how much the metric is better, in its own unit; negative if it is worse.
+        gain: the improvement of the metric, in its own unit; negative if the challenger is worse.
         low, high: the interval of the gain.
         p_value: of McNemar's test; None where a bootstrap decides.
     """
@@ -67,13 +67,16 @@ class Comparison(Changes):
 
 
 def load_with_card(folder: Path) -> LoadedModel:
-    """The model of a folder, and its card."""
+    """Returns the model of a folder, and its card."""
     return load_model(folder), read_card(folder)
 
 
 def latencies(models: list[LoadedModel]) -> list[float]:
-    """Milliseconds for one image: measured in turn, so that a busy machine is busy for all, and of three medians of
-    ten the smallest, which other work has disturbed least."""
+    """Measures the time for one image in milliseconds.
+
+    The models take turns, so that other work on the machine affects all of them. The result is the smallest of three
+    medians of ten, which other work has affected least.
+    """
     rounds = [[float(np.median(one_image_times(*model, 10))) for model in models] for _ in range(3)]
     return [min(times) for times in zip(*rounds, strict=True)]
 
@@ -88,15 +91,15 @@ def score_model(
     evaluation: Path,
     latency_ms: float,
 ) -> Scored:
-    """Has the model of `folder` predict `rows`.
+    """Predicts `rows` with the model of `folder`, and computes the metrics.
 
     Args:
         folder: a model folder.
-        loaded: what is in it.
+        loaded: the model, loaded from that folder.
         raw: the folder of the images.
         rows: the test set.
-        classes: of the dataset, in the order of the manifest; the model may know others.
-        params: of the intervals.
+        classes: of the dataset, in the order of the manifest; the model may have other classes.
+        params: the settings of the intervals.
         evaluation: the `metrics.json` of the model's own evaluation.
         latency_ms: see `Scored`.
     """
@@ -122,7 +125,7 @@ def compare_models(
     test: SignificanceTest,
     params: Evaluate,
 ) -> Comparison:
-    """Compares two models that were scored on the same rows."""
+    """Compares two models that predicted the same rows."""
     kind, wanted = challenger.kind, metric_table(challenger.card.problem, params)[metric]
     old, new = (kind.images(scored.predictions, classes) for scored in (champion, challenger))
     better, worse = (wanted.figure(images) for images in (new, old))

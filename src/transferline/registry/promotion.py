@@ -1,4 +1,4 @@
-"""Promotion: the selected model becomes the champion if it passes every gate on today's test set."""
+"""Promotion: the selected model becomes the champion if it passes every gate on the present test set."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,8 @@ from transferline.registry.registered_models import (
     register,
     version_by_alias,
 )
-from transferline.registry.tracking import connect
+from transferline.registry.tracking import connect, experiment_id
+from transferline.registry.trained_data import trained_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,14 +42,14 @@ Version = tuple[str, Mapping[str, str]]  # its number and its tags
 
 @dataclass(frozen=True)
 class Decision:
-    """What promotion decided.
+    """The result of a promotion.
 
     Attributes:
         promoted: whether the alias champion moved.
-        reason: why, in a sentence.
-        version: the selected model's version in the registry; None in a dry run of one that is not registered.
-        gates: each with its verdict; empty where there was nothing to decide.
-        accepted: whether it passed, or was forced; a dry run then still promotes nothing.
+        reason: the reason, in a sentence.
+        version: the selected model's version in the registry; None in a dry run if it is not registered.
+        gates: each gate with its verdict; empty where there was nothing to decide.
+        accepted: whether the model passed the gates or was forced; in a dry run it is still not promoted.
     """
 
     promoted: bool
@@ -61,19 +62,19 @@ class Decision:
 def promote(params: Params, root: Path, dry_run: bool = False, force: str | None = None) -> Decision:
     """Registers the selected model as challenger and makes it the champion if it passes every gate.
 
-    Run again, it changes nothing; what a killed run left is finished or undone first. The decision is written to
-    `reports/decision`, and logged to the challenger's MLflow run. One not to promote is not made again while all that
-    it follows from stays, but in a dry run.
+    A second call changes nothing. A move that a killed run left unfinished is finished or undone first. The decision
+    is written to `reports/decision` and logged to the challenger's MLflow run. After a decision not to promote, a dry
+    run decides again; other calls repeat the decision until something that it depends on changes.
 
     Args:
-        params: what is promoted, and the gates.
+        params: the model's name, and the gates.
         root: the project's folder.
         dry_run: only decide, and write the report.
-        force: the reason to promote in spite of failed gates; None to obey them.
+        force: the reason to promote although gates fail; None does not promote then.
 
     Raises:
-        TransferlineError: nothing is selected yet, what is selected was trained on other data than that of the
-            manifest, a limit has no figure, the smoke test failed, or MLflow does not answer.
+        TransferlineError: no model is selected yet, the selected model was trained on other data than that of the
+            manifest, a metric with a limit has no value, the smoke test failed, or MLflow does not answer.
     """
     folder, evaluation = selected_model(root)
     client = connect(params.record, root)
@@ -87,12 +88,12 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
 
 
 def decided_before(params: Params, root: Path) -> Decision | None:
-    """The decision on the selected model, if one was made and all that it follows from is as it was then.
+    """Returns the last decision on the selected model, if nothing that it depends on has changed.
 
-    Where MLflow's store is the project's own, MLflow is not asked, whose import takes seconds.
+    It does not import MLflow, which takes seconds, if MLflow's store belongs to this project.
 
     Raises:
-        TransferlineError: nothing is selected yet, or MLflow does not answer.
+        TransferlineError: no model is selected yet, or MLflow does not answer.
     """
     if (root / JOURNAL).exists():
         return None  # a move was interrupted: `promote` finishes or undoes it
@@ -101,15 +102,15 @@ def decided_before(params: Params, root: Path) -> Decision | None:
 
 
 def _decided_before(params: Params, root: Path, champion: Version | None, again: bool) -> Decision | None:
-    """The selected model is the champion, or, unless that is to be decided again, it was refused on the same basis."""
+    """Returns a decision if the selected model is the champion, or, unless `again`, was refused on the same basis."""
     folder, _ = selected_model(root)
     if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
-        return Decision(False, f"version {champion[0]} is the champion already", champion[0])
+        return Decision(False, f"version {champion[0]} is already the champion", champion[0])
     _require_manifest(root)
     if again:
         return None
     if last := last_refusal.kept_refusal(root, _basis(params, root, champion)):
-        return Decision(False, f"nothing has changed since it was decided: {last[1]}", last[0])
+        return Decision(False, f"nothing has changed since the last decision: {last[1]}", last[0])
     return None
 
 
@@ -122,25 +123,30 @@ def _basis(params: Params, root: Path, champion: Version | None) -> str:
 def _decide(
     params: Params, root: Path, folder: Path, evaluation: Path, basis: str, dry_run: bool, force: str | None
 ) -> Decision:
-    """Judges the model by the gates, and does what follows unless it is a dry run."""
+    """Checks the model with the gates; unless it is a dry run, also registers it and moves the aliases."""
     from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
     from transferline.registry.model_comparison import load_with_card
+    from transferline.registry.version_pages import describe_model, describe_version, model_card
 
     client, name = connect(params.record, root), params.promote.model_name
     known, champion = find_version(client, name, folder), version_by_alias(client, name, CHAMPION)
     number = str(known.version) if known else None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
-        return Decision(False, "there is no test set to decide on; set data.split.test", number)
+        return Decision(False, "there is no test set, which the decision needs; set data.split.test", number)
     loaded = load_with_card(folder)
     case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
     report = write_decision(case, params, root)
     if not dry_run:
-        version = register(client, params, root, folder, loaded, evaluation)
+        data = trained_data(root, params.data.dataset)
+        card = model_card(params, loaded[1], evaluation, data)
+        version = register(client, params, root, folder, loaded, evaluation, card)
         number = str(version.version)
+        describe_model(client, name, loaded[1], data)
+        describe_version(client, version, card, case, params.select.metric, experiment_id(client, params.record, root))
         client.log_artifacts(str(version.run_id), str(report), "decision")
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])
@@ -152,15 +158,17 @@ def _decide(
             client.set_registered_model_alias(name, CHALLENGER, number)
             if not case.failed(LATENCY):  # the machine may have been busy
                 last_refusal.keep_refusal(root, basis, number, case.reason)
-    say(f"promote: every gate, and the images that changed sides: {REPORT / 'index.html'}")
+    say(f"promote: all gates, and the images with changed predictions: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 
 
 def selected_model(root: Path) -> tuple[Path, Path]:
-    """The model folder and the evaluation folder of the model that `select` chose."""
+    """Returns the model folder and the evaluation folder of the model that `select` chose."""
     metrics = root / METRICS
     if not metrics.exists():
-        raise TransferlineError(f"nothing is selected yet, {METRICS} is missing: run `transferline run` or `dvc repro`")
+        raise TransferlineError(
+            f"no model is selected yet, because {METRICS} is missing: run `transferline run` or `dvc repro`"
+        )
     chosen = json.loads(metrics.read_text(encoding="utf-8"))["selected"]
     place = Path(chosen["candidate"]) / chosen["phase"]
     return root / MODELS / place, root / EVALUATIONS / place
@@ -181,7 +189,7 @@ def _warned(case: "Case", warning: str) -> "Case":
 
 
 def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: ImageTable) -> str:
-    """What to think of where champions were tested on these images, but the registry has no version of the model."""
+    """Returns a warning if champions were tested on these images, but the registry has no version of the model."""
     name = params.promote.model_name
     if client.search_model_versions(f"name = '{name}'", max_results=1):
         return ""
@@ -189,10 +197,10 @@ def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: Im
     if not tested:
         return ""
     return (
-        "this clone has no registry; the first model here is not the first champion: earlier ones were tested on "
-        f"{tested} of these images ({TESTED_IMAGES}), and no version of {name} is registered at record.tracking_uri = "
-        f"{params.record.tracking_uri}. Set record.tracking_uri to a server that both use, or copy mlruns/ from the "
-        "machine that has it into a project at the same path (MLflow keeps whole paths)"
+        f"this clone has no registry of earlier champions. They were tested on {tested} of these images (see "
+        f"{TESTED_IMAGES}), but no version of {name} is registered at record.tracking_uri = "
+        f"{params.record.tracking_uri}. Set record.tracking_uri to a server that all clones use, or copy mlruns/ from "
+        "the machine that has it into a project at the same path (MLflow stores absolute paths)"
     )
 
 

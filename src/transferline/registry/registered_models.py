@@ -1,4 +1,4 @@
-"""Registered models: put one into MLflow's registry, and bring one back as a model folder."""
+"""Registered models: registers a model in MLflow, and fetches a version as a model folder."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
 from transferline.registry.version_cache import cached_folder, check_cached, verify_files
-from transferline.registry.version_files import ORIGIN, copy_version_files
+from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,14 +30,14 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def find_version(client: "MlflowClient", name: str, folder: Path) -> "ModelVersion | None":
-    """The registered version of the model in `folder`, if there is one."""
+    """Returns the registered version of the model in `folder`, if there is one."""
     sha256 = file_sha256(folder / MODEL_FILE)
     versions = client.search_model_versions(f"name = '{name}' and tags.model_sha256 = '{sha256}'")
     return versions[0] if versions else None
 
 
 def version_by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
-    """The version that carries an alias, if there is one."""
+    """Returns the version with an alias, if there is one."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -49,10 +49,10 @@ def version_by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVer
 
 
 def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVersion":
-    """The version with an alias or a number.
+    """Returns the version with an alias or a number.
 
     Raises:
-        TransferlineError: there is none.
+        TransferlineError: there is no such version.
     """
     if reference.isdecimal():
         versions = client.search_model_versions(f"name = '{name}' and version_number = {reference}")
@@ -66,10 +66,13 @@ def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVe
 
 
 def register(
-    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path
+    client: "MlflowClient", params: Params, root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, text: str
 ) -> "ModelVersion":
-    """Registers the model in `folder`, `loaded` from there, with its signature, its very file and where it comes from
-    (see `origin`); one that is registered already is returned as it is."""
+    """Registers the model in `folder`, `loaded` from there, with its signature, its files, its card and its origin.
+
+    See `copy_version_files` for the origin; `text` is the model card. A model that is already registered is returned
+    unchanged.
+    """
     import mlflow
 
     name = params.promote.model_name
@@ -80,8 +83,8 @@ def register(
     data = trained_data(root, params.data.dataset)
     ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, loaded, evaluation, data)
-    client.set_terminated(run, "FINISHED", ended)  # logging a model into a run that has ended moves its end
+        logged = _log(client, root, folder, loaded, evaluation, data, text)
+    client.set_terminated(run, "FINISHED", ended)  # logging a model to an ended run changes its end
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     tags = {
         **provenance(root, data),
@@ -97,7 +100,13 @@ def register(
 
 
 def _log(
-    client: "MlflowClient", root: Path, folder: Path, loaded: "LoadedModel", evaluation: Path, data: TrainedData
+    client: "MlflowClient",
+    root: Path,
+    folder: Path,
+    loaded: "LoadedModel",
+    evaluation: Path,
+    data: TrainedData,
+    text: str,
 ) -> str:
     """Logs a model to the active run; returns its URI."""
     import numpy as np
@@ -117,20 +126,21 @@ def _log(
     )
     with tempfile.TemporaryDirectory() as scratch:
         copy_version_files(root, folder, evaluation, data, Path(scratch) / ORIGIN)
+        (Path(scratch) / ORIGIN / MODEL_CARD).write_text(text, encoding="utf-8")
         client.log_model_artifacts(logged.model_id, scratch)
     return str(logged.model_uri)
 
 
 def _free(shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """A shape as MLflow writes it, with -1 for any number."""
+    """Returns a shape in MLflow's form, with -1 for any number."""
     return tuple(-1 if size is None else size for size in shape)
 
 
 def download_version(version: "ModelVersion") -> Path:
-    """The folder with a version as MLflow stores it, its files checked against the registry's tags.
+    """Downloads a version in MLflow's format, checks its files against the registry's tags, and returns the folder.
 
     Raises:
-        TransferlineError: its files cannot be had, or one is not the one that was registered.
+        TransferlineError: files are missing, or a file is not the one that was registered.
     """
     import mlflow
 
@@ -141,16 +151,16 @@ def download_version(version: "ModelVersion") -> Path:
         place = mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location
         raise TransferlineError(
             f"the model files of version {version.version} of {version.name} are missing: {place} cannot be read: "
-            f"{error}. MLflow keeps whole paths: if the project was moved or renamed, or mlruns/ was copied to another "
-            "path, link that path to it with `ln -s`, or move it back"
+            f"{error}. MLflow stores absolute paths: if the project was moved or renamed, or mlruns/ was copied to "
+            "another path, move it back, or link the old path to it with `ln -s`"
         ) from error
     verify_files(
         {tag: folder / file for file, tag in HASHED.items()},
         version.name,
         str(version.version),
         version.tags,
-        "Somebody changed it in MLflow's store: do not use it. Restore the file from a backup, or "
-        f"`transferline rollback` to another version; `transferline reproduce {version.version}` makes it again",
+        "The file in MLflow's store was changed: do not use it. Restore it from a backup, return to another version "
+        f"with `transferline rollback`, or train this one again with `transferline reproduce {version.version}`",
     )
     return folder
 
@@ -159,12 +169,12 @@ def _require_lite(version: "ModelVersion") -> None:
     if HASHED[f"{DATA}/{LITE_FILE}"] not in version.tags:
         raise TransferlineError(
             f"version {version.version} of {version.name} was registered by transferline 0.1 and has no {LITE_FILE}, "
-            "which predicts; train and promote a new one with `transferline run --force-from extract`"
+            "which prediction needs; train and promote a new one with `transferline run --force-from extract`"
         )
 
 
 def fetch_version(version: "ModelVersion", root: Path) -> Path:
-    """A model folder with a registered version, from the local cache if it was fetched before.
+    """Returns a model folder with a registered version, from the local cache if it was fetched before.
 
     Raises:
         TransferlineError: a file is not the one that was registered.
@@ -181,10 +191,10 @@ def fetch_version(version: "ModelVersion", root: Path) -> Path:
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:
-    """The folder of a model named by an alias, a version's number, or the path of a model folder.
+    """Returns the folder of a model that is named by an alias, a version's number, or the path of a model folder.
 
     Raises:
-        TransferlineError: there is none, or its file is not the one that was registered.
+        TransferlineError: there is no such model, or a file is not the one that was registered.
     """
     if (Path(model) / LITE_FILE).exists():
         return Path(model)

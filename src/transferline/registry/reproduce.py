@@ -1,4 +1,4 @@
-"""Trains a registered version again from scratch, from what was kept with it, and compares what comes out."""
+"""Trains a registered version again from scratch, with the files that were stored with it, and compares the results."""
 
 import os
 import shutil
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came out: whether all is the same, and a line for each thing that was compared."""
+    """The result: whether everything is the same, and lines that describe the comparison."""
 
     identical: bool
     lines: tuple[str, ...]
 
 
 def reproduce(params: Params, root: Path, number: str) -> Reproduction:
-    """Makes a version again in a temporary Git worktree, with the code, params and data that it was made with.
+    """Trains a version again in a temporary Git worktree, with its original code, params and data.
 
-    The project, its DVC cache and its MLflow store stay as they are.
+    The project, its DVC cache and its MLflow store do not change.
 
     Args:
-        params: names the model and the registry.
+        params: name the model and the registry.
         root: the project's folder.
         number: of the version.
 
     Raises:
-        TransferlineError: code, data or corrections are no longer to be had, which is said before anything is
-            trained, or a stage failed.
+        TransferlineError: code, data or corrections are missing (this is checked before the training), or a stage
+            failed.
     """
     client = connect(params.record, root)
     version = version_named(client, params.promote.model_name, number)
@@ -61,7 +61,7 @@ def reproduce(params: Params, root: Path, number: str) -> Reproduction:
         share_cache(root, project, cache)
         bring_data(project, version)
         check_corrections(project, version)
-        (project / LOCK).unlink()  # nothing counts as done already
+        (project / LOCK).unlink()  # so that DVC runs every stage
         say(f"reproduce: running all stages of version {number}, commit {version.tags['git_commit'][:8]}")
         _run_all(project)
         same, lines = compare_lines(stored, version, project, cache)
@@ -71,12 +71,12 @@ def reproduce(params: Params, root: Path, number: str) -> Reproduction:
 
 @contextmanager
 def _worktree(root: Path, version: "ModelVersion", patch: Path) -> Iterator[Path]:
-    """The project as it was, in a folder that disappears afterwards."""
+    """The project in its state at the training, in a folder that is deleted afterwards."""
     commit = version.tags.get("git_commit")
     if commit is None:
         raise TransferlineError(
-            f"version {version.version} cannot be reproduced: it was made outside a Git commit, so that "
-            "its code is not kept; commit before training"
+            f"version {version.version} cannot be reproduced: it was trained without a Git commit, so its code is "
+            "not stored; commit before training"
         )
     prefix = git(root, "rev-parse", "--show-prefix").strip()
     with tempfile.TemporaryDirectory(prefix="reproduce-") as scratch:
@@ -91,40 +91,43 @@ def _worktree(root: Path, version: "ModelVersion", patch: Path) -> Iterator[Path
 
 
 def _take_lock(lock: Path, project: Path, version: "ModelVersion") -> None:
-    """Puts the version's `dvc.lock` in place, which says what it was trained on."""
+    """Copies the version's `dvc.lock`, which holds the hashes of its data, into the worktree."""
     if not lock.exists():
         raise TransferlineError(
-            f"version {version.version} cannot be reproduced: it was registered without {LOCK}, so that nobody knows "
-            "what it was trained on; train with `transferline run` or `dvc repro`"
+            f"version {version.version} cannot be reproduced: it was registered without {LOCK}, so its data is not "
+            "known; train with `transferline run` or `dvc repro`"
         )
     shutil.copyfile(lock, project / LOCK)
 
 
 def _use_own_mlflow(project: Path) -> None:
-    """The runs of a reproduction are nobody's business; `record` has no influence on what is trained."""
+    """Lets the worktree use its own MLflow store, so that the runs do not appear in the project's.
+
+    The section `record` does not affect the training.
+    """
     yaml, path = YAML(), project / "params.yaml"
     yaml.preserve_quotes = True
     tree = yaml.load(path)
-    # quoted, or what is written into braces cannot be read again
+    # with quotes: without them, YAML cannot read the value if it is inside braces
     tree["record"]["tracking_uri"] = DoubleQuotedScalarString("sqlite:///mlruns/mlflow.db")
     yaml.dump(tree, path)
 
 
 def share_cache(root: Path, project: Path, cache: Path) -> None:
-    """Has the worktree use the project's DVC cache and its present remotes, of which the commit may know none yet."""
+    """Lets the worktree use the project's DVC cache and its present remotes, which the commit may not have yet."""
     for name in ("config", "config.local"):
         if (root / ".dvc" / name).exists():
             shutil.copyfile(root / ".dvc" / name, project / ".dvc" / name)
     with open_repo(root) as repo:
         places = {name: str(remote["url"]) for name, remote in repo.config["remote"].items()}
     for name, place in places.items():
-        if Path(place).is_absolute():  # it may be written relative to the project
+        if Path(place).is_absolute():  # the config may hold a path relative to the project
             dvc(project, "remote", "modify", "--local", name, "url", place)
     dvc(project, "cache", "dir", "--local", str(cache.resolve()))
 
 
 def _run_all(project: Path) -> None:
-    """Every stage with the code of the worktree; nothing is taken from the cache, nor put into it."""
+    """Runs every stage with the code of the worktree; results are neither read from the cache nor written to it."""
     paths = [str(project / "src"), os.environ.get("PYTHONPATH", "")]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, "-m", "dvc", "repro", "--no-run-cache", "--no-commit"]
@@ -138,4 +141,4 @@ def _run_all(project: Path) -> None:
             say(lines[-1])
     if process.returncode:
         last = [line for line in lines if line.startswith("error: ")] or lines[-1:]
-        raise TransferlineError(f"it could not be made again: {''.join(last).removeprefix('error: ')}")
+        raise TransferlineError(f"training it again failed: {''.join(last).removeprefix('error: ')}")

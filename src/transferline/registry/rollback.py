@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> ledger.Move:
-    """Restores an earlier champion after the smoke test of a promotion, and writes it into the ledger.
+    """Makes an earlier champion the champion again if it passes the smoke test, and writes the move to the ledger.
 
     Args:
-        params: names the model.
+        params: name the model.
         root: the project's folder.
         reason: for the ledger.
         to: the version; None for the champion before the present one.
@@ -48,7 +48,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
 
 
 def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move:
-    """The latest move to the version `to`, or to the champion that the present one replaced when it was promoted."""
+    """Returns the latest move to the version `to`; by default to the champion that the present one replaced."""
     moves = {move.version: move for move in ledger.read(root) if move.model == present.name}
     number = str(present.version)
     earlier = [version for version in moves if version != number]
@@ -60,7 +60,7 @@ def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move
         ]
         to = promoted[-1].former if promoted else None
     if to is None or to not in earlier:
-        fault = f"version {to} is no earlier champion" if to else f"version {number} replaced no champion"
-        choice = f"choose with --to {' or '.join(earlier)}" if earlier else "there is no other to go back to"
+        fault = f"version {to} is not an earlier champion" if to else f"version {number} replaced no champion"
+        choice = f"choose one with --to {' or '.join(earlier)}" if earlier else "there is no earlier champion"
         raise TransferlineError(f"{fault} of {present.name}; {choice}")
     return moves[to]

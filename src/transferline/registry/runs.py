@@ -1,6 +1,5 @@
-"""MLflow runs: one per training, recorded live, or again from the stage's files where the store does not know it."""
+"""MLflow runs: one per training, recorded during the training, or later from its files if the store has no run."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,37 +9,41 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from transferline.hashes import file_sha256
-from transferline.models.exported import CURVES_FILE, HISTORY_FILE, MODEL_FILE, SUMMARY_FILE, ModelCard, read_card
+from transferline.models.exported import HISTORY_FILE, MODEL_FILE, ModelCard, read_card
 from transferline.params import Params
 from transferline.processes import own_identity
 from transferline.progress import say
 from transferline.registry.lineage import provenance
+from transferline.registry.run_pages import dataset_input, run_name, source_tags
 from transferline.registry.tracking import connect, experiment_id
-from transferline.registry.trained_data import DATA_FILE, trained_data
+from transferline.registry.trained_data import trained_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+HEAD_RUN = "head_run"  # the tag of a fine-tuning: the run of the head that it began with
+NO_METRICS = ("phase", "epoch", "seconds", "images_per_second")  # columns of an epoch's row
 
 Listener = Callable[[dict[str, float | str]], None]
 
 
 @contextmanager
 def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | None = None) -> Iterator[Listener]:
-    """Records a training as it goes: yields a function to be called with each epoch's row.
+    """Records a training while it runs: yields a function that must be called with the row of each epoch.
 
     Args:
         params: the whole params, recorded with the run.
-        card: what is trained.
+        card: the card of the model.
         folder: the model's folder, whose files are recorded at the end.
-        parent: the head's folder where a head is fine-tuned; its run becomes the parent.
+        parent: the folder of the head that is fine-tuned, if there is one; the tag `head_run` names its run.
     """
     root = Path.cwd()
     client = connect(params.record, root)
     parent_run = find_or_replay(client, params, parent) if parent else None
-    run = _create(client, params, card, {"mlflow.parentRunId": parent_run} if parent_run else {})
+    run = _create(client, params, card, {HEAD_RUN: parent_run} if parent_run else {})
     try:
         yield lambda row: _log_epoch(client, run, row)
-        _log_files(client, run, folder)
+        _sign(client, run, folder)
     except BaseException:
         client.set_terminated(run, "FAILED")
         raise
@@ -48,26 +51,26 @@ def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | N
 
 
 def find_or_replay(client: "MlflowClient", params: Params, folder: Path) -> str:
-    """The id of the run that made the model in `folder`; if the store has none, it is recorded again from the files."""
+    """Returns the id of the run that trained the model in `folder`; without one, records it from the files."""
     card = read_card(folder)
     run = find_run(client, params, folder)
     if run is not None:
         return run
     parent = {}
     if card.phase == "fine_tune" and (folder.parent / "head" / MODEL_FILE).exists():
-        parent = {"mlflow.parentRunId": find_or_replay(client, params, folder.parent / "head")}
+        parent = {HEAD_RUN: find_or_replay(client, params, folder.parent / "head")}
     run = _create(client, params, card, {"replayed": "yes", **parent})
     history = pd.read_csv(folder / HISTORY_FILE)
     for row in history.to_dict("records"):
         _log_epoch(client, run, {str(key): value for key, value in row.items()})
-    _log_files(client, run, folder)
+    _sign(client, run, folder)
     client.set_terminated(run, "FINISHED")
-    say(f"{card.candidate} {card.phase}: MLflow had no run of it; recorded again from its files")
+    say(f"{card.candidate} {card.phase}: MLflow had no run of this training; it is recorded from its files")
     return run
 
 
 def find_run(client: "MlflowClient", params: Params, folder: Path) -> str | None:
-    """The id of the latest finished run that made the model in `folder`."""
+    """Returns the id of the latest finished run that trained the model in `folder`."""
     query = f"tags.model_sha256 = '{file_sha256(folder / MODEL_FILE)}' and attributes.status = 'FINISHED'"
     experiment = experiment_id(client, params.record, Path.cwd())
     runs = client.search_runs([experiment], query, order_by=["attributes.start_time DESC"], max_results=1)
@@ -80,10 +83,10 @@ def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[
     root = Path.cwd()
     data = trained_data(root, params.data.dataset)
     described = {"candidate": card.candidate, "phase": card.phase, **provenance(root, data), **tags}
-    described |= own_identity().tags()
-    run = client.create_run(
-        experiment_id(client, params.record, root), tags=described, run_name=f"{card.candidate} {card.phase}"
-    )
+    described |= own_identity().tags() | source_tags(root, described.get("git_commit", ""))
+    experiment = experiment_id(client, params.record, root)
+    run = client.create_run(experiment, tags=described, run_name=run_name(card, data))
+    client.log_inputs(run.info.run_id, [dataset_input(data)])
     section = params.candidates[card.candidate].model_dump(mode="json", exclude_none=True)
     section.pop("train_head" if card.phase == "fine_tune" else "fine_tune", None)
     settings = {"seed": params.seed, "data": params.data.model_dump(mode="json"), **section}
@@ -91,7 +94,6 @@ def _create(client: "MlflowClient", params: Params, card: ModelCard, tags: dict[
     pairs = [Param(key, str(value)) for key, value in _flatten(settings).items()]
     client.log_batch(run.info.run_id, params=pairs)
     client.log_dict(run.info.run_id, params.model_dump(mode="json", by_alias=True), "params.json")
-    client.log_dict(run.info.run_id, data.model_dump(), DATA_FILE)
     return str(run.info.run_id)
 
 
@@ -106,16 +108,10 @@ def _log_epoch(client: "MlflowClient", run: str, row: dict[str, float | str]) ->
     from mlflow.entities import Metric
 
     now, step = int(time.time() * 1000), int(row["epoch"])
-    figures = {key: float(value) for key, value in row.items() if key not in ("phase", "epoch")}
-    client.log_batch(run, [Metric(key, value, now, step) for key, value in figures.items()])
+    values = {f"train/{key}": float(value) for key, value in row.items() if key not in NO_METRICS}
+    client.log_batch(run, [Metric(key, value, now, step) for key, value in values.items()])
 
 
-def _log_files(client: "MlflowClient", run: str, folder: Path) -> None:
-    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    for name, value in {**summary.pop("floor"), **summary}.items():
-        client.log_metric(run, name, value)
-    for name in (HISTORY_FILE, CURVES_FILE):
-        client.log_artifact(run, str(folder / name))
-    if (lock := Path("dvc.lock")).exists():
-        client.log_artifact(run, str(lock))
+def _sign(client: "MlflowClient", run: str, folder: Path) -> None:
+    """Names the model that the run has made; `evaluate` copies the other files of its folder, which `record` logs."""
     client.set_tag(run, "model_sha256", file_sha256(folder / MODEL_FILE))

@@ -1,4 +1,4 @@
-"""Smoke test of a registered model, which `transferline smoke` runs in a fresh process."""
+"""Smoke test of a registered model, which `transferline smoke` runs in a new process."""
 
 from typing import TYPE_CHECKING
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 def check(client: "MlflowClient", model: str, reference: str) -> None:
-    """Loads a version through its signature, as MLflow's scoring server does, and compares its answers.
+    """Loads a version with its signature, as MLflow's scoring server does, and compares its predictions.
 
     Raises:
-        TransferlineError: its file is not the registered one, or its answers are not those of the trained model.
+        TransferlineError: a file is not the registered one, or predictions differ from those of the trained model.
     """
     import mlflow
 
     folder = download_version(version_named(client, model, reference))
-    served = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # they take a second to look for
+    served = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # looking for warnings takes a second
     check_parity(served.predict, card_of(folder), folder / ORIGIN)
 
 
 def smoke(uri: str, model: str, reference: str) -> None:
-    """`check` at a tracking URI.
+    """Runs `check` at a tracking URI.
 
     Raises:
-        TransferlineError: as `check`, or the model cannot be loaded or asked.
+        TransferlineError: see `check`; or the model cannot be loaded, or fails to predict.
     """
     import mlflow
 
@@ -38,7 +38,7 @@ def smoke(uri: str, model: str, reference: str) -> None:
         check(mlflow.MlflowClient(uri), model, reference)
     except TransferlineError:
         raise
-    except Exception as error:  # whatever LiteRT and MLflow raise on a file that they cannot load
+    except Exception as error:  # LiteRT and MLflow raise many kinds of errors for a bad file
         raise TransferlineError(
-            f"it cannot be loaded and asked: {type(error).__name__}: {str(error).splitlines()[0]}"
+            f"the model cannot be loaded or fails to predict: {type(error).__name__}: {str(error).splitlines()[0]}"
         ) from error

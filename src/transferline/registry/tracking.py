@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def tracking_uri(record: Record, root: Path) -> str:
-    """The tracking URI, with a relative path of an SQLite file taken from the project's folder."""
+    """Returns the tracking URI; a relative path of an SQLite file is relative to the project's folder."""
     scheme, path = record.tracking_uri.split(":///", 1) if ":///" in record.tracking_uri else ("", "")
     if scheme != "sqlite" or path.startswith("/"):
         return record.tracking_uri
@@ -21,10 +21,10 @@ def tracking_uri(record: Record, root: Path) -> str:
 
 
 def connect(record: Record, root: Path) -> "MlflowClient":
-    """A client of the tracking server and registry, which are also set for MLflow's own functions.
+    """Returns a client of the tracking server and registry, and sets both for MLflow's own functions.
 
     Raises:
-        TransferlineError: it does not answer.
+        TransferlineError: MLflow does not answer.
     """
     import mlflow
 
@@ -39,13 +39,13 @@ def connect(record: Record, root: Path) -> "MlflowClient":
     except Exception as error:
         raise TransferlineError(
             f"MLflow at record.tracking_uri = {record.tracking_uri} does not answer: {str(error).splitlines()[0]}. "
-            "Start it, or use sqlite:///mlruns/mlflow.db"
+            "Start the server, or set record.tracking_uri to sqlite:///mlruns/mlflow.db"
         ) from error
     return client
 
 
 def experiment_id(client: "MlflowClient", record: Record, root: Path) -> str:
-    """The experiment's id; it is made if need be, with local artifacts in `mlruns/artifacts`."""
+    """Returns the experiment's id. A missing experiment is created; local artifacts are in `mlruns/artifacts`."""
     local = record.tracking_uri.startswith("sqlite")
     location = (root / "mlruns" / "artifacts" / record.experiment).resolve().as_uri() if local else None
     with _alone(root):
@@ -56,7 +56,7 @@ def experiment_id(client: "MlflowClient", record: Record, root: Path) -> str:
 
 
 def _alone(root: Path) -> FileLock:
-    """Held while tables or an experiment may be made: MLflow fails if two stages make them at the same time."""
+    """Returns the lock for creating tables or an experiment: MLflow fails if two stages create them at once."""
     folder = root / ".transferline"
     folder.mkdir(exist_ok=True)
     return FileLock(folder / "mlflow")

@@ -1,4 +1,4 @@
-"""The data that a model was trained on: its revision from `dvc.lock`, and how many images of each class it has."""
+"""The data that a model was trained on: its revision from `dvc.lock`, and the number of images of each class."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ LONGEST_TAG = 100_000  # of a registered version; MLflow refuses a longer one
 
 
 class TrainedData(BaseModel):
-    """What a model was trained on; what is not known is empty.
+    """The data that a model was trained on; unknown values are empty.
 
     Attributes:
-        data_revision, corrections_revision: DVC's hashes of the raw data and of `data/corrections`, as `validate` read
-            them.
+        data_revision, corrections_revision: DVC's hashes of the raw data and of `data/corrections` that `validate`
+            read.
         images: number of images that were kept.
-        classes: those images by class and split; with several labels an image counts for each of them.
+        classes: number of those images by class and split; an image with several labels counts for each of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,18 +36,18 @@ class TrainedData(BaseModel):
         return {name: sum(splits.values()) for name, splits in self.classes.items()}
 
     def tags(self) -> dict[str, str]:
-        """What MLflow's page shows of it; what is not known is left out."""
+        """Returns the tags for MLflow's page; unknown values are left out."""
         tags = {name: str(getattr(self, name)) for name in ("dataset", "data_revision", "corrections_revision")}
         return {name: value for name, value in {**tags, "images": str(self.images or "")}.items() if value}
 
     def class_tag(self) -> dict[str, str]:
-        """The tag `images_by_class`, for a registered version; none if it is too long for MLflow."""
+        """Returns the tag `images_by_class` of a registered version; nothing if it is too long for MLflow."""
         value = json.dumps(self.images_by_class, ensure_ascii=False, separators=(",", ":"))
         return {"images_by_class": value} if self.classes and len(value) <= LONGEST_TAG else {}
 
 
 def trained_data(root: Path, dataset: str) -> TrainedData:
-    """The data that the pipeline in `root` trains on, as `validate` last read and counted it."""
+    """Returns the data that the pipeline in `root` trains on, as the last run of `validate` counted it."""
     stages, report = locked_stages(root / LOCK), root / VALIDATION_REPORT
     found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
     counts = found.get("counts", {})
@@ -61,6 +61,6 @@ def trained_data(root: Path, dataset: str) -> TrainedData:
 
 
 def read_trained_data(folder: Path) -> TrainedData | None:
-    """The data of a registered version from its `origin/`; None of a version that was registered without it."""
+    """Reads the data of a registered version from its `origin/`; None if the version was registered without it."""
     file = folder / DATA_FILE
     return TrainedData.model_validate_json(file.read_text(encoding="utf-8")) if file.exists() else None

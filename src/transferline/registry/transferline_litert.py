@@ -1,6 +1,6 @@
-"""Predicts with a `model.tflite`. A copy lies in `code/` of each registered version, where `mlflow.pyfunc` loads it.
+"""Predicts with a `model.tflite`. Each registered version holds a copy in `code/`, which `mlflow.pyfunc` loads.
 
-It needs numpy and ai-edge-litert, and nothing else of transferline.
+It needs numpy and ai-edge-litert, and no other module of transferline.
 """
 
 import threading
@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-ROWS = 8  # of one call
+ROWS = 8  # images per call
 
 
 def _load_pyfunc(path: str) -> "Model":
-    """What `mlflow.pyfunc.load_model` asks for; `path` is the `.tflite` file."""
+    """Returns the model; `mlflow.pyfunc.load_model` calls this function. `path` is the `.tflite` file."""
     return Model(path)
 
 
 class Model:
-    """Images to probabilities."""
+    """Predicts probabilities for images."""
 
     def __init__(self, path: str) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -27,14 +27,14 @@ class Model:
         self._lock = threading.Lock()  # the interpreter holds the values of one call
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Probabilities of images.
+        """Returns the probabilities of images.
 
         Args:
             data: (n, size, size, channels) uint8.
-            params: MLflow hands it over; there are none.
+            params: part of MLflow's interface; not used.
 
         Returns:
-            (n, classes) float32, two columns for a binary problem; of segmentation (n, size, size, classes).
+            (n, classes) float32, two columns for a binary problem; for a segmentation (n, size, size, classes).
         """
         images = np.asarray(next(iter(data.values())) if isinstance(data, dict) else data, np.uint8)
         with self._lock:
@@ -48,7 +48,7 @@ class Model:
             self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(taken["index"], images)
         self._interpreter.invoke()
-        answer: np.ndarray[Any, np.dtype[np.float32]] = self._interpreter.get_tensor(
+        output: np.ndarray[Any, np.dtype[np.float32]] = self._interpreter.get_tensor(
             self._interpreter.get_output_details()[0]["index"]
         )
-        return answer
+        return output

@@ -1,4 +1,4 @@
-"""Copies of registered versions in the project, and the check that they are what was registered. Needs no MLflow."""
+"""Copies of registered versions in the project, and the check that they are unchanged. Needs no MLflow."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CACHE = Path(".transferline") / "models"
 
 
 def cached_folder(root: Path, name: str, version: str, hashes: Mapping[str, str]) -> Path:
-    """Where the local cache keeps a version."""
+    """Returns the folder of a version in the local cache."""
     return root / CACHE / f"{name}-{version}-{hashes['model_sha256'][:12]}"
 
 
@@ -26,19 +26,23 @@ def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str
         TransferlineError: a file is not the one that was registered.
     """
     files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
-    advice = f"Delete the folder {folder}, which is only a copy; it is then fetched again"
+    advice = f"Delete the folder {folder}: it is only a copy and is fetched again"
     verify_files(files, name, version, hashes, advice)
     write_card(card_of(folder), folder)
 
 
 def card_of(folder: Path) -> ModelCard:
-    """The card of a model as MLflow stores it."""
+    """Returns the card of a model from a folder with MLflow's file `MLmodel`."""
     stored = YAML(typ="safe", pure=True).load((folder / "MLmodel").read_text(encoding="utf-8"))
     return ModelCard.model_validate_json(json.dumps(stored["metadata"]))
 
 
 def verify_files(files: dict[str, Path], name: str, version: str, hashes: Mapping[str, str], advice: str) -> None:
-    """Raises a TransferlineError for a file that is not the registered one; `files` and `hashes` are by tag."""
+    """Checks that files are the registered ones; the keys of `files` and `hashes` are tags.
+
+    Raises:
+        TransferlineError: a file is missing or differs.
+    """
     for tag, path in files.items():
         found, registered = file_sha256(path) if path.is_file() else "missing", hashes.get(tag)
         if found != registered:

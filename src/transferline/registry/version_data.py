@@ -1,4 +1,4 @@
-"""Brings the data that a registered version was trained on into a worktree, or says that it cannot be had."""
+"""Brings the data that a registered version was trained on into a worktree."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,20 +19,22 @@ FETCHED = Path("data/dvc.yaml")
 
 
 def bring_data(project: Path, version: "ModelVersion") -> None:
-    """Checks the raw images that a version was trained on out of the DVC cache, or pulls them from the remote.
+    """Checks out the raw images that a version was trained on, from the DVC cache or from the remote.
 
     Args:
         project: a worktree with the version's files, among them its `dvc.lock`.
-        version: names the dataset and, where its `dvc.lock` does not, the revision.
+        version: names the dataset, and the revision if its `dvc.lock` does not.
 
     Raises:
-        TransferlineError: they cannot be had, or what came is something else.
+        TransferlineError: the images are missing, or they have another hash.
     """
     dataset = version.tags["dataset"]
     locked = dependency_hash(locked_stages(project / LOCK), RAW / dataset)
     revision = locked or version.tags.get("data_revision", "")
     if not revision:
-        raise TransferlineError(f"version {version.version} cannot be reproduced: no revision of its data was kept")
+        raise TransferlineError(
+            f"version {version.version} cannot be reproduced: the revision of its data is not stored"
+        )
     target = _name_data(project, dataset, revision)
     named = f"version {version.version} cannot be reproduced: its data, {dataset} at revision {revision}"
     try:
@@ -43,16 +45,16 @@ def bring_data(project: Path, version: "ModelVersion") -> None:
     found = _hash_of(project, target)
     if found != revision:
         raise TransferlineError(
-            f"{named}, is damaged: what DVC brought has the hash {found}. `dvc push` it again from a machine that "
-            "has it"
+            f"{named}, is damaged: the files that DVC checked out have the hash {found}. `dvc push` them again from a "
+            "machine that has them"
         )
 
 
 def check_corrections(project: Path, version: "ModelVersion") -> None:
-    """Makes sure that the corrections of a worktree are those that a version was trained with.
+    """Checks that the corrections of a worktree are those that a version was trained with.
 
     Raises:
-        TransferlineError: they are others.
+        TransferlineError: the corrections differ.
     """
     wanted = dependency_hash(locked_stages(project / LOCK), CORRECTIONS)
     if not wanted:
@@ -65,13 +67,13 @@ def check_corrections(project: Path, version: "ModelVersion") -> None:
     if found != wanted:
         raise TransferlineError(
             f"version {version.version} cannot be reproduced: it was trained with the corrections of {CORRECTIONS} at "
-            f"revision {wanted}, but commit {version.tags['git_commit'][:8]} and the changes that were kept with the "
+            f"revision {wanted}, but commit {version.tags['git_commit'][:8]} and the changes that are stored with the "
             f"version give {found}. The folder changed between training and promotion; commit it before training"
         )
 
 
 def _name_data(project: Path, dataset: str, revision: str) -> str:
-    """Has the worktree's DVC file name a revision of a dataset; returns what DVC calls that output's stage."""
+    """Writes a revision of a dataset into the worktree's DVC file; returns DVC's name of that output's stage."""
     own, lock = project / RAW / f"{dataset}.dvc", project / FETCHED.with_suffix(".lock")
     fetch, fetched = f"fetch@{dataset}", _read_yaml(lock)
     if not own.exists() and fetch in fetched.get("stages", {}):
@@ -81,7 +83,7 @@ def _name_data(project: Path, dataset: str, revision: str) -> str:
     out = _read_yaml(own).get("outs", [{"path": dataset}])[0]
     if out.get("md5") != revision:
         _name_revision(out, revision)
-        _write_yaml({"outs": [out]}, own)  # no import any more: its source may have other data by now
+        _write_yaml({"outs": [out]}, own)  # without the import: its source may have other data by now
     return own.relative_to(project).as_posix()
 
 
@@ -111,12 +113,12 @@ def _pull(project: Path, target: str, named: str) -> None:
         places = f"the remote ({remotes})" if remotes else "a remote (none is set: `dvc remote add -d NAME PLACE`)"
         raise TransferlineError(
             f"{named}, is neither in the DVC cache ({cache}) nor in {places}. `dvc push` it from a machine that has "
-            f"it, then try again. {error}"
+            f"it, then run this again. {error}"
         ) from error
 
 
 def _hash_of(project: Path, target: str) -> str:
-    """DVC's hash of the files that are there now."""
+    """Returns DVC's hash of the present files."""
     file, _, name = target.partition(":")
     with open_repo(project) as repo:
         return str(repo.stage.load_one(str(project / file), name or None).outs[0].get_hash().value)

@@ -1,4 +1,4 @@
-"""What is kept with a registered version to test it and to make it again, beside its model in MLflow's store."""
+"""The files that MLflow's store holds with a registered model, to test it and to train it again."""
 
 import shutil
 import tempfile
@@ -11,10 +11,10 @@ from transferline.models.exported import PARITY_FILE
 from transferline.paths import MANIFEST, METRICS
 from transferline.registry.trained_data import DATA_FILE, TrainedData
 
-ORIGIN = "origin"
+ORIGIN, MODEL_CARD = "origin", "model_card.md"
 LOCK, PATCH, EVALUATION, LISTED = "dvc.lock", "changes.patch", "evaluation.json", "manifest.csv"
 LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
-# what the pipeline reads, apart from the raw images, which DVC keeps
+# the files that the pipeline reads, without the raw images, which DVC stores
 SOURCES = (
     *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
     *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*"),
@@ -22,10 +22,11 @@ SOURCES = (
 
 
 def copy_version_files(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
-    """Copies the answers for the smoke test, `dvc.lock` with all stages, the figures of all candidates and of this
-    one, what it was trained on, and as a patch what differs from the Git commit.
+    """Copies the files that belong to a registered version.
 
-    The manifest is kept as CSV, which MLflow's page shows as a table; of Parquet it shows nothing.
+    These are the predictions for the smoke test, `dvc.lock`, the metrics of all candidates and of this one, the data
+    that it was trained on, and a patch with the differences to the Git commit. The manifest is stored as CSV, because
+    MLflow's page shows CSV as a table, but not Parquet.
     """
     target.mkdir(parents=True)
     shutil.copyfile(folder / PARITY_FILE, target / PARITY_FILE)
@@ -43,9 +44,9 @@ def copy_version_files(root: Path, folder: Path, evaluation: Path, data: Trained
 
 
 def changes(root: Path) -> bytes:
-    """How the files that the pipeline reads differ from the last commit, untracked ones included, as Git's patch.
+    """Returns a Git patch with the changes since the last commit in files that the pipeline reads, also untracked ones.
 
-    Git's index stays as it is; without a commit the patch is empty.
+    Git's index does not change; without a commit the patch is empty.
     """
     paths = [str(path.relative_to(root)) for pattern in SOURCES for path in sorted(root.glob(pattern))]
     with tempfile.TemporaryDirectory() as scratch:

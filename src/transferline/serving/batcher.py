@@ -1,4 +1,4 @@
-"""Requests that wait at the same time, in one batch: on two cores six images cost a half to a third of one by one."""
+"""One batch for all waiting requests: on two cores, six images take a half to a third of the time of single images."""
 
 from collections import deque
 from concurrent.futures import Future
@@ -12,7 +12,9 @@ from transferline.problems.label_predictions import BATCH
 
 
 class Batcher:
-    """Asks one model for many threads. Nobody waits for a batch to fill: it holds what came during the one before.
+    """Predicts with one model for many threads.
+
+    No request waits for a full batch: a batch holds the requests that arrived during the batch before.
 
     Args:
         model: an exported model.
@@ -24,10 +26,10 @@ class Batcher:
         self._lock = Lock()
 
     def probabilities(self, images: list[Pixels]) -> Float32s:
-        """Those of at least one image of the model's size: (n, classes) float32, see `LiteModel`."""
+        """Predicts at least one image of the model's size: (n, classes) float32, see `LiteModel`."""
         mine: Future[Float32s] = Future()
         self._waiting.append((images, mine))
-        with self._lock:  # who has it works for all that wait
+        with self._lock:  # the thread that holds it predicts for all waiting threads
             while not mine.done():
                 self._work()
         return mine.result()

@@ -1,4 +1,4 @@
-"""What stands before MLflow's scoring server: a limit on bodies, and error answers without tracebacks."""
+"""A layer in front of MLflow's scoring server: it limits the size of bodies and removes tracebacks from errors."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_CHARACTERS = 2000  # of an error; MLflow's repeat the body of the request
+MOST_CHARACTERS = 2000  # of an error message; MLflow's messages repeat the body of the request
 
 
 class Guard:
@@ -15,20 +15,20 @@ class Guard:
 
     Args:
         app: the application.
-        most: bytes of a body; a request with more gets a 413.
+        most: the largest number of bytes of a body; a larger request gets the status 413.
     """
 
     def __init__(self, app: ASGIApp, most: int):
         self._app, self._most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one connection, by the ASGI specification."""
+        """Handles one connection, as the ASGI specification describes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         body = await self._body(Request(scope, receive))
         if body is None:
-            message = f"the body is larger than {self._most / 2**20:g} MiB; send fewer or smaller images in a request"
+            message = f"the body is larger than {self._most / 2**20:g} MiB; send fewer or smaller images per request"
             await JSONResponse({"error_code": 413, "message": message}, 413)(scope, receive, send)
             return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -39,7 +39,10 @@ class Guard:
         await self._app(scope, replay, _Cleaned(scope, receive, send))
 
     async def _body(self, request: Request) -> bytes | None:
-        """The body; one that is too large is read to its end, as most clients write all before they read the answer."""
+        """Returns the body, or None if it is too large.
+
+        A large body is read to its end too, because most clients send all of it before they read the response.
+        """
         body, total = bytearray(), 0
         async for chunk in request.stream():
             total += len(chunk)
@@ -48,7 +51,7 @@ class Guard:
 
 
 class _Cleaned:
-    """Passes on what an application sends, of an error only code and message."""
+    """Passes on what an application sends; of an error it sends only code and message."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send):
         self._scope, self._receive, self._send = scope, receive, send

@@ -1,4 +1,4 @@
-"""The images of a request, as MLflow's scoring server hands them over."""
+"""The images of a request, in the form in which MLflow's scoring server passes them."""
 
 import base64
 import binascii
@@ -16,11 +16,11 @@ from transferline.errors import TransferlineError
 from transferline.text import first_of
 
 COLUMN = "image"
-MOST_NAMED = 10  # of the bad images of a request
+MOST_NAMED = 10  # bad images in a message
 
 
 class _Upload(io.BytesIO):
-    """The bytes of an image file, with a name that messages can use for its path."""
+    """The bytes of an image file, with a name for messages."""
 
     def __init__(self, content: bytes, name: str):
         super().__init__(content)
@@ -31,30 +31,31 @@ class _Upload(io.BytesIO):
 
 
 def shape_of(image: params.Image) -> tuple[int, int, int]:
-    """Height, width and channels of what a model takes. Needs no TensorFlow."""
+    """Returns height, width and channels of a model's images. Needs no TensorFlow."""
     return image.size, image.size, 3 if image.color == "rgb" else 1
 
 
 def read_request(data: Any, image: params.Image) -> list[Pixels]:
-    """Brings every image of a request to what the model takes.
+    """Reads every image of a request in the form that the model takes.
 
     Args:
-        data: a table with a column `image` of image files in base64 (`dataframe_records` and `dataframe_split` of
-            MLflow's scoring protocol), or (n, size, size, channels) of integers from 0 to 255 (`instances`, `inputs`).
-        image: size and colour that files are brought to, and that arrays must have.
+        data: a table whose column `image` holds image files in base64 (`dataframe_records` and `dataframe_split` of
+            MLflow's scoring protocol), or an array (n, size, size, channels) of integers from 0 to 255 (`instances`,
+            `inputs`).
+        image: size and colour mode. Files are resized and converted to them; arrays must have them.
 
     Returns:
-        At least one, uint8, (size, size, channels).
+        At least one image, uint8, (size, size, channels).
 
     Raises:
-        TransferlineError: says by number, from 0, which images are bad and why.
+        TransferlineError: there is no image, or images are bad; the message numbers them from 0 and gives the reasons.
     """
     if isinstance(data, pd.DataFrame) and COLUMN in data.columns:
         return _each(data[COLUMN].tolist(), lambda value, name: _from_base64(value, name, image))
     if isinstance(data, list) or (isinstance(data, np.ndarray) and data.ndim):
         return _each(data, lambda value, name: _from_array(np.asarray(value), name, image))
     raise TransferlineError(
-        "send dataframe_records or dataframe_split with a column image of image files in base64, or instances or "
+        "send dataframe_records or dataframe_split whose column image holds image files in base64, or instances or "
         "inputs with an array of images"
     )
 
@@ -87,5 +88,5 @@ def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:
     if pixels.shape != shape_of(image):
         raise TransferlineError(f"{name} has the shape {pixels.shape}; this model takes {shape_of(image)}")
     if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
-        raise TransferlineError(f"{name} holds other numbers than integers from 0 to 255")
+        raise TransferlineError(f"{name} holds other values than integers from 0 to 255")
     return pixels.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The model that the endpoint asks, as an implementation of MLflow's pyfunc."""
+"""The model behind the endpoint, as an implementation of MLflow's pyfunc."""
 
 import json
 import sys
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class Refusal(MlflowException):
-    """An error for the client in our words alone: MLflow would put the client's data, pixels and all, before them."""
+    """An error for the client that holds only our message; MLflow puts the client's data with all pixels before it."""
 
     def serialize_as_json(self) -> str:
-        """The body of the answer."""
+        """Returns the body of the response."""
         return json.dumps({"error_code": self.error_code, "message": str(self)})
 
 
@@ -43,7 +43,7 @@ class LoadedVersion:
     batcher: Batcher
 
     def answer(self, images: list[Pixels]) -> Iterator[dict[str, Any]]:
-        """The answers for images of the card's size: what `transferline predict` says, and the version."""
+        """Yields, for each image of the card's size, the prediction of `transferline predict` and the version."""
         for row in self.batcher.probabilities(images):
             answer = asdict(prediction_of(Path(), self.card, row))
             del answer["path"], answer["error"]
@@ -51,39 +51,39 @@ class LoadedVersion:
 
 
 def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
-    """Loads a version, its files checked against the registry, and lets it answer twice: the first answers are slow.
+    """Loads a version, checks its files against the registry, and predicts twice, because first predictions are slow.
 
     Raises:
-        TransferlineError: a file is not the one that was registered, or the model answers with masks.
+        TransferlineError: a file is not the one that was registered, or the model predicts masks.
     """
     folder = fetch_version(version, root)
     if KINDS[read_card(folder).problem].has_masks:
         raise TransferlineError(
-            f"version {version.version} of {version.name} answers with masks, which the endpoint does not send; use "
+            f"version {version.version} of {version.name} predicts masks, which the endpoint does not send; use "
             "`transferline predict --masks DIR`"
         )
     loaded = LoadedVersion(
         str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder))
     )
-    for count in (1, 2):  # after two sizes Keras's graph takes batches of any size
+    for count in (1, 2):  # batches of one image and of several
         list(loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count))
     return loaded
 
 
 class ServedModel:
-    """Answers with the version that it holds at the beginning of a request; another can take its place at any time."""
+    """Predicts a request with the version that it holds when the request starts; `loaded` can change at any time."""
 
     def __init__(self, loaded: LoadedVersion):
         self.loaded = loaded
 
     def predict(self, data: Any) -> list[dict[str, Any]]:
-        """Answers for the images of a request (see `read_request`), by MLflow's pyfunc interface.
+        """Predicts the images of a request (see `read_request`), with MLflow's pyfunc interface.
 
         Args:
-            data: what MLflow read from the body.
+            data: the body, as MLflow has read it.
 
         Raises:
-            Refusal: 400 for bad images, 500 for a model that fails.
+            Refusal: with status 400 for bad images, with status 500 if the model fails.
         """
         loaded = self.loaded
         try:
@@ -92,4 +92,4 @@ class ServedModel:
             raise Refusal(str(error), INVALID_PARAMETER_VALUE) from error
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            raise Refusal("the model failed; the server printed why", INTERNAL_ERROR) from error
+            raise Refusal("the model failed; the server has printed the error", INTERNAL_ERROR) from error

@@ -1,4 +1,4 @@
-"""`transferline serve`: the endpoint on loopback, always with the version that an alias names."""
+"""`transferline serve`: the endpoint on 127.0.0.1, always with the version that an alias names."""
 
 import contextlib
 import signal
@@ -32,16 +32,16 @@ printf '{{"dataframe_records": [{{"image": "%s"}}]}}' "$(base64 < photo.jpg | tr
 
 
 def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: float) -> None:
-    """Serves a registered model until Ctrl-C or SIGTERM; requests that have arrived by then are answered.
+    """Serves a registered model until Ctrl-C or SIGTERM; requests that have arrived by then still get a response.
 
-    Where the alias moves, the new version is loaded beside the old one and takes over from one request to the next.
+    When the alias moves, the new version is loaded while the old one predicts. Later requests use the new one.
 
     Args:
         root: the project's folder.
-        params: say where the registry is and what the model is called in it.
+        params: name the registry and the model in it.
         alias: an alias or a version's number.
         port: on 127.0.0.1; 0 takes a free one.
-        most_mib: the largest body of a request.
+        most_mib: the largest body of a request, in MiB.
 
     Raises:
         TransferlineError: the port is taken, the registry has no such version, or a file is not the registered one.
@@ -55,7 +55,7 @@ def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: flo
         threading.Thread(target=_follow, args=(client, name, alias, root, served, stop), daemon=True).start()
         config = uvicorn.Config(_application(served, name, alias, most_mib), log_level="warning", access_log=False)
         address = f"http://{HOST}:{listener.getsockname()[1]}"
-        say(f"{_described(name, served.loaded)} answers at {address} until Ctrl-C; try")
+        say(f"{_described(name, served.loaded)} is served at {address} until Ctrl-C. Try:")
         say(EXAMPLE.format(address=address))
         try:
             uvicorn.Server(config).run(sockets=[listener])
@@ -73,7 +73,7 @@ def _listener(port: int) -> socket.socket:
 
 
 def _application(served: ServedModel, name: str, alias: str, most_mib: float) -> FastAPI:
-    """MLflow's scoring server with `/model`, which says what answers."""
+    """Returns MLflow's scoring server with the path `/model`, which describes the served version."""
     meta = mlflow.models.Model(flavors={mlflow.pyfunc.FLAVOR_NAME: {mlflow.pyfunc.MAIN: ServedModel.__module__}})
     application: FastAPI = scoring_server.init(mlflow.pyfunc.PyFuncModel(meta, served))
     application.add_middleware(Guard, most=int(most_mib * 2**20))
@@ -94,16 +94,16 @@ def _described(name: str, loaded: LoadedVersion) -> str:
 def _follow(
     client: "MlflowClient", name: str, alias: str, root: Path, served: ServedModel, stop: threading.Event
 ) -> None:
-    """Looks every few seconds which version the alias names; a version that cannot be had is said once."""
-    said = ""
+    """Checks every few seconds which version the alias names; an error of a new version is printed once."""
+    printed = ""
     while not stop.wait(SECONDS_BETWEEN_LOOKS):
         try:
             version = version_named(client, name, alias)
             if str(version.version) != served.loaded.version:
                 served.loaded = load_version(version, root)
-                say(f"{_described(name, served.loaded)} answers from now on")
-            said = ""
-        except Exception as error:  # the registry may be away for a while: the version in memory goes on
-            if str(error) != said:
+                say(f"{_described(name, served.loaded)} predicts from now on")
+            printed = ""
+        except Exception as error:  # the registry may not answer for a while: the version in memory is kept
+            if str(error) != printed:
                 say(f"version {served.loaded.version} stays: {error}")
-            said = str(error)
+            printed = str(error)

@@ -1,1 +1,1 @@
-"""The DVC stages: one thin module each, that reads, calls one library function and writes."""
+"""The DVC stages, one thin module each: it reads, calls one library function and writes."""

@@ -1,4 +1,4 @@
-"""Stage `augment`: which views there are of which image."""
+"""Stage `augment`: draws the views of each image."""
 
 from pathlib import Path
 

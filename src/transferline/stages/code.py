@@ -1,4 +1,4 @@
-"""Stage code: writes what the other stages' code and libraries are."""
+"""Stage `code`: writes hashes of the other stages' code and the versions of their libraries."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from transferline.params import Params
 
 
 def run(params: Params) -> None:
-    """Brings `code.json` up to date."""
+    """Writes `code.json`."""
     write_code_versions(Path.cwd())

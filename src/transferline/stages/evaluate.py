@@ -1,4 +1,4 @@
-"""`evaluate`: what a candidate's exported models are worth on validation and test images."""
+"""Stage `evaluate`: evaluates a candidate's exported models on validation and test images."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage `extract`: the frozen part of a candidate's backbone, run once over every view."""
+"""Stage `extract`: runs the frozen part of a candidate's backbone once over every view."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, raw: Path, views: Path, bank: Path) -> None:
-    """Writes the candidate's bank; the folder stays empty where there is no backbone."""
+    """Writes the candidate's bank; the folder stays empty if the candidate has no backbone."""
     section = params.candidates[candidate]
     if not isinstance(section, Pretrained):
         return nothing_to_do(f"{candidate} has no backbone", bank)

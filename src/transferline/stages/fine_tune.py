@@ -1,4 +1,4 @@
-"""Stage `fine_tune`: training of the unfrozen top of a candidate's backbone."""
+"""Stage `fine_tune`: trains the unfrozen top of a candidate's backbone."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, model: Path) -> None:
-    """Fine-tunes from the trained head, or with untrained layers where the candidate has no train_head.
+    """Fine-tunes from the trained head, or from untrained layers if the candidate has no `train_head`.
 
-    Writes the model's folder, which stays empty without the stage.
+    Writes the model's folder, which stays empty if the candidate has no `fine_tune`.
     """
     section = params.candidates[candidate]
     if not isinstance(section, Pretrained) or section.fine_tune is None:

@@ -1,4 +1,4 @@
-"""Stage `record`: MLflow knows every training and evaluation of a candidate, also after a restore from the cache."""
+"""Stage `record`: records every training and evaluation of a candidate in MLflow, also after DVC restored them."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from transferline.registry.recording import record_candidate
 
 
 def run(params: Params, *, models: Path, evaluation: Path, recorded: Path) -> None:
-    """Records what the store lacks and writes down what it has now.
+    """Records what the store does not have yet, and writes hashes of what it has.
 
-    `recorded` lies in `mlruns`, so it is gone when the store is, and DVC runs this stage again.
+    `recorded` is in `mlruns`: if the store is deleted, the file is missing too, and DVC runs this stage again.
     """
     known = record_candidate(params, models, evaluation)
     write_json(recorded, known)

@@ -1,4 +1,4 @@
-"""`select`: the best candidate by a validation metric, and the leaderboard of all."""
+"""Stage `select`: chooses the best candidate by a validation metric, and writes the leaderboard of all."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage `train`: training of a network from its images on, without a bank."""
+"""Stage `train`: trains a network from images, without a bank."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) -> None:
-    """Trains the candidate's network on the views; the model's folder stays empty without the stage."""
+    """Trains the candidate's network on the views; the model's folder stays empty if the candidate has no `train`."""
     section = params.candidates[candidate]
     if not isinstance(section, EndToEnd | DeepLab):
         return nothing_to_do(f"{candidate} has no train", model)

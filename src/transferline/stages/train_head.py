@@ -8,7 +8,10 @@ from transferline.quiet import quiet_imports
 
 
 def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -> None:
-    """Trains the candidate's layers on the bank and writes the model's folder, which stays empty without the stage."""
+    """Trains the candidate's layers on the bank and writes the model's folder.
+
+    The folder stays empty if the candidate has no `train_head`.
+    """
     section = params.candidates[candidate]
     if not isinstance(section, Pretrained) or section.train_head is None:
         return nothing_to_do(f"{candidate} has no train_head", model)

@@ -1,4 +1,4 @@
-"""Stage validate: raw images → manifest, or a report of what is wrong with them."""
+"""Stage `validate`: checks the raw images, and writes a report and, if they pass, the manifest."""
 
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from transferline.progress import say
 def run(
     params: Params, *, raw: Path, corrections: Path, manifest: Path, report: Path, docs: Path, quarantined: Path
 ) -> None:
-    """Validates the dataset in `raw` with its file in the folder `corrections`; writes the manifest only if it may be
-    trained on."""
+    """Validates the dataset in `raw` with its file in the folder `corrections`.
+
+    It writes the manifest only if the data is accepted for training.
+    """
     manifest.unlink(missing_ok=True)
     former = former_test_images(Path.cwd())
     file = corrections / f"{params.data.dataset}.csv"

@@ -1,1 +1,1 @@
-"""Training: the bank of frozen features and the loops that learn from it."""
+"""Training: the bank of frozen features, and the training loops that read it."""

@@ -1,4 +1,4 @@
-"""The exported model: raw images to probabilities, with the preprocessing inside."""
+"""The exported model: it takes raw images, includes the preprocessing, and returns probabilities."""
 
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from transferline.problems.training import training_of
 
 
 class Exported(NamedTuple):
-    """Two models of the same layers, from images (n, size, size, channels) uint8.
+    """Two models with the same layers. Both take images, (n, size, size, channels) uint8.
 
     Attributes:
-        model: to probabilities float32: for a binary problem (n, 1), that of the second class, else (n, classes), whose
-            rows sum to 1 unless the problem is multilabel; of segmentation (n, size, size, classes).
-        outputs: to the same probabilities, but (n, 2) for a binary problem, and, where the last layer takes a vector,
-            to that vector: what `model.tflite` answers.
+        model: returns probabilities, float32. For a binary problem they are (n, 1), that of the second class; for a
+            segmentation (n, size, size, classes); else (n, classes). Unless the problem is multilabel, rows sum to 1.
+        outputs: returns the outputs of `model.tflite`: the same probabilities, but (n, 2) for a binary problem, and,
+            where the last layer takes a vector, that vector.
     """
 
     model: keras.Model
@@ -25,14 +25,14 @@ class Exported(NamedTuple):
 
 
 def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, problem: Problem) -> Exported:
-    """Joins a candidate's backbone and head, whose layers and weights the result shares."""
+    """Joins a candidate's backbone and head. The result shares their layers and weights."""
     pixels = _pixels(candidate.image)
     prepared = preprocessing(candidate.backbone.name)(pixels)
     return _export(pixels, pool(backbone(prepared), candidate.backbone.pooling), head, problem)
 
 
 def assemble_network(network: keras.Model, image: Image, problem: Problem) -> Exported:
-    """The same of a network without a backbone, which takes pixels of 0 to 255 in float32."""
+    """Does the same for a network without a backbone, which takes pixels of 0 to 255 in float32."""
     pixels = _pixels(image)
     return _export(pixels, keras.layers.Rescaling(1.0, name="as_float")(pixels), network, problem)
 
@@ -63,7 +63,7 @@ def _export(pixels: Any, features: Any, head: keras.Model, problem: Problem) -> 
 
 
 def _last_layer(features: Any, head: keras.Model) -> tuple[list[Any], Any]:
-    """What the last layer of a head takes, if that is a vector, and what it gives."""
+    """Returns the input of the head's last layer, if it is a vector, and the output of that layer."""
     last = head.layers[-1]
     if not isinstance(last, keras.layers.Dense) or last.output is not head.output or len(last.input.shape) != 2:
         return [], head(features)

@@ -1,8 +1,11 @@
-"""The bank: what the frozen layers say of every view, on disk, in shards, and computed again where it does not fit.
+"""The bank stores the outputs of the frozen layers for every view on disk, in shards.
 
-A folder with `index.json`, `rows.parquet` (the views, in order), `samples.npy` (a few validation images) and for
-shard i `features-<i>.npy` (features, for `train_head`) and `boundary-<k>-<i>.npy` (the k-th tensor of the freeze
-boundary, for `fine_tune`).
+It is a folder with these files. Outputs that do not fit on the disk are computed again when they are needed.
+    index.json              shapes, dtype, and which kinds of outputs are stored
+    rows.parquet            the views, in order
+    samples.npy             a few validation images
+    features-<i>.npy        shard i of the features, for `train_head`
+    boundary-<k>-<i>.npy    shard i of the k-th tensor of the freeze boundary, for `fine_tune`
 """
 
 import json
@@ -27,7 +30,7 @@ VIEWS_PER_SHARD = 512
 
 
 def shard_file(bank: Path, kind: str, shard: int) -> Path:
-    """The file of one array of one shard; `kind` is `features` or `boundary-<k>`."""
+    """Returns the file of one array of one shard; `kind` is `features` or `boundary-<k>`."""
     return bank / f"{kind}-{shard:05d}.npy"
 
 
@@ -36,14 +39,14 @@ class Bank:
     """A whole bank.
 
     Attributes:
-        folder: where it lies.
-        table: a row per view: those of `views.parquet` plus `in_head` and `in_fine_tune` (bool: the row feeds that
-            stage, and its values are in the shards of that kind).
+        folder: of the bank.
+        table: a row per view, with the columns of `views.parquet` and two flags, `in_head` and `in_fine_tune`. A flag
+            means that the stage uses the row, and that the shards of its kind hold the row's values.
         features: shape of the features without the batch axis: pooled, or a feature map.
         boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
         dtype: of the values.
         stored: the kinds (`features`, `boundary-<k>`) that are on the disk.
-        computed: gives, of rows of the table that feed a purpose, the arrays by kind that are not; see `streamed_bank`.
+        computed: computes the arrays of the other kinds from a purpose and its rows; see `streamed_bank`.
     """
 
     folder: Path
@@ -60,12 +63,15 @@ class Bank:
         return len(self.stored) == 1 + len(self.boundary)
 
     def rows(self, purpose: str, split: Split) -> pd.DataFrame:
-        """The rows of a split that feed `purpose` (head or fine_tune); the index says where their values stand."""
+        """Returns the rows of a split that `purpose` (head or fine_tune) uses.
+
+        Their index holds the positions of their values, see `gather`.
+        """
         rows = self.table.rows[self.table.rows[f"in_{purpose}"]].reset_index(drop=True)
         return rows[rows["split"] == split]
 
     def samples(self) -> Pixels:
-        """Some validation images as a model takes them: (n, size, size, channels) uint8."""
+        """Returns some validation images in the form that a model takes: (n, size, size, channels) uint8."""
         samples: Pixels = np.load(self.folder / SAMPLES_FILE)
         return samples
 
@@ -75,7 +81,7 @@ class Bank:
         return {purpose: rows[rows[f"in_{purpose}"]] for purpose in ("head", "fine_tune")}
 
     def gather(self, kind: str, positions: Positions) -> Float32s:
-        """The values at `positions` (the index of `rows`), read from the disk.
+        """Returns the values at `positions` (the index of `rows`), read from the disk or computed.
 
         Args:
             kind: `features` or `boundary-<k>`.
@@ -87,7 +93,7 @@ class Bank:
         return self._gather("head" if kind == "features" else "fine_tune", (kind,), positions)[0]
 
     def gather_boundary(self, positions: Positions) -> Any:
-        """The boundary at `positions`: what `gather` gives of its tensor, or a tuple of that where it has several."""
+        """Returns the boundary's tensor at `positions`, as `gather` does; a tuple where it has several tensors."""
         tensors = self._gather("fine_tune", tuple(f"boundary-{k}" for k in range(len(self.boundary))), positions)
         return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
@@ -95,13 +101,13 @@ class Bank:
         if set(kinds) <= set(self.stored):
             return [self._read(purpose, kind, positions).astype(np.float32) for kind in kinds]
         assert self.computed is not None, "open a bank that is not stored by `streamed_bank.open_bank`"
-        order = np.argsort(positions, kind="stable")  # the views of an image stand side by side
+        order = np.argsort(positions, kind="stable")  # the views of an image are neighbours
         arrays = self.computed(purpose, self._fed[purpose].iloc[positions[order]])
         place = np.argsort(order)
         return [arrays[kind][place].astype(np.float32) for kind in kinds]
 
     def _read(self, purpose: str, kind: str, positions: Positions) -> Array:
-        """Reads rows of shards. Nothing is mapped: pages that were looked at would count as the process's memory."""
+        """Reads rows of shards. Files are not mapped: pages that were read would count as memory of the process."""
         shape = self.features if kind == "features" else self.boundary[int(kind.removeprefix("boundary-"))]
         values = np.empty((len(positions), *shape), self.dtype)
         starts = self._starts[purpose]
@@ -113,7 +119,7 @@ class Bank:
 
     @cached_property
     def _starts(self) -> dict[str, Positions]:
-        """For each purpose the position of the first row of each shard, and the end."""
+        """For each purpose, the position of the first row of each shard, and after the last one the number of rows."""
         found = {}
         for purpose in ("head", "fine_tune"):
             before = np.concatenate([[0], np.cumsum(self.table.rows[f"in_{purpose}"].to_numpy(int))])

@@ -1,4 +1,4 @@
-"""Batches of training data, in an order that follows from the seed."""
+"""Batches of training data. The seed determines their order."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -17,26 +17,27 @@ Item = tuple[Any, Array, Array]
 
 
 class Batches:
-    """Batches `(inputs, targets, weights)`, read as they are needed.
+    """Batches `(inputs, targets, weights)`, read when they are needed.
 
-    Where a batch is divided between replicas, a last one that is too small for them is left to the one before.
+    Replicas divide each batch between them. If the last batch has fewer views than there are replicas, its views are
+    added to the batch before.
 
     Args:
-        rows: the views, whose index says where their values stand.
-        read: gives a model's inputs at such positions.
+        rows: the views; their index holds the positions of their values.
+        read: returns a model's inputs for such positions.
         targets: (n, 1) int32 or (n, classes) float32, a row for each of `rows`.
         class_weights: (classes,) float32, the weight of each class in the loss.
-        batch_size: views per batch; the last one is smaller.
-        seed: shuffles each epoch anew; None keeps the order of the rows.
-        one_view_per_image: an epoch then takes one of an image's views, drawn anew each time, instead of all.
-        views_at_once: an item holds whole batches of that many views together, or one batch if that is more;
-            `SeveralBatches` takes an item apart.
+        batch_size: views per batch; the last batch may be smaller.
+        seed: each epoch is shuffled from it; None keeps the order of the rows.
+        one_view_per_image: each epoch takes one view of each image, drawn from the seed, instead of all views.
+        views_at_once: an item holds as many whole batches as have that many views together, at least one batch;
+            `SeveralBatches` divides an item into batches.
 
     Attributes:
-        targets: those of all rows.
+        targets: of all rows.
         batch_size: views per batch.
         views_per_item: a multiple of `batch_size`.
-        views_per_epoch: how many views an epoch takes.
+        views_per_epoch: the number of views in an epoch.
     """
 
     def __init__(
@@ -62,25 +63,26 @@ class Batches:
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many steps an epoch takes."""
+        """The number of training steps in an epoch."""
         return -(-self.views_per_epoch // self.batch_size) if self.views_per_item > self.batch_size else len(self)
 
     def __len__(self) -> int:
-        """Items per epoch."""
+        """Returns the number of items in an epoch."""
         whole, rest = divmod(self.views_per_epoch, self.views_per_item)
         return whole + int(rest >= (self._least if whole else 1))
 
     def items(self, epoch: int = 1) -> Iterator[Item]:
-        """The items of an epoch, from 1 on: inputs, targets, and weights of the loss of the same shape as the targets.
+        """Returns the items of an epoch, counted from 1: inputs, targets, and weights of the loss.
 
-        The order, and which views are taken, follow from the seed and the number of the epoch.
+        The weights have the shape of the targets. The seed and the number of the epoch determine the order and the
+        chosen views.
         """
         order = self._order(epoch)
         edges = [*range(0, len(self) * self.views_per_item, self.views_per_item), len(order)]
         return (self._item(order[start:end]) for start, end in pairwise(edges))
 
     def dataset(self, first_epoch: int = 1, epochs: int = 1) -> tf.data.Dataset:
-        """The items of several epochs, the next one prepared while the model works on one."""
+        """Returns the items of several epochs; the next item is prepared while the model works on one."""
 
         def generate() -> Iterator[Item]:
             for epoch in range(first_epoch, first_epoch + epochs):
@@ -91,16 +93,16 @@ class Batches:
             lambda values: tf.TensorSpec((None, *values.shape[1:]), values.dtype), one_batch
         )
         options = tf.data.Options()
-        options.autotune.enabled = False  # every other epoch it would wait for five seconds; Keras's own leave it on
+        options.autotune.enabled = False  # else every second epoch waits for five seconds; Keras leaves it on
         return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(1).with_options(options)
 
     def predict(self, model: Any) -> Float32s:
-        """What a model gives for the views of an epoch, one after the other: (n, …)."""
+        """Returns a model's outputs for the views of an epoch, in order: (n, …)."""
         outputs: Float32s = model.predict(self.dataset(), steps=len(self), verbose=0)
         return outputs
 
     def _order(self, epoch: int) -> Array:
-        """Which views an epoch takes, one after the other: their places in the rows."""
+        """Returns the positions in the rows of the views that an epoch takes, in order."""
         if self._seed is None:
             return np.arange(len(self._positions))
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._positions))
@@ -114,24 +116,26 @@ class Batches:
 
 
 def class_weight_vector(training: Training | LinearTraining, counts: Array, classes: tuple[str, ...]) -> Array:
-    """The weight of each class: ones, balanced (labels in all over classes times labels of the class), or as given.
+    """Returns the weight of each class, (classes,): ones, balanced, or as given.
 
-    Where an image has several labels, it weighs the class's whole term of the loss, also of images without the label.
+    Balanced is the number of all labels, divided by the number of classes times the number of labels of the class.
+    In a multilabel problem the weight applies to the class's whole term of the loss, also for images without the label.
 
     Args:
-        training: `class_weights`.
-        counts: (classes,) how often each class is a label of an image, or of a pixel.
+        training: the params, with `class_weights`.
+        counts: (classes,), how often each class is a label of an image, or of a pixel.
         classes: their names.
 
     Raises:
-        TransferlineError: a name that is no class, or balanced weights of a class without an image.
+        TransferlineError: the names are not those of the classes, or weights are balanced and a class has no image.
     """
     if training.class_weights == "none":
         return np.ones(len(classes), np.float32)
     if training.class_weights == "balanced":
         if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
             raise TransferlineError(
-                f"class_weights: balanced needs an image of each class in train; none is of {', '.join(missing)}"
+                f"class_weights: balanced needs an image of each class in train, but there is none of "
+                f"{', '.join(missing)}; add images, or set class_weights to none"
             )
         return np.asarray(counts.sum() / (len(classes) * counts), np.float32)
     if set(training.class_weights) != set(classes):

@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: figures, a line of progress, early stopping, plateaus, TensorBoard's logs."""
+"""Callbacks at the end of an epoch: metrics, a line of progress, early stopping, plateaus, logs for TensorBoard."""
 
 import shutil
 import time
@@ -17,11 +17,11 @@ EpochListener = Callable[[dict[str, float | str]], None]
 
 
 class ExactMetric(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts a metric of validation in the place of Keras's approximation of it.
+    """Replaces Keras's approximation of a validation metric by the exact value.
 
     Args:
         name: of the metric.
-        metric: from targets and logits.
+        metric: computes it from targets and logits.
         validation: validation batches.
     """
 
@@ -30,20 +30,20 @@ class ExactMetric(keras.callbacks.Callback):  # type: ignore[misc]
         self._name, self._metric, self._validation = name, metric, validation
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Predicts the validation images."""
+        """Predicts the validation images and computes the metric."""
         logs[f"val_{self._name}"] = self._metric(self._validation.targets, self._validation.predict(self.model))
 
 
 class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps a row of figures per epoch, hands it to the listener and prints it.
+    """Keeps a row of metrics per epoch, passes it to the listener and prints it.
 
     Args:
         phase: head, fine_tune or train.
-        metric: its name in the logs.
-        first_epoch: the number of the first epoch, from 1 on.
-        epochs: how many there are at most.
-        views: per epoch.
-        listener: is given each row.
+        metric: the name of the main metric in the logs.
+        first_epoch: the number of the first epoch, counted from 1.
+        epochs: the largest number of epochs.
+        views: the number of views in an epoch.
+        listener: is called with each row.
 
     Attributes:
         rows: phase, epoch, loss, metric, val_loss, val_metric, learning_rate, seconds, images_per_second.
@@ -59,33 +59,33 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._views, self._listener, self._start = views, listener, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Starts the clock."""
+        """Notes the time."""
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes down the row."""
+        """Adds the row of the epoch."""
         seconds = time.perf_counter() - self._start
-        figures = {name: float(logs[name]) for name in self._names}
+        values = {name: float(logs[name]) for name in self._names}
         row: dict[str, float | str] = {
             "phase": self._phase,
             "epoch": self._first + epoch,
-            **figures,
+            **values,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": seconds,
             "images_per_second": self._views / seconds,
         }
         self.rows.append(row)
         self._listener(row)
-        text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         say(f"{self._phase}: epoch {self._first + epoch} of {self._last}  {text}  {seconds:.1f} s")
 
 
 def build_callbacks(training: Training, logs: Path) -> list[keras.callbacks.Callback]:
-    """Keras's callbacks of a stage's params; those that watch a figure keep the weights of its best epoch.
+    """Returns the Keras callbacks for a stage's params; at the end the model has the weights of its best epoch.
 
     Args:
         training: the stage's params.
-        logs: the folder for TensorBoard, which is emptied first.
+        logs: the folder for TensorBoard, which is deleted first.
     """
     watched = {"monitor": training.monitor, "mode": "min" if training.monitor == "val_loss" else "max"}
     patience = training.early_stopping.patience if training.early_stopping else training.epochs

@@ -1,4 +1,4 @@
-"""Training whose epochs are few calls: where a batch is quick, Keras's own loop over batches takes most of the time."""
+"""Training with few calls per epoch: where a batch takes little time, Keras's loop over batches takes most of it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 
 class SeveralBatches(keras.Model):  # type: ignore[misc]
-    """A model that takes an item apart into batches, in compiled code, and trains or scores one after the other.
+    """A model that divides an item into batches, in compiled code, and trains on them or scores them in turn.
 
-    It takes the same steps with the same figures as on batches handed over one by one. To Keras's callbacks an item is
-    one batch, epochs stay epochs.
+    The steps and their results are the same as with single batches. For Keras's callbacks an item is one batch; epochs
+    do not change.
 
     Attributes:
-        batch_size: views per batch; the last one of an item is smaller. Set it before the first step.
+        batch_size: views per batch; the last batch of an item may be smaller. Set it before the first step.
     """
 
     batch_size: int

@@ -1,4 +1,4 @@
-"""A Keras model compiled to be run, not trained: by LiteRT on a processor, by TensorFlow on a GPU."""
+"""A Keras model compiled for inference: LiteRT runs it on a CPU, TensorFlow on a GPU."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,18 +14,18 @@ Compiled = Callable[[Sequence[Array]], list[Array]]
 
 
 def compile_for_inference(model: keras.Model) -> tuple[Compiled, bytes | None]:
-    """The outputs of a model, up to rounding, in two thirds of the time that TensorFlow's graph takes.
+    """Compiles a model. LiteRT takes two thirds of the time of TensorFlow's graph; outputs are equal up to rounding.
 
-    On a processor the values of a row depend neither on the other rows nor on the number of threads. TensorFlow runs
-    what LiteRT has no operation for.
+    On a CPU the values of a row depend neither on the other rows nor on the number of threads. TensorFlow runs models
+    with an operation that LiteRT does not have.
 
     Args:
-        model: functional, every size but that of the batch fixed, batch normalisation folded. What becomes of its
-            weights later has no effect.
+        model: a functional model whose sizes are fixed, except that of the batch, with folded batch normalisation.
+            Later changes of its weights have no effect.
 
     Returns:
-        A function of one float32 array (n, …) for each input; one float32 array (n, …) for each output. And what
-        LiteRT runs, the content of a `.tflite` file; None where TensorFlow runs it.
+        A function that takes one float32 array (n, …) for each input and returns one for each output; and the content
+        of the `.tflite` file that LiteRT runs, None where TensorFlow runs the model.
     """
     if not tf.config.list_physical_devices("GPU"):
         try:

@@ -9,11 +9,11 @@ from transferline.plots import BLUE, GREY, ORANGE, picture
 
 
 def plot_curves(history: pd.DataFrame, path: Path) -> None:
-    """Draws loss and metric of train and validation over the epochs, and marks where fine-tuning starts.
+    """Draws loss and metric of train and validation over the epochs, and marks the start of fine-tuning.
 
     Args:
-        history: a row per epoch; columns phase (head, fine_tune, train), epoch (1 and up, counted on through the
-            phases), loss, val_loss, and the main metric of the kind of problem, likewise with val_.
+        history: a row per epoch. Its columns are phase (head, fine_tune, train), epoch (from 1, counted over all
+            phases), loss, val_loss, and the main metric of the kind of problem, also with the prefix val_.
         path: the PNG.
     """
     metric_of_problem = next(kind.main_metric for kind in KINDS.values() if kind.main_metric in history)

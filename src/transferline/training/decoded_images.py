@@ -1,4 +1,4 @@
-"""The images of an end-to-end training: decoded once, on disk, and their views drawn as they are needed."""
+"""The images of an end-to-end training: decoded once to disk; their views are computed when they are needed."""
 
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,16 +19,15 @@ READ_AT_ONCE = 64
 
 
 class DecodedImages:
-    """Decoded images in a temporary file without a name, which is gone with the process.
+    """Decoded images in a temporary file without a name. The system deletes it when the process ends.
 
-    In memory are some batches of `READ_AT_ONCE` images while they are decoded, later those of the batches at work;
-    beyond that the system keeps what fits in its page cache.
+    While images are decoded, some batches of `READ_AT_ONCE` images are in memory; later only the current batches are.
 
     Args:
         raw: the folder of the images.
         rows: views, with the index 0, 1, …
         image: size and colour mode.
-        folder: where the file is, on a disk with room for it.
+        folder: for the temporary file.
 
     Raises:
         TransferlineError: the disk is full, or an image cannot be read.
@@ -47,12 +46,12 @@ class DecodedImages:
             self._file.flush()
         except OSError as error:
             raise TransferlineError(
-                f"the decoded images do not fit into {folder}: {error}; while the network is trained they take "
-                f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB"
+                f"the decoded images cannot be written to {folder}: {error}; they take "
+                f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB during training: make room on this disk"
             ) from error
 
     def read(self, positions: Array) -> Float32s:
-        """Draws the views at `positions`, (n,): (n, size, size, channels) float32, 0 to 255."""
+        """Returns the views at `positions`, (n,): (n, size, size, channels) float32, 0 to 255."""
         images = np.empty((len(positions), *self._shape), np.uint8)
         read_rows(self._file.fileno(), self._image_of_row[positions], images, np.arange(len(positions)))
         return apply_views(images, self._rows.iloc[positions])

@@ -1,4 +1,4 @@
-"""Training on several devices or machines, and in which precision: `strategy` and `mixed_precision` of a training."""
+"""Training on several devices or machines, and its precision: the keys `strategy` and `mixed_precision`."""
 
 import json
 import os
@@ -15,10 +15,9 @@ from transferline.params import LinearTraining, Training
 
 
 def use_devices(training: Training | LinearTraining) -> None:
-    """Has TensorFlow spread what is built from now on over the devices of the training's strategy, and compute in its
-    precision.
+    """Sets the strategy and precision of a training: models built later use its devices.
 
-    To be called before TensorFlow has done anything in this process.
+    Call it before anything else that uses TensorFlow in this process.
 
     Raises:
         TransferlineError: the strategy is multi_worker, but TF_CONFIG names no workers.
@@ -37,8 +36,10 @@ def use_devices(training: Training | LinearTraining) -> None:
 
 
 def use_bfloat16() -> None:
-    """Has TensorFlow's graphs on CPUs compute convolutions and products in bfloat16; Keras's layers and files know
-    nothing of it."""
+    """Lets TensorFlow's graphs on CPUs compute convolutions and products in bfloat16.
+
+    Keras's layers and files do not change.
+    """
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
 
 
@@ -57,10 +58,10 @@ def _require_workers() -> None:
 
 
 class Replicated(keras.Model):  # type: ignore[misc]
-    """A model of which each replica trains on its part of a batch.
+    """A model that divides each batch between replicas.
 
-    Keras 3.15 has this for one machine, and fails with several (keras-team/keras#20585): it averages a first batch over
-    the replicas, and their figures along an axis that they do not have. Both are left out here.
+    Keras 3.15 does this for one machine, but fails with several (keras-team/keras#20585). It averages a first batch
+    over the replicas, and their metrics along an axis that they do not have. This class does neither.
     """
 
     def make_train_function(self, force: bool = False) -> None:
@@ -72,16 +73,16 @@ class Replicated(keras.Model):  # type: ignore[misc]
         self.test_function = self._on_each(self.test_step)
 
     def predict(self, dataset: tf.data.Dataset, **_: Any) -> Float32s:
-        """The logits of all batches, one after the other, on one device: (n, …)."""
-        answer = tf.function(lambda inputs: self(inputs, training=False), reduce_retracing=True)
-        return np.concatenate([answer(inputs).numpy() for inputs, *_ in dataset])
+        """Returns the logits of all batches, in order, computed on one device: (n, …)."""
+        predict = tf.function(lambda inputs: self(inputs, training=False), reduce_retracing=True)
+        return np.concatenate([predict(inputs).numpy() for inputs, *_ in dataset])
 
     def predict_on_batch(self, inputs: Any) -> Float32s:
-        """The logits of a batch, on one device: (n, …)."""
+        """Returns the logits of a batch, computed on one device: (n, …)."""
         return np.asarray(self(inputs, training=False))
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing: a functional model is built."""
+        """Does nothing: a functional model is built already."""
 
     def _on_each(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         strategy = self.distribute_strategy
@@ -89,7 +90,7 @@ class Replicated(keras.Model):  # type: ignore[misc]
         @tf.function(reduce_retracing=True)
         def run(data: Any) -> Any:
             return tf.nest.map_structure(
-                lambda figure: strategy.reduce("MEAN", figure, axis=None), strategy.run(step, args=(data,))
+                lambda value: strategy.reduce("MEAN", value, axis=None), strategy.run(step, args=(data,))
             )
 
         return lambda iterator: run(next(iterator))

@@ -1,4 +1,4 @@
-"""Training of a network without a pretrained part, from the images on."""
+"""Training of a network without a pretrained part."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ from transferline.training.training_rows import sample_paths, training_rows
 def train(raw: Path, views: ImageTable, candidate: EndToEnd, job: Job) -> Summary:
     """Trains a candidate's network and writes its folder.
 
-    An epoch takes each image once, as one of the views that `train.views` names, drawn anew; validation images are
+    Each epoch takes one view of each image, drawn from the kinds that `train.views` names. Validation images are
     untouched.
 
     Args:
         raw: the folder of the images.
         views: the table of views.
         candidate: the candidate.
-        job: how, with the candidate's `train` section.
+        job: how to train, from the candidate's `train` section.
 
     Raises:
         TransferlineError: the layers do not fit together, an image cannot be read, or the disk is full.

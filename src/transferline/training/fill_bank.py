@@ -23,11 +23,11 @@ from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEW
 from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_part
 from transferline.training.training_rows import KINDS, sample_paths
 
-COPIES = 2  # of the bank: itself and, where DVC cannot link, that of its cache
+COPIES = 2  # of the bank: the bank itself and, where DVC cannot link files, the copy in DVC's cache
 
 
 def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
-    """The views of train and validation that feed a stage, marked with which."""
+    """Returns the views of train and validation that `train_head` or `fine_tune` uses, with a flag for each stage."""
     rows = views.rows[views.rows["split"] != "test"]
     in_head = rows["kind"].isin(KINDS[candidate.extract.head_views])
     in_fine_tune = rows["kind"].isin(KINDS[candidate.extract.fine_tune_views]) & (candidate.fine_tune is not None)
@@ -36,7 +36,7 @@ def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
 
 
 def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
-    """What the values of a bank follow from; shards of another fingerprint are not used again."""
+    """Returns a hash of everything that determines the values of a bank; shards with another one are not reused."""
     settings = [candidate.image, candidate.backbone, candidate.extract, stage_code("extract", Path.cwd())]
     digest = hashlib.sha256(repr(settings).encode())
     digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
@@ -53,10 +53,10 @@ def extract(
     room: int | None = None,
     banks: Path | None = None,
 ) -> None:
-    """Writes the bank of a candidate; what an interrupted call left whole is kept.
+    """Writes the bank of a candidate; complete shards of an interrupted call are kept.
 
-    Where it would not fit, the boundary, and if need be the features too, are left out: `streamed_bank.open_bank` then
-    computes them.
+    If the bank does not fit on the disk, the boundary is not stored, and if necessary the features are not either.
+    `streamed_bank.open_bank` then computes them during training.
 
     Args:
         raw: the folder of the images.
@@ -64,13 +64,13 @@ def extract(
         candidate: the candidate.
         problem: the kind of problem.
         folder: of the bank.
-        compute: where the shards are computed; here if left out.
-        room: how many bytes the bank may take; what is free on the disk of `folder` if left out.
-        banks: a folder with those of other candidates: where one holds the same values, they are copied.
+        compute: where the shards are computed; by default in this process.
+        room: the number of bytes that the bank may take; by default the free space on the disk of `folder`.
+        banks: a folder with banks of other candidates; from a bank with the same values, the shards are copied.
 
     Raises:
-        TransferlineError: the disk is full, values do not fit into the bank's dtype, or, where the frozen layers are
-            converted now, the candidate's layers do not fit on the features.
+        TransferlineError: the disk is full, or values do not fit into the bank's dtype. Also if the candidate's
+            layers do not fit the features, where this call converts the frozen layers.
     """
     table = bank_rows(views, candidate)
     key = fingerprint(table, candidate)
@@ -86,14 +86,14 @@ def extract(
         copied = banks and not shard_file(folder, "features", 0).exists() and _take_over(folder, state, banks)
         todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
         if stored and len(todo) < len(rows) and not copied:
-            say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards are there already")
+            say(f"extract: {len(rows) - len(todo)} of {len(rows)} shards exist already")
         run_shards(partial(_fill, raw, folder, candidate, key, stored), todo, compute, "extract: shards")
         np.save(folder / SAMPLES_FILE, read_batch(raw, sample_paths(table), candidate.image))
         write_table(table, folder / ROWS_FILE)
     except OSError as error:
         raise TransferlineError(
-            f"the bank could not be written to {folder}: {error}. Whole shards are kept: make room (about "
-            f"{sum(sizes.values()) / 1e9:.2f} GB in all) and run it again"
+            f"the bank could not be written to {folder}: {error}. Complete shards are kept: make room (the bank takes "
+            f"about {sum(sizes.values()) / 1e9:.2f} GB) and run the stage again"
         ) from error
     index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     write_json(folder / INDEX_FILE, index)
@@ -101,9 +101,9 @@ def extract(
 
 
 def _check_layers(part: FrozenPart, candidate: Pretrained, problem: Problem, classes: int) -> None:
-    """Builds the candidate's layers: what does not fit fails now rather than after an hour.
+    """Builds the candidate's layers, so that layers that do not fit fail now and not after an hour.
 
-    Without Keras, whose import would take longest here, `train_head` finds it.
+    It is called only when Keras is loaded anyway, because the import takes longest. Else `train_head` finds the error.
     """
     from transferline.models.layers import build_layers
 
@@ -112,14 +112,14 @@ def _check_layers(part: FrozenPart, candidate: Pretrained, problem: Problem, cla
 
 @lru_cache(maxsize=1)
 def _part(key: str, candidate: str) -> FrozenPart:
-    """The frozen part, once in each process; `key` is the fingerprint of the bank, the candidate is in JSON."""
+    """Returns the frozen part, loaded once in each process; `key` is the bank's fingerprint, `candidate` is JSON."""
     return frozen_part(Pretrained.model_validate_json(candidate))
 
 
 def _fill(
     raw: Path, folder: Path, candidate: Pretrained, key: str, stored: Sequence[str], item: tuple[int, pd.DataFrame]
 ) -> None:
-    """Computes and writes one shard, unless a worker that was lost has written it."""
+    """Computes and writes one shard, unless a worker that failed later has already written it."""
     shard, rows = item
     if not shard_file(folder, "features", shard).exists():
         arrays = frozen_arrays(_part(key, candidate.model_dump_json()), raw, rows, candidate)
@@ -127,7 +127,7 @@ def _fill(
 
 
 def _sizes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> dict[str, int]:
-    """How many bytes the values of each kind take."""
+    """Returns the number of bytes of the values of each kind."""
     kinds = {"features": ("in_head", part.features)}
     if candidate.fine_tune is not None:
         kinds |= {f"boundary-{k}": ("in_fine_tune", shape) for k, shape in enumerate(part.boundary)}
@@ -136,22 +136,22 @@ def _sizes(part: FrozenPart, table: ImageTable, candidate: Pretrained) -> dict[s
 
 
 def _fitting(sizes: dict[str, int], folder: Path, room: int) -> tuple[str, ...]:
-    """The kinds that are stored: all of them, or the features alone, or none."""
+    """Returns the kinds that fit: all of them, only the features, or none."""
     whole = COPIES * sum(sizes.values())
     if whole <= room:
         return tuple(sizes)
     stored = ("features",) if COPIES * sizes["features"] <= room else ()
     what, who = ("The boundary is", "fine_tune runs") if stored else ("Its values are", "train_head and fine_tune run")
     say(
-        f"extract: the bank would take {whole / 1e9:.3g} GB in {folder} and DVC's cache, {room / 1e9:.3g} GB are free. "
-        f"{what} not stored; {who} the frozen layers in every epoch, to the same result. Make room and run it again "
-        "to have them run once"
+        f"extract: the bank takes {whole / 1e9:.3g} GB in {folder} and DVC's cache, but only {room / 1e9:.3g} GB are "
+        f"free. {what} not stored; {who} the frozen layers in every epoch, with the same result. To run them only "
+        "once, make room and run the stage again"
     )
     return stored
 
 
 def _room(folder: Path) -> int:
-    """The bytes that are free on the disk of a folder, and those that its present files take."""
+    """Returns the free bytes on the disk of a folder, plus those of its present files."""
     folder.mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(folder).free + _used(folder)
 
@@ -161,7 +161,7 @@ def _used(folder: Path) -> int:
 
 
 def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
-    """Empties the folder unless it holds shards of the same state, and marks it as incomplete."""
+    """Deletes the folder's files unless they belong to the same state, and marks the folder as incomplete."""
     if folder.exists() and not _is_of(folder, state):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
 
 
 def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) -> bool:
-    """Whether a folder holds a bank, or a part of one if it need not be whole, of that state."""
+    """Whether a folder holds a bank of that state; it may be incomplete unless `is_whole`."""
     index = folder / INDEX_FILE
     present = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
     same = {key: present.get(key) for key in state} == json.loads(json.dumps(state))
@@ -177,11 +177,11 @@ def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) ->
 
 
 def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
-    """Copies the shards of another whole bank of the same state, if there is one."""
+    """Copies the shards of another complete bank of the same state, if there is one; returns whether it did."""
     for each in sorted(banks.iterdir()):
         if each != folder and _is_of(each, state, is_whole=True):
-            say(f"extract: {each} holds the same values: they are copied")
-            for source in sorted(each.glob("*-*.npy")):  # the features come last
+            say(f"extract: {each} holds the same values, which are copied")
+            for source in sorted(each.glob("*-*.npy")):  # the features are copied last
                 with completed(folder / source.name) as target:
                     shutil.copyfile(source, target)
             return True
@@ -189,7 +189,7 @@ def _take_over(folder: Path, state: Mapping[str, object], banks: Path) -> bool:
 
 
 def _write_shard(folder: Path, shard: int, arrays: dict[str, Array]) -> None:
-    """Writes the arrays of a shard; `features` comes last, so that its presence means that the shard is whole."""
+    """Writes the arrays of a shard, `features` last: if that file exists, the shard is complete."""
     for kind in sorted(arrays):
         with completed(shard_file(folder, kind, shard)) as target, target.open("wb") as file:
             np.save(file, arrays[kind])

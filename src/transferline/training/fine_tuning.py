@@ -20,16 +20,16 @@ from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches,
 
 
 def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job) -> Summary:
-    """Trains the layers that `backbone.unfreeze` names, and the candidate's own, and writes the whole model's folder.
+    """Trains the layers that `backbone.unfreeze` names and the candidate's own layers, and writes the model's folder.
 
-    Batch normalisation of the backbone stays in inference mode: its statistics stay as pretrained, its scale and offset
-    learn where it is unfrozen. That of the candidate's own layers learns both.
+    Batch normalisation of the backbone stays in inference mode: its statistics do not change. Where it is unfrozen, its
+    scale and offset are trained. Batch normalisation in the candidate's own layers is trained as usual.
 
     Args:
         bank: the boundary's tensors for train and validation.
         candidate: the candidate.
-        head_folder: what `train_head` wrote; None starts the candidate's layers untrained.
-        job: how, with the candidate's `fine_tune` section.
+        head_folder: the folder that `train_head` wrote; None starts with untrained layers.
+        job: how to train, from the candidate's `fine_tune` section.
     """
     card = job.card
     use_devices(job.training)

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it: the same function with fewer passes over memory."""
+"""Batch normalisation folded into the layer before it: the same function with fewer passes over memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +12,19 @@ FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Sepa
 
 
 def fold_batch_normalization(model: keras.Model) -> keras.Model:
-    """A model for inference with the same outputs up to rounding, about 1e-5 of their size.
+    """Returns a model for inference with the same outputs up to rounding, about 1e-5 of their size.
 
-    A linear convolution or dense layer whose only reader is a batch normalisation takes over that one's scale and
-    shift, as bias. Other layers are shared with `model`, which stays as it is.
+    If only a batch normalisation reads the output of a linear convolution or dense layer, a copy of that layer does
+    both: kernel and bias include scale and shift. Other layers are shared with `model`, which does not change.
     """
     return _clone(model, _folded)
 
 
 class FoldedInStep(keras.layers.Layer):  # type: ignore[misc]
-    """A layer and the batch normalisation behind it in inference mode, as the layer with another kernel and bias.
+    """A layer and the batch normalisation after it, in inference mode, as one layer with another kernel and bias.
 
-    Both are computed anew in each step, so that gradients reach kernel, gamma and beta. It has no variables but theirs.
+    Each step computes kernel and bias again, so that gradients reach kernel, gamma and beta of the two layers. It has
+    no variables of its own.
     """
 
     def __init__(self, layer: Any, normalization: Any) -> None:
@@ -31,12 +32,12 @@ class FoldedInStep(keras.layers.Layer):  # type: ignore[misc]
         self.layer, self.normalization = layer, normalization
 
     def build(self, _: Any) -> None:
-        """Nothing: both layers are built."""
+        """Does nothing: both layers are built already."""
 
     def call(self, inputs: Any) -> Any:
-        """What the normalisation makes of the layer's output."""
+        """Returns the normalised output of the layer."""
         kernel, bias = _scaled(self.layer, self.normalization)
-        if _is_pointwise(self.layer):  # as a product of matrices a step takes a tenth less time
+        if _is_pointwise(self.layer):  # as a matrix product, a step takes 10 % less time
             kernel, bias = (tf.cast(values, inputs.dtype) for values in (kernel[0, 0], bias))
             return tf.nn.bias_add(tf.tensordot(inputs, kernel, 1), bias)
         replaced = [(_last_kernel(self.layer), kernel)]
@@ -48,7 +49,8 @@ class FoldedInStep(keras.layers.Layer):  # type: ignore[misc]
 
 
 def fold_in_step(model: keras.Model) -> keras.Model:
-    """The same for training with fixed statistics: shares all variables with `model`, whose layers stay plain."""
+    """Does the same for training with fixed statistics. The result shares all variables with `model`, whose layers do
+    not change."""
     return _clone(model, FoldedInStep)
 
 
@@ -66,7 +68,7 @@ def _clone(model: keras.Model, fold: Callable[[Any, Any], Any]) -> keras.Model:
 
 
 def _pairs(model: keras.Model) -> dict[str, Any]:
-    """The batch normalisation that each foldable layer, by name, is read by alone."""
+    """Returns, by the name of each foldable layer, the batch normalisation that alone reads its output."""
     readers: dict[str, list[Any]] = {name: [None] for name in model.output_names}
     for operation, sources in inputs_by_operation(model).items():
         for source in sources:
@@ -80,7 +82,7 @@ def _pairs(model: keras.Model) -> dict[str, Any]:
 
 
 def _folded(layer: Any, normalization: Any) -> Any:
-    """A copy of the layer, with bias, that does what both do."""
+    """Returns a copy of the layer, with bias, that has the effect of both layers."""
     *kernels, _ = [weight for weight in layer.weights if weight is not layer.bias]
     config = layer.get_config()
     initializers = [name for name in config if name.endswith("kernel_initializer")]
@@ -96,16 +98,16 @@ def _is_pointwise(layer: Any) -> bool:
 
 
 def _last_kernel(layer: Any) -> Any:
-    """The variable whose outputs are the layer's: of a separable convolution the pointwise one."""
+    """Returns the kernel that produces the layer's outputs; in a separable convolution it is the pointwise one."""
     return [weight for weight in layer.weights if weight is not layer.bias][-1]
 
 
 def _scaled(layer: Any, normalization: Any) -> tuple[Any, Any]:
-    """The last kernel and the bias with which the layer does what both do."""
+    """Returns the last kernel and the bias with which the layer has the effect of both layers."""
     kernel = _last_kernel(layer)
     scale = keras.ops.rsqrt(normalization.moving_variance + normalization.epsilon)
     scale = scale * normalization.gamma if normalization.scale else scale
     bias = (layer.bias if layer.use_bias else 0.0) - normalization.moving_mean
     bias = bias * scale + normalization.beta if normalization.center else bias * scale
-    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # its kernel ends in two axes, which are channels
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # the last two axes of its kernel are channels
     return kernel * (keras.ops.reshape(scale, kernel.shape[-2:]) if is_depthwise else scale), bias

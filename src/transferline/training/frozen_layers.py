@@ -17,7 +17,7 @@ class FrozenLayers(NamedTuple):
 
     Attributes:
         to_boundary: from images (n, size, size, channels) float32 in 0…255 to the boundary's tensors.
-        to_features: from these to the features, pooled or a feature map.
+        to_features: from the boundary's tensors to the features, pooled or a feature map.
         contents: of the `.tflite` files of both steps; None where TensorFlow runs one of them.
         features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
@@ -31,7 +31,7 @@ class FrozenLayers(NamedTuple):
 
 
 def compile_frozen_layers(candidate: Pretrained) -> FrozenLayers:
-    """Builds the backbone with its weights, cuts it at the freeze boundary and compiles what is frozen."""
+    """Builds the backbone with its weights, cuts it at the freeze boundary and compiles both parts for inference."""
     backbone = candidate.backbone
     parts = cut(build_backbone(backbone, candidate.image), backbone.unfreeze)
     frozen = fold_batch_normalization(parts.frozen)

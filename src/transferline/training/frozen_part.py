@@ -1,6 +1,6 @@
-"""The frozen part of a candidate's backbone, and its values for views: of a shard of the bank, or of a batch.
+"""The frozen part of a candidate's backbone, and its values for the views of a shard or of a batch.
 
-Needs TensorFlow only on a GPU, and where the frozen layers have not been converted on this machine before.
+It needs TensorFlow only on a GPU, or if this machine has not converted these frozen layers before.
 """
 
 import json
@@ -35,14 +35,14 @@ SHAPES_FILE = "shapes.json"
 
 @dataclass(frozen=True)
 class FrozenPart:
-    """The frozen layers of a backbone as two steps, batch normalisation folded.
+    """The frozen layers of a backbone as two steps, with batch normalisation folded.
 
     Attributes:
         to_boundary: [(n, size, size, channels) float32 in 0…255] → boundary tensors, float32.
         to_features: boundary tensors → [features (n, …) float32, pooled or a feature map].
         features: shape of the features without the batch axis.
         boundary: shapes of the boundary's tensors without the batch axis.
-        is_new: whether Keras has built it now; else it was converted earlier, and Keras is not imported.
+        is_new: whether Keras has built it in this call. Else it comes from a cache, and Keras is not imported.
     """
 
     to_boundary: "Compiled"
@@ -53,24 +53,24 @@ class FrozenPart:
 
 
 def frozen_part(candidate: Pretrained) -> FrozenPart:
-    """That of a candidate: of the user's cache folder, or built with the backbone's weights and kept there.
+    """Returns the frozen part of a candidate from the user's cache folder, or builds it and stores it there.
 
-    A file of weights is known by its sha256: what was converted from it is used without reading it again.
+    A file of weights is identified by its sha256 in the params: if the cache has the result, the file is not read.
 
     Raises:
         TransferlineError: see `build_backbone`, and `cut`.
     """
     key = _key(candidate)
-    # without the driver there is no GPU, on which TensorFlow runs it
+    # on a GPU TensorFlow runs the frozen part; without the driver there is no GPU
     kept = read_converted(key) if find_library("cuda") is None else None
     return _build(candidate, key) if kept is None else _of_files(kept)
 
 
 def _key(candidate: Pretrained) -> Key:
-    """What the frozen part follows from."""
+    """Returns everything that determines the frozen part."""
     backbone = candidate.backbone.model_dump(mode="json")
     if isinstance(backbone["weights"], dict):
-        del backbone["weights"]["path"]  # the sha256 says what is in it
+        del backbone["weights"]["path"]  # the sha256 identifies its content
     if is_own(name := candidate.backbone.name) and file_of(name).is_file():
         backbone["file"] = file_sha256(file_of(name))
     image = {"size": candidate.image.size, "color": candidate.image.color}
@@ -97,18 +97,18 @@ def _build(candidate: Pretrained, key: Key) -> FrozenPart:
 
 
 def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pretrained) -> dict[str, Array]:
-    """The values of the frozen layers for views, in the dtype of `candidate.extract`.
+    """Computes the outputs of the frozen layers for views, in the dtype of `candidate.extract`.
 
-    Memory holds some batches of images and the result.
+    Some batches of images and the result are in memory.
 
     Args:
-        part: the candidate's.
+        part: the frozen part of the candidate.
         raw: the folder of the images.
-        rows: views of `bank_rows`, those of an image side by side.
+        rows: views from `bank_rows`; views of the same image are neighbours.
         candidate: the candidate.
 
     Returns:
-        `features` of the rows that are `in_head`, `boundary-<k>` of those that are `in_fine_tune`.
+        `features` for the rows with `in_head`, `boundary-<k>` for those with `in_fine_tune`.
 
     Raises:
         TransferlineError: an image cannot be read, or values do not fit into the dtype.
@@ -129,7 +129,7 @@ def frozen_arrays(part: FrozenPart, raw: Path, rows: pd.DataFrame, candidate: Pr
 
 
 def _with_images(raw: Path, rows: pd.DataFrame, image: Image) -> Iterator[tuple[pd.DataFrame, Array]]:
-    """Batches of views, each with the images that they are of; an image is read once for all its views."""
+    """Yields batches of views, each with an image for every view; an image is read once for all its views."""
     image_of_row, paths = pd.factorize(rows["path"])
     chunks = read_batches(raw, list(paths), image, BATCH)
     held, first = read_batch(raw, [], image), 0
@@ -144,7 +144,7 @@ def _with_images(raw: Path, rows: pd.DataFrame, image: Image) -> Iterator[tuple[
 def _to(dtype: str, values: Array) -> Array:
     if dtype == "float16" and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
         raise TransferlineError(
-            f"the frozen layers give values up to {np.abs(values).max():.3g}, float16 ends at 65504: set the "
-            "candidate's extract.dtype to float32"
+            f"the frozen layers output values up to {np.abs(values).max():.3g}, but float16 allows at most 65504; set "
+            "the candidate's extract.dtype to float32"
         )
     return values.astype(dtype)

@@ -1,4 +1,4 @@
-"""Feature-extraction training: a candidate's layers on the bank's features."""
+"""Feature-extraction training: trains a candidate's layers on the bank's features."""
 
 import math
 from functools import partial
@@ -15,12 +15,12 @@ from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches,
 
 
 def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
-    """Trains a head and writes the whole model's folder, with the head alone beside it as `head.keras`.
+    """Trains a head and writes the folder of the whole model, which also holds the head alone as `head.keras`.
 
     Args:
         bank: features of train and validation.
         candidate: its `layers` are trained.
-        job: how, with the candidate's `train_head` section.
+        job: how to train, from the candidate's `train_head` section.
     """
     card = job.card
     use_devices(job.training)

@@ -1,4 +1,4 @@
-"""Logits on fixed features, solved to the optimum by L-BFGS for each L2 strength; validation chooses the strength."""
+"""A linear layer on fixed features, solved by L-BFGS for each strength of L2; validation chooses the strength."""
 
 import time
 from dataclasses import dataclass
@@ -18,13 +18,19 @@ from transferline.training.best_epoch import best_epoch
 from transferline.training.callbacks import EpochListener
 
 MAX_BYTES = 2 * 10**9
-SOLVER = {"maxiter": 1000, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-9}  # of the mean loss, computed in float32
+SOLVER = {"maxiter": 1000, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-9}  # for the mean loss, computed in float32
 
 
 @dataclass(frozen=True)
 class _Split:
-    """Features (n, values), targets as batches give them, 0 or 1 for each output (n, outputs), and weights (n, 1) or
-    (n, outputs) of the loss."""
+    """The data of a split.
+
+    Attributes:
+        features: (n, values).
+        targets: as in `Batches`.
+        truth: 0 or 1 for each output, (n, outputs).
+        weights: of the loss, (n, 1) or (n, outputs).
+    """
 
     features: Array
     targets: Array
@@ -40,23 +46,23 @@ def fit_linear(
     validation: Batches,
     listener: EpochListener,
 ) -> pd.DataFrame:
-    """Finds the kernel and bias of `logits` for each L2 strength, and leaves the model with the best on validation.
+    """Computes kernel and bias of `logits` for each strength of L2, and gives the model the best ones on validation.
 
-    The sum over views of the weighted cross-entropy plus l2 / 2 times the squared norm of the kernel is convex.
-    L-BFGS (Liu and Nocedal, On the limited memory BFGS method for large scale optimization, Mathematical Programming,
-    1989) goes from the strongest penalty to the weakest, each from the optimum of the one before.
+    It minimizes the sum of the weighted cross-entropy over views, plus l2 / 2 times the squared norm of the kernel.
+    This function is convex. L-BFGS solves it for the strongest penalty first; each solution starts from the one before
+    (Liu and Nocedal, On the limited memory BFGS method for large scale optimization, Mathematical Programming, 1989).
 
     Args:
         model: ends with the dense layer `logits`, the only one with weights.
-        training: strengths, and what chooses between them.
+        training: the strengths, and the metric that chooses between them.
         problem: decides whether the logits are independent of each other.
         data: training batches, with the weights of the classes.
         validation: validation batches.
-        listener: is given each row.
+        listener: is called with each row.
 
     Returns:
-        A row per strength: phase, epoch (its place, from 1 on), loss without the penalty, the main metric, the
-        same two of validation as val_…, l2, iterations, seconds.
+        A row per strength: phase, epoch (its position, from 1), loss without the penalty, the main metric, the same
+        two on validation with the prefix val_, l2, iterations, seconds.
 
     Raises:
         TransferlineError: the features take more than `MAX_BYTES`.
@@ -69,13 +75,13 @@ def fit_linear(
     vectors = keras.Model(model.input, logits.input)
     train, held_out = (_gather(vectors, batches, logits.units, kind) for batches in (data, validation))
     mean = train.features.mean(axis=0, dtype=np.float64)
-    for split in (train, held_out):  # the optimum stays where it is, and is found in half of the iterations
+    for split in (train, held_out):  # centred features: the same optimum in half of the iterations
         np.subtract(split.features, mean, out=split.features, casting="same_kind")
     rows: list[dict[str, float | str]] = []
     weights, solutions = np.zeros((len(mean) + 1, logits.units)), []
     for place, l2 in enumerate(sorted(training.optimizer.l2, reverse=True), 1):
         start = time.perf_counter()
-        # one thread: the same bits on any number of cores, and none that spins while other processes want its core
+        # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
         with threadpool_limits(1):
             weights, iterations = _solve(weights, train, l2, kind)
             of_train, of_validation = (_figures(weights, split, kind, main_metric) for split in (train, held_out))
@@ -96,14 +102,14 @@ def _check_size(views: int, values: int) -> None:
     size = 4 * views * values
     if size > MAX_BYTES:
         raise TransferlineError(
-            f"optimizer lbfgs holds all features in memory: {views} views of {values} values are {size / 1e9:.1f} GB, "
-            f"allowed are {MAX_BYTES / 1e9:g} GB; take another optimizer, or give extract.head_views: untouched or "
-            "backbone.pooling: avg"
+            f"optimizer lbfgs holds all features in memory: {views} views of {values} values take {size / 1e9:.1f} GB, "
+            f"allowed are {MAX_BYTES / 1e9:g} GB; set another optimizer, extract.head_views to untouched, or "
+            "backbone.pooling to avg"
         )
 
 
 def _gather(vectors: keras.Model, batches: Batches, outputs: int, kind: TrainingOfLabels) -> _Split:
-    """All batches of an epoch in one."""
+    """Joins all batches of an epoch."""
     features = np.empty((batches.views_per_epoch, vectors.output.shape[1]), np.float32)
     parts, end = [], 0
     for inputs, *part in batches.items():
@@ -115,7 +121,7 @@ def _gather(vectors: keras.Model, batches: Batches, outputs: int, kind: Training
 
 
 def _solve(start: Array, train: _Split, l2: float, kind: TrainingOfLabels) -> tuple[Array, int]:
-    """The optimum, kernel above bias (values + 1, outputs), and how many iterations it took from `start`."""
+    """Returns the optimum, kernel above bias (values + 1, outputs), and the number of iterations from `start`."""
     from scipy.optimize import minimize
 
     views = len(train.features)
@@ -139,7 +145,10 @@ def _logits(weights: Array, features: Array) -> Array:
 
 
 def _losses(weights: Array, split: _Split, kind: TrainingOfLabels) -> tuple[Array, Array]:
-    """Weighted cross-entropies, and the slopes of the unweighted ones by the logits; see `TrainingOfLabels`."""
+    """Returns weighted cross-entropies, and the gradients of the unweighted ones by the logits.
+
+    See `TrainingOfLabels`.
+    """
     losses, slopes = kind.cross_entropies(_logits(weights, split.features), split.truth)
     return split.weights * losses, slopes
 

@@ -1,4 +1,4 @@
-"""What a segmentation is trained on, and the Dice loss."""
+"""The training data of a segmentation, and the Dice loss."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,17 +19,17 @@ Loss = Callable[[Any, Any], Any]
 
 
 class MaskedImages(DecodedImages):
-    """Images as `DecodedImages` keeps them, and their masks, which stay in memory (size² bytes each).
+    """Images as in `DecodedImages`, and their masks, which stay in memory (size² bytes each).
 
     Args:
         raw: the folder of both.
         rows: views, with the index 0, 1, … and the column `mask`.
         image: size and colour mode.
-        folder: where the file of the images is.
-        classes: their number.
+        folder: for the temporary file of the images.
+        classes: the number of classes.
 
     Attributes:
-        masks: uint8, (images, size, size), in the order in which `rows` names the images.
+        masks: (images, size, size) uint8, in the order in which the images first occur in `rows`.
     """
 
     def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path, classes: int) -> None:
@@ -38,18 +38,19 @@ class MaskedImages(DecodedImages):
         self.masks = read_masks(raw, of_path["mask"].tolist(), image, classes)
 
     def read(self, positions: Array) -> Any:
-        """Draws the views at `positions`, (n,): images as `DecodedImages` does, and masks (n, size, size, 1) uint8."""
+        """Returns the views at `positions`, (n,): images as `DecodedImages` does, masks (n, size, size, 1) uint8."""
         masks = apply_views_to_masks(self.masks[self._image_of_row[positions]], self._rows.iloc[positions])
         return super().read(positions), masks[..., None]
 
     def counts(self, positions: Array) -> Array:
-        """How many pixels each value has in the masks of the images of some rows, (256,)."""
+        """Counts the pixels of each value in the masks of the rows at `positions`; each image once. Returns (256,)."""
         return np.bincount(self.masks[np.unique(self._image_of_row[positions])].ravel(), minlength=256)
 
 
 class MaskBatches(Batches):
-    """Batches of images, masks and the weights of their pixels, whose mean is 1, so that a loss is a weighted mean over
-    the pixels that have a class.
+    """Batches of images, masks and weights of pixels.
+
+    The mean of the weights of a batch is 1, so the loss is a weighted mean over the pixels that have a class.
 
     Args:
         rows: the views.
@@ -57,10 +58,10 @@ class MaskBatches(Batches):
         counts: pixels of each class in `rows`.
         class_weights: (classes,), the weight of each class in the loss.
         batch_size: views per batch.
-        seed: shuffles, and draws one view of each image for an epoch; None keeps the order.
+        seed: of the order of an epoch and of its one view of each image; None takes all rows in their order.
 
     Attributes:
-        counts: as given.
+        counts: see above.
     """
 
     def __init__(
@@ -73,22 +74,22 @@ class MaskBatches(Batches):
         self._weight_of_value[: len(class_weights)] = class_weights
 
     def _item(self, chosen: Array) -> Item:
-        """One batch: images, masks (n, size, size, 1) and weights (n, size, size)."""
+        """Returns one batch: images, masks (n, size, size, 1) and weights (n, size, size)."""
         (images, masks), _, _ = super()._item(chosen)
         weights = self._weight_of_value[masks[..., 0]]
         return images, masks, weights / max(float(weights.mean()), 1e-9)
 
 
 def with_dice(loss: Loss, share: float) -> Loss:
-    """Adds `share` times the soft Dice loss of the batch to the loss of each pixel.
+    """Returns a loss that adds `share` times the soft Dice loss of the batch to the loss of each pixel.
 
-    Milletari, Navab and Ahmadi, V-Net, 3DV 2016, with squares in the denominator; the mean over the classes that the
-    masks hold.
+    The Dice loss is the mean over the classes that the masks hold, with squares in the denominator (Milletari, Navab
+    and Ahmadi, V-Net, 3DV 2016).
     """
 
     def values(masks: Any, logits: Any) -> Any:
         classes = logits.shape[-1]
-        truth = ops.one_hot(ops.cast(masks[..., 0], "int32"), classes)  # void is none of them
+        truth = ops.one_hot(ops.cast(masks[..., 0], "int32"), classes)  # a void pixel gets zeros only
         likely = ops.softmax(logits, axis=-1) * ops.sum(truth, axis=-1, keepdims=True)
         common, present = ops.sum(truth * likely, axis=(0, 1, 2)), ops.sum(truth, axis=(0, 1, 2))
         dice = (2 * common + 1) / (ops.sum(ops.square(likely), axis=(0, 1, 2)) + present + 1)

@@ -1,4 +1,4 @@
-"""What a training stage leaves behind: the exported model, its history, and answers to check a reload against."""
+"""The files that a training stage writes: the exported model, its history, and predictions to check the model with."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,15 +29,15 @@ from transferline.training.curves_picture import plot_curves
 
 @dataclass(frozen=True)
 class Summary:
-    """Figures of one training.
+    """The results of one training as numbers.
 
     Attributes:
         best_epoch: the epoch whose weights were kept.
         seconds: wall time of all epochs.
-        parameters: weights of the whole model.
-        trainable: those that this stage trained.
-        floor: metrics on validation of always predicting by the class frequencies (`majority_…`) and of the untrained
-            model (`untrained_…`), see `TrainingOfKind.floor`; empty where a head is trained on.
+        parameters: the number of weights of the whole model.
+        trainable: the number of weights that this stage trained.
+        floor: metrics on validation of models that have learned nothing, see `TrainingOfKind.floor`. Empty if the
+            training continues that of a head.
     """
 
     best_epoch: int
@@ -59,17 +59,17 @@ def write_result(
     """Writes a model's folder.
 
     Args:
-        folder: is made.
+        folder: is created.
         exported: the trained model.
-        card: what it is.
+        card: the card of the model.
         history: the epochs of this stage.
-        curves: the epochs to draw: in fine_tune those of the head as well.
-        summary: figures of the training.
-        samples: (n, size, size, channels) uint8; what the model in memory answers to them is written down, so that
-            the exported one can be compared with it.
+        curves: the epochs to draw; in fine_tune also those of the head.
+        summary: the results of the training.
+        samples: (n, size, size, channels) uint8. The predictions of the model in memory for them are written, so that
+            the exported model can be compared with it.
 
     Raises:
-        TransferlineError: the exported model predicts otherwise than the trained one.
+        TransferlineError: the exported model does not predict the same as the trained one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     history.to_csv(folder / HISTORY_FILE, index=False)
@@ -79,12 +79,12 @@ def write_result(
 
 
 def write_model(folder: Path, exported: Exported, card: ModelCard, samples: Pixels) -> None:
-    """The part of `write_result` without which there is no prediction: both files, the card, the answers to samples."""
+    """Writes the files that prediction needs: both model files, the card, and the predictions for the samples."""
     folder.mkdir(parents=True, exist_ok=True)
     exported.model.save(folder / MODEL_FILE)
     (folder / LITE_FILE).write_bytes(convert(exported.outputs, f"{card.candidate} {card.phase}"))
     write_card(card, folder)
-    with tf.device("CPU:0"):  # layer by layer: for a few images a graph takes longer to build than it saves
-        answers = both_columns(exported.model(samples, training=False))
-    np.savez(folder / PARITY_FILE, images=samples, probabilities=answers)
+    with tf.device("CPU:0"):  # layer by layer: for a few images, building a graph takes longer than it saves
+        probabilities = both_columns(exported.model(samples, training=False))
+    np.savez(folder / PARITY_FILE, images=samples, probabilities=probabilities)
     check_parity(load_model(folder).probabilities, card, folder)

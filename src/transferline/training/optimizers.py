@@ -8,7 +8,7 @@ from transferline.params import Cosine, Training
 
 
 def build_optimizer(training: Training, steps: int) -> keras.Optimizer:
-    """The Keras optimizer of a stage's params, for epochs of `steps` batches."""
+    """Returns the Keras optimizer of a stage's params, for epochs of `steps` batches."""
     settings = training.optimizer.model_dump()
     constructor = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
     build = constructor[settings.pop("name")]

@@ -1,4 +1,4 @@
-"""Training of a segmentation network, from images and masks on."""
+"""Training of a segmentation network from images and masks."""
 
 from pathlib import Path
 
@@ -19,17 +19,17 @@ from transferline.training.model_folder import Summary
 from transferline.training.training_job import Job, make_deterministic, run_job
 from transferline.training.training_rows import sample_paths, training_rows
 
-SAMPLES = 2  # answers to compare a reload with: each holds the probabilities of all pixels
+SAMPLES = 2  # images to check the exported model with; few, because each prediction holds all pixels
 
 
 def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Job) -> Summary:
-    """Trains a candidate's network and writes its folder; epochs and views as in `train`.
+    """Trains a candidate's network and writes its folder; epochs and views are those of `end_to_end_training.train`.
 
-    Batch normalisation of the encoder stays in inference mode: its statistics stay as pretrained, its scale and offset
-    learn where it is trained.
+    Batch normalisation of the encoder stays in inference mode: its statistics do not change. Where the encoder is
+    trained, its scale and offset are trained too.
 
     Raises:
-        TransferlineError: the encoder's weights cannot be had, a file cannot be read, or the disk is full.
+        TransferlineError: the encoder's weights are not available, a file cannot be read, or the disk is full.
     """
     card, image, training = job.card, candidate.image, candidate.train
     use_devices(job.training)

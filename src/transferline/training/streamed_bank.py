@@ -1,4 +1,4 @@
-"""A bank as the trainings use it: what `extract` could not store is computed when it is asked for."""
+"""The bank for the training stages: values that `extract` could not store are computed when they are needed."""
 
 from dataclasses import replace
 from functools import partial
@@ -14,9 +14,9 @@ from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_
 
 
 def open_bank(folder: Path, raw: Path, candidate: Pretrained) -> Bank:
-    """Opens a bank that `extract` wrote; values that it could not store are computed anew in every epoch.
+    """Opens a bank that `extract` wrote; values that it could not store are computed again in every epoch.
 
-    They are rounded to the dtype of the bank, so that a training sees the same either way.
+    These values are rounded to the dtype of the bank, so that a training gets the same values in both cases.
 
     Args:
         folder: the bank.
@@ -26,7 +26,7 @@ def open_bank(folder: Path, raw: Path, candidate: Pretrained) -> Bank:
     bank = read_bank(folder)
     if bank.is_whole:
         return bank
-    say(f"{folder} did not fit on the disk: the frozen layers run again in every epoch of what is not in it")
+    say(f"{folder} did not fit on the disk: values that it does not hold are computed again in every epoch")
     return replace(bank, computed=partial(_computed, frozen_part(candidate), raw, candidate))
 
 

@@ -1,4 +1,4 @@
-"""One training, of whichever phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
+"""One training of any phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,20 +30,20 @@ from transferline.training.optimizers import build_optimizer
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
-BYTES_AT_ONCE = 32_000_000  # of a model's inputs, that an item of training data has at most
+BYTES_AT_ONCE = 32_000_000  # the most bytes of inputs in one item of training data
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a training is told beside the model and the data.
+    """The settings of a training, without the model and the data.
 
     Attributes:
         training: how to train.
-        thresholds: how those of labels are chosen; None where an image has one class.
-        card: what the model is.
+        thresholds: how the thresholds of labels are chosen; None where an image has one class.
+        card: the card of the model.
         seed: of the initial weights, the order, the views and the dropout.
-        folder: is written.
-        listener: is given each epoch's row.
+        folder: for the model.
+        listener: is called with the row of each epoch.
     """
 
     training: Training | LinearTraining
@@ -55,7 +55,7 @@ class Job:
 
 
 def make_deterministic(seed: int) -> None:
-    """Makes TensorFlow give the same weights for the same seed, bit for bit, on the same machine."""
+    """Makes TensorFlow compute the same weights from the same seed, bit for bit, on the same machine."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
@@ -68,7 +68,7 @@ def make_batches(
     one_view_per_image: bool,
     views_at_once: int = 0,
 ) -> tuple[Batches, Batches]:
-    """The batches of training, shuffled and weighted, and of validation; arguments as in `Batches`."""
+    """Returns the batches of training, shuffled and weighted, and of validation; see `Batches` for the arguments."""
     kind, classes = label_training_of(job.card.problem), job.card.classes
     truths = [kind.targets(rows["label"], classes) for rows in (train, validation)]
     weights = class_weight_vector(job.training, kind.class_counts(truths[0], len(classes)), classes)
@@ -93,17 +93,17 @@ def run_job(
     """Trains a model and writes its folder.
 
     Args:
-        job: how, and where to.
-        model: from what `data` gives to logits; it is left with the weights of its best epoch.
+        job: how to train, and the folder to write.
+        model: takes the inputs of `data` and returns logits; at the end it has the weights of its best epoch.
         exported: the whole model, which shares the weights of `model`.
         data: training batches.
         validation: validation batches.
         samples: images for `write_result`.
-        before: the history of the phase that this one goes on from; without one the floor is measured.
+        before: the history of the phase that this one continues; without one, the floor is measured.
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
     """
     problem, training = job.card.problem, job.training
-    convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now rather than after the last epoch
+    convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now and not after the last epoch
     model = _to_compile(model, data)
     floor = _floor(model, job, data, validation) if before is None else {}
     if isinstance(training, LinearTraining):
@@ -122,7 +122,7 @@ def run_job(
 
 
 def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
-    """A model of its own, with the same layers: how it is compiled is no part of the exported one."""
+    """Returns another model with the same layers, so that compiling it does not change the exported model."""
     if tf.distribute.has_strategy():
         return Replicated(model.input, model.output)
     if data.views_per_item > data.batch_size:
@@ -142,13 +142,13 @@ def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int
     """Compiles a model for epochs of `steps` batches."""
     kind = training_of(card.problem)
     loss = kind.loss(training.loss)
-    # Keras's `metrics` are not weighted: accuracy stays a fraction of images, whatever the class weights
+    # Keras does not weight `metrics`: accuracy stays a share of images, also with class weights
     model.compile(
         optimizer=build_optimizer(training, steps),
         loss=with_dice(loss, training.dice) if isinstance(training, SegmentationTraining) else loss,
         metrics=[kind.keras_metric(KINDS[card.problem].main_metric, len(card.classes))],
     )
-    model.optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
+    model.optimizer.build(model.trainable_variables)  # else the first step creates its variables and is traced twice
 
 
 def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> dict[str, float]:
@@ -160,11 +160,11 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
 def _fit(
     model: keras.Model, training: Training, job: Job, data: Batches, validation: Batches, first_epoch: int
 ) -> pd.DataFrame:
-    """Fits a model by epochs and leaves it with the weights of its best epoch.
+    """Fits a model epoch by epoch; at the end it has the weights of its best epoch.
 
     Returns:
-        A row per epoch: phase, epoch, loss, the main metric, the same two of validation as val_…, learning_rate
-        (at its end), seconds (with its validation), images_per_second.
+        A row per epoch: phase, epoch, loss, the main metric, the same two on validation with the prefix val_,
+        learning_rate (at the end of the epoch), seconds (with validation), images_per_second.
     """
     card, metric, exact_metric = (
         job.card,
@@ -181,7 +181,7 @@ def _fit(
         validation_steps=len(validation),
         epochs=training.epochs,
         callbacks=[*exact, recorder, *build_callbacks(training, LOGS / card.candidate / card.phase)],
-        shuffle=False,  # the batches are in drawn order already
+        shuffle=False,  # the batches are shuffled already
         verbose=0,
     )
     return pd.DataFrame(recorder.rows)
@@ -195,7 +195,7 @@ def _fit_in_parts(
     data: Batches,
     validation: Batches,
 ) -> pd.DataFrame:
-    """Fits a model with its encoder frozen, then as a whole, and leaves it with the best epoch's weights."""
+    """Fits a model with its encoder frozen, then as a whole; at the end it has the weights of its best epoch."""
     parts: list[pd.DataFrame] = []
     for epochs, is_whole in ((training.frozen_epochs, False), (training.epochs - training.frozen_epochs, True)):
         if not epochs:

@@ -1,4 +1,4 @@
-"""Which views and which images a training takes from the table of views."""
+"""The selection of views and images for a training from the table of views."""
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,12 @@ KINDS: dict[Views | None, tuple[str, ...]] = {
 
 
 def sample_paths(table: ImageTable) -> list[str]:
-    """Paths of some validation images, evenly spread."""
+    """Returns the paths of some validation images, at equal distances in the table."""
     paths = table.of_split("validation")["path"].drop_duplicates()
     return list(paths.iloc[np.linspace(0, len(paths) - 1, min(SAMPLES, len(paths))).astype(int)])
 
 
 def training_rows(table: ImageTable, views: Views) -> pd.DataFrame:
-    """The rows of train and validation that a training without a bank takes, with a fresh index."""
+    """Returns the rows of train and validation for a training without a bank, with the index 0, 1, …"""
     rows = table.rows[(table.rows["split"] != "test") & table.rows["kind"].isin(KINDS[views])]
     return rows.reset_index(drop=True)

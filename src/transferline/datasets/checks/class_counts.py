@@ -1,4 +1,4 @@
-"""How many images each class has, in each split."""
+"""Counts the images of each class in each split."""
 
 from typing import get_args
 
@@ -13,21 +13,21 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def labelled_images(images: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """The images that have a label; one with several labels, or classes in its mask, has a row for each."""
+    """Returns the images with a label. An image with several labels or classes in its mask has one row for each."""
     if KINDS[data.problem].joins_names:
         images = images.assign(label=images["label"].map(split_labels, na_action="ignore")).explode("label")
     return images.dropna(subset="label")
 
 
 def images_by_class_and_split(labelled: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Kept images: a row per class, a column per split."""
+    """Counts kept images, with a row per class and a column per split."""
     kept = labelled[labelled["kept"]]
     counts = pd.crosstab(kept["label"], kept["split"])
     return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
 
 
 def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
-    """What is judged of the classes (the table `classes` of `rules.py`)."""
+    """Returns the table `classes` of `rules.py`."""
     unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
     used = per_class.drop(columns=unused)
     largest = used["train"].max()
@@ -51,6 +51,9 @@ def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: List
 
 
 def _is_in(labelled: pd.DataFrame, folder: str) -> pd.Series:
-    """Which images have the label of a class folder and lie in its split's folder, be it in another class folder."""
+    """Returns which images have the label of a class folder and are in the same split folder.
+
+    The image itself can be in another class folder, if a correction changed its label.
+    """
     root, slash, name = folder.rpartition("/")
     return (labelled["label"] == name) & labelled["path"].str.startswith(root + slash)

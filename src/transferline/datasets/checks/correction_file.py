@@ -1,4 +1,4 @@
-"""`data/corrections/NAME.csv`: what people corrected of the labels of a dataset, a row for each correction."""
+"""Reads `data/corrections/NAME.csv`, the corrections that people made to a dataset: one row per correction."""
 
 import csv
 import difflib
@@ -21,7 +21,7 @@ from transferline.text import first_of
 COLUMNS = ("image", "label", "who", "when", "why", "never_test")
 ANSWERS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("", "no", "false", "0"), False)}
 SHA256 = re.compile(r"[0-9a-f]{64}")
-SHOWN = 12  # classes
+SHOWN = 12  # classes in a message
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Correction:
     """A row of the file.
 
     Attributes:
-        source: the file and the row, of which row 1 holds the names of the columns.
-        image: the path in the dataset's folder, or the sha256, in small letters, of one or more files.
-        label: as in `datasets/tables.py`; None leaves the image out.
-        who: made the correction, as they wrote it.
+        source: the file and the number of the row. Row 1 holds the names of the columns.
+        image: the path in the dataset's folder, or the sha256, in lower case, of one or more files.
+        label: the correct label, as in `datasets/tables.py`; None leaves the image out.
+        who: the person who made the correction, as free text.
         when: an ISO date, with or without a time, or empty.
-        why: the reason, as they wrote it.
-        never_test: the image and its group never stand in the test split.
+        why: the reason, as free text.
+        never_test: whether the image and its group must never be in the test split.
     """
 
     source: str
@@ -48,21 +48,21 @@ class Correction:
 
     @property
     def reason(self) -> str:
-        """Why, and in parentheses who and when."""
+        """The reason, with person and date in parentheses."""
         signed = ", ".join(filter(None, (self.who, self.when)))
         return (self.why or "no reason given") + (f" ({signed})" if signed else "")
 
 
 def read_corrections(file: Path, listing: Listing, layout: Layout) -> list[Correction]:
-    """The corrections of a dataset in the order of the file; none if there is no such file.
+    """Reads the corrections of a dataset in the order of the file; none if the file does not exist.
 
     Args:
-        file: UTF-8, with or without a byte order mark; blank rows, and blanks around values, mean nothing.
-        listing: the files of the dataset with the labels that it brings.
-        layout: where it has them.
+        file: CSV in UTF-8, with or without a byte order mark. Blank rows and blanks around values are ignored.
+        listing: the files of the dataset with their original labels.
+        layout: the dataset's layout.
 
     Raises:
-        TransferlineError: the file cannot be read, or is wrong; all faulty rows are named at once.
+        TransferlineError: the file cannot be read, or is wrong. The message names all faulty rows.
     """
     if not file.exists():
         return []
@@ -70,12 +70,12 @@ def read_corrections(file: Path, listing: Listing, layout: Layout) -> list[Corre
     known = set(listing.files["path"]), classes_of(listing, layout), layout
     found = [_correction(file, number, cells, known, faults) for number, cells in _rows(file, faults)]
     if faults:
-        raise TransferlineError("\n  ".join([f"{file} is wrong; mend it:", *faults]))
+        raise TransferlineError("\n  ".join([f"{file} is wrong; correct it:", *faults]))
     return found
 
 
 def classes_of(listing: Listing, layout: Layout) -> tuple[str, ...]:
-    """The classes that a correction may name: those of the dataset's labels, and those that it declares."""
+    """Returns the classes that a correction can name: those of the dataset's labels, and those that it declares."""
     files = listing.files[listing.files["label"].notna()]
     labels = {label for path, label in zip(files["path"], files["label"], strict=True) if not HIDDEN.search(path)}
     several = gives_several_labels(layout) or has_masks(layout)
@@ -84,10 +84,12 @@ def classes_of(listing: Listing, layout: Layout) -> tuple[str, ...]:
 
 
 def read_label(text: str, classes: Sequence[str], layout: Layout) -> str:
-    """A label as the manifest has it, from what a person wrote; "|" alone is an image with none of several labels.
+    """Converts a label that a person wrote to the form of the manifest.
+
+    In a multilabel problem "|" alone means an image without any of the labels.
 
     Raises:
-        ValueError: it is no label of the dataset; the message says why, and which there are.
+        ValueError: it is not a label of the dataset. The message lists the labels.
     """
     if has_masks(layout):
         raise ValueError(f"{text!r}: a mask cannot be corrected here; an image can only be left out (an empty label)")
@@ -102,24 +104,27 @@ def read_label(text: str, classes: Sequence[str], layout: Layout) -> str:
 def _unknown(name: str, classes: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, classes, 1)
     meant = f"; is {near[0]} meant?" if near else ""
-    return f"{name!r} is no class of this dataset{meant} (its classes are {first_of(classes, SHOWN)})"
+    return f"{name!r} is not a class of this dataset{meant} (its classes are {first_of(classes, SHOWN)})"
 
 
 def as_there(text: str, names: Collection[str]) -> str:
-    """`text` without the blanks around it, unless one of `names` has them too."""
+    """Returns `text` without the blanks around it, unless one of `names` has the same blanks."""
     return text if text in names else text.strip()
 
 
 def _rows(file: Path, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows that are not blank, each with its number and the values by column; one with too many is a fault."""
+    """Returns the rows that are not blank, each with its number and its values by column.
+
+    Rows with too many values are added to `faults`.
+    """
     header, *rows = _filled(file)
     columns = [cell.strip() for cell in header[1]]
     wrong = [f"it has no column {column}" for column in COLUMNS if column not in columns]
-    wrong += [f"it has a column {column!r}, which means nothing" for column in columns if column not in COLUMNS]
+    wrong += [f"it has an unknown column {column!r}" for column in columns if column not in COLUMNS]
     wrong += [f"it has the column {column} more than once" for column, count in Counter(columns).items() if count > 1]
     if wrong:
         wanted = f"row {header[0]} must name the columns {','.join(COLUMNS)}, with commas between them"
-        raise TransferlineError("\n  ".join([f"{file} is wrong; mend it:", *wrong, wanted]))
+        raise TransferlineError("\n  ".join([f"{file} is wrong; correct it:", *wrong, wanted]))
     faults += [
         f"row {number}: {len(row)} values for {len(columns)} columns; put double quotes around one that holds a comma"
         for number, row in rows
@@ -129,7 +134,7 @@ def _rows(file: Path, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
 
 
 def _filled(file: Path) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, with their numbers."""
+    """Returns the rows that are not blank, with their numbers."""
     rows: list[list[str]] = []
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -149,7 +154,7 @@ def _correction(
     known: tuple[set[str], tuple[str, ...], Layout],
     faults: list[str],
 ) -> Correction:
-    """The correction in a row; what is wrong with it is added to `faults`."""
+    """Returns the correction of a row. Faults of the row are added to `faults`."""
     paths, classes, layout = known
 
     def value(column: str, read: Callable[[str], Any]) -> Any:
@@ -186,7 +191,7 @@ def _when(text: str) -> str:
             datetime.fromisoformat(text.strip())
         except ValueError as error:
             raise ValueError(
-                f"{text.strip()!r} is no date; allowed are 2026-01-31, 2026-01-31T14:05:00+00:00, and nothing"
+                f"{text.strip()!r} is not a date; allowed are 2026-01-31, 2026-01-31T14:05:00+00:00, or an empty cell"
             ) from error
     return text.strip()
 
@@ -194,5 +199,5 @@ def _when(text: str) -> str:
 def _never_test(text: str) -> bool:
     answer = ANSWERS.get(text.strip().lower())
     if answer is None:
-        raise ValueError(f"{text.strip()!r}; allowed are yes, true and 1, no, false and 0, and nothing, which is no")
+        raise ValueError(f"{text.strip()!r}; allowed are yes, true, 1, no, false, 0, or an empty cell, which means no")
     return answer

@@ -1,4 +1,4 @@
-"""Applies what people corrected to the rows of a dataset; the files themselves are never changed."""
+"""Applies the corrections to the rows of a dataset. The images themselves never change."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SHOWN = 3  # paths of files with the same name
 
 @dataclass(frozen=True)
 class CorrectedImage:
-    """What a correction changed of an image: its label or split before and after, null where there is none."""
+    """A change that a correction made to an image: its label or split before and after; None for no label."""
 
     path: str
     change: Kind
@@ -31,14 +31,14 @@ class CorrectedImage:
 
 
 def match(entries: Sequence[Correction], images: pd.DataFrame) -> tuple[pd.Series, list[Correction]]:
-    """Which correction holds for which image: of several the last one.
+    """Finds the correction of each image. If several corrections match an image, the last one applies.
 
     Args:
-        entries: in the order of their file.
-        images: `path` and `sha256`.
+        entries: the corrections, in the order of their file.
+        images: columns `path` and `sha256`.
 
     Returns:
-        A correction or None for each of `images`, with their index; the entries that no image matches.
+        A correction or None for each of `images`, with their index; and the corrections that match no image.
     """
     places: dict[str, list[int]] = defaultdict(list)
     for column in ("path", "sha256"):
@@ -53,8 +53,11 @@ def match(entries: Sequence[Correction], images: pd.DataFrame) -> tuple[pd.Serie
 
 
 def correct_labels(rows: pd.DataFrame, entry: pd.Series) -> pd.DataFrame:
-    """`rows` with `entry`, the correction of each or null, `label` as corrected, `label_before` as the layout gives it,
-    and `excluded`, whether the image is left out."""
+    """Applies corrections of labels to `rows`, and adds columns.
+
+    The columns are `entry`, the correction of the image or null; `label`, corrected; `label_before`, the label from the
+    layout; and `excluded`, whether the image is left out.
+    """
     entry = entry.reindex(rows.index)
     corrected = [each.label if isinstance(each, Correction) else None for each in entry]
     label = pd.Series(corrected, rows.index, dtype=object).where(lambda text: text.notna(), rows["label"])
@@ -64,11 +67,10 @@ def correct_labels(rows: pd.DataFrame, entry: pd.Series) -> pd.DataFrame:
 
 
 def keep_out_of_test(rows: pd.DataFrame) -> pd.DataFrame:
-    """`rows` with `kept_out_by`, the correction that moved the image from test to validation or null, and `split` after
-    that.
+    """Moves images with `never_test` from test to validation, and adds the column `kept_out_by`.
 
-    With an image move those of the same content, and the groups of all of them: validation takes up the difference, so
-    that no image ever moves between train and test.
+    `kept_out_by` is the correction that moved the image, or null. Images with the same content, and the groups of all
+    of them, move too. They move to validation, so that no image ever moves between train and test.
     """
     by_content = {
         row["sha256"]: row["entry"]
@@ -82,7 +84,7 @@ def keep_out_of_test(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def list_changes(rows: pd.DataFrame) -> tuple[CorrectedImage, ...]:
-    """What the corrections changed, in the order of `rows`, which have the columns of both functions above."""
+    """Lists the changes by corrections in the order of `rows`, which has the columns of both functions above."""
     changes: list[CorrectedImage] = []
     for row in rows[rows["entry"].notna() | rows["kept_out_by"].notna()].to_dict("records"):
         path, entry, by = row["path"], row["entry"], row["kept_out_by"]
@@ -98,14 +100,17 @@ def list_changes(rows: pd.DataFrame) -> tuple[CorrectedImage, ...]:
 
 
 def count_changes(changes: Sequence[CorrectedImage], unmatched: int) -> dict[str, int]:
-    """How many images the corrections changed in which way, and how many entries match none."""
+    """Counts the changed images by kind of change, and the corrections that match no image."""
     counts = Counter(change.change for change in changes)
     return {**{kind.replace(" ", "_"): counts[kind] for kind in KINDS}, "unmatched": unmatched}
 
 
 def correction_table(rows: pd.DataFrame, unmatched: Sequence[Correction]) -> pd.DataFrame:
-    """What is judged of the corrections: a row for each image with one (`correction`), and one for each entry that
-    matches none (`images`, 0); `reason` explains both."""
+    """Returns the table `corrections` of `rules.py`.
+
+    It has a row for each image with a correction (column `correction`), and a row for each correction that matches no
+    image (column `images` is 0). The column `reason` explains both.
+    """
     namesakes: dict[str, list[str]] = defaultdict(list)
     for path in rows["path"] if unmatched else ():
         namesakes[_name(path)].append(path)
@@ -130,7 +135,7 @@ def _why_unmatched(image: str, kinds: dict[str, str], namesakes: dict[str, list[
     if SHA256.fullmatch(image):
         return f"no image has the sha256 {image}"
     if kinds.get(image) == "image":
-        return f"{image!r} is in none of the splits that the dataset brings, and left out anyway"
+        return f"{image!r} is in none of the dataset's splits and is left out anyway"
     if image in kinds:
         return f"{image!r} is not an image"
     same = namesakes.get(_name(image), [])

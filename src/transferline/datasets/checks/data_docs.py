@@ -1,6 +1,7 @@
-"""Great Expectations' Data Docs of a validation as one page that needs nothing but itself.
+"""Writes Great Expectations' Data Docs of a validation as one page that loads no other files.
 
-Great Expectations' own site loads styles, scripts and a picture from other servers, and has the time in its file names.
+The site that Great Expectations itself writes loads styles, scripts and a picture from other servers, and its file
+names contain the time.
 """
 
 import html
@@ -52,7 +53,7 @@ a[data-toggle], .collapse { display: none; }
 
 
 def write_data_docs(results: Sequence[Any], folder: Path) -> None:
-    """Writes `index.html`, with what Great Expectations renders of its `results`, into a fresh `folder`."""
+    """Writes `index.html`, which Great Expectations renders from its `results`, into a new `folder`."""
     view = DefaultJinjaPageView()
     view.env.loader = ChoiceLoader([DictLoader({"validation.j2": PAGE}), view.env.loader])
     view.env.filters["generate_html_element_uuid"] = lambda prefix="": f"{prefix}unused"
@@ -63,14 +64,14 @@ def write_data_docs(results: Sequence[Any], folder: Path) -> None:
 
 
 def _suite(result: Any) -> dict[str, Any]:
-    """The sections of the page without the first, which tells when and by which version it was made."""
+    """Returns the sections of the page without the first one, which contains the time and the version."""
     sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"][1:]
     met = sum(one.success for one in result.results)
     return {"name": result.suite_name, "met": met, "all": len(result.results), "sections": _escape(sections)}
 
 
 def _escape(block: Any) -> Any:
-    """Escapes the cells of tables, in which names of files stand; Great Expectations escapes all but them."""
+    """Escapes the cells of tables, which contain file names. Great Expectations escapes everything else itself."""
     if isinstance(block, list):
         return [_escape(item) for item in block]
     if not isinstance(block, dict):

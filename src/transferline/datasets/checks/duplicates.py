@@ -1,4 +1,4 @@
-"""Finds images that are there more than once, exactly and nearly."""
+"""Finds exact duplicates and near duplicates of images."""
 
 from collections.abc import Callable
 
@@ -14,15 +14,15 @@ PAIRS: tuple[tuple[Split, Split], ...] = (("validation", "test"), ("train", "tes
 
 
 def exact_duplicates(images: pd.DataFrame) -> pd.DataFrame:
-    """Which images have the same bytes as another one.
+    """Finds images with the same bytes as another image.
 
     Args:
-        images: `path`, `sha256`, `label` and `split`, in natural order of the paths.
+        images: columns `path`, `sha256`, `label` and `split`, in natural order of the paths.
 
     Returns:
-        Indexed like `images`, each with the path of the other image or null: `conflicts_with` (it has another label),
-        `duplicate_of` (the first one, in the same split), `split_duplicate_of` (the first one, in a split of
-        higher priority: test, then validation, then train).
+        A table with the index of `images`. Each column holds the path of the other image, or null: `conflicts_with` (it
+        has another label), `duplicate_of` (the first such image, in the same split), `split_duplicate_of` (the first
+        such image, in a split of higher priority: test, then validation, then train).
     """
     found = pd.DataFrame(None, images.index, ["conflicts_with", "duplicate_of", "split_duplicate_of"], dtype=object)
     same = images[images.duplicated("sha256", keep=False)]
@@ -44,16 +44,18 @@ def exact_duplicates(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def near_duplicates(images: pd.DataFrame, bits: int, ours: Callable[[Split, Split], bool]) -> pd.DataFrame:
-    """Which images look like one in a split of higher priority (test, then validation, then train).
+    """Finds images that look like an image in a split of higher priority (test, then validation, then train).
+
+    An image that was dropped as a near duplicate is not compared with later images.
 
     Args:
-        images: `path`, `split` and `phash` (64 hexadecimal digits).
-        bits: two images look alike whose hashes differ in at most that many bits.
-        ours: tells whether the line between two splits was drawn here, and not given with the dataset.
+        images: columns `path`, `split` and `phash` (64 hexadecimal digits).
+        bits: two images are near duplicates if their hashes differ in at most this number of bits.
+        ours: returns for two splits whether transferline, not the dataset, decides which images are in which of them.
 
     Returns:
-        Indexed like `images`, each with the path of the other image or null: `near_duplicate_of` where the line is
-        ours, `near_duplicate_given` else. An image that is near and left out is no longer compared with others.
+        A table with the index of `images`. Each column holds the path of the other image, or null:
+        `near_duplicate_of` if `ours` is true for the two splits, else `near_duplicate_given`.
     """
     found = pd.DataFrame(None, images.index, ["near_duplicate_of", "near_duplicate_given"], dtype=object)
     for low, high in PAIRS:
@@ -70,14 +72,19 @@ def _unpack(phash: pd.Series) -> Hashes:
 
 
 def first_within(queries: Hashes, references: Hashes, bits: int) -> Positions:
-    """For each hash of `queries`, uint8 (n, 32), the index of one of `references` that differs in at most `bits` bits.
+    """Finds for each hash of `queries` one of `references` that differs in at most `bits` bits.
 
-    Hashes that differ in at most `bits` bits agree entirely in one of `bits + 1` bands at least, so only images that
-    share a band are compared (pigeonhole principle, as in G. S. Manku et al., Detecting Near-Duplicates for Web
-    Crawling, 2007).
+    Hashes that differ in at most `bits` bits are equal in at least one of `bits + 1` bands. So only hashes with an
+    equal band are compared (pigeonhole principle, as in G. S. Manku et al., Detecting Near-Duplicates for Web Crawling,
+    2007).
+
+    Args:
+        queries: (n, 32) uint8.
+        references: (m, 32) uint8.
+        bits: the largest number of different bits.
 
     Returns:
-        int64, (n,), -1 where there is none.
+        (n,) int64, the index in `references`; -1 if there is none.
     """
     match = np.full(len(queries), -1)
     if len(queries) and len(references):
@@ -101,7 +108,7 @@ def _match_in_band(
     bits: int,
     match: Positions,
 ) -> None:
-    """Fills `match` where it is still -1, from references with the same key: one candidate per query at a time."""
+    """Fills `match` where it is -1, from references with the same key. Each pass compares one candidate per query."""
     order = np.argsort(reference_keys, kind="stable")
     open_queries = np.flatnonzero(match < 0)
     start = np.searchsorted(reference_keys[order], query_keys[open_queries], "left")

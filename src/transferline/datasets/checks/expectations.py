@@ -1,4 +1,4 @@
-"""What a rule of validation is made of; the rules are in `rules.py`."""
+"""The types for rules of validation; the rules are in `rules.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Table = Literal["corrections", "files", "masks", "duplicates", "history", "class
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule says about a file, a class or a class folder; `of` is the other file of a duplicate."""
+    """A broken rule of a file, a class or a class folder. `of` is the other file of a duplicate."""
 
     path: str
     rule: str
@@ -24,11 +24,11 @@ class Expected:
     """One expectation of a rule.
 
     Attributes:
-        kind: Great Expectations' class.
-        detail: what is said of a row that does not meet it, with the columns of the table in braces.
-        severity: in place of that of the rule.
-        of: the column with the path of the other file, where a finding is about two.
-        arguments: of `kind`.
+        kind: the class of Great Expectations.
+        detail: the message for a row that does not meet it, with columns of the table in braces.
+        severity: replaces the severity of the rule; None keeps that.
+        of: the column with the path of the other file, if a finding is about two files.
+        arguments: the arguments of `kind`.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Rule:
     """A row of the table of rules.
 
     Attributes:
-        table: what is judged.
-        expected: the expectations, which follow from the params.
-        is_fault: whether images that it leaves out count in `validate.max_quarantined`.
+        table: the table that is checked.
+        expected: returns the expectations for the params.
+        is_fault: whether images that the rule leaves out count for `validate.max_quarantined`.
     """
 
     table: Table

@@ -1,6 +1,6 @@
-"""Great Expectations' judgement of a dataset: runs the rules on its tables.
+"""Runs the rules on the tables of a dataset with Great Expectations.
 
-Great Expectations takes seconds to import; only this module, `rules` and `data_docs` do.
+The import of Great Expectations takes seconds. Only this module, `rules` and `data_docs` import it.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 
 
 def expectations_of(table: Table, validate: Validate) -> list[Any]:
-    """What the rules on a table expect of it, for Great Expectations."""
+    """Returns the expectations of all rules for a table, as objects of Great Expectations."""
     rules = [(name, rule) for name, rule in RULES.items() if rule.table == table]
     return [_configured(name, expected, validate) for name, rule in rules for expected in rule.expected(validate)]
 
@@ -33,10 +33,10 @@ def _configured(rule: str, expected: Expected, validate: Validate) -> Any:
 
 
 class Judge:
-    """Judges tables by the rules, in a Great Expectations context that is never written to disk.
+    """Checks tables by the rules, in a Great Expectations context that is never written to disk.
 
     Attributes:
-        results: of each suite that ran, as Great Expectations gives them.
+        results: the result of each suite that ran, as Great Expectations returns it.
     """
 
     def __init__(self, validate: Validate) -> None:
@@ -48,7 +48,7 @@ class Judge:
         self._batches = tables.add_batch_definition_whole_dataframe("table")
 
     def judge(self, name: Table, table: pd.DataFrame) -> list[Finding]:
-        """Judges the rows of `table`, which `path` and `split` together name, by its rules; returns what it found."""
+        """Checks the rows of a table by its rules; returns the findings. `path` and `split` together identify a row."""
         if table.empty:
             return []
         expectations = expectations_of(name, self._validate)

@@ -1,4 +1,4 @@
-"""What a validation comes to: the counts, and the reasons why a dataset must not be trained on."""
+"""The counts of a validation, and the reasons why a dataset must not be trained on."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ from transferline.params.problem_kinds import KINDS
 
 
 def quarantined(findings: Iterable[Finding]) -> set[str]:
-    """The paths that the rules and corrections leave out."""
+    """Returns the paths that rules and corrections leave out."""
     return {finding.path for finding in findings if finding.severity == "quarantine"}
 
 
 def _faulty(findings: list[Finding]) -> set[str]:
-    """The images that the rules leave out, without those that a correction does."""
+    """Returns the images that rules leave out, without those that corrections leave out."""
     return quarantined([finding for finding in findings if finding.rule != "excluded"])
 
 
 def count_files(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data) -> dict[str, Any]:
-    """Of files, of images and of what became of them, as `validation.json` holds them."""
+    """Counts the files and images by result of the validation, for `validation.json`."""
     kinds, kind = rows["kind"].value_counts(), KINDS[data.problem]
     pixels = {"pixels": count_pixels(rows, data.masks)} if data.masks else {}
     return {
@@ -45,9 +45,9 @@ def count_files(rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataF
 def reasons_against_training(
     rows: pd.DataFrame, findings: list[Finding], per_class: pd.DataFrame, data: Data, validate: Validate
 ) -> tuple[str, ...]:
-    """Why the dataset must not be trained on, in sentences; none if it may."""
+    """Returns the reasons why the dataset must not be trained on, in sentences; none if it can be used."""
     if not rows["kept"].any():
-        return ("there are no images that could be used",)
+        return ("there are no images that can be used",)
     reasons = []
     classes = list(map(str, per_class.index))
     images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
@@ -58,8 +58,8 @@ def reasons_against_training(
         share = f"{faulty} of {images} images ({faulty / images:.1%})"
         reasons.append(f"{share} are faulty; validate.max_quarantined allows {validate.max_quarantined:.1%}")
     if len(classes) < 2:
-        there = f"is one class only, {classes[0]}" if classes else "are no labels"
-        reasons.append(f"there {there}; a classifier needs two classes at least")
+        there = f"is only one class, {classes[0]}" if classes else "are no labels"
+        reasons.append(f"there {there}; a classifier needs at least two classes")
     most = KINDS[data.problem].classes
     if most and len(classes) > most:
         reasons.append(f"data.problem is {data.problem}, but there are {len(classes)} classes: {', '.join(classes)}")

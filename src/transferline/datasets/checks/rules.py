@@ -1,17 +1,17 @@
-"""The rules of validation: what Great Expectations expects of the tables of a dataset.
+"""The rules of validation, as expectations of Great Expectations about the tables of a dataset.
 
-A rule is one function here. Its name is the key of its severity in `params.Rules`; `excluded` alone, which a correction
-brings about, has none. The tables have a row per
+Each rule is one function here. Its name is the key of its severity in `params.Rules`. Only `excluded`, for images that
+a correction leaves out, has no such key. The tables are:
 
-- `corrections`: correction; see `correction_table`;
-- `files`: file: the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without its first
-  word) and `suffix_format` (the format that the suffix promises, empty for none);
-- `masks`: image of a segmentation problem: also `mask_error` (see `scan_masks`), and `mask_reason`, which is the same
-  without its first word;
-- `duplicates`: image that is left, beside the others: also the columns of `duplicates`;
-- `history`: training image that is left: also `former_test_set`, the hash of a test set that it was in;
-- `classes`: class and split (`images`, and in train `ratio`, how many times larger the largest class is) and per class
-  folder or column (`files`).
+- `corrections`: a row per correction, see `correction_table`.
+- `files`: a row per file, with the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error`
+  without its first word) and `suffix_format` (the format that the suffix stands for, empty for none).
+- `masks`: a row per image of a segmentation problem, also with `mask_error` (see `scan_masks`) and `mask_reason`, the
+  same without its first word.
+- `duplicates`: a row per image that is not left out so far, also with the columns of `duplicates`.
+- `history`: a row per such image in train, also with `former_test_set`, the hash of a test set that contained it.
+- `classes`: a row per class and split, with `images`, and in train `ratio`, the size of the largest class divided by
+  that of this one; and a row per class folder or class column, with `files`, the number of its images.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ RULES: dict[str, Rule] = {}  # by name; `_rule` fills it
 
 
 def _rule(table: Table, is_fault: bool = True) -> Callable[[Expectations], Expectations]:
-    """Adds a function to the table of rules, under its own name; see `Rule`."""
+    """Returns a decorator that adds a function to the table of rules, under its own name; see `Rule`."""
 
     def add(expectations: Expectations) -> Expectations:
         RULES[expectations.__name__] = Rule(table, expectations, is_fault)
@@ -66,7 +66,7 @@ def unreadable(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def undecodable(validate: Validate) -> list[Expected]:
-    """An image that no decoder reads."""
+    """An image that no decoder can read."""
     return [_no_error("undecodable")]
 
 
@@ -78,7 +78,7 @@ def truncated(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def too_large(validate: Validate) -> list[Expected]:
-    """An image with too many pixels to be decoded, or too long a side."""
+    """An image with too many pixels to decode, or with a side that is too long."""
     largest, kind = f"{SIZE}, larger than {validate.max_side}", gxe.ExpectColumnValuesToBeBetween
     sides = [Expected(kind, largest, column=side, max_value=validate.max_side) for side in SIDES]
     return [_no_error("too_large"), *sides]
@@ -92,7 +92,7 @@ def hidden(validate: Validate) -> list[Expected]:
 
 @_rule("files", is_fault=False)
 def not_an_image(validate: Validate) -> list[Expected]:
-    """A file that does not claim to be an image."""
+    """A file whose name and content are not those of an image."""
     return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "not an image, ignored", column="kind", value_set=["other"])]
 
 
@@ -112,7 +112,7 @@ def format(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def extension(validate: Validate) -> list[Expected]:
-    """A file whose name ends like another format than its content."""
+    """A file whose extension does not match its format."""
     return [
         Expected(
             gxe.ExpectColumnPairValuesToBeEqual,
@@ -126,7 +126,7 @@ def extension(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def too_small(validate: Validate) -> list[Expected]:
-    """An image with too short a side."""
+    """An image with a side that is too short."""
     smallest, kind = f"{SIZE}, smaller than {validate.min_side}", gxe.ExpectColumnValuesToBeBetween
     return [Expected(kind, smallest, column=side, min_value=validate.min_side) for side in SIDES]
 
@@ -159,7 +159,7 @@ def mask_missing(validate: Validate) -> list[Expected]:
 
 @_rule("masks")
 def mask_size(validate: Validate) -> list[Expected]:
-    """A mask of another size than its image."""
+    """A mask whose size differs from its image's."""
     return [_no_mask_error("mask_size")]
 
 
@@ -171,7 +171,7 @@ def mask_values(validate: Validate) -> list[Expected]:
 
 @_rule("masks")
 def mask_empty(validate: Validate) -> list[Expected]:
-    """A mask with nothing but void, or but void and background."""
+    """A mask with only void, or only void and background."""
     return [_no_mask_error("mask_empty")]
 
 
@@ -199,7 +199,7 @@ def split_duplicate(validate: Validate) -> list[Expected]:
 
 @_rule("duplicates", is_fault=False)
 def near_duplicate(validate: Validate) -> list[Expected]:
-    """Nearly the same image in another split; where the dataset brings the splits it is only reported."""
+    """Nearly the same image in another split. If the dataset defines the splits, quarantine becomes a warning."""
     severity = validate.rules.near_duplicate
     reported: Severity = "warn" if severity == "quarantine" else severity
     return [
@@ -210,10 +210,10 @@ def near_duplicate(validate: Validate) -> list[Expected]:
 
 @_rule("history", is_fault=False)
 def former_test_image(validate: Validate) -> list[Expected]:
-    """An image in train that a champion was tested on."""
+    """An image in train on which a champion was tested."""
     detail = (
         "a champion was tested on it (test set {former_test_set:.12}), it must not be trained on; put it back into "
-        "test, or take it out"
+        "test, or remove it"
     )
     return [Expected(gxe.ExpectColumnValuesToBeInSet, detail, column="former_test_set", value_set=[NO_TEST_SET])]
 
@@ -222,8 +222,8 @@ def former_test_image(validate: Validate) -> list[Expected]:
 def few_images(validate: Validate) -> list[Expected]:
     """A class with too few images in a split."""
     detail = (
-        f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {validate.min_images}: add some, "
-        "or let data.split draw more"
+        f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {validate.min_images}: add images, "
+        "or increase this split's fraction in data.split"
     )
     return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="images", min_value=validate.min_images)]
 

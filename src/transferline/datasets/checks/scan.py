@@ -1,4 +1,4 @@
-"""Opens every file of a dataset once and records what it is."""
+"""Reads every file of a dataset once and records its properties."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from transferline.datasets.layouts.listing import HIDDEN
 from transferline.params import Compute, Format
 
 READABLE = get_args(Format)
-RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the others get a name, but are not decoded
+RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the last four are recognized, but not decoded
 FORMAT_OF_SUFFIX = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
@@ -49,13 +49,14 @@ COLUMNS: dict[str, Any] = {
 
 
 def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None) -> pd.DataFrame:
-    """Reads the files `raw / path`, on all cores, or where `compute` says; hidden ones get a row but are not opened.
+    """Reads the files `raw / path` on all cores, or as `compute` says. Hidden files get a row but are not opened.
 
     Returns:
-        One row per path, null where it does not apply: `sha256` of the content, `bytes`, `format` by content
-        (Pillow's name), `width` and `height` upright, `mode` (Pillow's), EXIF `orientation` (1 to 8), `error`, whose
-        first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and `luminance_std` (0 to
-        255; a large JPEG is measured at a reduced scale of at least 128 pixels), `phash` (64 hexadecimal digits).
+        One row per path, with null where a column does not apply: `sha256` of the content, `bytes`, `format` of the
+        content (Pillow's name), `width` and `height` of the upright image, `mode` (Pillow's), EXIF `orientation` (1 to
+        8), `error`, whose first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and
+        `luminance_std` (0 to 255; of a large JPEG at a reduced scale of at least 128 pixels), `phash` (64 hexadecimal
+        digits).
     """
     shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
     what = f"images read, in shards of {FILES_PER_SHARD}"
@@ -87,7 +88,7 @@ def _look_at(raw: Path, path: str) -> dict[str, Any]:
         row["error"] = "undecodable: not an image by its content" if has_image_suffix and content else None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         row["error"] = f"too_large: {error}"
-    except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
         row["error"] = f"{'truncated' if 'truncated' in str(error).lower() else 'undecodable'}: {error}"
     return row
 
@@ -103,12 +104,12 @@ def _read(path: str) -> bytes:
 
 
 def _decode(content: bytes, row: dict[str, Any]) -> None:
-    """Adds to `row` what the picture tells, as far as it can be read."""
+    """Adds the properties of the image to `row`. After an error `row` holds those that could be read."""
     with Image.open(io.BytesIO(content), formats=RECOGNIZED) as image:
         orientation = image.getexif().get(ORIENTATION)
         turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns TIFFs itself
         row["width"], row["height"] = image.size[::-1] if turned else image.size
-        row["format"] = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG with further pictures behind it
+        row["format"] = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG with more pictures after it
         row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
         if row["format"] in READABLE:
             drafted = image.draft("L", (2 * SIDE, 2 * SIDE))
@@ -127,16 +128,19 @@ def _mean_and_deviation(luminance: Image.Image) -> tuple[float, float]:
 
 
 def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = None) -> str:
-    """The sign of the 256 lowest frequencies of the picture against their median, as 64 hexadecimal digits.
+    """Computes a perceptual hash: whether each of the 256 lowest frequencies is above their median.
 
-    Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1, with
-    16 × 16 frequencies of 64 to 127 means a side in place of 8 × 8 of 32.
+    Source: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1. Here
+    the hash has 16 × 16 frequencies instead of 8 × 8. They come from 64 to 127 mean values per side instead of 32.
 
     Args:
-        luminance: mode L.
-        size: width and height before they were rounded up, of a picture that was decoded at a reduced scale.
+        luminance: an image of mode L.
+        size: width and height before rounding, for an image that was decoded at a reduced scale.
+
+    Returns:
+        64 hexadecimal digits.
     """
-    if min(luminance.size) < SIDE:  # it lacks the higher frequencies
+    if min(luminance.size) < SIDE:  # a small image lacks the higher frequencies
         wide, high = (max(side, SIDE) for side in luminance.size)
         luminance, size = luminance.resize((wide, high), Image.Resampling.BILINEAR), None
     width, height = size or luminance.size
@@ -150,8 +154,10 @@ def perceptual_hash(luminance: Image.Image, size: tuple[float, float] | None = N
 
 @lru_cache(1024)
 def _cosines(length: float, pixels: int) -> Float32s:
-    """The lowest frequencies of the cosine transform of a line of `length`, a little less than `pixels` if it ends in
-    a part of one: float32, (LOW, pixels)."""
+    """Returns the lowest frequencies of the cosine transform of a line, (LOW, pixels) float32.
+
+    `length` is the exact length of the line in pixels. It is less than `pixels` if the last pixel is incomplete.
+    """
     edges = np.minimum(np.arange(pixels + 1), length)
     waves = np.cos(np.outer(np.arange(LOW), edges[1:] + edges[:-1]) * (np.pi / 2 / length))
     cosines: Float32s = (waves * np.diff(edges)).astype(np.float32)

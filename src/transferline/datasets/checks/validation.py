@@ -1,4 +1,4 @@
-"""Validates a dataset: looks at every file, deals the splits, and has Great Expectations judge the tables."""
+"""Validates a dataset: reads every file, splits the images, and checks the tables with Great Expectations."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -39,17 +39,17 @@ INNER = (
 
 @dataclass(frozen=True)
 class Validation:
-    """What is known about a dataset.
+    """The result of a validation.
 
     Attributes:
-        table: the manifest: a row per file in natural order of the paths, with the columns of `scan`, and `label`,
-            `group`, `split` (null where there is none) and `kept`, whether it may be trained and evaluated on; of a
-            segmentation problem also `mask`, the path, and `label` holds the names of all classes in it.
-        findings: in natural order of the paths.
-        counts: of files, of images and of what became of them.
-        reasons: why the dataset must not be trained on; none if it may.
-        corrections: what they changed, in natural order of the paths.
-        results: what Great Expectations returned, one for each of its suites.
+        table: the manifest, a row per file in natural order of the paths. Columns: those of `scan`, `label`, `group`,
+            `split` (null without a split) and `kept`, whether the image is used for training and evaluation. For
+            segmentation also `mask`, the path of the mask; `label` then holds the names of all classes in the mask.
+        findings: the broken rules, in natural order of the paths.
+        counts: the numbers of files and images, see `count_files`.
+        reasons: the reasons why the dataset must not be trained on; none if it can be used.
+        corrections: the changes by corrections, in natural order of the paths.
+        results: the results of Great Expectations, one for each suite.
     """
 
     table: ImageTable
@@ -68,19 +68,19 @@ def validate_dataset(
     compute: Compute | None = None,
     corrections: Path | None = None,
 ) -> Validation:
-    """Looks at all files in the folder `raw`, and changes none.
+    """Validates all files in the folder `raw`. It changes no file.
 
     Args:
-        raw: the dataset.
-        data: its layout and splits.
+        raw: the dataset's folder.
+        data: the layout and splits of the dataset.
         validate: the rules.
-        former_test_images: see the function of that name.
-        compute: where the files are read; here if left out.
-        corrections: the file with the dataset's corrections, which need not exist.
+        former_test_images: see the function `tested_images.former_test_images`.
+        compute: where the files are read; None reads them on this machine.
+        corrections: the file with the dataset's corrections; it may be missing.
 
     Raises:
-        TransferlineError: there is no such folder, it does not fit the layout, or the corrections are wrong. Any other
-            fault is a finding.
+        TransferlineError: the folder is missing or does not fit the layout, or the corrections are wrong. All other
+            faults are findings.
     """
     listing, judge = list_dataset(raw, data.layout), Judge(validate)
     entries = read_corrections(corrections, listing, data.layout) if corrections else []
@@ -111,7 +111,7 @@ def validate_dataset(
 
 
 def _read_files(raw: Path, listing: Listing, data: Data, compute: Compute | None) -> pd.DataFrame:
-    """A row per file with what it is and, where there are masks, what its mask holds."""
+    """Returns a row per file with its properties and, for segmentation, those of its mask."""
     rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
     rows["suffix"] = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
     rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
@@ -122,7 +122,7 @@ def _read_files(raw: Path, listing: Listing, data: Data, compute: Compute | None
 
 
 def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
-    """image: by its content or its suffix, or nobody can tell; other: a file that does not claim to be one; hidden."""
+    """Returns the kind of a file: hidden, image (by its content or suffix, or if it cannot be read) or other."""
     if HIDDEN.search(path):
         return "hidden"
     is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith("unreadable:")
@@ -130,7 +130,10 @@ def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
 
 
 def _can_be_corrected(rows: pd.DataFrame) -> pd.Series:
-    """Images, but where the dataset brings splits those alone that have one: no label makes the others usable."""
+    """Returns which files can be corrected: images; if the dataset defines splits, only images with a split.
+
+    An image without a split would stay out, also with a corrected label.
+    """
     is_image = rows["kind"] == "image"
     return is_image if rows["given"].isna().all() else is_image & rows["given"].notna()
 
@@ -142,7 +145,7 @@ def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Se
 
 
 def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data) -> list[Finding]:
-    """Judges each file by itself, and its mask."""
+    """Checks each file and its mask, independently of other files."""
     findings = judge.judge("files", _facts(rows))
     if data.masks:
         findings += judge.judge("masks", _facts(rows[rows["mask"].notna()]))
@@ -152,7 +155,7 @@ def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data) -> list[Finding]:
 def _judge_among_others(
     judge: Judge, images: pd.DataFrame, validate: Validate, former_test_images: dict[str, str]
 ) -> list[Finding]:
-    """Judges each image beside the others, and those of train that are left beside former test images."""
+    """Compares the images with each other, and the remaining images of train with former test images."""
     findings = judge.judge("duplicates", _relations(images, validate))
     train = images[(images["split"] == "train") & ~images["path"].isin(quarantined(findings))]
     return findings + judge.judge("history", _history(train, former_test_images))
@@ -183,7 +186,7 @@ def _history(images: pd.DataFrame, former_test_images: dict[str, str]) -> pd.Dat
 
 
 def _merge_hidden(findings: list[Finding]) -> list[Finding]:
-    """One finding for all files of a hidden folder."""
+    """Replaces the findings of all files in a hidden folder by one finding."""
     hidden = [finding for finding in findings if finding.rule == "hidden"]
     roots = Counter(_hidden_root(finding.path) for finding in hidden)
     merged = [replace(hidden[0], path=root, detail=f"hidden, {count} file(s) ignored") for root, count in roots.items()]

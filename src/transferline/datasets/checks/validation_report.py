@@ -1,4 +1,4 @@
-"""Tells people what a validation found: a file, a contact sheet, lines on the console, an error."""
+"""Reports the result of a validation: as a file, a contact sheet, lines on the console and an error."""
 
 import textwrap
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ TILES, COLUMNS, REASON_LINES = 120, 8, 3
 
 
 def write_report(validation: Validation, path: Path) -> None:
-    """Writes whether the dataset may be trained on, why not, the counts and the findings, as JSON."""
+    """Writes a JSON file: whether the dataset can be trained on, why not, the counts, findings and corrections."""
     findings = [
         {key: value for key, value in asdict(finding).items() if value is not None} for finding in validation.findings
     ]
@@ -40,7 +40,7 @@ def _as_json(change: CorrectedImage) -> dict[str, str | None]:
 
 
 def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
-    """Draws the files that were left out, with the rules that they broke or the reason of their correction."""
+    """Draws the files that were left out, with the broken rules or the reason of the correction, as a PNG."""
     rules: dict[str, list[str]] = {}
     for finding in validation.findings:
         if finding.severity == "quarantine":
@@ -57,12 +57,12 @@ def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
 
 
 def _wrapped(reason: str) -> str:
-    """A reason as lines of a caption, with a line break before it."""
+    """Returns a reason as lines of a caption, with a line break before it."""
     return "".join(f"\n{line}" for line in textwrap.wrap(reason, LETTERS, max_lines=REASON_LINES, placeholder="…"))
 
 
 def summarize(validation: Validation) -> str:
-    """A few lines for the console."""
+    """Returns the counts and warnings of a validation as lines for the console."""
     counts = validation.counts
     bare = f"{counts['without_label']} images have none of the labels; an image counts below for each of its labels"
     alone = f"{counts['without_group']} images do not match data.split.group; each is a group of its own"
@@ -87,14 +87,14 @@ def _corrected(counts: dict[str, int]) -> str:
 
 
 def _unmatched(findings: Sequence[Finding]) -> list[str]:
-    """The corrections that match no image, by name; where they are an error, the error names them."""
+    """Returns a warning for each correction that matches no image. If this is an error, the error names them."""
     found = [finding for finding in findings if (finding.rule, finding.severity) == ("unmatched_correction", "warn")]
     more = [f"  and {len(found) - NAMED} more"] if len(found) > NAMED else []
     return [f"  warning: {finding.path}: {finding.detail}" for finding in found[:NAMED]] + more
 
 
 def _per_class(counts: dict[str, Any]) -> pd.DataFrame:
-    """Images by class and split, and the share of the pixels where there are masks."""
+    """Returns the images by class and split, and for segmentation each class's share of the pixels."""
     table = pd.DataFrame(counts["classes"]).T.astype(str)
     if pixels := counts.get("pixels"):
         shares = pd.Series(pixels) / max(sum(pixels.values()), 1)
@@ -103,10 +103,11 @@ def _per_class(counts: dict[str, Any]) -> pd.DataFrame:
 
 
 def stop_if_failed(validation: Validation, raw: Path, report: Path) -> None:
-    """Raises if the dataset must not be trained on.
+    """Checks that the dataset can be trained on.
 
     Raises:
-        TransferlineError: names the reasons and the first findings, the worst ones first, and where the rest is.
+        TransferlineError: it must not be trained on. The message names the reasons, the worst findings and the file
+            with all findings.
     """
     if not validation.reasons:
         return

@@ -1,1 +1,1 @@
-"""Layouts: how a dataset says which label an image has."""
+"""Layouts: how a dataset stores the labels of its images."""

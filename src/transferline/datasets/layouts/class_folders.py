@@ -10,7 +10,7 @@ from transferline.params import ClassFolders, Split, SplitClassFolders
 
 
 def read_class_folders(raw: Path, paths: list[str], layout: ClassFolders | SplitClassFolders) -> Listing:
-    """Files whose class is the name of their folder, below a folder of their split where the layout names any.
+    """Lists files whose class is the name of their folder. If the layout names split folders, they contain the classes.
 
     Raises:
         TransferlineError: a split's folder is missing.
@@ -28,8 +28,8 @@ def _split_folders(raw: Path, layout: SplitClassFolders) -> dict[str, Split | No
     if missing:
         there = ", ".join(sorted((entry.name for entry in raw.iterdir() if entry.is_dir()), key=natural))
         raise TransferlineError(
-            f"{raw} has no folder {' and no folder '.join(missing)}; there are: {there or 'none'}. Name those of its "
-            "splits in data.layout, or take {kind: class_folders} if they are classes"
+            f"{raw} has no folder {' and no folder '.join(missing)}; there are: {there or 'none'}. Name the folders of "
+            "its splits in data.layout, or use {kind: class_folders} if the folders are classes"
         )
     return {f"{name}/": split for name, split in names.items()}
 
@@ -43,12 +43,12 @@ def _class_and_split(path: str, roots: dict[str, Split | None]) -> tuple[str | N
 
 
 def propose_class_folders(folder: Path) -> ClassFolders | None:
-    """Where there are two folders or more."""
+    """Returns the layout if there are two folders or more, else None."""
     return ClassFolders(kind="class_folders") if len(_visible_folders(folder)) > 1 else None
 
 
 def propose_split_class_folders(folder: Path) -> SplitClassFolders | None:
-    """Where folders have the usual names of splits."""
+    """Returns the layout if folders have the usual names of splits, else None."""
     splits = usual_splits({name: name for name in _visible_folders(folder)})
     return SplitClassFolders.model_validate({"kind": "split_class_folders", **splits}) if splits else None
 

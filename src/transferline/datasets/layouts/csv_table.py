@@ -15,14 +15,14 @@ from transferline.text import first_of
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
 SPLIT_COLUMNS = ("split", "subset", "set")
 SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-SHOWN = 10  # values of a fault
+SHOWN = 10  # values in a message
 
 
 def read_csv(raw: Path, paths: list[str], layout: Csv) -> Listing:
-    """Label and split of each path that the table lists; both null where it says nothing.
+    """Lists the files with the label and split from the table; both are null for a file that the table does not list.
 
     Raises:
-        TransferlineError: the table cannot be read, or names what is wrong with its columns or rows, all at once.
+        TransferlineError: the table cannot be read, or columns or rows are wrong. The message names all faulty rows.
     """
     file = raw / layout.file
     table = _read(file, layout)
@@ -64,7 +64,7 @@ def _labels(table: pd.DataFrame, layout: Csv) -> list[str | None]:
 
 
 def _classes(table: pd.DataFrame, layout: Csv) -> list[str]:
-    """The classes of a multilabel problem."""
+    """Returns the classes of a multilabel problem."""
     if layout.separator is None:
         return list(layout.label_columns or ())
     return sorted({name for cell in table[layout.label_column] for name in _names(cell, layout.separator)})
@@ -79,7 +79,7 @@ def _check_rows(file: Path, table: pd.DataFrame, paths: list[str], splits: list[
         "paths that leave the dataset's folder": [p for p in paths if p.startswith("/") or ".." in p.split("/")],
         "paths that are listed more than once": pd.Series(paths, dtype=object)[pd.Series(paths).duplicated()].tolist(),
         f"splits other than {', '.join(SPLITS)}": [split for split in splits if split.lower() not in SPLITS],
-        f"names of classes with {SEPARATOR}, which the manifest sets between labels": [
+        f"names of classes with {SEPARATOR}, which separates labels in the manifest": [
             name for name in _classes(table, layout) if SEPARATOR in name
         ],
     }
@@ -91,7 +91,7 @@ def _check_rows(file: Path, table: pd.DataFrame, paths: list[str], splits: list[
 
 
 def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
-    """What is wrong, by row of the file, of which the first holds the names of the columns."""
+    """Returns a message for each wrong cell. Row 1 of the file holds the names of the columns."""
     columns = list(layout.label_columns or ())
     return [
         f"row {row + 2} ({table[layout.path_column].iloc[row]}), column {columns[column]}: "
@@ -101,12 +101,12 @@ def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
 
 
 def propose_csv(folder: Path) -> Csv | None:
-    """Of the first table that lists files and their labels."""
+    """Returns the layout of the first table that lists files and their labels, else None."""
     return next((layout for table in sorted(folder.glob("*.csv")) if (layout := _proposal(table))), None)
 
 
 def _proposal(table: Path) -> Csv | None:
-    """The layout of a table with a column that names files next to it, and one for the label or several of 0 and 1."""
+    """Returns the layout of a table with a column of paths and a label column, or several columns of 0 and 1."""
     try:
         rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         row = rows.iloc[0]

@@ -1,4 +1,4 @@
-"""The layouts: which module reads each, and proposes it for a folder."""
+"""The table of layouts: the functions that read each layout and propose it for a folder."""
 
 import os
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from transferline.params import Layout
 
 
 class LayoutFunctions(NamedTuple):
-    """What is done with a layout.
+    """The functions of a layout.
 
     Attributes:
-        read: the files with their labels, from the dataset's folder, the paths of its files, and the params.
-        propose: the params that fit a dataset's folder; None where it is laid out otherwise.
+        read: takes the dataset's folder, the paths of its files and the params; returns the files with their labels.
+        propose: takes a dataset's folder; returns the params that fit, or None if the folder has another layout.
     """
 
     read: Callable[[Path, list[str], Any], Listing]
     propose: Callable[[Path], Layout | None]
 
 
-# by `data.layout.kind`; the first proposal counts
+# The keys are the values of `data.layout.kind`. The order matters: `propose_layout` returns the first proposal.
 LAYOUTS: dict[str, LayoutFunctions] = {
     "csv": LayoutFunctions(read_csv, propose_csv),
     "voc": LayoutFunctions(read_voc, propose_voc),
@@ -41,10 +41,10 @@ LAYOUTS: dict[str, LayoutFunctions] = {
 
 
 def list_dataset(raw: Path, layout: Layout) -> Listing:
-    """Lists the files below `raw` with their labels; opens none but those that describe the images.
+    """Lists the files below `raw` with their labels. It opens only files that describe images, such as tables.
 
     Raises:
-        TransferlineError: there is no such folder, a split's folder is missing, or what describes the images is wrong.
+        TransferlineError: the folder or a split's folder is missing, or a file that describes the images is wrong.
     """
     if not raw.is_dir():
         raise TransferlineError(
@@ -54,17 +54,17 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
 
 
 def propose_layout(folder: Path) -> Layout | None:
-    """The first layout that fits what is in a folder."""
+    """Returns the first layout that fits a folder, else None."""
     return next((layout for one in LAYOUTS.values() if (layout := one.propose(folder))), None)
 
 
 def _walk(raw: Path) -> list[str]:
-    """All files, and what cannot be looked into: folders without permission and links to folders."""
+    """Returns the paths of all files, and of folders that are not read: without permission, or links to folders."""
     closed: list[OSError] = []
     found: list[str] = []
     for folder, inner, files in os.walk(raw, onerror=closed.append):
         links = [name for name in inner if Path(folder, name).is_symlink()]
         found += [f"{folder}/{name}" for name in [*files, *links]]
     found += [f"{raw}/{Path(error.filename).relative_to(raw)}" for error in closed]
-    # a name that is no UTF-8 is spelled out, so that the file is reported as unreadable
+    # Bytes that are not UTF-8 are escaped. Then no file has this name, and validation reports it as unreadable.
     return [os.fsencode(path.removeprefix(f"{raw}/")).decode("utf-8", "backslashreplace") for path in found]

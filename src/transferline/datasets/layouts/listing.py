@@ -1,4 +1,4 @@
-"""The files of a dataset with their labels: what each layout reads."""
+"""The files of a dataset with their labels, which each layout returns."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from transferline.datasets.tables import natural
 from transferline.params import Split
 
 HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
-# usual names of the splits, in small letters
+# The usual names of the splits, in lower case.
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -22,12 +22,12 @@ class Listing:
     """The files of a dataset.
 
     Attributes:
-        files: one row per file in natural order of the paths; `path` (relative, with slashes), `label` (as in
-            `datasets/tables.py`) and `given`, the split that the dataset brings (both null where the layout says
-            nothing about a file); of a layout with masks also `mask`, the path that the image's mask should have. Files
-            that only describe the images are left out.
+        files: one row per file, in natural order of the paths. Columns: `path` (relative, with slashes), `label` (as in
+            `datasets/tables.py`) and `given`, the split that the dataset defines; both are null for a file that the
+            layout does not describe. Layouts with masks add `mask`, the expected path of the image's mask. Files that
+            only describe images are left out.
         folders: paths of the class folders, also of empty ones.
-        classes: names of the classes that the layout declares, also of those that no image has.
+        classes: names of the classes that the layout declares, also of classes without images.
     """
 
     files: pd.DataFrame
@@ -36,14 +36,17 @@ class Listing:
 
 
 def listing_table(paths: list[str], rows: dict[str, tuple[str | None, Split | None]]) -> pd.DataFrame:
-    """A row for each of `paths` and of those that `rows` names, also if there is no such file."""
+    """Returns a row for each of `paths` and for each path in `rows`, also if that file is missing."""
     everything = sorted({*paths, *rows}, key=natural)
     table = [(path, *rows.get(path, (None, None))) for path in everything]
     return pd.DataFrame(table, columns=["path", "label", "given"], dtype=object)
 
 
 def usual_splits(names: dict[str, str]) -> dict[str, str | None]:
-    """The values of those `names` that are usual for splits; empty where none fits train or none the test set."""
+    """Returns for each split the value of its usual name in `names`; validation is used as test if there is no test.
+
+    The result is empty if train is missing, or both test and validation are.
+    """
     usual = {name.lower(): value for name, value in names.items()}
     train, validation, test = (
         next((usual[name] for name in SPLIT_NAMES[split] if name in usual), None)

@@ -1,4 +1,4 @@
-"""The layout `image_mask_folders`: a folder of images, and one of masks with the same names."""
+"""The layout `image_mask_folders`: a folder of images, and a folder of masks with the same names."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -8,12 +8,12 @@ from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
 from transferline.text import first_of
 
-SHOWN = 10  # faults
+SHOWN = 10  # faults in a message
 
 
 def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> Listing:
-    """The images, with the path that the mask of each should have; a mask without an image is given the path that its
-    image should have.
+    """Lists the images, each with the expected path of its mask. A mask without an image gets a row with the image's
+    expected path.
 
     Raises:
         TransferlineError: a folder is missing, or two images have the same name.
@@ -37,13 +37,13 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
 
 
 def propose_mask_folders(folder: Path) -> ImageMaskFolders | None:
-    """Where there are folders `images` and `masks`."""
+    """Returns the layout if there are folders `images` and `masks`, else None."""
     if not all((folder / name).is_dir() for name in ("images", "masks")):
         return None
     return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks")
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:
-    """The paths below a folder, each with its part below it without suffix."""
+    """Returns the paths below a folder, each with its name: the path relative to the folder, without suffix."""
     below = [path for path in paths if path.startswith(f"{folder}/")]
     return [(path, str(PurePosixPath(path).relative_to(folder).with_suffix(""))) for path in below]

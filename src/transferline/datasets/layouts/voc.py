@@ -1,4 +1,4 @@
-"""The layout `voc`, that of PASCAL VOC: `JPEGImages`, `Annotations`, and lists of names in `ImageSets`."""
+"""The layout `voc` of PASCAL VOC: `JPEGImages`, `Annotations`, and lists of names in `ImageSets`."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -13,20 +13,21 @@ from transferline.text import first_of
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
 MASKS = "SegmentationClass"
-DESCRIBING = (ANNOTATIONS, LISTS, MASKS, "SegmentationObject")  # hold no images of the dataset
-SHOWN = 10  # faults
+DESCRIBING = (ANNOTATIONS, LISTS, MASKS, "SegmentationObject")  # folders without images of the dataset
+SHOWN = 10  # faults in a message
 
 
 def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
-    """Label and split of each image, and the classes that `ImageSets/Main` declares.
+    """Lists the images with label and split, and the classes that `ImageSets/Main` declares.
 
-    An image without an annotation has no label, and, where there are lists of splits, also one that is in none of
-    them. A name without an image is given the path that its image should have. With masks every image in the lists, or
-    without lists every image, should have one, and the labels are empty: `datasets/masks.py` reads them from the
-    masks.
+    An image without an annotation has no label. If the layout names lists of splits, an image that is in none of them
+    has no label either. A name without an image gets a row with the image's expected path.
+
+    With masks, every image in the lists (without lists, every image) should have a mask. The labels are then empty:
+    `datasets/masks.py` reads them from the masks.
 
     Raises:
-        TransferlineError: a folder or list is missing or wrong, or an annotation is; all at once.
+        TransferlineError: a folder, list or annotation is missing or wrong. The message names all faults.
     """
     faults = [f"no folder {needed}" for needed in _folders(layout) if not (raw / needed).is_dir()]
     images = _images(paths, faults)
@@ -42,7 +43,7 @@ def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
         labels, classes = _from_class_lists(raw, layout, faults)
     used = {name for present in labels.values() for name in present} | classes
     faults += [
-        f"the name of the class {name!r} holds {SEPARATOR}, which the manifest sets between labels"
+        f"the name of the class {name!r} holds {SEPARATOR}, which separates labels in the manifest"
         for name in sorted(used)
         if SEPARATOR in name
     ]
@@ -65,7 +66,7 @@ def _folders(layout: Voc) -> tuple[str, str]:
 
 
 def _images(paths: Iterable[str], faults: list[str]) -> dict[str, str]:
-    """The paths of the images by name."""
+    """Returns the paths of the images by name."""
     found: dict[str, str] = {}
     for path in map(PurePosixPath, sorted(paths)):
         if str(path.parent) == IMAGES:
@@ -76,7 +77,7 @@ def _images(paths: Iterable[str], faults: list[str]) -> dict[str, str]:
 
 
 def _splits(raw: Path, layout: Voc, faults: list[str]) -> dict[str, Split]:
-    """The splits of the names that the lists of the layout hold; empty where it names no list."""
+    """Returns the split of each name in the layout's lists; empty if the layout names no list."""
     found: dict[str, Split] = {}
     for split in get_args(Split):
         named = getattr(layout, split)
@@ -92,27 +93,30 @@ def _splits(raw: Path, layout: Voc, faults: list[str]) -> dict[str, Split]:
             faults.append(f"{LISTS}/{named}.txt is empty")
         for name in names:
             if "/" in name:
-                faults.append(f"{LISTS}/{named}.txt: {name!r} is a path; wanted are names, without folder and suffix")
+                faults.append(f"{LISTS}/{named}.txt: {name!r} is a path; use a name, without folder and suffix")
             elif found.setdefault(name, split) != split:
                 faults.append(f"{LISTS}/{named}.txt: {name} is in the list of {found[name]} too")
     return found
 
 
 def split_lists(raw: Path) -> list[str]:
-    """The lists of names below `ImageSets`, such as `Main/train`, without those of classes."""
+    """Returns the lists of names in `ImageSets`, such as `Main/train`, without the lists of classes."""
     files = sorted((raw / LISTS).glob("*/[!._]*.txt"))
     return [f"{file.parent.name}/{file.stem}" for file in files if "_" not in file.stem]
 
 
 def _from_annotations(raw: Path, splits: Iterable[str], faults: list[str]) -> dict[str, set[str]]:
-    """The names of the objects that are not difficult, for each annotation (of an image with a split, if any has)."""
+    """Returns the classes of each annotated image, without difficult objects; with splits only of their images."""
     wanted = [raw / ANNOTATIONS / f"{name}.xml" for name in splits]
     files = wanted or sorted((raw / ANNOTATIONS).glob("[!.]*.xml"))
     return {file.stem: _objects(file, faults) for file in files if file.is_file()}
 
 
 def _objects(file: Path, faults: list[str]) -> set[str]:
-    """Expat, which reads the file, stops at entities that blow it up, and fetches none from elsewhere."""
+    """Returns the classes of the objects in an annotation that are not difficult.
+
+    The parser, Expat, is safe for unknown files: it limits the expansion of entities and loads no external ones.
+    """
     try:
         objects = ElementTree.parse(file).getroot().findall("object")
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
@@ -129,7 +133,7 @@ def _text(item: ElementTree.Element, tag: str) -> str:
 
 
 def _from_class_lists(raw: Path, layout: Voc, faults: list[str]) -> tuple[dict[str, set[str]], set[str]]:
-    """The classes of each name that the lists `<class>_<list>.txt` hold, and all classes."""
+    """Returns the classes of each name in the lists `<class>_<list>.txt`, and the set of all classes."""
     splits = {f"{LISTS}/{named}" for named in (layout.train, layout.validation, layout.test)}
     files = [
         file for file in sorted((raw / CLASS_LISTS).glob("[!.]*_*.txt")) if f"{CLASS_LISTS}/{file.stem}" not in splits
@@ -142,7 +146,7 @@ def _from_class_lists(raw: Path, layout: Voc, faults: list[str]) -> tuple[dict[s
         for line in _lines(file):
             name, *value = line.split()
             if value not in (["1"], ["0"], ["-1"]):
-                faults.append(f"{CLASS_LISTS}/{file.name}: {line!r} is no name followed by 1, 0 or -1")
+                faults.append(f"{CLASS_LISTS}/{file.name}: {line!r} is not a name followed by 1, 0 or -1")
             elif present.setdefault(name, {}).setdefault(of_class, value == ["1"]) != (value == ["1"]):
                 faults.append(f"{CLASS_LISTS}/{file.name}: {name} has another value in another list of {of_class}")
     classes = {file.stem.rpartition("_")[0] for file in files}
@@ -159,7 +163,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def propose_voc(folder: Path) -> Voc | None:
-    """Where there are images in `JPEGImages`, and annotations, lists of classes or masks beside them."""
+    """Returns the layout if there is a folder `JPEGImages`, and annotations, lists of classes or masks; else None."""
     if not (folder / IMAGES).is_dir():
         return None
     if next((folder / ANNOTATIONS).glob("*.xml"), None):

@@ -15,12 +15,12 @@ GALLERY_COLUMNS, FEWEST_COLUMNS = 6, 3  # three are as wide as the title
 
 
 def plot_confusion(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -> None:
-    """Draws a confusion matrix: colour is the share of the true class (row), the number is the count of images.
+    """Draws a confusion matrix. The colour is the share of the true class (row), the number counts images.
 
     Args:
         matrix: (classes, classes) counts, true class by predicted class.
         classes: names, in the order of the matrix.
-        title: what is shown.
+        title: of the picture.
         path: the PNG.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -49,9 +49,16 @@ def plot_reliability(
     path: Path,
     names: tuple[str, str, str] = ("confidence", "accuracy", "images"),
 ) -> None:
-    """Draws accuracy against confidence, bin by bin, over how many images each bin holds; see `calibration_bins`.
+    """Draws the accuracy of each bin of confidence, and below it the number of images in the bin.
 
-    `names` are those of the three, where it is the labels of images that are rated.
+    The bins are those of `calibration_bins`.
+
+    Args:
+        confidence: (n,), 0 to 1.
+        correct: (n,), whether each prediction is right.
+        title: of the picture.
+        path: the PNG.
+        names: the words for confidence, accuracy and images in the picture; a multilabel problem has other words.
     """
     bins = calibration_bins(confidence, correct)
     middle = (bins.index.to_numpy() + 0.5) / BINS
@@ -70,7 +77,7 @@ def plot_reliability(
 
 
 def worst_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The `most` wrongly classified rows with the highest confidence, the worst first."""
+    """Returns the `most` wrongly classified rows with the highest confidence, the highest first."""
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)
 
@@ -79,9 +86,9 @@ def plot_gallery(images: Pixels, mistakes: pd.DataFrame, title: str, path: Path)
     """Draws wrongly classified images with the true class, the predicted class and its probability.
 
     Args:
-        images: (mistakes, height, width, channels) uint8; where there is none, the title says so.
+        images: (mistakes, height, width, channels) uint8; without any, the title says "no mistakes".
         mistakes: columns label, predicted, confidence, path.
-        title: what is shown.
+        title: of the picture.
         path: the PNG.
     """
     captions = [

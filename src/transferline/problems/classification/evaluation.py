@@ -40,7 +40,8 @@ class ClassificationEvaluation(LabelEvaluation):
         return np.array(classes)[flags.argmax(axis=1)]
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """The calibration error of the predicted class, whether `classes` holds it or not, and `metrics_by_class`."""
+        """Returns the calibration error of the predicted class, also if it is not in `classes`, and
+        `metrics_by_class`."""
         return {
             "expected_calibration_error": expected_calibration_error(*_confidence(predictions)),
             "per_class": metrics_by_class(self.images(predictions, classes)),
@@ -53,13 +54,13 @@ class ClassificationEvaluation(LabelEvaluation):
         return np.where(support, (images.truth & images.predicted).sum(axis=0) / np.maximum(support, 1), np.nan)
 
     def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-        """A row for each image."""
+        """Returns a row for each image."""
         return predictions[["label", "predicted"]].rename(columns={"label": "actual"})
 
     def draw(
         self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
     ) -> None:
-        """Draws `confusion.png`, `reliability.png`, and the worst mistakes, `gallery.png`."""
+        """Draws `confusion.png`, `reliability.png`, and `gallery.png`, which shows the worst mistakes."""
         from sklearn.metrics import confusion_matrix
 
         matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=list(card.classes))
@@ -84,6 +85,6 @@ class ClassificationEvaluation(LabelEvaluation):
 
 
 def _confidence(predictions: pd.DataFrame) -> tuple[Floats, Flags]:
-    """The probability of each predicted class, and whether it is right."""
+    """Returns the probability of each predicted class, and whether that class is right."""
     correct = (predictions["label"] == predictions["predicted"]).to_numpy(bool)
     return predictions["confidence"].to_numpy(float), correct

@@ -14,7 +14,7 @@ from transferline.problems.logits import ExclusiveClasses, IndependentLabels
 
 
 class OneLabelTraining(LabelTraining):
-    """What binary and multiclass problems have in common; see `TrainingOfLabels`."""
+    """The part that binary and multiclass problems have in common; see `TrainingOfLabels`."""
 
     exact_metric = None
 
@@ -27,7 +27,7 @@ class OneLabelTraining(LabelTraining):
         return np.bincount(targets[:, 0], minlength=classes)
 
     def figures(self, targets: Array, probabilities: Array) -> dict[str, float]:
-        """Accuracy and log loss."""
+        """Returns accuracy and log loss."""
         from sklearn.metrics import log_loss
 
         loss = log_loss(targets[:, 0], probabilities, labels=np.arange(probabilities.shape[1]))
@@ -35,7 +35,7 @@ class OneLabelTraining(LabelTraining):
 
 
 class MulticlassTraining(ExclusiveClasses, OneLabelTraining):
-    """A logit for each class."""
+    """Multiclass: one logit for each class."""
 
     def loss(self, loss: Loss) -> Callable[[Any, Any], Any]:
         """See `loss_of_classes`."""
@@ -51,10 +51,10 @@ class MulticlassTraining(ExclusiveClasses, OneLabelTraining):
 
 
 class BinaryTraining(IndependentLabels, OneLabelTraining):
-    """One logit, that of the second class."""
+    """Binary: one logit, for the second class."""
 
     def probabilities(self, logits: Array) -> Array:
-        """Of both classes, (n, 2)."""
+        """Returns the probabilities of both classes, (n, 2)."""
         likely = super().probabilities(logits)
         return np.concatenate([1 - likely, likely], axis=1)
 

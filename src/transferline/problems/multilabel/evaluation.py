@@ -35,8 +35,11 @@ class MultilabelEvaluation(LabelEvaluation):
         return join_labels(flags, classes)
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """The calibration error of the probability of each pair of image and class, and `metrics_by_class` with the
-        average precision, None where no image has the class."""
+        """Returns the calibration error and `metrics_by_class` with the average precision.
+
+        The calibration error is over all pairs of image and class. The average precision is None where no image has
+        the class.
+        """
         images = self.images(predictions, classes)
         per_class, precisions = metrics_by_class(images), average_precisions(images)
         for name, precision in zip(classes, precisions, strict=True):
@@ -49,8 +52,10 @@ class MultilabelEvaluation(LabelEvaluation):
         return average_precisions(self.images(predictions, classes))
 
     def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-        """A row for each image and class that is there or predicted, with `none` in the other column where it is
-        not."""
+        """Returns a row for each image and class that is true or predicted.
+
+        If the class is only true or only predicted, the other column is `none`.
+        """
         rows = predictions[["label", "predicted"]].itertuples(index=False)
         pairs = [
             (name if name in true else NONE, name if name in predicted else NONE)
@@ -71,7 +76,7 @@ class MultilabelEvaluation(LabelEvaluation):
         return label_matrix(rows["label"], card.classes)
 
     def goals(self, truth: Array, probabilities: Floats) -> Array:
-        """The opposite of each label."""
+        """Returns the opposite of each label."""
         return 1 - truth
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:

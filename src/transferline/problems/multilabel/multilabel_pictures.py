@@ -26,13 +26,13 @@ NONE = "none"
 def draw_multilabel(
     shown: LabelledImages, paths: list[str], card: ModelCard, title: str, raw: Path, gallery: int, folder: Path
 ) -> None:
-    """Draws average precision by class, precision and recall, which label stands for which, reliability, and a gallery.
+    """Draws average precision by class, precision and recall, confused labels, reliability, and a gallery.
 
     Args:
-        shown: the images and what is predicted for them.
+        shown: the images and their predictions.
         paths: their files.
-        card: of the model.
-        title: what is shown.
+        card: the card of the model.
+        title: of the pictures.
         raw: the folder of the images.
         gallery: the number of worst mistakes shown.
         folder: for `classes.png`, `precision_recall.png`, `confusion.png`, `reliability.png` and `gallery.png`.
@@ -41,8 +41,8 @@ def draw_multilabel(
     plot_average_precisions(shown, card, title, folder / "classes.png")
     plot_precision_recall(truth, given, values, card.classes, title, folder / "precision_recall.png")
     named = (*card.classes, NONE)
-    plot_confusion(replacements(truth, given), named, f"{title}\nlabels in place of others", folder / "confusion.png")
-    names = ("probability", "share that is there", "labels")
+    plot_confusion(replacements(truth, given), named, f"{title}\nconfused labels", folder / "confusion.png")
+    names = ("probability", "share of true labels", "labels")
     plot_reliability(values.ravel(), truth.ravel(), title, folder / "reliability.png", names)
     worst = worst_images(truth, given, values, gallery)
     images = read_batch(raw, [paths[place] for place in worst], card.image)
@@ -75,8 +75,10 @@ def plot_average_precisions(shown: LabelledImages, card: ModelCard, title: str, 
 def plot_precision_recall(
     truth: Flags, predicted: Flags, probabilities: Floats, classes: tuple[str, ...], title: str, path: Path
 ) -> None:
-    """Draws precision against recall, of all labels together and of the `MOST_CURVES` most frequent classes; a point
-    marks what the thresholds make of it."""
+    """Draws precision against recall, for all labels together and for the `MOST_CURVES` most frequent classes.
+
+    A point marks precision and recall at the thresholds of the card.
+    """
     from sklearn.metrics import precision_recall_curve
 
     support = truth.sum(axis=0)
@@ -100,10 +102,10 @@ def plot_precision_recall(
 
 
 def replacements(truth: Flags, predicted: Flags) -> Counts:
-    """Which label is predicted in place of which: (classes + 1, classes + 1) counts, the last for none.
+    """Counts which label is predicted instead of which: (classes + 1, classes + 1), the last row and column are "none".
 
-    Found labels stand on the diagonal. Every missing label of an image is paired with every wrong one; where there is
-    no wrong one, with none, and the other way round.
+    Correctly predicted labels are counted on the diagonal. Every missing label of an image is paired with every wrong
+    label of it. A missing label is paired with "none" where no label is wrong, and a wrong label where none is missing.
     """
     hit, missing, wrong = truth & predicted, truth & ~predicted, predicted & ~truth
     rows = np.column_stack([missing, wrong.any(axis=1) & ~missing.any(axis=1)]).astype(np.int64)
@@ -114,7 +116,10 @@ def replacements(truth: Flags, predicted: Flags) -> Counts:
 
 
 def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: int) -> Positions:
-    """The positions of the `most` images with a wrong or missing label that have the highest loss, the worst first."""
+    """Returns the positions of the `most` images with the highest loss that have a wrong or missing label.
+
+    The highest loss comes first.
+    """
     losses = np.where((truth != predicted).any(axis=1), pair_losses(truth, probabilities).mean(axis=1), -1)
     order = np.argsort(-losses, kind="stable")[:most]
     return order[losses[order] >= 0]
@@ -123,7 +128,7 @@ def worst_images(truth: Flags, predicted: Flags, probabilities: Floats, most: in
 def label_lines(
     truth: Flags, predicted: Flags, probabilities: Floats, classes: tuple[str, ...]
 ) -> list[tuple[str, str]]:
-    """Text and colour for each label of one image: missing, wrong, then found ones; at most `MOST_LABELS`."""
+    """Returns text and colour for each label of one image: missing, wrong, then correct ones; at most `MOST_LABELS`."""
     kinds = (
         ("missing", truth & ~predicted, ORANGE),
         ("wrong", predicted & ~truth, RED),
@@ -142,14 +147,14 @@ def plot_labelled(images: Pixels, captions: list[list[tuple[str, str]]], title: 
     """Draws images with coloured lines of text below each of them.
 
     Args:
-        images: (n, height, width, channels) uint8; where there is none, the title says so.
-        captions: for each image text and colour of its lines.
-        title: what is shown.
+        images: (n, height, width, channels) uint8; without any, the title says "no mistakes".
+        captions: text and colour of the lines of each image.
+        title: of the picture.
         path: the PNG.
     """
     tiles = [
         Tile(image, "\n".join(text for text, _ in lines), colors=[color for _, color in lines])
         for image, lines in zip(images, captions, strict=True)
     ]
-    what = "the worst mistakes: missing, wrong and found labels" if len(images) else "no mistakes"
+    what = "the worst mistakes: missing, wrong and correct labels" if len(images) else "no mistakes"
     contact_sheet(tiles, path, GALLERY_COLUMNS, f"{title}: {what}", LARGE)

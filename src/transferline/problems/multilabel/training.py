@@ -13,7 +13,10 @@ from transferline.problems.logits import IndependentLabels
 
 
 def mean_average_precision(targets: Array, scores: Array) -> float:
-    """The mean of scikit-learn's average precision over the classes that an image has. Both (n, classes)."""
+    """Returns the mean of scikit-learn's average precision over the classes that at least one image has.
+
+    Both arguments are (n, classes). Without any such class it is 0.
+    """
     from sklearn.metrics import average_precision_score
 
     known = targets.any(axis=0)
@@ -21,7 +24,7 @@ def mean_average_precision(targets: Array, scores: Array) -> float:
 
 
 class MultilabelTraining(IndependentLabels, LabelTraining):
-    """See `TrainingOfLabels`: a logit for each label."""
+    """See `TrainingOfLabels`. There is one logit for each label."""
 
     exact_metric = staticmethod(mean_average_precision)
 
@@ -41,13 +44,13 @@ class MultilabelTraining(IndependentLabels, LabelTraining):
         return loss_of_labels(loss)
 
     def keras_metric(self, name: str, classes: int) -> Any:
-        """An approximation of the mean average precision, by 200 thresholds."""
+        """Returns an approximation of the mean average precision, with 200 thresholds."""
         import keras
 
         return keras.metrics.AUC(curve="PR", name=name, multi_label=True, num_labels=classes, from_logits=True)
 
     def figures(self, targets: Array, probabilities: Array) -> dict[str, float]:
-        """The mean average precision, and the log loss as the mean over pairs of image and class."""
+        """Returns the mean average precision, and the log loss as the mean over pairs of image and class."""
         from sklearn.metrics import log_loss
 
         loss = log_loss(targets.ravel(), probabilities.ravel(), labels=[0, 1])

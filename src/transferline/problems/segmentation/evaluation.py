@@ -45,7 +45,7 @@ class SegmentationEvaluation:
         classes: tuple[str, ...] | None = None,
         in_detail: bool = True,
     ) -> pd.DataFrame:
-        """The columns path, mask, split and label, and those of `rate_mask`."""
+        """Returns the columns path, mask, split and label, and those of `rate_mask`."""
         names = classes or card.classes
 
         def rate_row(row: Any, of_image: Floats) -> dict[str, Any]:
@@ -65,8 +65,11 @@ class SegmentationEvaluation:
         return SegmentedImages(matrices.reshape(-1, len(classes), len(classes) + 1), pixels, losses, outlines)
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """`pixels` (that have a class); by class iou (None of a class that is nowhere), recall, support (pixels) and
-        images (that have it)."""
+        """Returns `pixels`, the number of pixels that have a class, and metrics by class.
+
+        These are iou (None where the class is neither true nor predicted), recall (None without true pixels), support
+        (pixels of the class) and images (that have the class).
+        """
         matrices = self.images(predictions, classes).confusion
         matrix = matrices.sum(axis=0)
         support, hits, images = matrix.sum(axis=1), np.diagonal(matrix), (matrices.sum(axis=2) > 0).sum(axis=0)
@@ -86,7 +89,7 @@ class SegmentationEvaluation:
         return ious(self.images(predictions, classes).confusion.sum(axis=0))
 
     def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-        """`PIXEL_ROWS` rows in all, each for as many pixels."""
+        """Returns about `PIXEL_ROWS` rows, each of which stands for the same number of pixels."""
         matrix = self.images(predictions, classes).confusion.sum(axis=0)[:, :-1]
         counts = np.rint(PIXEL_ROWS * matrix / max(matrix.sum(), 1)).astype(int)
         pairs = [(true, predicted) for true in classes for predicted in classes]
@@ -101,7 +104,7 @@ class SegmentationEvaluation:
         draw_segmentation(predictions, matrix, model, card, title, raw, most, out)
 
     def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
-        """The masks, (n, side, side, 1)."""
+        """Returns the masks, (n, side, side, 1)."""
         return read_masks(raw, rows["mask"].tolist(), card.image, len(card.classes))[..., None]
 
     def goals(self, truth: Array, probabilities: Floats) -> Array:
@@ -109,11 +112,11 @@ class SegmentationEvaluation:
         return least_likely_wrong(truth, probabilities)
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
-        """None."""
+        """Returns None: each pixel has a goal."""
         return None
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
-        """The images under what is predicted, and the class of most pixels with its share of them."""
+        """Returns the images with the predicted mask on them, and the class of most pixels with its share."""
         masks = probabilities.argmax(axis=-1).astype(np.uint8)
         pictures = [overlay(image, mask, card.classes) for image, mask in zip(images, masks, strict=True)]
         counts = [np.bincount(mask.ravel()) for mask in masks]
@@ -128,7 +131,10 @@ class SegmentationEvaluation:
         test: SignificanceTest,
         params: Evaluate,
     ) -> Changes:
-        """The IoU of each class, and the images whose own mean IoU falls or rises, the greatest change first."""
+        """Compares the IoU of each class, and finds the images whose mean IoU falls or rises.
+
+        The greatest change comes first.
+        """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         gains = new["mean_iou"].to_numpy(float) - old["mean_iou"].to_numpy(float)
         changes = tuple(_iou_changes(before, after, classes, test, params))
@@ -136,8 +142,8 @@ class SegmentationEvaluation:
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """See `EvaluationOfKind`."""
-        order = f"at most the {most} with the greatest change are shown."
-        return f"The mean IoU of these images falls; {order}", f"The mean IoU of these images rises; {order}"
+        order = f"At most {most} are shown, those with the greatest change."
+        return f"The mean IoU of these images falls. {order}", f"The mean IoU of these images rises. {order}"
 
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
         """See `EvaluationOfKind`."""

@@ -1,4 +1,4 @@
-"""Predictions of a segmentation model: masks, overlays, run-length encoded rows, the classes' shares of the pixels."""
+"""Files with the predictions of a segmentation model: masks, overlays, run-length encoded rows, shares of classes."""
 
 import csv
 from collections import Counter
@@ -25,11 +25,11 @@ NOT_READ = 1 << 30  # so large that no JPEG is decoded at a reduced scale
 
 @dataclass(frozen=True)
 class Segmented:
-    """What a model says of one file.
+    """What a model predicts for one file.
 
     Attributes:
         path: the file.
-        shares: of the pixels, by class; only of the classes that are there.
+        shares: the share of the pixels by class, 0 to 1; only classes that are predicted.
         error: why the file could not be read; None if it could.
     """
 
@@ -39,12 +39,12 @@ class Segmented:
 
 
 class Writer:
-    """Writes what is wanted of each mask while the next is predicted.
+    """Writes each mask, before the next one is predicted.
 
     Args:
-        card: of the model.
-        folder: takes `<name>.png`, the mask with a palette, and `overlays/<name>.png`; None for neither.
-        rows: an open table of columns Id, Class and Runs; None for none.
+        card: the card of the model.
+        folder: for `<name>.png`, the mask with a palette, and `overlays/<name>.png`; None writes neither.
+        rows: an open CSV file for the columns Id, Class and Runs; None writes no rows.
     """
 
     def __init__(self, card: ModelCard, folder: Path | None, rows: TextIO | None) -> None:
@@ -56,7 +56,7 @@ class Writer:
             self._rows.writerow(["Id", "Class", "Runs"])
 
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
-        """Writes one mask; of run-length encoding a row for each class that it holds (see `run_length_encoding.py`)."""
+        """Writes one mask, and a run-length encoded row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
             write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
             drawn = overlay(pixels, mask, self._card.classes)
@@ -67,20 +67,21 @@ class Writer:
 
 
 def require_names(paths: Sequence[Path]) -> None:
-    """Refuses files of the same name without suffix, by which masks and rows are called.
+    """Checks that the names of the files without suffix are unique: they become the names of masks and rows.
 
     Raises:
-        TransferlineError: names them.
+        TransferlineError: several files have the same name; the message lists these names.
     """
     twice = [name for name, count in Counter(path.stem for path in paths).items() if count > 1]
     if twice:
         raise TransferlineError(
-            f"masks and rows need names of their own, but several files are called {first_of(twice, MOST_NAMED)}"
+            "each mask and row needs a unique name, but several files are called "
+            f"{first_of(twice, MOST_NAMED)}; rename them"
         )
 
 
 def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:
-    """Yields what the model says of each file, in order, and has its mask written, in the size of the file."""
+    """Yields what the model predicts for each file, in order, and writes its mask in the size of the file's image."""
     for path in paths:
         try:
             pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
@@ -97,7 +98,8 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
 
 
 def shares_as_text(found: Sequence[Segmented]) -> str:
-    """A line for each file that could be read: the classes with half a percent of its pixels or more, and the path."""
+    """Returns a line for each readable file: its path, and the classes that have at least half a percent of its
+    pixels."""
     lines = []
     for one in found:
         shares = [f"{name} {share:.1%}" for name, share in one.shares.items() if share >= TEXT_SHARE]
@@ -106,7 +108,7 @@ def shares_as_text(found: Sequence[Segmented]) -> str:
 
 
 def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> None:
-    """Writes a table with the columns path, one for each class, its share of the pixels, and error."""
+    """Writes a CSV table with the columns path, one for each class (its share of the pixels), and error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)

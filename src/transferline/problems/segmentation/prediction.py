@@ -25,7 +25,7 @@ class MaskPrediction:
     def predict(
         self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
     ) -> PredictedFiles:
-        """See `PredictionOfKind`; a mask is written before the next one is predicted."""
+        """See `PredictionOfKind`. Each mask is written before the next one is predicted."""
         folder, rle, table = (outputs.get(name) for name in ("masks", "rle", "csv"))
         if folder or rle:
             require_names(paths)

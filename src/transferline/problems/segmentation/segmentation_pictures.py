@@ -14,7 +14,7 @@ from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, ORANGE, picture, short
 from transferline.problems.classification.classification_pictures import plot_confusion
 
-MOST = 3  # images of a kind
+MOST = 3  # images of each kind: best, median, worst
 SHOWN_SIDE = 512
 RED = (200, 0, 0)
 
@@ -33,10 +33,10 @@ def draw_segmentation(
 
     Args:
         shown: see `SegmentationEvaluation.rate`.
-        matrix: the pixels of all of them, see `pixel_confusion`.
-        model: is asked about the images of the gallery again.
-        card: of the model.
-        title: what is shown.
+        matrix: counts of pixels over all images, see `pixel_confusion`.
+        model: predicts the images of the gallery again.
+        card: the card of the model.
+        title: of the pictures.
         raw: the folder of images and masks.
         gallery: the number of images in it, at most `MOST` of a kind.
         folder: for `classes.png`, `confusion.png` and `gallery.png`.
@@ -60,14 +60,14 @@ def plot_ious(matrix: Array, classes: tuple[str, ...], title: str, path: Path) -
         for place, (iou, share) in zip(places, table.to_numpy(), strict=True):
             value = "nowhere" if np.isnan(iou) else f"{iou:.3f}"
             axes.text(1.02, place, f"{value}, {share:.2%} of the pixels", va="center", fontsize=8)
-        figures = f"mean IoU {mean_iou(matrix):.4f}, pixel accuracy {pixel_accuracy(matrix):.4f}"
-        axes.set(xlim=(0, 1), xlabel="intersection over union", title=f"{title}\n{figures}")
+        metrics = f"mean IoU {mean_iou(matrix):.4f}, pixel accuracy {pixel_accuracy(matrix):.4f}"
+        axes.set(xlim=(0, 1), xlabel="intersection over union", title=f"{title}\n{metrics}")
         axes.grid(axis="x", alpha=0.3)
         figure.legend(loc="outside lower right", ncols=2)
 
 
 def chosen(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Images with the best, a middle and the worst mean IoU of their own, the best first; column `kind` says which."""
+    """Returns images with the best, median and worst mean IoU, the best first; column `kind` names the group."""
     ranked = predictions.sort_values(["mean_iou", "path"], ascending=[False, True], ignore_index=True)
     each = max(1, min(MOST, most // 3, len(ranked) // 3))
     middle = (len(ranked) - each) // 2
@@ -77,15 +77,15 @@ def chosen(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw: Path, path: Path) -> None:
-    """Draws images with the true mask, the answer, and in red what is wrong, in rows, over a legend of the classes."""
+    """Draws a row for each image: the image, the true mask, the prediction, and wrong pixels in red; then a legend."""
     images = read_batch(raw, rows["path"].tolist(), card.image)
-    answers = model.probabilities(images)
+    predictions = model.probabilities(images)
     with picture(path, 12, 2.6 * len(rows) + 1.4) as figure:
         figure.suptitle(title)
         grid = figure.subplots(len(rows), 4, squeeze=False)
-        for axes, row, likely in zip(grid, rows.to_dict("records"), answers, strict=True):
+        for axes, row, likely in zip(grid, rows.to_dict("records"), predictions, strict=True):
             _draw_row(axes, row, likely, card, raw)
-        for axes, name in zip(grid[0], ("image", "mask", "answer", "wrong pixels, void in grey"), strict=True):
+        for axes, name in zip(grid[0], ("image", "mask", "prediction", "wrong pixels, void in grey"), strict=True):
             axes.set_title(name, fontsize=9)
         legend(figure, card.classes)
 
@@ -93,20 +93,20 @@ def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw:
 def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path) -> None:
     picture_of_file = open_upright(raw / row["path"], SHOWN_SIDE, "rgb")
     truth = read_whole_mask(raw / row["mask"], len(card.classes))
-    said = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
+    predicted = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
     pixels = np.asarray(picture_of_file.resize(truth.shape[::-1]))
-    for place, shown in zip(axes, (pixels, *_overlays(pixels, truth, said, card.classes)), strict=True):
+    for place, shown in zip(axes, (pixels, *_overlays(pixels, truth, predicted, card.classes)), strict=True):
         place.imshow(shown)
         place.set(xticks=[], yticks=[])
     axes[0].set_ylabel(f"{row['kind']}\nmean IoU {row['mean_iou']:.3f}\npixels {row['pixel_accuracy']:.1%}", fontsize=8)
     axes[0].set_xlabel(Path(row["path"]).name[-40:], fontsize=6)
 
 
-def _overlays(pixels: Pixels, truth: Mask, said: Mask, classes: tuple[str, ...]) -> list[Pixels]:
+def _overlays(pixels: Pixels, truth: Mask, predicted: Mask, classes: tuple[str, ...]) -> list[Pixels]:
     errors = np.broadcast_to(pixels.mean(axis=-1, keepdims=True) * 0.5 + 110, pixels.shape).astype(np.uint8).copy()
-    errors[(truth != said) & (truth != VOID)] = RED
+    errors[(truth != predicted) & (truth != VOID)] = RED
     errors[truth == VOID] = 90
-    return [overlay(pixels, truth, classes), overlay(pixels, said, classes), errors]
+    return [overlay(pixels, truth, classes), overlay(pixels, predicted, classes), errors]
 
 
 def legend(figure: Any, classes: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from transferline.params import Loss
 
 
 class SegmentationProblemTraining:
-    """See `TrainingOfKind`: logits for each pixel and class; targets are masks (n, side, side, 1)."""
+    """See `TrainingOfKind`. There is a logit for each pixel and class; targets are masks (n, side, side, 1)."""
 
     activation = "softmax"
     exact_metric = None
@@ -28,15 +28,18 @@ class SegmentationProblemTraining:
         return MeanIoU(classes, name)
 
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
-        """Mean IoU and pixel accuracy, of the most frequent class and of the untrained model; see `TrainingOfKind`."""
+        """Returns mean IoU and pixel accuracy of two models; see `TrainingOfKind`.
+
+        One always predicts the most frequent class, the other is the untrained model.
+        """
         majority = np.zeros((classes, classes + 1), np.int64)
         majority[:, data.counts.argmax()] = validation.counts
         untrained = np.zeros_like(majority)
         for images, masks, _ in validation.items():
             untrained += pixel_confusion(masks[..., 0], model.predict_on_batch(images).argmax(axis=-1), classes)
-        figures = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
+        metrics = {"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy}
         return {
-            f"{of}_{name}": float(figure(matrix))
+            f"{of}_{name}": float(metric(matrix))
             for of, matrix in (("majority", majority), ("untrained", untrained))
-            for name, figure in figures.items()
+            for name, metric in metrics.items()
         }
