@@ -66,8 +66,8 @@ def test_what_is_trained_is_promoted_and_restored_without_training(trained_copy,
     }
 
 
-def test_a_change_reruns_only_what_it_must(project):
-    run("dvc", "repro", "-q", "augment", cwd=project)
+def test_a_change_reruns_only_what_it_must(trained_copy):
+    project = trained_copy
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(seed=8))
     found = changed(project)
     assert "validate" not in found and found["augment"] == ["augment.seed: 7 -> 8"]

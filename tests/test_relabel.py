@@ -127,8 +127,8 @@ def test_several_labels_and_masks(project):
 
 
 @pytest.mark.slow
-def test_a_correction_reruns_validate_and_what_follows_only_with_another_manifest(project):
-    run("dvc", "repro", "augment", cwd=project)
+def test_a_correction_reruns_validate_and_what_follows_only_with_another_manifest(trained_copy):
+    project = trained_copy
     raw = {path: path.stat().st_mtime_ns for path in (project / "data/raw").rglob("*")}
     data("relabel", "colors", "red/0.png", "blue", "--reason", "x")
     ran = run("dvc", "repro", "augment", cwd=project).stdout

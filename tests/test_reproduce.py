@@ -31,6 +31,8 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(traine
     """The params differ from the commit, and have changed since; between training and promotion the `.dvc` file came to
     name other data than was trained on."""
     project = trained_copy
+    edit_yaml(project / "params.yaml", lambda tree: tree["candidates"].pop("smaller"))
+    run("dvc", "repro", "-q", cwd=project)  # selects
     edit_yaml(project / "dvc.lock", add_stage_of_before)
     shutil.copy(project / "data/raw/colors/blue/0.png", project / "data/raw/colors/red/new.png")
     run("dvc", "add", "-q", "data/raw/colors", cwd=project)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run
 from tests.registry_project import registry_project, select, train, validation_report, write_lock
 from tests.small_line import command, edit, make_line
 from transferline.atomic_files import write_json
@@ -120,10 +119,10 @@ def test_a_line_of_the_ledger_from_before_the_counts_is_read(tmp_path):
     assert "  -  " in ledger.history(tmp_path, "colors")
 
 
-def test_the_counts_are_those_of_the_real_validation(project: Path) -> None:
+@pytest.mark.slow
+def test_the_counts_are_those_of_the_real_validation(trained_project: Path) -> None:
     from transferline.registry.trained_data import trained_data
 
-    run("dvc", "repro", "-q", "validate", cwd=project)
-    found = trained_data(project, "colors")
+    found = trained_data(trained_project, "colors")
     assert found.images == sum(found.images_by_class.values()) == 120
-    assert found.data_revision == recorded_hash(project, "colors")
+    assert found.data_revision == recorded_hash(trained_project, "colors")
