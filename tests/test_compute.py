@@ -85,7 +85,7 @@ def test_the_bank_is_the_same_byte_for_byte(compute: Compute, tmp_path: Path, mo
     assert files(tmp_path / "there") == files(tmp_path / "here")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_validation_finds_the_same(compute: Compute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path, count=10)
     (tmp_path / "red" / "broken.png").write_bytes(b"no image")

@@ -142,7 +142,7 @@ def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank,
         np.testing.assert_allclose(answers(bank, tmp_path / folder, "multiclass"), expected, atol=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
     for name in ("first", "second"):
         fit(bank, lbfgs(100.0, 1.0), tmp_path / name)

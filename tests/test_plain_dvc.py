@@ -65,7 +65,7 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(
     assert recorded["nfiles"] == 121, "`dvc repro` records photographs that were copied in by hand"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_params_of_every_recipe_can_be_set_by_dvc_exp_run(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     for recipe in sorted((ROOT / "recipes").glob("*.yaml")):

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +69,10 @@ def by_two_processes(folder: Path, stage: str, home: Path) -> Path:
 
 
 # one stage for each way in `make test`: each takes a TensorFlow process or two
+OF_MAKE_TEST = {(on_two_devices, "fine_tune"), (by_two_processes, "train_head")}
 ROWS = [
-    pytest.param(train, stage, marks=pytest.mark.slow if stage == "fine_tune" else pytest.mark.thorough)
-    for train in (on_two_devices, by_two_processes)
-    for stage in ("train_head", "fine_tune", "train")
+    pytest.param(*row, marks=pytest.mark.slow if row in OF_MAKE_TEST else pytest.mark.thorough)
+    for row in product((on_two_devices, by_two_processes), ("train_head", "fine_tune", "train"))
 ]
 
 
@@ -91,7 +92,7 @@ def test_two_replicas_train_as_one_device_does(folder, train, stage, tmp_path):
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_bfloat16_trains_nearly_the_same_and_leaves_a_plain_model(folder, tmp_path):
     losses = {}
     for way in ("float32", "bfloat16"):

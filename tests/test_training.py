@@ -144,7 +144,7 @@ fine_tune(bank, section, folder / "head", job(section.fine_tune, folder / "tuned
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(data, tmp_path):
     raw, views = data
     extract(raw, views, candidate(layers=HIDDEN), "multiclass", tmp_path / "bank")
