@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 BIN := .venv/bin
 
-.PHONY: setup run test check bench bench-accuracy ui clean
+.PHONY: setup run quick test test-all check bench bench-accuracy ui clean
 
 # Compiles the bytecode of this repository, as below that of the packages: else each process compiles edited files again.
 setup: .venv/installed
@@ -13,8 +13,22 @@ setup: .venv/installed
 run: setup
 	$(BIN)/transferline run
 
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+# what needs no training and starts no server: under 3 minutes on two cores
+quick: check
+	$(BIN)/python $(PYTEST) -m "not slow and not thorough"
+
+# what CI runs
 test: check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python $(PYTEST) -m "not thorough"
+
+# with kills, documents and every recipe; prints what no test runs
+test-all: check
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run $(PYTEST)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 check: setup
 	$(BIN)/ruff check .
@@ -39,7 +53,7 @@ ui: setup
 	$(BIN)/transferline ui
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
 
 # Bytecode is compiled during the installation: if PYTHONDONTWRITEBYTECODE is set, every process of a run would else compile
 # TensorFlow, MLflow and Prefect again. The lock is complete, so --no-deps is used (else pip refuses sqlalchemy[asyncio]). It

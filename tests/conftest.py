@@ -3,6 +3,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from tests.prefect_database import SESSION
+from tests.empty_databases import give_database, give_mlflow_database
+from tests.made_once import SESSION, made_once
 from transferline import environment
 from transferline.models.converted import VARIABLE
+from transferline.prefect_server import embedded_server
 
 ROOT = Path(__file__).parents[1]
 COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
@@ -119,9 +123,9 @@ def make_tiny(params: Any) -> None:
     params["candidates"]["smaller"]["backbone"]["unfreeze"] = None
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_converted_networks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test converts its own networks."""
+    """The test converts its own networks; all others share what was converted."""
     folder = tmp_path_factory.mktemp("converted")
     monkeypatch.setenv(VARIABLE, str(folder))
     return folder
@@ -135,10 +139,8 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
     return done
 
 
-@pytest.fixture(scope="session")
-def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `project` is a copy of: Git and DVC take seconds to make it."""
-    root = tmp_path_factory.mktemp("committed") / "project"
+def make_project(root: Path) -> None:
+    """A project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
     folders = ("src", "flows", "tasks", "data", "recipes", "networks", "own_augmentations", "own_metrics")
     for name in folders:
         made = ("raw", "downloads", "*.parquet", "*.lock", "tested_images.txt")
@@ -147,7 +149,7 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dvc.yaml", "params.yaml", ".gitignore", ".gitattributes", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
     edit_yaml(root / "params.yaml", make_tiny)
-    (root / "mlruns").mkdir()
+    give_mlflow_database(root)
     shutil.copy(ROOT / "mlruns" / ".gitignore", root / "mlruns" / ".gitignore")
     make_images(root / "data" / "raw" / "colors")
     run("git", "init", "-q", cwd=root)
@@ -156,13 +158,69 @@ def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("dvc", "add", "-q", "data/raw/colors", cwd=root)
     run("git", "add", "-A", cwd=root)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "start", cwd=root)
+
+
+def copy_and_enter(original: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copies a project, which becomes the current folder."""
+    shutil.copytree(original, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
     return root
 
 
 @pytest.fixture
-def project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
-    root = shutil.copytree(committed_project, tmp_path / "project")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("PREFECT_HOME", str(root / ".prefect"))
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh project, in which nothing has run."""
+    return copy_and_enter(made_once("committed", make_project), tmp_path / "project", monkeypatch)
+
+
+TRAINING_LOG = "training.txt"
+
+
+def train_project(root: Path) -> None:
+    """The same with another seed, which is not committed, after `dvc repro`, whose output is in TRAINING_LOG."""
+    shutil.copytree(made_once("committed", make_project), root)
+    edit_yaml(root / "params.yaml", lambda tree: tree.update(seed=11))
+    (root / ".git" / TRAINING_LOG).write_text(run("dvc", "repro", cwd=root).stdout, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def trained_project() -> Path:
+    """The one trained project of a test session: all tests share it, and only read it."""
+    return made_once("trained", train_project)
+
+
+@pytest.fixture
+def trained_copy(trained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change, without its runs in MLflow: their artifacts lie in the original."""
+    root = copy_and_enter(trained_project, tmp_path / "project", monkeypatch)
+    shutil.rmtree(root / "mlruns" / "artifacts")
+    give_mlflow_database(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """The Prefect server of `transferline run`, one for each worker; waits for it and returns its address."""
+    folder = tmp_path_factory.mktemp("prefect")
+    give_database(folder)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_HOME", str(folder))
+            server = stack.enter_context(embedded_server(folder))
+        assert server is not None
+        yield server
+
+
+@pytest.fixture
+def recorded(embedded: Callable[[], str]) -> Iterator[None]:
+    """Flow runs of the test are recorded as `transferline run` records them; those of other tests are deleted."""
+    from prefect import get_client
+
+    from flows.flow_run import connected
+
+    with connected(embedded):
+        with get_client(sync_client=True) as client:
+            for flow_run in client.read_flow_runs():
+                client.delete_flow_run(flow_run.id)
+        yield

@@ -1,5 +1,6 @@
 """A project as after validate and training, of seconds, for tests of the registry: models of one layer."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, make_tiny
+from tests.empty_databases import give_mlflow_database
+from tests.made_once import made_once
 from transferline.atomic_files import write_json
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.evaluation.scoring import metrics_of, score
@@ -53,6 +56,7 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
         for number in range(12)
     ]
     write_table(ImageTable(pd.DataFrame(rows), CLASSES), root / "data" / "manifest.parquet")
+    give_mlflow_database(root)
     (root / "reports").mkdir()
     write_json(root / "reports" / "validation.json", validation_report(12))
     return load_params(root / "params.yaml")
@@ -82,20 +86,26 @@ def write_lock(root: Path, accepted: str, trained: str | None = None) -> None:
 
 def train(params: Params, phase: str, kernel: str) -> Path:
     """A model of one layer on the mean colour, made and recorded as the training stages do."""
-    import keras
-
     folder = Path("models") / "small" / phase
     card = ModelCard(candidate="small", phase=phase, **CARD)
+    made = made_once(f"model_{phase}_{kernel}", lambda target: write_model(target, card, kernel))
+    with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
+        listener(ROW | {"phase": phase})
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+    return folder
+
+
+def write_model(folder: Path, card: ModelCard, kernel: str) -> None:
+    import keras
+
     inputs = keras.Input((32, 32, 3), dtype="uint8", name="image")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(mean))
     model.layers[-1].set_weights([KERNELS[kernel], np.zeros(3)])
-    history, summary = pd.DataFrame([ROW | {"phase": phase}]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
-    with training_run(params, card, folder, Path("models/small/head") if phase == "fine_tune" else None) as listener:
-        listener(ROW | {"phase": phase})
-        samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
-        write_result(folder, Exported(model, model), card, history, history, summary, samples)
-    return folder
+    history, summary = pd.DataFrame([ROW | {"phase": card.phase}]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
+    samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    write_result(folder, Exported(model, model), card, history, history, summary, samples)
 
 
 def select(params: Params, folder: Path) -> None:

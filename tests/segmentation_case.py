@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tests.conftest import COLORS, ROOT
+from tests.empty_databases import give_mlflow_database
 from tests.exported_folder import exported
 from tests.tiny_masks import CLASSES, FOLDERS, MASKS, make_pair, make_segmented
 from transferline.atomic_files import write_json
@@ -71,6 +72,7 @@ def make_case(root: Path) -> Params:
     """Raw data, manifest and validation report where the commands look for them."""
     table = make_table(root / "data" / "raw" / "tiny")
     write_table(table, root / "data" / "manifest.parquet")
+    give_mlflow_database(root)
     (root / "reports").mkdir()
     write_json(root / "reports" / "validation.json", {"success": True})
     return segmentation_params()

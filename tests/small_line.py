@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.flow_run import connected
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
+from tests.made_once import made_once
 from transferline import pipeline
-from transferline.prefect_server import embedded_server
 
 PROJECT = Path(__file__).parents[1]
 SECONDS_TO_START = 180
@@ -73,7 +72,11 @@ stages:
 
 def make_line(root: Path) -> Path:
     """A committed project on data/raw/images, which is under `dvc add`; nothing has run in it."""
-    root.mkdir(parents=True, exist_ok=True)
+    return shutil.copytree(made_once("line", _make_line), root, dirs_exist_ok=True)
+
+
+def _make_line(root: Path) -> None:
+    root.mkdir()
     for name in ("flows", "tasks"):
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("prefect.yaml", ".gitignore", ".dvcignore"):
@@ -88,7 +91,6 @@ def make_line(root: Path) -> Path:
     shutil.copy(PROJECT / ".dvc/config", root / ".dvc/config")
     command("dvc", "add", "-q", "data/raw/images", cwd=root)
     commit(root)
-    return root
 
 
 def commit(root: Path) -> None:
@@ -170,18 +172,6 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         with temporary_settings({PREFECT_API_URL: env["PREFECT_API_URL"]}):
             yield env
             EventsWorker.drain_all()  # events for a server that is gone would hold up the next test's for minutes
-
-
-@contextmanager
-def recorded(folder: Path) -> Iterator[None]:
-    """Flow runs of the block are recorded as `transferline run` records them, with the server's state in `folder`."""
-    give_database(folder)
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PREFECT_HOME", str(folder))
-            server = stack.enter_context(embedded_server(folder))
-        stack.enter_context(connected(server))
-        yield
 
 
 def runs_of(flow: str) -> list[FlowRun]:

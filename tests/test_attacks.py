@@ -127,6 +127,7 @@ def test_other_problems(problem: Problem) -> None:
         assert right(model, attack(images, wanted, gradient, name, 14, 5, 0), targets, problem) < before - 0.3
 
 
+@pytest.mark.slow
 def test_another_library_finds_the_same(network: keras.Model, tmp_path: Path) -> None:
     """The Adversarial Robustness Toolbox, on a copy of the network that takes floats."""
     from art.attacks import evasion

@@ -53,12 +53,13 @@ def test_the_gain_in_accuracy_has_an_interval():
     assert mean == pytest.approx(1) and half == pytest.approx(12.71, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_way_that_fails_is_noted(tmp_path):
     result = measure("reading", ("validate",), tmp_path / "nowhere", 1, 0)
     assert result.runs == {"validate": [{}]} and result.errors[0].startswith("validate: ")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_make_bench_measures_in_fresh_processes_and_writes_table_and_chart(tmp_path):
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n", encoding="utf-8")

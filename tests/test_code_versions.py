@@ -166,6 +166,7 @@ def test_what_is_not_followed_exists() -> None:
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
 
 
+@pytest.mark.slow
 def test_planning_brings_the_file_up_to_date_and_names_what_changed(project: Path) -> None:
     run("dvc", "repro", "-q", "augment", cwd=project)
     assert not {"validate", "augment"} & changed(project).keys()

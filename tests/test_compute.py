@@ -60,12 +60,14 @@ def fail(item: int) -> int:
     raise TransferlineError(f"item {item} is bad")
 
 
+@pytest.mark.slow
 def test_results_come_in_order_and_errors_as_they_are(compute: Compute, tmp_path: Path) -> None:
     assert run_shards(partial(note, tmp_path), [9, 1, 7], compute, "x") == [81, 1, 49]
     with pytest.raises(TransferlineError, match="item 1 is bad"):
         run_shards(fail, [1], compute, "x")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_shard_only(compute: Compute, tmp_path: Path) -> None:
     assert run_shards(partial(note, tmp_path), list(range(SHARDS)), compute, "x") == [n * n for n in range(SHARDS)]
     times = pd.Series([path.name[0] for path in tmp_path.iterdir()]).value_counts()
@@ -83,6 +85,7 @@ def test_the_bank_is_the_same_byte_for_byte(compute: Compute, tmp_path: Path, mo
     assert files(tmp_path / "there") == files(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_validation_finds_the_same(compute: Compute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path, count=10)
     (tmp_path / "red" / "broken.png").write_bytes(b"no image")

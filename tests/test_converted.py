@@ -18,7 +18,10 @@ from transferline.training import fill_bank, frozen_layers
 KEY = {"what": "a test"}
 
 
-pytestmark = pytest.mark.skipif(find_library("cuda") is not None, reason="on a GPU TensorFlow runs the frozen layers")
+pytestmark = [
+    pytest.mark.skipif(find_library("cuda") is not None, reason="on a GPU TensorFlow runs the frozen layers"),
+    pytest.mark.usefixtures("no_converted_networks"),
+]
 
 
 def own_backbone(unfreeze=None):

@@ -6,7 +6,7 @@ import pytest
 
 from flows.retrain import retrain
 from tests.photographs import FILE, RAW, picture
-from tests.small_line import command, make_line, recorded
+from tests.small_line import command, make_line
 from transferline.cli.status import status
 from transferline.datasets.changes_by_hand import changes_by_hand, describe_by_hand, version_by_hand
 from transferline.datasets.merge import merge
@@ -83,26 +83,25 @@ def test_plain_repro_records_what_was_changed_by_hand(line):
 
 
 @pytest.mark.slow
-def test_the_flow_versions_hand_made_changes_before_it_plans(line, tmp_path, caplog):
+def test_the_flow_versions_hand_made_changes_before_it_plans(line, recorded, caplog):
     before = recorded_hash(line, "images")
     picture(line / "data/raw/images/red/1.png", 1)
     picture(line / "data/raw/images/blue/1.png", 2)
-    with recorded(tmp_path / "prefect"):
-        retrain(promote=False)
-        said = "data/raw/images was changed by hand: +2 images: blue +1 (new class), red +1 (new class); versioned with"
-        messages = caplog.messages
-        assert [message.startswith(said) for message in messages].index(True) < [
-            message.startswith("to do: validate") for message in messages
-        ].index(True)
-        assert not any("data/raw/images.dvc" in message for message in messages if message.startswith("to do"))
-        assert recorded_hash(line, "images") != before and changes_by_hand(line, "images") is None
-        picture(line / "data/raw/images/red/sub/.dvc/tmp/2.png", 1)
-        state = retrain(promote=False, return_state=True)
-        assert state.is_failed() and "it holds a DVC repository" in state.message
+    retrain(promote=False)
+    said = "data/raw/images was changed by hand: +2 images: blue +1 (new class), red +1 (new class); versioned with"
+    messages = caplog.messages
+    assert [message.startswith(said) for message in messages].index(True) < [
+        message.startswith("to do: validate") for message in messages
+    ].index(True)
+    assert not any("data/raw/images.dvc" in message for message in messages if message.startswith("to do"))
+    assert recorded_hash(line, "images") != before and changes_by_hand(line, "images") is None
+    picture(line / "data/raw/images/red/sub/.dvc/tmp/2.png", 1)
+    state = retrain(promote=False, return_state=True)
+    assert state.is_failed() and "it holds a DVC repository" in state.message
 
 
 @pytest.mark.slow
-def test_an_update_does_not_overwrite_what_was_added_to_an_import_by_hand(line, tmp_path):
+def test_an_update_does_not_overwrite_what_was_added_to_an_import_by_hand(line, recorded, tmp_path):
     source = tmp_path / "source"
     picture(source / "red/1.png", 1)
     shutil.rmtree(line / "data/raw/images")
@@ -110,9 +109,8 @@ def test_an_update_does_not_overwrite_what_was_added_to_an_import_by_hand(line, 
     command("dvc", "import-url", "-q", source, "data/raw/images", cwd=line)
     picture(line / "data/raw/images/red/2.png", 2)
     picture(source / "red/3.png", 3)
-    with recorded(tmp_path / "prefect"):
-        state = retrain(update=True, promote=False, return_state=True)
-        assert state.is_failed() and "was edited by hand" in state.message
+    state = retrain(update=True, promote=False, return_state=True)
+    assert state.is_failed() and "was edited by hand" in state.message
     assert (line / "data/raw/images/red/2.png").exists()
     (line / "data/raw/images/red/2.png").unlink()
     update_import(line, "images")

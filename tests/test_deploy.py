@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from tests.small_line import (
     command,
     environment_without_prefect,
@@ -23,8 +23,6 @@ from tests.small_line import (
     started,
     wait_for,
 )
-
-pytestmark = pytest.mark.slow
 
 TRANSFERLINE = str(Path(sys.executable).parent / "transferline")
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
@@ -56,6 +54,7 @@ def schedules() -> dict[str, tuple[str, bool]]:
 EXPECTED = {"retrain": ("0 3 * * 1", True), "watch": ("0:15:00", True), "reconcile": ("1:00:00", True)}
 
 
+@pytest.mark.slow
 def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     command(*PREFECT, "work-pool", "create", "transferline", "--type", "process", cwd=root, env=server)
@@ -74,6 +73,7 @@ def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tm
     assert (root / "reports/leaderboard.md").is_file()
 
 
+@pytest.mark.thorough  # `make test` runs a schedule in test_nothing_is_left.py
 def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     env = environment_without_prefect()

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 
 from transferline.params import Training
 from transferline.problems.training import training_of
@@ -53,6 +54,7 @@ def fitted(tmp_path, views_at_once: int) -> tuple[keras.Model, dict[str, list[fl
     return model, fit.history
 
 
+@pytest.mark.slow
 def test_batches_in_one_call_train_and_score_as_batches_one_by_one(tmp_path):
     plain, wanted = fitted(tmp_path, 0)
     assert 3 < len(wanted["loss"]) < 12, "early stopping has something to do"

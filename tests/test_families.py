@@ -24,6 +24,8 @@ from transferline.training.folded_normalization import fold_batch_normalization
 FAMILIES = ["mobilenet_v2", "mobilenet", "mobilenet_v3_small", "vgg16", "resnet50", "resnet50_v2", "inception_v3"]
 FAMILIES += ["xception", "densenet121", "nasnet_mobile", "efficientnet_b0"]
 FAMILIES += ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+# without normalisation, with the usual one, with squeeze and excitation, with another normalisation, and the default
+OF_MAKE_TEST = {"vgg16", "mobilenet_v2", "mobilenet_v3_small", "convnext_tiny", "efficientnet_lite0"}
 
 
 def randomise_normalizations(model: keras.Model) -> None:
@@ -59,7 +61,10 @@ def linear_normalizations(model: keras.Model) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", [FAMILIES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES[1:])])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in OF_MAKE_TEST else pytest.mark.thorough) for name in FAMILIES],
+)
 def test_every_family_is_built_folded_cut_and_exported(name: str, tmp_path: Path) -> None:
     size = BACKBONES[name].min_side
     model = build_backbone(backbone(name), square(size))

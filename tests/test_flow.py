@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from prefect.artifacts import Artifact
 
 from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
-from tests.small_line import changed, edit, make_line, recorded
+from tests.small_line import changed, edit, make_line
 from transferline import pipeline
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
@@ -34,12 +33,6 @@ ORDER = [
     "train_head@lite0_hidden",
     "select",
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with recorded(tmp_path_factory.mktemp("prefect")):
-        yield
 
 
 @pytest.fixture
@@ -104,7 +97,7 @@ def test_a_pipeline_that_dvc_cannot_read(repo: Path, file: str, old: str, new: s
 
 @pytest.mark.slow
 def test_a_run_does_all_then_nothing_then_what_changed(
-    server: None, repo: Path, caplog: pytest.LogCaptureFixture
+    recorded: None, repo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert list(retrain(promote=False)["stages"]) == ORDER
     assert [message for message in caplog.messages if "is at work" in message] == [
@@ -129,7 +122,7 @@ def test_a_run_does_all_then_nothing_then_what_changed(
 
 @pytest.mark.slow
 def test_failed_validation_stops_before_training(
-    server: None, repo: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    recorded: None, repo: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     edit(repo / "data/dvc.yaml", "some digits", "digits that fail in validate")
     assert main(promote=False) == 1
@@ -141,7 +134,7 @@ def test_failed_validation_stops_before_training(
 
 
 @pytest.mark.slow
-def test_wrong_params_stop_before_any_stage(server: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_params_stop_before_any_stage(recorded: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(repo / "params.yaml", "dataset: digits", "datasets: digits")
     assert main(promote=False) == 1
     assert "did you mean dataset?" in capsys.readouterr().err
@@ -159,6 +152,6 @@ def test_wrong_params_are_named_before_prefect_is_needed(
 
 
 @pytest.mark.slow
-def test_a_promotion_that_fails_is_one_message(server: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_promotion_that_fails_is_one_message(recorded: None, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(promote=True) == 1
     assert "error: promotion failed: no model is selected yet" in capsys.readouterr().err

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,8 +15,8 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.retrain import main, retrain
 from tasks.jobs import StagesFailedError, run_steps
-from tests.prefect_database import give_database
-from tests.small_line import PROJECT, changed, command, edit, make_line, recorded, started, wait_for
+from tests.empty_databases import give_database
+from tests.small_line import PROJECT, changed, command, edit, make_line, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
 from transferline.params import load_params
@@ -45,14 +44,8 @@ target.write_text(source.read_text())
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with recorded(tmp_path_factory.mktemp("prefect")):
-        yield
-
-
 @pytest.fixture
-def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: None) -> Path:
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: None) -> Path:
     root = make_line(tmp_path / "line")
     monkeypatch.chdir(root)
     return root
@@ -98,7 +91,7 @@ def test_after_a_failure_no_further_stage_starts(line: Path) -> None:
     assert not (line / "reports").exists()
 
 
-def test_ctrl_c_stops_the_stages(line: Path, server: None) -> None:
+def test_ctrl_c_stops_the_stages(line: Path, recorded: None) -> None:
     log, env = line / "log.txt", os.environ | {"STEP_SECONDS": "600", "PREFECT_API_URL": PREFECT_API_URL.value()}
     words = [sys.executable, "-c", "from flows.retrain import main; main(jobs=2, promote=False)"]
     with started(words, log, cwd=line, env=env) as process:

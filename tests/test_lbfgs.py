@@ -96,6 +96,7 @@ def by_scikit_learn(bank: Bank, l2: float, problem: Any, weights: Any = None) ->
     return np.stack([regression(column, {0: weight, 1: weight})[:, 1] for column, weight in pairs], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
 def test_the_head_is_the_optimum_of_scikit_learn(bank, tmp_path, problem):
     bank = as_problem(bank, problem)
@@ -111,6 +112,7 @@ def test_the_head_is_the_optimum_of_scikit_learn(bank, tmp_path, problem):
     assert (read_card(tmp_path).thresholds is None) == (problem != "multilabel")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["multiclass", "multilabel"])
 def test_class_weights_weigh_the_terms_of_the_loss(bank, tmp_path, problem):
     bank = as_problem(bank, problem)
@@ -122,6 +124,7 @@ def test_class_weights_weigh_the_terms_of_the_loss(bank, tmp_path, problem):
     assert np.abs(expected - by_scikit_learn(bank, 300.0, problem)).max() > 0.05
 
 
+@pytest.mark.slow
 def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank, tmp_path):
     rows = bank.table.rows.copy()
     held_out = rows["split"] == "validation"
@@ -139,6 +142,7 @@ def test_validation_alone_chooses_the_strength_and_train_alone_the_weights(bank,
         np.testing.assert_allclose(answers(bank, tmp_path / folder, "multiclass"), expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
     for name in ("first", "second"):
         fit(bank, lbfgs(100.0, 1.0), tmp_path / name)
@@ -146,6 +150,7 @@ def test_the_same_again_is_the_same_bit_for_bit(bank, tmp_path):
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_the_exported_model_answers_for_images_and_fine_tuning_goes_on_from_it(data, tmp_path):
     raw, views = data
     slow = {**TRAINING, "epochs": 1, "optimizer": {"name": "adam", "learning_rate": 1e-7}}
@@ -163,6 +168,7 @@ def test_the_exported_model_answers_for_images_and_fine_tuning_goes_on_from_it(d
     assert set(rows[0]) - {"phase", "accuracy", "val_accuracy", "iterations", "seconds"} < set(CURVES)
 
 
+@pytest.mark.slow
 def test_a_feature_map_is_pooled_or_flattened_first(data, tmp_path):
     raw, views = data
     for kind in ("flatten", "global_average_pool"):

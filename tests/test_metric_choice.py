@@ -60,6 +60,7 @@ def test_a_metric_of_another_kind_of_problem_is_a_mistake() -> None:
         check_metrics(params("hamming_loss"))
 
 
+@pytest.mark.slow
 def test_no_stage_starts_with_such_a_mistake(project: Path) -> None:
     text = (project / "params.yaml").read_text(encoding="utf-8")
     (project / "params.yaml").write_text(text.replace("metric: accuracy", "metric: acuracy"), encoding="utf-8")

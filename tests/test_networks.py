@@ -48,6 +48,7 @@ def own(name: str, **settings: Any) -> dict[str, Any]:
     return {"name": name, "weights": "none", "pooling": "avg", "unfreeze": None, **settings}
 
 
+@pytest.mark.slow
 def test_the_example_backbone_goes_all_the_way(home):
     raw, views = make_data(home / "raw")
     section = candidate(backbone=own("networks.example:tiny_backbone", unfreeze={"from_layer": "conv_3"}))
@@ -63,6 +64,7 @@ def test_the_example_backbone_goes_all_the_way(home):
         np.testing.assert_allclose(found, parity["probabilities"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_example_network_is_trained_from_scratch_or_on_a_feature_map(home):
     raw, views = make_data(home / "raw")
     section = network({"epochs": 1}, layers="networks.example:tiny_network")
@@ -74,6 +76,7 @@ def test_the_example_network_is_trained_from_scratch_or_on_a_feature_map(home):
     assert described.features == (4, 4, 32) and described.own_layers[-1].shape == (3,)
 
 
+@pytest.mark.slow
 def test_a_boundary_of_several_tensors_is_trained_from(home):
     (home / "networks" / "mine.py").write_text(WITH_A_DETOUR)
     raw, views = make_data(home / "raw")

@@ -11,10 +11,8 @@ import pytest
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from tests.small_line import environment_without_prefect, free_port, make_line, runs_of, started, wait_for
-
-pytestmark = pytest.mark.slow
 
 TRANSFERLINE = str(Path(sys.executable).parent / "transferline")
 SERVER_OF_A_COMMAND = """
@@ -61,6 +59,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return environment_without_prefect() | {MARK: uuid.uuid4().hex, "TRANSFERLINE_WARM": "0"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_signal_to_the_main_process_ends_all(
@@ -78,7 +77,10 @@ def test_a_signal_to_the_main_process_ends_all(
     assert "Traceback" not in log.read_text()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sign",
+    [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)],
+)
 def test_a_schedule_takes_the_run_that_is_at_work_along(
     environ: dict[str, str], tmp_path: Path, sign: signal.Signals
 ) -> None:

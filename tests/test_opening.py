@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from prefect import get_client
 from flows.opening import Opening, open_run
 from flows.retrain import retrain
 from tests.conftest import edit_yaml
-from tests.small_line import changed, command, edit, make_line, recorded, runs_of
+from tests.small_line import changed, command, edit, make_line, runs_of
 from transferline import pipeline
 from transferline.datasets.dvc_lock_file import LOCK, locked_stages
 from transferline.params import load_params
@@ -29,12 +28,6 @@ TRAIN = """
       deps: [manifest]
       outs: ["trained/${key}"]
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with recorded(tmp_path_factory.mktemp("prefect")):
-        yield
 
 
 @pytest.fixture
@@ -60,6 +53,7 @@ def opening(root: Path, force_from: str | None = None) -> Opening:
     return open_run(root, load_params(root / "params.yaml"), pipeline.plan(root, force_from), promote=False)
 
 
+@pytest.mark.slow
 def test_the_first_run_and_what_changed_since(line: Path) -> None:
     first = opening(line)
     assert first.changes == "first training on images"
@@ -116,7 +110,7 @@ def test_seconds_of_a_damaged_file_are_unknown(line: Path) -> None:
 
 @pytest.mark.slow
 def test_a_stage_without_work_runs_beside_another_one(
-    line: Path, server: None, caplog: pytest.LogCaptureFixture
+    line: Path, recorded: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     edit(line / "dvc.yaml", "  select:", f"{TRAIN}\n  select:")
     edit(line / "dvc.yaml", "deps: [models]", "deps: [models, trained]")
@@ -136,7 +130,7 @@ def test_a_stage_without_work_runs_beside_another_one(
 
 
 @pytest.mark.slow
-def test_a_run_is_named_after_its_reason_and_what_changed(line: Path, server: None) -> None:
+def test_a_run_is_named_after_its_reason_and_what_changed(line: Path, recorded: None) -> None:
     before = {run.id for run in runs_of("retrain")}
     retrain(reason="weekly", promote=False)
     retrain(promote=False)
@@ -155,6 +149,7 @@ def transferline(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_do_needs_no_prefect(line: Path) -> None:
     command("dvc", "repro", "-q", cwd=line)
     done = transferline(line, "run", "--no-promote")

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, edit_yaml, make_tiny, run
+from tests.empty_databases import give_database
 from tests.photographs import commit
-from tests.prefect_database import give_database
 
 DOCUMENT = ROOT / "docs" / "operations.md"
 BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -90,7 +90,7 @@ def waste(project: Path, tmp_path: Path) -> Path:
     return project
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_commands_of_the_document_do_what_it_says(waste: Path, tmp_path: Path) -> None:
     for number, (commands, promised) in enumerate(blocks(DOCUMENT.read_text(encoding="utf-8"))):
         script = tmp_path / f"block{number}.sh"

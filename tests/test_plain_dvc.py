@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from tests.small_line import command, commit, make_line
 from transferline.datasets.public_datasets import CATALOGUE, list_source
 from transferline.datasets.sources import load_sources
@@ -28,9 +28,11 @@ def photographs(root: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(project: Path, tmp_path: Path) -> None:
+def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(
+    trained_copy: Path, tmp_path: Path
+) -> None:
+    project = trained_copy
     edit_yaml(project / "params.yaml", lambda tree: tree["candidates"].pop("small"))
-    commit(project)
     run("dvc", "remote", "add", "-q", "-d", "store", tmp_path / "store", cwd=project)
     list_source(project, "colors")
     run("dvc", "repro", "-q", cwd=project)
@@ -63,6 +65,7 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(pr
     assert recorded["nfiles"] == 121, "`dvc repro` records photographs that were copied in by hand"
 
 
+@pytest.mark.slow
 def test_the_params_of_every_recipe_can_be_set_by_dvc_exp_run(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     for recipe in sorted((ROOT / "recipes").glob("*.yaml")):

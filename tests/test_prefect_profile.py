@@ -93,8 +93,9 @@ def test_runs_are_recorded_by_the_server_of_the_profile(tmp_path: Path, at_home:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [["run", "--no-promote"], ["reconcile"], ["schedule"]])
-@pytest.mark.parametrize("by", ["variable", "profile"])
+@pytest.mark.parametrize(
+    ("words", "by"), [(["run", "--no-promote"], "variable"), (["reconcile"], "profile"), (["schedule"], "profile")]
+)
 def test_a_server_that_does_not_answer(tmp_path: Path, at_home: dict[str, str], words: list[str], by: str) -> None:
     if by == "profile":
         file = write_profiles(tmp_path / "home", NOBODY)

@@ -17,9 +17,8 @@ from tests.tiny_masks import make_segmented
 from transferline.params import load_params
 from transferline.params.write import complete_text
 
-pytestmark = pytest.mark.slow
-
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml") if path.stem != "digits")
+OF_MAKE_TEST = "camvid"  # masks; the trained project that other tests share is of one label
 SMALLEST = {"alexnet": 108, "inception_v3": 75, "mobilenet_v2": 129}  # pixels a side; the other candidates take 32
 
 
@@ -66,7 +65,13 @@ def make_dataset(raw: Path, data: Any) -> None:
             make_images(raw / layout[split], {"00000": (40, 60, 200), "00001": (200, 50 + count, 40)}, count)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(recipe, marks=pytest.mark.slow if recipe == OF_MAKE_TEST else pytest.mark.thorough)
+        for recipe in RECIPES
+    ],
+)
 def test_a_recipe_runs_to_the_leaderboard(recipe: str, project: Path):
     complete = complete_text(load_params(ROOT / "recipes" / f"{recipe}.yaml"))
     (project / "params.yaml").write_text(complete, encoding="utf-8")

@@ -39,7 +39,7 @@ def tasks_of(run_id: object) -> dict[str, str]:
     return {task.name: str(task.state_name) for task in tasks}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     command(*PREFECT, "work-pool", "create", "transferline", "--type", "process", cwd=root, env=server)

@@ -161,6 +161,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
 
 def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
+    (root / "mlruns" / "mlflow.db").unlink()
     assert champion.champion_of(params.record, root, name) is None
     assert champion.cached_champion(params.record, root, name) is None
     assert not (root / "mlruns" / "mlflow.db").exists(), "to look makes no registry"
@@ -215,6 +216,7 @@ np.save(sys.argv[2], model.predict(np.load(sys.argv[3])))
 """
 
 
+@pytest.mark.slow
 def test_a_version_is_loaded_by_mlflow_alone_as_pyfunc_and_as_a_keras_model(params, tmp_path, monkeypatch):
     import keras
     import mlflow

@@ -27,11 +27,10 @@ def add_stage_of_before(lock: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(project: Path):
+def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(trained_copy: Path):
     """The params differ from the commit, and have changed since; between training and promotion the `.dvc` file came to
     name other data than was trained on."""
-    edit_yaml(project / "params.yaml", lambda tree: (tree.update(seed=11), tree["candidates"].pop("smaller")))
-    run("dvc", "repro", "-q", cwd=project)
+    project = trained_copy
     edit_yaml(project / "dvc.lock", add_stage_of_before)
     shutil.copy(project / "data/raw/colors/blue/0.png", project / "data/raw/colors/red/new.png")
     run("dvc", "add", "-q", "data/raw/colors", cwd=project)
@@ -74,12 +73,14 @@ def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(version="7", tags={"dataset": "images", "git_commit": "f" * 40})
 
 
+@pytest.mark.slow
 def test_the_data_of_a_version_is_that_of_its_lock_not_of_the_dvc_file(version):
     bring_data(Path.cwd(), version)
     assert [file.name for file in Path("data/raw/images").iterdir()] == ["a.txt"]
     check_corrections(Path.cwd(), version)
 
 
+@pytest.mark.slow
 def test_an_import_brings_the_data_of_the_version_not_that_of_its_source(version, tmp_path):
     shutil.rmtree("data/raw/images")
     Path("data/raw/images.dvc").unlink()
@@ -91,6 +92,7 @@ def test_an_import_brings_the_data_of_the_version_not_that_of_its_source(version
     command("dvc", "status", cwd=Path.cwd())
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_had_is_named_with_where_it_was_looked_for(version, tmp_path):
     command("dvc", "remote", "add", "-d", "store", tmp_path / "store", cwd=Path.cwd())
     command("dvc", "push", "-q", "data/raw/images.dvc", cwd=Path.cwd())
@@ -105,6 +107,7 @@ def test_data_that_cannot_be_had_is_named_with_where_it_was_looked_for(version, 
     assert ".dvc/cache" in said and "the remote (store " in said and "`dvc push` it from a machine that has it" in said
 
 
+@pytest.mark.slow
 def test_a_worktree_of_a_commit_without_remotes_pulls_from_those_of_today(version, tmp_path):
     """The place of the remote is written relative to the project."""
     root, worktree = Path.cwd(), tmp_path / "elsewhere" / "worktree"
@@ -119,6 +122,7 @@ def test_a_worktree_of_a_commit_without_remotes_pulls_from_those_of_today(versio
     assert [file.name for file in (worktree / "data/raw/images").iterdir()] == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_a_fetched_set_is_that_of_the_version_too(version):
     """The lock of the fetch names other data by now."""
     fetch = "wdir: .., cmd: 'cp -r source data/raw/${item}', outs: ['data/raw/${item}']"
@@ -140,6 +144,7 @@ def test_a_fetched_set_is_that_of_the_version_too(version):
     assert Path("data/raw/pub/a.txt").read_text() == "old"
 
 
+@pytest.mark.slow
 def test_other_corrections_than_those_of_the_version_are_refused(version):
     Path("data/corrections/images.csv").write_text("2")
     with pytest.raises(TransferlineError, match=r"version 7 .* corrections of data/corrections at revision .* give"):

@@ -23,6 +23,7 @@ from PIL.ExifTags import Base
 
 from benchmarks.serving import ask, make_project, register, request_of, served
 from tests.conftest import COLORS
+from tests.empty_databases import give_mlflow_database
 from transferline.errors import TransferlineError
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
@@ -76,6 +77,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[str]:
     """A server of version 1 in a project in `root`."""
     make_project(root)
+    give_mlflow_database(root)
     register(root, mean_colour(RIGHT), CARD)
     with served(root, "--alias", "1", "--max-body", "1") as (address, _):
         yield address
@@ -155,6 +157,7 @@ def test_the_server_says_what_answers(address):
 @pytest.mark.slow
 def test_under_load_a_new_champion_takes_over_a_changed_file_does_not_and_the_end_is_in_order(tmp_path):
     make_project(tmp_path)
+    give_mlflow_database(tmp_path)
     register(tmp_path, mean_colour(RIGHT), CARD)
     bodies, answers = [request_of([picture("blue")])], []
     with served(tmp_path) as (address, process), ThreadPoolExecutor(1) as pool:
@@ -230,6 +233,7 @@ def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):
     make_project(tmp_path)
+    give_mlflow_database(tmp_path)
     params = load_params(tmp_path / "params.yaml")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

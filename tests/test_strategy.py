@@ -67,10 +67,16 @@ def by_two_processes(folder: Path, stage: str, home: Path) -> Path:
     return home / "0" / stage
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["train_head", "fine_tune", "train"])
-@pytest.mark.parametrize("train", [on_two_devices, by_two_processes])
-def test_two_replicas_train_as_one_device_does(folder, stage, train, tmp_path):
+# one stage for each way in `make test`: each takes a TensorFlow process or two
+ROWS = [
+    pytest.param(train, stage, marks=pytest.mark.slow if stage == "fine_tune" else pytest.mark.thorough)
+    for train in (on_two_devices, by_two_processes)
+    for stage in ("train_head", "fine_tune", "train")
+]
+
+
+@pytest.mark.parametrize(("train", "stage"), ROWS)
+def test_two_replicas_train_as_one_device_does(folder, train, stage, tmp_path):
     if not (folder / stage).exists():
         strategy.run("none", stage, folder)
     found = train(folder, stage, tmp_path / "two")

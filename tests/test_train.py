@@ -27,6 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
     return make_data(tmp_path_factory.mktemp("raw"))
 
 
+@pytest.mark.slow
 def test_a_network_learns_colours_and_exports_a_model_that_reloads(data, tmp_path):
     section, rows = network({"epochs": 4}), []
     summary = train(*data, section, job(section.train, tmp_path, "train", rows=rows))
@@ -47,6 +48,7 @@ def test_a_network_learns_colours_and_exports_a_model_that_reloads(data, tmp_pat
     assert moving.any(), "batch normalisation has learnt no statistics"
 
 
+@pytest.mark.slow
 def test_several_labels_get_thresholds_and_the_exact_mean_average_precision(data, tmp_path):
     raw, views = data
     section = network(
@@ -71,6 +73,7 @@ def test_several_labels_get_thresholds_and_the_exact_mean_average_precision(data
         assert not np.allclose(parity["probabilities"].sum(axis=1), 1, atol=0.05)
 
 
+@pytest.mark.slow
 def test_grey_images_and_one_logit(data, tmp_path):
     raw, views = data
     section = network(image={**IMAGE, "color": "grayscale"})
@@ -81,6 +84,7 @@ def test_grey_images_and_one_logit(data, tmp_path):
     assert lite.output_shapes == [(None, 2), (None, 7 * 7 * 8)]
 
 
+@pytest.mark.slow
 def test_logs_for_tensorboard_are_those_of_the_last_training(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     section = network({"epochs": 1, "tensorboard": True}, layers=({"kind": "global_average_pool"},))

@@ -33,6 +33,7 @@ def changed(before: Path, after: Path) -> set[str]:
     return {path for path in first if not np.array_equal(first[path], second[path])}
 
 
+@pytest.mark.slow
 def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data, tmp_path):
     raw, views = data
     extract(raw, views, candidate(), "multiclass", tmp_path / "bank")
@@ -58,6 +59,7 @@ def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data,
             assert parity["images"].dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_fine_tuning_trains_scales_and_offsets_but_keeps_the_statistics_of_batch_normalisation(data, tmp_path):
     raw, views = data
     normalized = candidate(layers=({"kind": "batch_normalization"},))
@@ -81,6 +83,7 @@ def test_fine_tuning_trains_scales_and_offsets_but_keeps_the_statistics_of_batch
     assert len(moving) == 1 and moving[0].any()
 
 
+@pytest.mark.slow
 def test_without_train_head_the_layers_start_untrained_with_the_top(data, tmp_path):
     raw, views = data
     extracted = {"head_views": None, "fine_tune_views": "untouched", "dtype": "float16"}
@@ -95,6 +98,7 @@ def test_without_train_head_the_layers_start_untrained_with_the_top(data, tmp_pa
     assert history["val_loss"].min() < summary.floor["untrained_log_loss"]
 
 
+@pytest.mark.slow
 def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
     raw, views = data
     wild = {**TRAINING, "epochs": 6, "optimizer": {"name": "sgd", "learning_rate": 30.0}, "early_stopping": None}
@@ -112,6 +116,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(data, tmp_path):
     assert history["val_loss"].iloc[-1] > history["val_loss"].min()
 
 
+@pytest.mark.slow
 def test_a_binary_head_has_one_logit(data, tmp_path):
     raw, views = data
     section = frozen(layers=())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, run
+from tests.empty_databases import give_mlflow_database
 from tests.kill_at import example_move
 from tests.registry_project import registry_project, select, train
 from transferline.errors import TransferlineError
@@ -34,7 +35,7 @@ def client(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(champion_move, "smoke_test", lambda *_: None)
-    (tmp_path / "mlruns").mkdir()
+    give_mlflow_database(tmp_path)
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     client.create_registered_model("colors")
     for _ in range(3):
@@ -56,7 +57,7 @@ KILLS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("kill", KILLS, ids=" ".join)
 def test_a_kill_at_any_step_leaves_a_consistent_state(kill, client, monkeypatch):
     root = Path.cwd()
@@ -73,10 +74,13 @@ def test_a_kill_at_any_step_leaves_a_consistent_state(kill, client, monkeypatch)
     assert "champion_until" in client.get_model_version("colors", "1").tags
 
 
+THOROUGH = [
+    pytest.param(kill, marks=pytest.mark.thorough) for kill in (("log", "after", "1"), ("register", "after", "1"))
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kill", [("log", "after", "1"), ("register", "after", "1"), ("ledger", "before", "1")], ids=" ".join
-)
+@pytest.mark.parametrize("kill", [*THOROUGH, ("ledger", "before", "1")], ids=" ".join)
 def test_a_killed_promotion_that_runs_again_promotes_once(kill, tmp_path, monkeypatch):
     params = registry_project(tmp_path, monkeypatch)
     select(params, train(params, "head", "good"))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 
-from tests.prefect_database import give_database
+from tests.empty_databases import give_database
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry.tracking import connect, experiment_id

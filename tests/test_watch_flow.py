@@ -13,7 +13,7 @@ from prefect.states import Cancelled
 
 from flows import watch
 from flows.retrain import retrain
-from tests.small_line import command, make_line, recorded, runs_of
+from tests.small_line import command, make_line, runs_of
 from tests.test_watch import find_change, train
 from transferline.datasets.started_retrainings import remember, started_for, take_back
 
@@ -48,50 +48,48 @@ def test_what_was_started_is_remembered_until_other_data_was_trained_on(line: Pa
 
 
 @pytest.mark.slow
-def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, tmp_path: Path) -> None:
-    with recorded(tmp_path / "prefect"):
-        state: State[None] = watch.watch(return_state=True)
-        assert state.message == "no change of images" and runs_of("retrain") == []
-        (line / "data/raw/images/b.txt").write_text("b")
-        state = watch.watch(return_state=True)
-        assert state.message == "started retrain: data/raw/images: 1 added"
-        assert [run.name for run in runs_of("retrain")] == ["watch: first training on images"]
-        assert "b.txt" in (line / "manifest").read_text()
-        shutil.rmtree(line / "data/raw/images")
-        state = watch.watch(return_state=True)
-        assert state.is_failed() and "is missing" in str(state.message)
+def test_watch_runs_retrain_itself_where_it_is_not_deployed(line: Path, recorded: None) -> None:
+    state: State[None] = watch.watch(return_state=True)
+    assert state.message == "no change of images" and runs_of("retrain") == []
+    (line / "data/raw/images/b.txt").write_text("b")
+    state = watch.watch(return_state=True)
+    assert state.message == "started retrain: data/raw/images: 1 added"
+    assert [run.name for run in runs_of("retrain")] == ["watch: first training on images"]
+    assert "b.txt" in (line / "manifest").read_text()
+    shutil.rmtree(line / "data/raw/images")
+    state = watch.watch(return_state=True)
+    assert state.is_failed() and "is missing" in str(state.message)
 
 
 @pytest.mark.slow
-def test_one_retraining_for_one_change_also_where_it_fails(line: Path, tmp_path: Path) -> None:
+def test_one_retraining_for_one_change_also_where_it_fails(line: Path, recorded: None) -> None:
     train(line)
-    with recorded(tmp_path / "prefect"):
-        (line / "data/raw/images/validate.txt").write_text("the stage validate fails at a file of its name")
-        with held_by_another(line):
-            state: State[None] = watch.watch(return_state=True)
-            assert "1 added: waits, because" in str(state.message) and runs_of("retrain") == []
-        assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: 1 added")
-        for _ in range(2):
-            state = watch.watch(return_state=True)
-            assert state.is_completed() and "already started for this change at 2" in str(state.message)
-            assert "`transferline run` tries again" in str(state.message)
-        command("dvc", "add", "-q", "data/raw/images", cwd=line)
-        assert "already started for this change" in str(watch.watch(return_state=True).message)
-        assert [run.state_name for run in runs_of("retrain")] == ["Failed"]
-        (line / "data/raw/images/validate.txt").rename(line / "data/raw/images/b.txt")
-        assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: ")
-        assert len(runs_of("retrain")) == 2 and "b.txt" in (line / "manifest").read_text()
-        assert watch.watch(return_state=True).message == "no change of images"
+    (line / "data/raw/images/validate.txt").write_text("the stage validate fails at a file of its name")
+    with held_by_another(line):
+        state: State[None] = watch.watch(return_state=True)
+        assert "1 added: waits, because" in str(state.message) and runs_of("retrain") == []
+    assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: 1 added")
+    for _ in range(2):
+        state = watch.watch(return_state=True)
+        assert state.is_completed() and "already started for this change at 2" in str(state.message)
+        assert "`transferline run` tries again" in str(state.message)
+    command("dvc", "add", "-q", "data/raw/images", cwd=line)
+    assert "already started for this change" in str(watch.watch(return_state=True).message)
+    assert [run.state_name for run in runs_of("retrain")] == ["Failed"]
+    (line / "data/raw/images/validate.txt").rename(line / "data/raw/images/b.txt")
+    assert str(watch.watch(return_state=True).message).startswith("started retrain: data/raw/images: ")
+    assert len(runs_of("retrain")) == 2 and "b.txt" in (line / "manifest").read_text()
+    assert watch.watch(return_state=True).message == "no change of images"
 
 
 @pytest.mark.slow
-def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, recorded: None) -> None:
     """Prefect cancels a run of the deployment so where another one is at work."""
     train(line)
     (line / "data/raw/images/b.txt").write_text("b")
     change = find_change(line)
     assert change is not None
-    with recorded(tmp_path / "prefect"), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         for cancelled, said in ((False, "already started for this change"), (True, "started retrain: ")):
             run = client.create_flow_run(retrain)
             if cancelled:
