@@ -115,7 +115,8 @@ def select(params: Params, folder: Path) -> None:
     evaluation.mkdir(parents=True, exist_ok=True)
     predictions = score(folder, Path("data/raw/colors"), table)
     predictions.to_parquet(evaluation / "predictions.parquet")
-    metrics = metrics_of(predictions, CLASSES, params.evaluate, "multiclass")
+    splits = {str(name): part for name, part in predictions.groupby("split")}
+    metrics = {name: metrics_of(part, CLASSES, params.evaluate, "multiclass") for name, part in splits.items()}
     write_json(evaluation / "metrics.json", {**metrics, **SUMMARY})
     write_json(evaluation / "latency.json", LATENCY)
     write_json(Path("metrics.json"), {"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}})

@@ -116,7 +116,9 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_p
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        with pytest.raises(TransferlineError, match=r"could not be written to .*make room \(about 0\.00 GB"):
+        with pytest.raises(
+            TransferlineError, match=r"could not be written to .*make room \(the bank takes about 0\.00 GB"
+        ):
             extract(raw, views, candidate(), "multiclass", tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
