@@ -56,7 +56,7 @@ def require_nothing_left(mark: str, seconds: float = 60) -> None:
 def environ(tmp_path: Path) -> dict[str, str]:
     """Of what a test starts, in the project `line`."""
     give_database(make_line(tmp_path / "line") / ".prefect")
-    return environment_without_prefect() | {MARK: uuid.uuid4().hex, "TRANSFERLINE_WARM": "0"}
+    return environment_without_prefect() | {MARK: uuid.uuid4().hex}
 
 
 @pytest.mark.thorough

@@ -74,7 +74,7 @@ def at_home(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The variables of a user with a home folder and no settings of Prefect, who has the project `line`."""
     make_line(tmp_path / "line")
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    yield own | {"HOME": str(tmp_path / "home"), "TRANSFERLINE_WARM": "0"}
+    yield own | {"HOME": str(tmp_path / "home")}
 
 
 def call(words: list[str], root: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
