@@ -60,7 +60,7 @@ def _require_answer(url: str) -> None:
 
 @contextmanager
 def drained() -> Iterator[None]:
-    """Sends the logs and events of the block at its end. After the end of the server, the sending would never end."""
+    """Sends all logs and events at the end of the block. If the server ended first, the process would wait forever."""
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Posts a failure to the webhook. It is a hook of flows."""
     with get_client(sync_client=True) as client:
-        named = client.read_flow_run(run.id)  # `run` has the name from before `name_run`
+        named = client.read_flow_run(run.id)  # `run` still has the name from before `name_run`
     post_failure(flow.name, named, state.message or "")
 
 

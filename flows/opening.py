@@ -25,7 +25,7 @@ class Opening:
 
     Attributes:
         changes: what changed since the last training, in a few words. The name of the run contains them.
-        facts: a line each for the data, the champion, and the number of stages with their time.
+        facts: a line about the data, one about the champion, one with the number of stages and their expected time.
         stages: the reasons for each stage that runs, by its name.
     """
 

@@ -19,7 +19,7 @@ def prepare(
 
     Args:
         root: the project's folder.
-        recipe: write `params.yaml` from this recipe. None only adds the keys that `params.yaml` lacks.
+        recipe: write `params.yaml` from this recipe. With None, only add the keys that `params.yaml` lacks.
         data_revision: a Git revision. Its `.dvc` file names the version of the raw data to use. None keeps the data.
         update: whether to update an imported dataset from its source.
         tell: receives a line for the user if there were changes by hand.

@@ -1,4 +1,4 @@
-"""The retrain flow: runs each stage that DVC would run as a task, and then promotes the selected model."""
+"""The retrain flow: runs the stages that DVC would run, each as a task. Then it decides about promotion."""
 
 import sys
 import time
@@ -45,15 +45,15 @@ def retrain(
     promote: bool = True,
     jobs: Annotated[int, Field(ge=1)] = 1,
 ) -> State:
-    """Runs the stages whose inputs changed, and promotes the selected model if it passes every gate.
+    """Runs the stages that DVC would run, and promotes the selected model if it passes every gate.
 
     The project is the one that contains the current folder.
 
     Args:
         reason: why the flow runs, for people. The name of the run contains the reason and what changed.
         recipe: first write `params.yaml` from this recipe, as `transferline use` does.
-        data_revision: a Git revision. Its `.dvc` file names the version of the raw data to train on. None trains on
-            the data in the workspace.
+        data_revision: a Git revision. Its `.dvc` file names the version of the raw data to train on. With None, it
+            trains on the data in the workspace.
         update: first update an imported dataset from its source (`dvc update`).
         force_from: a stage that runs even if nothing changed, with all stages that depend on it.
         promote: whether the selected model may become the champion.

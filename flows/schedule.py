@@ -28,7 +28,7 @@ def main(root: Path, port: int) -> None:
     """
     with _server(root, port):
         reconcile(return_state=True)
-        serve(*deployments(root), pause_on_shutdown=False)  # missed runs start late
+        serve(*deployments(root), pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
 
 
 def deployments(root: Path) -> list[RunnerDeployment]:

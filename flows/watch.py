@@ -52,7 +52,7 @@ def watch() -> State:
 def _start(root: Path, dataset: str, change: NewData) -> str:
     """Starts the deployed flow, or runs it in this process if none is deployed; returns what was done."""
     try:
-        with held(root, "the flow watch"):  # tests the lock; `retrain` takes it again and is cancelled if it cannot
+        with held(root, "the flow watch"):  # only a test, because a retraining is cancelled if the lock is held
             pass
     except LockHeldError as error:
         return f"{change.reason}: waits, because {error}"

@@ -56,7 +56,7 @@ def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
     where = "" if has_server else "; `transferline ui` serves MLflow's page with the runs and the registry"
     create_markdown_artifact("\n".join(lines), key="decision", description=f"the decision, and why{where}")
     if has_server:
-        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # not for language models
+        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # the default is for language models
         create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry")
 
 

@@ -3,7 +3,7 @@
 The standard input of this program is a pipe, and the parent holds its other end (`stdin=subprocess.PIPE`). The pipe
 closes when the parent closes it, ends or is killed. Then this program sends SIGINT to the process group of the command.
 DVC and servers shut down cleanly on SIGINT. When the command has ended, or after `SECONDS_TO_END`, this program sends
-SIGKILL to the processes that remain. It does the same when it receives SIGINT, SIGTERM or SIGHUP.
+SIGKILL to the processes that remain. If it receives SIGINT, SIGTERM or SIGHUP, it does the same.
 
 The exit status is that of the command, or 128 + N if signal N ended it.
 """

@@ -25,11 +25,11 @@ class Step:
     """A stage of the pipeline and how it would run.
 
     Attributes:
-        why: why it would run; it has no reasons if the stage is up to date.
+        why: why it would run; its `reasons` are empty if the stage is up to date.
         forced: whether it runs even if nothing changed.
         needs: the stages that would run and must run before it.
         companions: stages without work for their candidate, such as `train@lite0` if the section `train` of `lite0` is
-            null. The command that runs this stage first runs them, so that `dvc.lock` has an entry for each stage.
+            null. The DVC command that runs this stage runs them first, so that `dvc.lock` has an entry for each stage.
     """
 
     why: Why

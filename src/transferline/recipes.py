@@ -19,8 +19,8 @@ from transferline.progress import say
 def use(recipe: Path, root: Path, force: bool) -> Params:
     """Writes the complete `params.yaml` from a recipe, and removes results that do not belong to its params.
 
-    These are all results if the recipe has another section `data` than the old `params.yaml`, or if there is no valid
-    old one. Else they are only the results of candidates that the recipe does not name.
+    It removes all results if the section `data` differs from that of the old `params.yaml`, or if that file is missing
+    or faulty. Else it removes only the results of candidates that the recipe does not name.
 
     Args:
         recipe: a params file. It may leave out every key that has a default.
@@ -72,7 +72,7 @@ def _tell_added(keys: list[str]) -> None:
 def remove_other_candidates(root: Path, params: Params) -> None:
     """Removes the results of candidates that the params do not name, so that nobody takes them for current results.
 
-    DVC's cache keeps them. DVC restores them if such a stage runs again with the same data and params.
+    DVC's cache keeps them. DVC restores the outputs of a stage that ran earlier on the same data with the same params.
     """
     folders = [folder for kind in (BANK, MODELS, EVALUATIONS) for folder in sorted((root / kind).glob("*/"))]
     others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
@@ -113,7 +113,7 @@ def _is_saved(target: Path, root: Path) -> bool:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """Returns the text of a params file: unchanged, with its missing keys, and rewritten. If faulty, only unchanged."""
+    """Returns a params file as it is, with its missing keys, and completely rewritten; a faulty file only as it is."""
     try:
         params = parse_params(text, Path("params.yaml"))
         return text, with_missing_keys(text, params), complete_text(params)

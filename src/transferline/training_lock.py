@@ -27,7 +27,7 @@ class LockHeldError(TransferlineError):
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds the lock. The variable `VARIABLE` of every process that it starts contains `token`."""
+    """The process that holds the lock. Every process that it starts has `token` in the variable `VARIABLE`."""
 
     token: str
     host: str
@@ -55,7 +55,7 @@ def held(root: Path, command: str) -> Iterator[None]:
 
     Raises:
         LockHeldError: another process holds the lock; the message names that process.
-        TransferlineError: this process was started by a holder that has since been killed.
+        TransferlineError: the holder that started this process was killed.
     """
     if token := os.environ.get(VARIABLE):
         _require_live_holder(root, token)

@@ -161,7 +161,7 @@ def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) ->
 
 
 def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
-    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`."""
+    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; without labels, only the total."""
     if not paths:
         return ""
     total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"

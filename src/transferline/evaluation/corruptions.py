@@ -1,6 +1,6 @@
 """Corruptions of images, at five severities. They imitate a worse camera, light or connection.
 
-Hendrycks and Dietterich introduced the evaluation of a classifier on corrupted test images (Benchmarking Neural Network
+The idea to evaluate a classifier on corrupted test images is from Hendrycks and Dietterich (Benchmarking Neural Network
 Robustness to Common Corruptions and Perturbations, ICLR 2019). The levels here are our own. Lengths are shares of the
 image's side, so the levels fit images of any size.
 

@@ -29,7 +29,7 @@ class _Gap(NamedTuple):
 
 
 def missing_keys(text: str, params: Params) -> list[str]:
-    """Returns the dotted keys that a params file lacks. Of a missing section, it returns only the section's own key.
+    """Returns the dotted keys that a params file lacks. For a missing section, it returns only the section's own key.
 
     It does not include missing keys of layers in a list.
     """
@@ -103,7 +103,7 @@ def _place(text: str, mapping: MappingNode) -> int:
     """Returns the position in the text where keys can be added to a mapping.
 
     For a mapping in braces, this is the end of its last value. For a block, it is the start of the line after its last
-    value. The end mark of a block in the parser is of no use: it is after the comments that follow the block.
+    value. The parser's end mark of a block cannot be used: it is after the comments that follow the block.
     """
     if mapping.flow_style:
         return int(mapping.value[-1][1].end_mark.index if mapping.value else mapping.start_mark.index + 1)

@@ -66,7 +66,10 @@ class TrainingOfLabels(TrainingOfKind, Protocol):
         """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""
 
     def cross_entropies(self, logits: Array, indicators: Array) -> tuple[Array, Array]:
-        """Returns the unweighted losses, (n, 1) or (n, outputs), and their gradients for the logits, (n, outputs)."""
+        """Returns unweighted losses and their gradients with respect to the logits.
+
+        The losses are (n, 1) or (n, outputs), the gradients (n, outputs).
+        """
 
 
 OF_LABELS: dict[Problem, TrainingOfLabels] = {

@@ -1,7 +1,7 @@
 """The gates that a challenger must pass.
 
-Each gate is one function. The report lists them in the order of this file. Their settings are fields of
-`params.Promote`.
+Each gate is one function. The report lists them in the order of this file. The settings of the
+gates are fields of `params.Promote`.
 """
 
 from collections.abc import Callable
@@ -81,9 +81,9 @@ def improvement(inputs: GateInputs) -> Gate:
 
 @_gate
 def class_recall(inputs: GateInputs) -> Gate:
-    """No class may lose more recall than `max_class_drop` against the champion; in a segmentation, no more IoU.
+    """The recall of a class must not fall by more than `max_class_drop`. A segmentation uses the IoU.
 
-    A loss counts only if its whole interval is above the limit.
+    A drop is measured against the champion. It counts only if its whole interval is above the limit.
     """
     measure = inputs.challenger.kind.compared
     if inputs.change:

@@ -59,7 +59,7 @@ def dataset_input(data: TrainedData) -> "DatasetInput":
 
 
 def headline(metric: str, values: dict[str, Any]) -> str:
-    """Returns a metric with its interval, such as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`."""
+    """Returns metric, interval and number of images, such as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`."""
     if metric not in values:
         return f"{metric} unknown"
     low, high = values.get(f"{metric}_low"), values.get(f"{metric}_high")

@@ -9,8 +9,8 @@ a correction leaves out, has no such key. The docstring of a rule names what bre
 - `masks`: a row per image of a segmentation problem. More columns: `mask_error` (see `scan_masks`) and `mask_reason`
   (`mask_error` without its first word).
 - `duplicates`: a row per image that no earlier rule leaves out. More columns: those of `duplicates`.
-- `history`: a row per such image in train. More columns: `former_test_set`, the hash of a test set of a champion with
-  this image, or `NO_TEST_SET`.
+- `history`: a row per such image in train. One more column: `former_test_set`, the hash of the test set with this
+  image on which a champion was tested, or `NO_TEST_SET`.
 - `classes`: a row per class and split, with the number of its `images`. In train, `ratio` is the size of the largest
   class divided by the size of this class. Each class folder or class column has one more row, with the number of its
   images in `files`.
