@@ -1,7 +1,7 @@
 """An automation of Prefect's server that posts failed and crashed runs to a URL: `python -m flows.automation URL`.
 
-The server sends the posts, so it also works for hosts without network access, and for runs that `reconcile` marks as
-crashed.
+Prefect's server sends the posts. So they also arrive if the host of the run has no network access, or if `reconcile`
+marks the run as crashed.
 """
 
 import sys
@@ -21,7 +21,7 @@ PAYLOAD = """{{ {"flow": flow.name, "run": flow_run.name, "state": flow_run.stat
 
 
 def create(url: str) -> None:
-    """Creates the automation on the server that PREFECT_API_URL names; an existing one is replaced."""
+    """Creates the automation on the server that PREFECT_API_URL names, and replaces an existing one."""
     block = Webhook(method="POST", url=url, headers={"Content-Type": "application/json"})
     identifier = block.save(BLOCK, overwrite=True)
     with get_client(sync_client=True) as client:

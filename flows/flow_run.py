@@ -1,4 +1,4 @@
-"""Functions for the runs of all flows: connect to a server, label a run with its process, and post a failure."""
+"""Functions that all flows use: connect to a server, label a run with its process, post a failure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,10 +25,12 @@ from transferline.processes import own_identity
 
 @contextmanager
 def connected(server: Callable[[], str] | None) -> Iterator[None]:
-    """Lets the server in Prefect's settings record the runs of the block; without one, `server` does.
+    """Connects the flow runs inside the block to a Prefect server, which records them.
+
+    It uses the server of Prefect's settings. If they name none, it uses the embedded server of this command.
 
     Args:
-        server: waits for the embedded server of this command and returns its address.
+        server: a function that waits for the embedded server and returns its address; None if there is no such server.
 
     Raises:
         TransferlineError: the server of the settings does not answer.
@@ -38,7 +40,7 @@ def connected(server: Callable[[], str] | None) -> Iterator[None]:
     if url or server is None:
         yield
         return
-    # this server has no page and ignores heartbeats, whose thread takes a second to end
+    # The embedded server has no page and ignores heartbeats. The thread that sends heartbeats takes a second to end.
     settings = {PREFECT_API_URL: server(), PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings), drained():
         yield
@@ -58,7 +60,7 @@ def _require_answer(url: str) -> None:
 
 @contextmanager
 def drained() -> Iterator[None]:
-    """Sends all logs and events of the block before the server ends; the process would wait for ever to send them."""
+    """Sends all logs and events at the end of the block. If the server ended first, the process would wait forever."""
     try:
         yield
     finally:
@@ -88,7 +90,7 @@ def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Posts a failure to the webhook. It is a hook of flows."""
     with get_client(sync_client=True) as client:
-        named = client.read_flow_run(run.id)  # `run` still has its first name
+        named = client.read_flow_run(run.id)  # `run` still has the name from before `name_run`
     post_failure(flow.name, named, state.message or "")
 
 

@@ -1,4 +1,4 @@
-"""The opening of a retraining: its data, the stages that run and why, the champion, and the expected time."""
+"""Describes a retraining before it starts: its data, the champion, the stages with their reasons, the expected time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Opening:
     """The facts about a retraining before its first stage.
 
     Attributes:
-        changes: what changed since the last training, in a few words; part of the name of the run.
-        facts: the data, the champion, and the number of stages that run.
-        stages: the stages that run, with the reasons.
+        changes: what changed since the last training, in a few words. The name of the run contains them.
+        facts: a line about the data, one about the champion, one with the number of stages and their expected time.
+        stages: the reasons for each stage that runs, by its name.
     """
 
     changes: str
@@ -56,7 +56,7 @@ def open_run(root: Path, params: Params, steps: Mapping[str, Step], promote: boo
         try:
             difference = changes_since_training(root, dataset)
             data = _describe_data(root, dataset, difference)
-        except TransferlineError as error:  # `validate` names all faults at once
+        except TransferlineError as error:  # the run continues: `validate` reports all faults of the data together
             data = f"{RAW / dataset}: {error}"
     return Opening(
         _changes(dataset, steps, difference),
@@ -109,7 +109,7 @@ def _changes(dataset: str, steps: Mapping[str, Step], difference: Difference | N
 
 
 def _new_candidates(steps: Mapping[str, Step]) -> list[str]:
-    """Returns a phrase for each candidate none of whose stages has run."""
+    """Returns a phrase for each new candidate: one whose stages have all never run."""
     reasons: dict[str, list[list[str]]] = {}
     for name, step in steps.items():
         if candidate := name.partition("@")[2]:
@@ -118,9 +118,9 @@ def _new_candidates(steps: Mapping[str, Step]) -> list[str]:
 
 
 def _short(key: str) -> str:
-    """Returns a short name of a key.
+    """Returns a short name of a key of the params.
 
-    It is `lite0 learning rate` for `candidates.lite0.train_head.optimizer.learning_rate`, and `augment rotation` for
+    Examples: `lite0 learning rate` for `candidates.lite0.train_head.optimizer.learning_rate`; `augment rotation` for
     `augment.rotation`.
     """
     parts = key.split(".")

@@ -15,14 +15,14 @@ from transferline.recipes import complete_params, remove_other_candidates, use
 def prepare(
     root: Path, recipe: str | None, data_revision: str | None, update: bool, tell: Callable[[str], None] = say
 ) -> Params:
-    """Prepares params and raw data. A dataset that was changed by hand becomes a new version.
+    """Prepares params and raw data. Makes a new version of a dataset that somebody changed by hand.
 
     Args:
         root: the project's folder.
-        recipe: `params.yaml` is written from it; without a recipe, keys that `params.yaml` does not have are added.
-        data_revision: a Git revision, whose `.dvc` file names the raw data to use.
-        update: update an imported dataset from its source.
-        tell: is called with a line about changes by hand.
+        recipe: write `params.yaml` from this recipe. With None, only add the keys that `params.yaml` lacks.
+        data_revision: a Git revision. Its `.dvc` file names the version of the raw data to use. None keeps the data.
+        update: whether to update an imported dataset from its source.
+        tell: receives a line for the user if there were changes by hand.
 
     Raises:
         TransferlineError: the params are faulty, or the data is missing or cannot be versioned.

@@ -61,7 +61,7 @@ def main(server: Callable[[], str] | None) -> int:
 
 
 def _close_flow_runs(root: Path) -> list[str]:
-    """Ends runs of this host whose process no longer exists, and runs that no process has labelled in time.
+    """Ends runs of this host whose process has ended, and runs that no process labels within `TIME_TO_SIGN`.
 
     Returns:
         A sentence for each run.
@@ -91,7 +91,7 @@ def _is_dead(run: FlowRun) -> bool:
 def _free_lock(root: Path) -> list[str]:
     try:
         return clear(root)
-    except LockHeldError:  # by a running process
+    except LockHeldError:  # a running process holds it
         return []
 
 

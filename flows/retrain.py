@@ -1,4 +1,4 @@
-"""The retrain flow: the stages that DVC would run, each as a task, then promotion."""
+"""The retrain flow: runs the stages that DVC would run, each as a task. Then it decides about promotion."""
 
 import sys
 import time
@@ -45,23 +45,24 @@ def retrain(
     promote: bool = True,
     jobs: Annotated[int, Field(ge=1)] = 1,
 ) -> State:
-    """Runs the stages that changed, and promotes the best model if it is better.
+    """Runs the stages that DVC would run, and promotes the selected model if it passes every gate.
 
-    The project is the one that holds the current folder.
+    The project is the one that contains the current folder.
 
     Args:
-        reason: why it runs, for people. The name of the run holds it, and what changed.
+        reason: why the flow runs, for people. The name of the run contains the reason and what changed.
         recipe: first write `params.yaml` from this recipe, as `transferline use` does.
-        data_revision: a Git revision, whose `.dvc` file names the raw data to train on; by default the workspace's.
+        data_revision: a Git revision. Its `.dvc` file names the version of the raw data to train on. With None, it
+            trains on the data in the workspace.
         update: first update an imported dataset from its source (`dvc update`).
         force_from: a stage that runs even if nothing changed, with all stages that depend on it.
         promote: whether the selected model may become the champion.
         jobs: how many stages of different candidates may run at the same time.
 
     Returns:
-        A completed state with `stages` (the seconds of each stage that ran), `seconds` (in all) and `decision` (the
-        result of the promotion, or None). The state is cancelled if another training is running, and failed after an
-        error. The message is for the user.
+        A completed state with `stages` (the seconds of each stage that ran), `seconds` (of the whole flow) and
+        `decision` (the result of the promotion; None without promotion). If another training is running, the state is
+        cancelled. After an error it is failed. Its message is for the user.
     """
     quiet_states()
     sign()
@@ -89,11 +90,11 @@ def retrain(
 
 
 def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
-    """Runs the flow, and prints the result and the address of a page.
+    """Runs the flow. Prints the result and the address of the page that shows more.
 
     Args:
         server: see `connected`.
-        parameters: of the flow.
+        parameters: the arguments of the flow.
 
     Returns:
         The exit status: 1 if anything failed, after one message on standard error.

@@ -20,7 +20,7 @@ def main(
     promote: bool,
     jobs: int,
 ) -> int:
-    """Runs the flow if DVC finds a stage to run or promotion must decide; else prints a sentence.
+    """Runs the flow if DVC would run a stage, or if promotion must decide. Else prints that there is nothing to do.
 
     Args:
         root: the project's folder.
@@ -50,7 +50,7 @@ def main(
 
 
 def _nothing_to_do(root: Path, params: Params, promote: bool) -> str:
-    """Returns the sentence that there is nothing to do; "" if promotion must still decide on the selected model."""
+    """Returns a sentence for the user that there is nothing to do; "" if promotion must still decide."""
     unchanged = "nothing to do: data, params and code are those of the last run"
     if not promote:
         return f"{unchanged}."

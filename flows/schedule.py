@@ -1,4 +1,4 @@
-"""Serves the deployments of `prefect.yaml` in this process, without a work pool and a worker."""
+"""Runs the deployments of `prefect.yaml` on their schedules in this process. It needs no work pool and no worker."""
 
 import os
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from transferline.prefect_server import configured_address, prefect_server
 
 
 def main(root: Path, port: int) -> None:
-    """Reconciles, then runs the deployments on their schedules until SIGINT.
+    """Runs the flow `reconcile` once, then the deployments on their schedules until SIGINT.
 
     End it with SIGINT: on SIGTERM Prefect's runner prints tracebacks.
 
     Args:
         root: the project's folder.
-        port: of Prefect's page on 127.0.0.1, if the user has no server.
+        port: the port of Prefect's page on 127.0.0.1. It is not used if the user has a server.
     """
     with _server(root, port):
         reconcile(return_state=True)
-        serve(*deployments(root), pause_on_shutdown=False)  # runs that were due while it was stopped start later
+        serve(*deployments(root), pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
 
 
 def deployments(root: Path) -> list[RunnerDeployment]:

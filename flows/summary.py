@@ -1,4 +1,4 @@
-"""The closing message of a retraining: one sentence and one link."""
+"""The last message of a retraining: one sentence and one link."""
 
 from pathlib import Path
 from typing import Any
@@ -7,11 +7,11 @@ from transferline.paths import DECISION, LEADERBOARD
 
 
 def closing(root: Path, summary: dict[str, Any]) -> str:
-    """Returns the result, and the address of the page that shows more.
+    """Returns the last message: the result, and the address of the page that shows more.
 
     Args:
         root: the project's folder.
-        summary: the data of the flow's state.
+        summary: the data of the completed state that the flow `retrain` returns.
     """
     page = DECISION if summary["decision"] and (root / DECISION).exists() else LEADERBOARD
     return f"\n{outcome(summary)}.\n{(root / page).resolve().as_uri()}"

@@ -23,13 +23,13 @@ DEPLOYMENT = "retrain/retrain"
 
 @flow(name="watch", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def watch() -> State:
-    """Looks for raw data that was not trained on: in the files, in the source of an import, and in the Git remote.
+    """Looks for raw data that no training has used: in the files, in the source of an import, and in the Git remote.
 
-    Each change starts only one retraining, even if that one fails or has not ended. While another training is running,
-    none is started; a later run of this flow then starts it.
+    Each change starts only one retraining, even if that one fails. While another training is running, the flow starts
+    none. A later run of this flow then starts it.
 
     Returns:
-        A completed state whose message says what changed or that nothing did, or a failed one with the reason.
+        A completed state, whose message names the changes and what the flow did, or a failed one with the reason.
     """
     quiet_states()
     sign()
@@ -52,7 +52,7 @@ def watch() -> State:
 def _start(root: Path, dataset: str, change: NewData) -> str:
     """Starts the deployed flow, or runs it in this process if none is deployed; returns what was done."""
     try:
-        with held(root, "the flow watch"):  # only a test: a retraining that finds the lock held is cancelled
+        with held(root, "the flow watch"):  # only a test, because a retraining is cancelled if the lock is held
             pass
     except LockHeldError as error:
         return f"{change.reason}: waits, because {error}"
@@ -71,7 +71,10 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
 
 
 def _never_ran(started: Started) -> bool:
-    """Whether Prefect cancelled the run before it started, as it does while another run of the deployment is active."""
+    """Returns whether Prefect cancelled the run before it started.
+
+    Prefect does so while another run of the deployment is active.
+    """
     if started.run is None:
         return False
     with get_client(sync_client=True) as client:

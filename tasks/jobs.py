@@ -1,4 +1,4 @@
-"""Runs stages, several at the same time where DVC's graph allows it."""
+"""Runs stages. Several run at the same time if none of them depends on another."""
 
 from graphlib import TopologicalSorter
 
@@ -21,8 +21,8 @@ def run_steps(steps: dict[str, Step], jobs: int) -> dict[str, float]:
         The seconds of each step, in the order in which they ended.
 
     Raises:
-        StagesFailedError: with the messages of the stages that failed. After a failure no other stage starts, but
-            running stages continue to their end.
+        StagesFailedError: a stage failed; the message contains those of all failed stages. After a failure no other
+            stage starts, but running stages continue to their end.
     """
     position = {name: number for number, name in enumerate(steps)}
     sorter = TopologicalSorter({name: step.needs for name, step in steps.items()})

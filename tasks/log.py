@@ -13,8 +13,8 @@ REPORTS_OF_STATES = (
 def quiet_states() -> None:
     """Removes Prefect's own reports of the end of a task or flow, from the console and from the run's page.
 
-    The state holds the message, which `retrain.main` prints at the end. After a failure Prefect would repeat it three
-    times, escaped on one line, with an empty traceback.
+    The state contains the message, and `retrain.main` prints it at the end. Without this filter, Prefect would also
+    print it three times after a failure: on one line with escapes, and with an empty traceback.
     """
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_news)

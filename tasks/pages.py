@@ -1,4 +1,4 @@
-"""The content of a task's page in Prefect: findings, epochs, leaderboard, decision, links."""
+"""What a task's page in Prefect shows: findings, epochs, leaderboard, decision, links."""
 
 import json
 import re
@@ -22,13 +22,13 @@ ROWS = 200
 
 
 class EpochProgress:
-    """A progress bar on the task's page, which reads the lines of a training."""
+    """A progress bar on the task's page. It reads the epochs from the output of a training."""
 
     def __init__(self) -> None:
         self._artifact: UUID | None = None
 
     def hear(self, line: str) -> None:
-        """Updates the bar if the line reports an epoch; the first such line creates it."""
+        """Updates the bar if the line reports an epoch. The first such line creates the bar."""
         if not (epoch := EPOCH.search(line)):
             return
         percent = 100 * int(epoch[1]) / int(epoch[2])
@@ -47,7 +47,7 @@ def show_stage(name: str, root: Path) -> None:
 
 
 def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
-    """Shows the decision of the promotion, every gate, and a link to MLflow's server, if there is one, on the page."""
+    """Shows the decision, every gate, and a link to MLflow's server, if there is one, on the task's page."""
     verdict = "promoted" if decision["promoted"] else "not promoted"
     rows = [f"| {gate['gate']} | {gate['verdict']} | {gate['why']} |" for gate in decision["gates"]]
     table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
@@ -56,7 +56,7 @@ def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
     where = "" if has_server else "; `transferline ui` serves MLflow's page with the runs and the registry"
     create_markdown_artifact("\n".join(lines), key="decision", description=f"the decision, and why{where}")
     if has_server:
-        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # else it shows language models
+        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # the default is for language models
         create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry")
 
 

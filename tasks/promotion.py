@@ -24,8 +24,8 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
     It runs `transferline promote` in another process, whose output goes to the task's log.
 
     Returns:
-        `promoted`, `reason`, `version` and `gates` of `transferline.registry.promotion.Decision`, or a failed state
-        with the reason.
+        `promoted`, `reason` and `version` of `transferline.registry.promotion.Decision`, and `gates`: for each gate
+        its name (`gate`), `verdict` and reason (`why`). After an error, a failed state with the reason.
     """
     logger, lines = get_run_logger(), list[str]()
 

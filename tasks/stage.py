@@ -40,22 +40,22 @@ def _task_run_name() -> str:
 
 @task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
 def run_stage(name: str, force: bool = False, companions: list[str] | None = None) -> float | State:
-    """Runs one stage of the project in the current folder, in a new process; its output goes to the task's log.
+    """Runs one stage of the project in the current folder. Its output is written to the task's log.
 
-    It runs `dvc repro --single-item`: all dependencies of the stage must be up to date already.
+    It runs `dvc repro --single-item` in a new process. All dependencies of the stage must be up to date already.
 
     Args:
-        name: a stage, named as for `dvc repro`; its command does not run if nothing changed.
-        force: run the command even if nothing changed.
-        companions: see `transferline.pipeline.Step`; their output is left out.
+        name: the stage, as `dvc repro` names it. Its command does not run if nothing changed.
+        force: whether to run the command even if nothing changed.
+        companions: see `transferline.pipeline.Step`. The log does not contain their output.
 
     Returns:
-        The seconds that it took, or a failed state with the stage's own error message.
+        The seconds that the stage took, or a failed state with the stage's own error message.
     """
     start = time.monotonic()
     logger, progress = get_run_logger(), EpochProgress()
     lines: list[str] = []
-    current = name  # the stage that printed the line
+    current = name  # the stage that prints the current line
 
     def keep(line: str) -> None:
         nonlocal current
@@ -73,7 +73,7 @@ def run_stage(name: str, force: bool = False, companions: list[str] | None = Non
     if status:
         return Failed(message=failure_message(name, lines))
     seconds = round(time.monotonic() - start, 1)
-    if f"Running stage '{name}':" in lines:  # else DVC restored the files of an earlier run
+    if f"Running stage '{name}':" in lines:  # else DVC skipped it, or took its results from the cache
         keep_seconds(Path.cwd(), name, seconds)
     return seconds
 
@@ -84,7 +84,7 @@ def failure_message(name: str, lines: list[str]) -> str:
 
 
 def own_words(lines: list[str]) -> str:
-    """Returns a failed command's own message: its `error: …`, or the last lines."""
+    """Returns the error message of a failed command from its output: its text after `error: `, or its last lines."""
     own = [line for line in lines if line.strip() and not line.startswith("ERROR: failed to reproduce")]
     starts = [number for number, line in enumerate(own) if line.startswith("error: ")]
     message = own[starts[-1] :] if starts else own[-3:] or lines
@@ -92,7 +92,9 @@ def own_words(lines: list[str]) -> str:
 
 
 def stream(command: list[str], receive: Callable[[str], None]) -> int:
-    """Runs a command and passes each line of its output on at once. If this process ends, it ends with its children.
+    """Runs a command and passes each line of its output to `receive` at once.
+
+    If this process ends, the command and its children end too.
 
     Returns:
         The command's exit status.

@@ -1,9 +1,9 @@
-"""`python -m transferline.ends_with_parent COMMAND …`: runs a command that ends with the process that started it.
+"""`python -m transferline.ends_with_parent COMMAND …`: runs a command, and ends it when the parent process ends.
 
-That process holds the other end of standard input, a pipe (`stdin=subprocess.PIPE`). The pipe closes when that process
-closes it, ends or is killed. Then the command and all processes of its group get SIGINT, on which DVC and servers shut
-down cleanly. Processes that remain when the command has ended, or after `SECONDS_TO_END`, get SIGKILL. SIGINT, SIGTERM
-and SIGHUP sent to this process have the same effect.
+The standard input of this program is a pipe, and the parent holds its other end (`stdin=subprocess.PIPE`). The pipe
+closes when the parent closes it, ends or is killed. Then this program sends SIGINT to the process group of the command.
+DVC and servers shut down cleanly on SIGINT. When the command has ended, or after `SECONDS_TO_END`, this program sends
+SIGKILL to the processes that remain. If it receives SIGINT, SIGTERM or SIGHUP, it does the same.
 
 The exit status is that of the command, or 128 + N if signal N ended it.
 """
@@ -31,7 +31,7 @@ def command_line(command: list[str]) -> list[str]:
 
 @contextlib.contextmanager
 def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Runs a command during the block, then ends it and waits. Ctrl-C in the terminal does not reach it.
+    """Runs a command during the block, then ends it and waits for its end. Ctrl-C in the terminal does not reach it.
 
     Args:
         command: the program and its arguments.
@@ -71,7 +71,7 @@ def run(command: list[str]) -> int:
 
 
 def _send(process: subprocess.Popen[bytes], sign: int) -> None:
-    """Sends a signal to the remaining processes of the group. For a group that ended, macOS raises PermissionError."""
+    """Sends a signal to the processes of the group that remain. macOS raises PermissionError if none remains."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, sign)
 

@@ -25,11 +25,11 @@ class Step:
     """A stage of the pipeline and how it would run.
 
     Attributes:
-        why: why it would run; without reasons if the stage is up to date.
+        why: why it would run; its `reasons` are empty if the stage is up to date.
         forced: whether it runs even if nothing changed.
         needs: the stages that would run and must run before it.
-        companions: stages without work for their candidate, such as `train@lite0` where `train` is null. DVC runs them
-            in the same process before this stage, so that `dvc.lock` is complete.
+        companions: stages without work for their candidate, such as `train@lite0` if the section `train` of `lite0` is
+            null. The DVC command that runs this stage runs them first, so that `dvc.lock` has an entry for each stage.
     """
 
     why: Why
@@ -44,13 +44,13 @@ class Step:
 
 
 def reasons_by_stage(root: Path) -> dict[str, list[str]]:
-    """Returns the stages of `dvc.yaml` and their dependencies in the order of `dvc repro`: dependencies first.
+    """Returns for each stage the reasons why it would run, in words; the list is empty if the stage is up to date.
 
-    The value of a stage lists in words why it would run; the list is empty if the stage is up to date.
+    The stages are those of `dvc.yaml` and those that they depend on. They are in the order of `dvc repro`:
+    dependencies first. Data from `dvc add` or `dvc import` appears as a stage with the name of its `.dvc` file.
 
-    Data under `dvc add` or `dvc import` appears as its `.dvc` file. Stages without work for their candidate are left
-    out. So are stages of other files on which nothing in `dvc.yaml` depends: public datasets that the params do not
-    name.
+    Two kinds of stages are left out: those without work for their candidate, and those that fetch a public dataset
+    which the params do not name.
 
     Raises:
         TransferlineError: DVC cannot read the pipeline, or the params are faulty.
@@ -95,13 +95,13 @@ def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
 
 
 def _idle_stages(root: Path) -> set[str]:
-    """Returns the stages without work for their candidate: the candidate's section of that name is null."""
+    """Returns the stages without work: the candidate's section with the name of the stage is null."""
     candidates = load_params(root / "params.yaml").candidates
     return {f"{stage}@{name}" for name, section in candidates.items() for stage, part in section if part is None}
 
 
 def _give_companions(graph: Any, order: list[Any], steps: dict[str, Step], idle: set[str]) -> None:
-    """Adds each idle stage that would run to the first step that depends on it, or else to the last step."""
+    """Makes each idle stage that would run a companion of the first step that depends on it, else of the last step."""
     planned = [stage for stage in order if stage.addressing not in idle and steps[stage.addressing].reasons]
     for stage in order if planned else []:
         if stage.addressing in idle and steps[stage.addressing].reasons:
@@ -127,7 +127,7 @@ def _group(stage: Any) -> str:
 
 @contextmanager
 def open_repo(root: Path) -> Iterator[Any]:
-    """Yields the project as a DVC repository and holds its lock.
+    """Yields the project as a DVC repository, and holds DVC's lock during the block.
 
     The repository's graph has an edge from each stage to each stage that it depends on.
 
@@ -144,7 +144,7 @@ def open_repo(root: Path) -> Iterator[Any]:
 
 
 def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
-    """Takes the lock of DVC's commands. Unlike DVC, it waits without a time limit for another command."""
+    """Takes DVC's lock. It waits for another DVC command without a time limit; DVC itself stops waiting."""
     while True:
         try:
             stack.enter_context(lock_repo(repo))
@@ -154,7 +154,7 @@ def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:
 
 
 def _in_order(graph: Any, root: Path) -> list[Any]:
-    """Returns the needed stages: dependencies first, otherwise in the order of `dvc.yaml`."""
+    """Returns the stages of `dvc.yaml` and all that they depend on: dependencies first, else in the file's order."""
     position = {stage: number for number, stage in enumerate(graph)}
     own = [stage for stage in graph if Path(stage.path) == root.resolve() / "dvc.yaml"]
     needed = graph.subgraph({*own, *(above for stage in own for above in nx.descendants(graph, stage))})

@@ -1,4 +1,4 @@
-"""The Prefect server that records the flows: the user's own, or one that is started for a command."""
+"""The Prefect server that records the flows: the user's own server, or one that a command starts for itself."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from transferline.server_process import (
 )
 
 START = ("prefect", "server", "start")
-# This server serves one command only, so it must not start scheduled runs: `transferline schedule` does that.
+# The embedded server is for one command only. It must not start scheduled runs; `transferline schedule` starts them.
 EMBEDDED = (*START, "--no-ui", "--no-scheduler", "--no-late-runs")
 DATABASE_ELSEWHERE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -38,12 +38,13 @@ class Address:
 
 
 def configured_address() -> Address | None:
-    """Returns the user's own server, from the variable PREFECT_API_URL or else from the active Prefect profile.
+    """Returns the address of the user's own server; None if the user has none.
 
-    An empty variable means no server, as in Prefect. Call `environment.prepare` first.
+    It is in the environment variable PREFECT_API_URL, or else in the active Prefect profile. An empty variable means
+    no server, as in Prefect. Call `environment.prepare` first.
 
     Raises:
-        TransferlineError: the file of the profiles is not valid TOML.
+        TransferlineError: the file with the profiles is not valid TOML.
     """
     if (url := os.environ.get("PREFECT_API_URL")) is not None:
         return Address(url, "the variable PREFECT_API_URL") if url else None
@@ -58,13 +59,13 @@ def configured_address() -> Address | None:
 
 
 def prefect_page(port: int) -> Server:
-    """Returns Prefect's server with its web page."""
+    """Returns the description of Prefect's server with its web page."""
     return _server(START, port)
 
 
 @contextlib.contextmanager
 def prefect_server(root: Path, port: int) -> Iterator[str]:
-    """Runs Prefect's server with the project's runs on 127.0.0.1 during the block; yields the address of its API.
+    """Runs Prefect's server for the project on 127.0.0.1 during the block; yields the address of its API.
 
     Raises:
         TransferlineError: the port is in use, or the server does not start.
@@ -81,11 +82,11 @@ def prefect_server(root: Path, port: int) -> Iterator[str]:
 def embedded_server(root: Path) -> Iterator[Callable[[], str] | None]:
     """Runs Prefect's server for one command, on a free port of 127.0.0.1 and without its web page.
 
-    The server starts in the background, so the command can import Prefect meanwhile. Both take seconds.
+    It does not wait for the start. So the command can import Prefect while the server starts; both take seconds.
 
     Yields:
-        A function that waits until the server answers and returns the address of its API. None if the user has
-        a server.
+        A function that waits until the server answers and returns the address of its API. None if the user has a
+        server of their own; then no server starts.
     """
     with sigterm_as_exit(128 + signal.SIGTERM):
         if configured_address():
@@ -103,7 +104,7 @@ def _address_of_api(running: Running) -> str:
 
 
 def _server(start: tuple[str, ...], port: int) -> Server:
-    """Returns Prefect's server. Prints a message if the server must create its database first."""
+    """Returns the description of Prefect's server. Prints a message if the server must create its database first."""
     is_elsewhere = any(name in os.environ for name in DATABASE_ELSEWHERE)
     if not is_elsewhere and not (Path(os.environ["PREFECT_HOME"]) / "prefect.db").exists():
         say("Prefect creates its database; this happens once and takes about 15 s")

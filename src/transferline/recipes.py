@@ -1,4 +1,4 @@
-"""Recipes, which hold the values that differ from the defaults, and the complete `params.yaml` made from a recipe."""
+"""Writes the complete `params.yaml` from a recipe, a short file with the values that differ from the defaults."""
 
 import json
 import shutil
@@ -17,18 +17,21 @@ from transferline.progress import say
 
 
 def use(recipe: Path, root: Path, force: bool) -> Params:
-    """Writes the complete `params.yaml` from a recipe, and removes the results of another job.
+    """Writes the complete `params.yaml` from a recipe, and removes results that do not belong to its params.
+
+    It removes all results if the section `data` differs from that of the old `params.yaml`, or if that file is missing
+    or faulty. Else it removes only the results of candidates that the recipe does not name.
 
     Args:
         recipe: a params file. It may leave out every key that has a default.
         root: the project's folder.
-        force: whether to overwrite a `params.yaml` with changes that neither Git nor a recipe holds.
+        force: whether to overwrite a `params.yaml` whose changes are neither in Git nor in a recipe.
 
     Returns:
         The params of the recipe.
 
     Raises:
-        TransferlineError: the recipe is faulty, or `params.yaml` holds unsaved changes.
+        TransferlineError: the recipe is faulty, or `params.yaml` has such changes and `force` is False.
     """
     params = load_params(recipe)
     target = root / "params.yaml"
@@ -69,7 +72,7 @@ def _tell_added(keys: list[str]) -> None:
 def remove_other_candidates(root: Path, params: Params) -> None:
     """Removes the results of candidates that the params do not name, so that nobody takes them for current results.
 
-    They stay in DVC's cache. DVC restores the outputs of a stage that has run on the same data with the same params.
+    DVC's cache keeps them. DVC restores the outputs of a stage that ran earlier on the same data with the same params.
     """
     folders = [folder for kind in (BANK, MODELS, EVALUATIONS) for folder in sorted((root / kind).glob("*/"))]
     others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
@@ -102,7 +105,7 @@ def _remove(root: Path, paths: list[Path]) -> None:
 
 
 def _is_saved(target: Path, root: Path) -> bool:
-    """Returns whether Git or a recipe holds the content of the file, apart from defaults and explanations."""
+    """Returns whether the content of the file is in Git or in a recipe, not counting defaults and explanations."""
     content = target.read_text(encoding="utf-8")
     committed = git_or_nothing(root, "show", "HEAD:./params.yaml").decode(errors="replace")
     recipes = (recipe.read_text(encoding="utf-8") for recipe in sorted((root / "recipes").glob("*.yaml")))
@@ -110,9 +113,9 @@ def _is_saved(target: Path, root: Path) -> bool:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """Returns the text of a params file: unchanged, with its missing keys, and completely rewritten."""
+    """Returns a params file as it is, with its missing keys, and completely rewritten; a faulty file only as it is."""
     try:
         params = parse_params(text, Path("params.yaml"))
         return text, with_missing_keys(text, params), complete_text(params)
-    except TransferlineError:  # faulty
+    except TransferlineError:
         return (text,)

@@ -1,4 +1,4 @@
-"""Runs a server on loopback: starts it, waits until it answers, and ends it with this process."""
+"""Runs a server on loopback: starts it, waits until it answers, and ends it when this process ends."""
 
 import contextlib
 import os
@@ -112,7 +112,7 @@ def require_alive(running: list[Running]) -> None:
     """Checks that all servers still run.
 
     Raises:
-        TransferlineError: a server has ended; the message holds the last lines of its output.
+        TransferlineError: a server has ended. The message contains the last lines of its output.
     """
     for item in running:
         if (status := item.process.poll()) is not None:
@@ -123,7 +123,7 @@ def require_alive(running: list[Running]) -> None:
 
 @contextlib.contextmanager
 def sigterm_as_exit(status: int) -> Iterator[None]:
-    """Turns SIGTERM into SystemExit during the block, so that processes started in it are ended and waited for."""
+    """Raises SystemExit on SIGTERM during the block, so that context managers end the processes that they started."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(status))
     try:
         yield

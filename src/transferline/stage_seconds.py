@@ -1,4 +1,4 @@
-"""How many seconds each stage took when it last ran, in `.transferline/stage_seconds.json`."""
+"""Stores the seconds that each stage took in its last run, in `.transferline/stage_seconds.json`."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ FILE = Path(".transferline/stage_seconds.json")
 
 
 def keep_seconds(root: Path, stage: str, seconds: float) -> None:
-    """Stores the seconds of a stage's last run, and replaces those of the run before."""
+    """Stores the seconds of a stage's last run. They replace those of its earlier run."""
     (root / FILE).parent.mkdir(exist_ok=True)
-    with FileLock(root / FILE.with_suffix(".lock")):  # stages of different candidates end at the same time
+    with FileLock(root / FILE.with_suffix(".lock")):  # stages of different candidates can end at the same time
         write_json(root / FILE, {**seconds_of_stages(root), stage: seconds})
 
 

@@ -1,4 +1,7 @@
-"""The lock that allows one training at a time in a project. It names its holder and is freed when the holder ends."""
+"""The lock that allows one training at a time in a project. Its file names the process that holds it.
+
+The lock is freed when that process ends.
+"""
 
 import json
 import os
@@ -24,7 +27,7 @@ class LockHeldError(TransferlineError):
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds the lock. `token` is in the environment of every process that it starts."""
+    """The process that holds the lock. Every process that it starts has `token` in the variable `VARIABLE`."""
 
     token: str
     host: str
@@ -43,8 +46,8 @@ class Holder:
 def held(root: Path, command: str) -> Iterator[None]:
     """Holds the project's lock during the block. Processes that the holder starts share its lock.
 
-    The kernel frees the lock when its holder ends or is killed. Processes that a killed holder left running are ended
-    before the lock is taken.
+    The kernel frees the lock when its holder ends or is killed. A killed holder can leave processes that still run.
+    They are ended before the lock is taken.
 
     Args:
         root: the project's folder.
@@ -52,7 +55,7 @@ def held(root: Path, command: str) -> Iterator[None]:
 
     Raises:
         LockHeldError: another process holds the lock; the message names that process.
-        TransferlineError: the lock's holder, which started this process, was killed.
+        TransferlineError: the holder that started this process was killed.
     """
     if token := os.environ.get(VARIABLE):
         _require_live_holder(root, token)

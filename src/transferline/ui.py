@@ -22,7 +22,7 @@ from transferline.server_process import (
     wait_until_answering,
 )
 
-VIEW = "transferline"  # the name of the table's state
+VIEW = "transferline"  # the name under which MLflow stores the state of the table
 
 
 def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
@@ -32,7 +32,7 @@ def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_por
 
     Args:
         root: the project's folder, which holds the runs of MLflow and Prefect.
-        params: `record.tracking_uri` is the store of MLflow's runs.
+        params: `record.tracking_uri` (the store of MLflow's runs), `record.experiment` and `select.metric` are used.
         mlflow_port: port of MLflow's page on 127.0.0.1.
         prefect_port: port of Prefect's page on 127.0.0.1.
 
@@ -68,9 +68,10 @@ def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_por
 
 
 def _path_of_runs(server: Server, experiment: str, metric: str) -> str:
-    """Returns the URL path of the table of an experiment's runs, with the columns to compare them by.
+    """Returns the URL path of the page with the experiment's table of runs.
 
-    MLflow 3 by default opens its pages for language models.
+    It first stores in MLflow which columns the table shows. The path names the page for machine learning, because by
+    default MLflow 3 opens its pages for language models.
     """
     experiments = f"{server.address}/api/2.0/mlflow/experiments"
     found = requests.get(f"{experiments}/get-by-name", {"experiment_name": experiment}, timeout=60)
@@ -87,7 +88,7 @@ def _path_of_runs(server: Server, experiment: str, metric: str) -> str:
 
 
 def _table_of_runs(metric: str) -> dict[str, Any]:
-    """Returns the state of MLflow's table, in the form in which its button Share stores it as an experiment's tag."""
+    """Returns the state of MLflow's table of runs, in the form that MLflow's button Share stores."""
     on_validation = f"metrics.`validation/{metric}`"
     columns = ["attributes.`Dataset`", "tags.`candidate`", "tags.`phase`", on_validation, f"metrics.`test/{metric}`"]
     return {

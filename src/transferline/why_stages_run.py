@@ -33,7 +33,7 @@ class Why:
 
 
 def why_it_runs(stage: Any) -> Why:
-    """Returns why DVC would run `stage`. Changes that its upstream stages will make are not considered.
+    """Returns why DVC would run `stage` now. It ignores changes that earlier stages of the same run will make.
 
     Args:
         stage: a stage object of DVC, with its entry of `dvc.lock`.
@@ -59,8 +59,8 @@ def why_it_runs(stage: Any) -> Why:
 def _add_changed_values(why: Why, dependency: Any) -> None:
     """Adds the values of a params file that differ from those of the stage's last run, each as `key: old -> new`.
 
-    Of many changes, such as after `transferline use`, only the first `MOST_CHANGES` are listed. Changes of `code.json`
-    are described in words.
+    It lists only the first `MOST_CHANGES` values, because a command such as `transferline use` changes many. It
+    describes changes of `code.json` in words.
     """
     old, new = flatten(dependency.hash_info.value or {}), flatten(dependency.read_params())
     changed = {key: (old.get(key, "absent"), new.get(key, "absent")) for key in sorted({*old, *new})}

@@ -1,6 +1,6 @@
 """Workarounds for bugs of other tools: one function for each bug, with a link to the upstream issue.
 
-tests/test_workarounds.py fails when upstream has fixed a bug. Then delete its function.
+tests/test_workarounds.py fails when the other tool has fixed a bug. Then delete its function here.
 """
 
 import json
@@ -13,11 +13,11 @@ from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 
 
 def free_dvc_locks(root: Path) -> list[str]:
-    """Removes killed processes from `.dvc/tmp/rwlock`, DVC's list of the paths that each process reads and writes.
+    """Removes killed processes from `.dvc/tmp/rwlock`, where DVC lists the paths that each process reads and writes.
 
-    DVC does so itself, unless another process now has the process id of the killed one. Then DVC refuses to run until
-    somebody deletes the file: https://github.com/treeverse/dvc/issues/3164. DVC's other lock, `.dvc/tmp/lock`, is
-    a lock of the kernel, which frees it when its process ends.
+    Usually DVC does this itself. But it does not if a new process has the same process id as the killed one. Then DVC
+    refuses to run until somebody deletes the file: https://github.com/treeverse/dvc/issues/3164. DVC's other lock,
+    `.dvc/tmp/lock`, needs no workaround: the kernel frees it when its process ends.
 
     Returns:
         A sentence for each killed process.
@@ -38,7 +38,7 @@ def free_dvc_locks(root: Path) -> list[str]:
 
 
 def _is_at_work(pid: int, cmd: str) -> bool:
-    """Returns whether the process `pid` runs and has the command line `cmd`, which DVC wrote from its `sys.argv`."""
+    """Returns whether process `pid` runs and its command line ends with the arguments of `cmd`, as DVC recorded it."""
     try:
         return " ".join(psutil.Process(pid).cmdline()).endswith(cmd.partition(" ")[2])
     except psutil.NoSuchProcess:

@@ -1,8 +1,8 @@
-"""The augmentations, which apply the parameters of a view to its image.
+"""The augmentations: functions that change an image with the parameters of a view.
 
-Each augmentation is one function here, in the order of application. First come the geometric ones: they are combined
-into one matrix and are also applied to masks. Then come those that change colours. The field of the same name in
-`params.Augment` holds an augmentation's range, default and explanation.
+Each augmentation is one function, and they are applied in the order of this file. The geometric ones come first. They
+are combined into one matrix, which is also applied to masks. Those that change colours come next. The range, default
+and explanation of an augmentation are in the field of `params.Augment` with the same name.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Colour = Callable[[Float32s, float], Float32s]
 
 GEOMETRY: dict[str, Geometry] = {}  # `_geometry` fills it
 COLOURS: dict[str, Colour] = {}  # `_colour` fills it
-NEUTRAL: dict[str, float] = {}  # the value that does not change the image; both functions fill it
+NEUTRAL: dict[str, float] = {}  # the value that leaves the image unchanged; `_geometry` and `_colour` fill it
 
 
 def _geometry(neutral: float) -> Callable[[Geometry], Geometry]:
@@ -37,7 +37,7 @@ def _geometry(neutral: float) -> Callable[[Geometry], Geometry]:
 
 
 def _colour(neutral: float) -> Callable[[Colour], Colour]:
-    """Returns a decorator that adds a function to the table of augmentations that change colours, by its own name."""
+    """Returns a decorator that adds a function to the table of colour augmentations, under its own name."""
 
     def add(function: Colour) -> Colour:
         COLOURS[function.__name__], NEUTRAL[function.__name__] = function, neutral
@@ -48,7 +48,7 @@ def _colour(neutral: float) -> Callable[[Colour], Colour]:
 
 @_geometry(neutral=0.0)
 def rotation(degrees: Floats, size: tuple[int, int]) -> Matrix:
-    """Rotates counter-clockwise for positive values; 90 equals `np.rot90`."""
+    """Rotates the image, counter-clockwise for positive values. 90 gives the same image as `np.rot90`."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return (cosine, sine, 0.0), (-sine, cosine, 0.0)
 
@@ -79,7 +79,7 @@ def shift_y(share: Floats, size: tuple[int, int]) -> Matrix:
 
 @_colour(neutral=0.0)
 def hue(image: Float32s, degrees: float) -> Float32s:
-    """Rotates the hue, from red towards green for positive values. A grey image does not change."""
+    """Shifts the hue by an angle in degrees. Positive values shift red towards green. A grey image does not change."""
     if image.shape[2] == 1:
         return image
     drawn = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
@@ -98,6 +98,6 @@ def contrast(image: Float32s, factor: float) -> Float32s:
 
 @_colour(neutral=0.0)
 def brightness(image: Float32s, share: float) -> Float32s:
-    """Adds a share of 255 to each pixel."""
+    """Adds `share` times 255 to each pixel."""
     image += 255 * share
     return image

@@ -1,4 +1,4 @@
-"""Compares the raw images with the last training data."""
+"""Compares the raw images with those of the last training."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from transferline.paths import RAW
 
 
 def changes_since_training(root: Path, name: str) -> Difference:
-    """Compares the files of a dataset with the version that `validate` last accepted, which `dvc.lock` names.
+    """Compares the files of a dataset with the version that `validate` last accepted. `dvc.lock` names that version.
 
     Args:
         root: the project's folder.
-        name: the name of the dataset, whose folder must exist.
+        name: the name of the dataset. Its folder must exist.
 
     Returns:
         The difference. Its `before` has no files if there was no training on this dataset yet.
 
     Raises:
-        TransferlineError: DVC cannot read the project, or no longer has the version of the training.
+        TransferlineError: DVC cannot read the project, or its cache no longer has the version of the last training.
     """
     cache, trained = open_cache(root), trained_revision(root, name)
     before = listed_files(cache, trained, LOCK.name) if trained else {}

@@ -1,4 +1,4 @@
-"""Applies views to images: one affine transform, then changes of colour. TensorFlow is not needed."""
+"""Applies views to images: one affine transform, then changes of colour. It needs no TensorFlow."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +22,12 @@ def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     """Computes one view of each image.
 
     It applies the flips, then the augmentations of `augmentations.py` in their order, then the user's own ones. At the
-    end the result is clipped to 0..255. Sampling is bilinear. Outside the image, `reflect` mirrors it including the
-    edge pixel (NumPy's `symmetric`), `nearest` repeats the edge pixel, and `constant` is black.
+    end it clips the values to 0..255. Sampling is bilinear. The column `fill` defines the pixels outside the image:
+    `reflect` mirrors the image including the edge pixel (NumPy's `symmetric`), `nearest` repeats the edge pixel, and
+    `constant` is black.
 
-    An untouched view has exactly the values of `images`. Flips, quarter turns of square images and shifts by whole
-    pixels move pixels exactly. A view does not depend on the other views of its batch, bit for bit.
+    A view without changes has exactly the values of `images`. Flips, quarter turns of square images and shifts by whole
+    pixels do not interpolate. A view is the same, bit for bit, whatever other views are in its batch.
 
     Args:
         images: (n, height, width, channels), channels 1 or 3, 0..255, of any integer or floating type.
@@ -41,14 +42,14 @@ def apply_views(images: Array, rows: pd.DataFrame) -> Float32s:
     sources = source_matrices(rows, images.shape[1], images.shape[2])
     colours = COLOURS | own_colours(rows)
     values = rows[list(colours)].to_numpy(np.float64)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV and NumPy let several threads run
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV and NumPy release the GIL
         return np.stack(list(pool.map(partial(_draw, colours, fill), images, sources, values)))
 
 
 def apply_views_to_masks(masks: Mask, rows: pd.DataFrame) -> Mask:
-    """Computes one view of each mask: the geometry of `apply_views` with nearest neighbour.
+    """Computes one view of each mask: only flips and geometric augmentations, sampled by nearest neighbour.
 
-    With the fill `constant`, pixels outside the mask are void.
+    If `fill` is `constant`, pixels outside the mask are void.
 
     Args:
         masks: (n, height, width).
@@ -87,7 +88,7 @@ def _are_untouched(rows: pd.DataFrame) -> bool:
 def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
     """Returns for each row the 2×3 matrix that maps a pixel (x, y, 1) of the view to a position in the image.
 
-    It is rounded to 1e-9 before the conversion to float32, so that quarter turns and shifts by whole pixels are exact.
+    Values are rounded to 1e-9 before they become float32, so that quarter turns and shifts by whole pixels are exact.
     """
     flip_x, flip_y = (np.where(rows[name], -1.0, 1.0) for name in FLIPS)
     forward = _stack(((flip_x, 0.0, 0.0), (0.0, flip_y, 0.0)), len(rows))
@@ -100,7 +101,7 @@ def source_matrices(rows: pd.DataFrame, height: int, width: int) -> Float32s:
 
 
 def _stack(matrix: Matrix, count: int) -> Floats:
-    """Returns the matrices as one array, (n, 3, 3)."""
+    """Returns 2×3 matrices as one array, (n, 3, 3), with the last row 0, 0, 1."""
     cells = [np.broadcast_to(cell, count) for row in (*matrix, (0.0, 0.0, 1.0)) for cell in row]
     return np.stack(cells, axis=1).reshape(count, 3, 3)
 

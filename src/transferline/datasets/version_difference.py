@@ -9,13 +9,13 @@ from transferline.datasets.version_contents import VersionContents
 from transferline.datasets.versions import Files
 from transferline.text import first_of
 
-SHOWN = 12  # classes, or changes of a label, in a list
+SHOWN = 12  # a message lists at most this many classes or changes of a label
 NO_LABEL = "without a label"
 
 
 @dataclass(frozen=True)
 class MovedImage:
-    """An image with unchanged content whose path or label differs: both before and after."""
+    """An image with the same content but another path or label: its path and label before and after."""
 
     old: str
     new: str
@@ -30,7 +30,7 @@ class MovedImage:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between the versions `before` and `after`. All paths are those of images.
+    """The difference between the versions `before` and `after`. The tuples contain only images.
 
     Attributes:
         before: the older version.
@@ -54,7 +54,7 @@ class Difference:
         return tuple(move for move in self.moved if move.changes_label)
 
     def __bool__(self) -> bool:
-        """Returns whether any file differs, also a file that is not an image."""
+        """Returns whether any file differs, including files that are not images."""
         return self.before.files != self.after.files
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Difference:
 
 
 def compare_versions(before: VersionContents, after: VersionContents) -> Difference:
-    """What differs between two versions that were read by the same layout."""
+    """Returns the difference between two versions. Both must have been read with the same layout."""
     old, new = before.labels, after.labels
     gone = [path for path in old if path not in after.files]
     fresh = [path for path in new if path not in before.files]
@@ -111,7 +111,7 @@ def compare_versions(before: VersionContents, after: VersionContents) -> Differe
 
 
 def _moves(before: VersionContents, after: VersionContents, gone: list[str], fresh: list[str]) -> list[MovedImage]:
-    """Pairs each new path with a removed path of the same content, if possible with the same label."""
+    """Pairs each new path with a removed path of the same content. It prefers one with the same label."""
     sources = defaultdict[str, list[str]](list)
     for path in gone:
         sources[before.files[path]].append(path)
@@ -152,7 +152,7 @@ def _classes(contents: VersionContents) -> dict[str, int]:
 
 
 def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) -> str:
-    """Returns a text such as `+70 images of 2 classes`; without the classes if no image has a label."""
+    """Returns a text such as `+70 images of 2 classes`. It leaves out the classes if no image has a label."""
     if not paths:
         return ""
     classes = len(images_by_class(contents, paths))
@@ -161,7 +161,7 @@ def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) ->
 
 
 def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
-    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; without classes if no image has one."""
+    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; without labels, only the total."""
     if not paths:
         return ""
     total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"
@@ -185,5 +185,5 @@ def _others(before: Files, after: Files) -> str:
 
 
 def said(label: str | None) -> str:
-    """Returns a label for display; several labels have "|" between them."""
+    """Returns a label as messages show it. Several labels of an image are separated by "|"."""
     return NO_LABEL if label is None else label or "no class"

@@ -8,7 +8,7 @@ NAMED_LIKE_THE_DATASET = ("promote.model_name", "record.experiment")
 
 
 def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
-    """Returns the defaults by dotted key. For an unknown kind of problem, it returns those of the first kind."""
+    """Returns these defaults by dotted key. For an unknown kind of problem, it uses the first kind in `KINDS`."""
     kind = next((kind for name, kind in KINDS.items() if name == problem), next(iter(KINDS.values())))
     thresholds = {"kind": "per_class"} if kind.several_labels else None
     return {
@@ -19,7 +19,7 @@ def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
 
 
 def with_job_defaults(tree: Any) -> Any:
-    """Returns a tree of params with these defaults for missing keys. A tree without `data` is returned unchanged."""
+    """Returns a tree of params with these defaults for missing keys. It does not change a tree without `data`."""
     data = tree.get("data") if isinstance(tree, dict) else None
     if not isinstance(data, dict):
         return tree

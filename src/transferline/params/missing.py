@@ -1,4 +1,4 @@
-"""Finds the keys that a `params.yaml` lacks, such as a file of an older version, and adds them to its text."""
+"""Finds the keys that `params.yaml` lacks, and adds them to its text. A file of an older version can lack keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,10 @@ MOST_NAMED = 15
 
 
 class _Gap(NamedTuple):
-    """Keys that one mapping of the file lacks, each with its value in force and its explanation."""
+    """The keys that one mapping of the file lacks, each with its current value and its explanation.
+
+    `path` is the dotted name of the mapping, with a dot at its end; "" for the whole file.
+    """
 
     path: str
     mapping: MappingNode
@@ -26,15 +29,15 @@ class _Gap(NamedTuple):
 
 
 def missing_keys(text: str, params: Params) -> list[str]:
-    """Returns the keys that a params file lacks, with dots. For a missing section, it returns only the section's key.
+    """Returns the dotted keys that a params file lacks. For a missing section, it returns only the section's own key.
 
-    Missing keys of layers in a list are not included.
+    It does not include missing keys of layers in a list.
     """
     return [f"{gap.path}{key}" for gap in _gaps(params, _root(text)) for key, *_ in gap.entries]
 
 
 def listed(keys: list[str]) -> str:
-    """Returns the first `MOST_NAMED` keys for a message. A recipe copied to `params.yaml` lacks about a hundred."""
+    """Returns the first `MOST_NAMED` keys for a message. A recipe, copied to `params.yaml`, lacks about 100."""
     return first_of(keys, MOST_NAMED)
 
 
@@ -44,11 +47,11 @@ def with_missing_keys(text: str, params: Params) -> str:
     The rest of the text does not change.
 
     Raises:
-        TransferlineError: the file uses YAML aliases, so that added keys would change its meaning.
+        TransferlineError: the file with the added keys would have other params, because it uses YAML aliases.
     """
     filled = whole = text if text.endswith("\n") else f"{text}\n"
     gaps = {id(gap.mapping): gap for gap in _gaps(params, _root(text))}.values()
-    # At equal places the outer mapping comes first, so its keys end up after those of the inner one.
+    # An inner and an outer mapping can have the same place. The inner keys are inserted last, so they come first there.
     for gap in sorted(gaps, key=lambda gap: _place(whole, gap.mapping), reverse=True):
         place = _place(whole, gap.mapping)
         filled = filled[:place] + _added(gap) + filled[place:]
@@ -99,8 +102,8 @@ def _added(gap: _Gap) -> str:
 def _place(text: str, mapping: MappingNode) -> int:
     """Returns the position in the text where keys can be added to a mapping.
 
-    In braces that is after the last value, in a block the start of the next line. The end mark of a block cannot be
-    used: it is after the comments that follow the block.
+    For a mapping in braces, this is the end of its last value. For a block, it is the start of the line after its last
+    value. The parser's end mark of a block cannot be used: it is after the comments that follow the block.
     """
     if mapping.flow_style:
         return int(mapping.value[-1][1].end_mark.index if mapping.value else mapping.start_mark.index + 1)

@@ -12,18 +12,18 @@ from ruamel.yaml import YAML
 from transferline.params.section import Section
 from transferline.params.tree import Params
 
-WIDTH = 120  # of a line
-COLUMN = 40  # the column of comments after shorter text
+WIDTH = 120  # the longest line
+COLUMN = 40  # a comment starts here if the text before it is shorter
 HEAD = """\
 # All params, written by `transferline use RECIPE`. You can change every value.
 # `transferline params KEY` shows the allowed values and the default.
 """
-# Other texts are quoted: DVC breaks some unquoted ones when it rewrites the file.
+# Only these texts stay without quotes. DVC breaks some unquoted texts when it rewrites the file.
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 def complete_text(params: Params) -> str:
-    """Returns the text of the file, in block style, with a blank line before each section."""
+    """Returns the complete text of `params.yaml`, in YAML's block style, with a blank line before each section."""
     lines = [HEAD.rstrip()]
     for key, value, explanation in keys_of(params):
         lines += ["", *entry_lines(key, value, explanation)]
@@ -31,13 +31,13 @@ def complete_text(params: Params) -> str:
 
 
 def keys_of(section: Section) -> Iterator[tuple[str, Any, str]]:
-    """Yields the keys of a section as in the file, with their values in force and their explanations."""
+    """Yields each key of a section, as it is written in the file, with its current value and its explanation."""
     for name, field in type(section).model_fields.items():
         yield field.alias or name, getattr(section, name), field.description or ""
 
 
 def entry_lines(key: str, value: Any, explanation: str = "", indent: int = 0) -> list[str]:
-    """Returns the lines of a key in block style: its explanation, its value and the keys inside the value."""
+    """Returns the lines of a key in YAML's block style: its explanation, its value and the keys inside the value."""
     start = f"{' ' * indent}{key}:"
     one_line = f"{start} {flow(value)}"
     if isinstance(value, Section):
@@ -54,7 +54,7 @@ def entry_lines(key: str, value: Any, explanation: str = "", indent: int = 0) ->
 
 
 def flow(value: Any) -> str:
-    """Returns a value in flow style, on one line."""
+    """Returns a value in YAML's flow style (with braces and brackets), on one line."""
     if isinstance(value, Section):
         return "{" + ", ".join(f"{key}: {flow(item)}" for key, item, _ in keys_of(value)) + "}"
     if isinstance(value, dict):
@@ -64,7 +64,7 @@ def flow(value: Any) -> str:
     return _scalar(value)
 
 
-@lru_cache(maxsize=None, typed=True)  # 1, 1.0 and true are not the same
+@lru_cache(maxsize=None, typed=True)  # `typed` keeps 1, 1.0 and true apart
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and not PLAIN.fullmatch(value):
         return json.dumps(value, ensure_ascii=not value.isprintable())
@@ -78,7 +78,7 @@ def _blank_before(item: Any) -> list[str]:
 
 
 def _commented(line: str, explanation: str) -> list[str]:
-    """Returns a line with its explanation after it, or above it if both together are too long."""
+    """Returns a line with its explanation after it. If both do not fit on one line, the explanation comes above it."""
     if not explanation:
         return [line]
     for before in (line.ljust(COLUMN - 2), line):

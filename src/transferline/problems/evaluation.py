@@ -1,4 +1,7 @@
-"""The interface of a kind of problem for evaluation, promotion and prediction, and its table. Needs no TensorFlow."""
+"""What each kind of problem defines for evaluation and promotion: the interface, and the table of the kinds.
+
+It needs no TensorFlow.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +28,11 @@ class EvaluationOfKind(Protocol):
 
     @property
     def floor_metrics(self) -> tuple[str, ...]:
-        """The metrics whose floor the leaderboard shows: the value of a model that has learned nothing."""
+        """The metrics for which the leaderboard shows a floor: the value of a model that has learned nothing."""
 
     @property
     def floor_rule(self) -> str:
-        """What the simplest model that has learned nothing always predicts, for people."""
+        """A phrase for people: what the simplest model that has learned nothing always predicts."""
 
     @property
     def class_measure(self) -> str:
@@ -59,7 +62,7 @@ class EvaluationOfKind(Protocol):
             card: the card of the model.
             rows: n rows of the manifest.
             raw: the folder that the paths are relative to.
-            classes: the dataset's classes, in the order of the values in its masks; by default those of the card.
+            classes: the dataset's classes, in the order of their values in masks. None means the classes of the card.
             in_detail: False leaves out the metrics that take most of the time.
 
         Returns:
@@ -68,21 +71,20 @@ class EvaluationOfKind(Protocol):
         """
 
     def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Any:
-        """Returns the input of the metrics, which has a length, from the table that `rate` returns.
+        """Returns the input of the metrics from the table that `rate` returns. `len` of it is the number of images.
 
-        Only the names in `classes` count, and the model may have other classes. A class that the model does not know
-        has the probability 0, so its images count as wrong. Predictions of a class that is not in `classes` are left
-        out.
+        The classes of the model may differ from `classes`. A class that the model does not know has the probability 0,
+        so its images count as wrong. Predictions of a class that is not in `classes` are ignored.
         """
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Returns the values that `metrics.json` holds without an interval; `per_class` holds those by class."""
+        """Returns the values of `metrics.json` that have no interval; `per_class` contains those of each class."""
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """Returns the metric that `class_measure` names, (classes,), 0 to 1; NaN where no image has the class."""
 
     def confusion(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-        """Returns the columns actual and predicted, names of classes, from which DVC draws a confusion matrix."""
+        """Returns the table from which DVC draws a confusion matrix: columns actual and predicted, names of classes."""
 
     def draw(
         self, predictions: pd.DataFrame, model: LiteModel, card: ModelCard, title: str, raw: Path, most: int, out: Path
@@ -93,19 +95,19 @@ class EvaluationOfKind(Protocol):
         """Returns the true classes or masks of rows of the manifest, in the form that the loss takes."""
 
     def goals(self, truth: Array, probabilities: Floats) -> Array:
-        """Returns the goals of a targeted attack, in the form of `truth`.
+        """Returns the goals of a targeted attack: the labels or masks that it tries to make the model predict.
 
-        `probabilities` are those of the untouched images.
+        `probabilities` are those of the images before the attack. The result has the form of `truth`.
         """
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
-        """Returns the label that a model predicts for each image if the attack reaches its goal, (n,).
+        """Returns the label that a model predicts for each image if a targeted attack succeeds, (n,).
 
-        None where each pixel has a goal.
+        Returns None in a segmentation, where each pixel has a goal. `untouched` are the predictions before the attack.
         """
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
-        """Returns the images as a picture shows them, and the prediction for each in a few words."""
+        """Returns the images as they appear in a picture, and for each a caption with its prediction."""
 
     def compare(
         self,
@@ -118,10 +120,10 @@ class EvaluationOfKind(Protocol):
         """Returns what changes between two models' predictions for the same images."""
 
     def explain_changes(self, most: int) -> tuple[str, str]:
-        """Returns a sentence about the pictures of at most `most` regressions, and one about the improvements."""
+        """Returns two captions: for the picture of at most `most` regressions, and for that of improvements."""
 
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
-        """Returns the lines below an image in these pictures, from the row of each model's predictions."""
+        """Returns the lines below an image in these two pictures, from its row in the predictions of each model."""
 
 
 EVALUATIONS: dict[Problem, EvaluationOfKind] = {

@@ -1,4 +1,4 @@
-"""The interface of a kind of problem for training, and the table of its implementations."""
+"""What each kind of problem defines for training: the interface, and the table of the kinds that implement it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ class TrainingOfKind(Protocol):
 
     @property
     def activation(self) -> str:
-        """Keras's name of the activation that turns logits into probabilities."""
+        """The name in Keras of the activation that turns logits into probabilities."""
 
     def loss(self, loss: Loss) -> Callable[[Any, Any], Any]:
         """Returns the loss for `model.compile`, a function of targets and logits."""
@@ -27,7 +27,10 @@ class TrainingOfKind(Protocol):
 
     @property
     def exact_metric(self) -> Callable[[Array, Array], float] | None:
-        """The main metric from targets and logits, (n, …), where `keras_metric` only approximates it."""
+        """A function that computes the main metric exactly from targets and logits, (n, …).
+
+        None if `keras_metric` is exact itself.
+        """
 
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
         """Returns the metrics on validation of models that have learned nothing.
@@ -39,13 +42,13 @@ class TrainingOfKind(Protocol):
             classes: the number of classes.
 
         Returns:
-            `majority_…`: metrics of a model that always predicts by the frequencies of the classes in training.
+            `majority_…`: metrics of a model that always predicts the class frequencies of training.
             `untrained_…`: metrics of the untrained model.
         """
 
 
 class TrainingOfLabels(TrainingOfKind, Protocol):
-    """How models are trained that predict labels of whole images."""
+    """How models that predict labels of whole images are trained."""
 
     def targets(self, labels: pd.Series, classes: Sequence[str]) -> Array:
         """Returns the targets of the loss, (n, …), from the column `label` of a table."""
@@ -63,7 +66,10 @@ class TrainingOfLabels(TrainingOfKind, Protocol):
         """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""
 
     def cross_entropies(self, logits: Array, indicators: Array) -> tuple[Array, Array]:
-        """Returns unweighted losses, (n, 1) or (n, outputs), and their gradients by the logits, (n, outputs)."""
+        """Returns unweighted losses and their gradients with respect to the logits.
+
+        The losses are (n, 1) or (n, outputs), the gradients (n, outputs).
+        """
 
 
 OF_LABELS: dict[Problem, TrainingOfLabels] = {
@@ -80,5 +86,5 @@ def training_of(problem: Problem) -> TrainingOfKind:
 
 
 def label_training_of(problem: Problem) -> TrainingOfLabels:
-    """Returns the training of a kind of problem in which labels belong to whole images."""
+    """Returns the training of a kind of problem that gives labels to whole images (not a segmentation)."""
     return OF_LABELS[problem]

@@ -1,6 +1,7 @@
 """The gates that a challenger must pass.
 
-Each gate is one function, in the order of the report. Its settings are fields of `params.Promote`.
+Each gate is one function. The report lists them in the order of this file. The settings of the
+gates are fields of `params.Promote`.
 """
 
 from collections.abc import Callable
@@ -24,14 +25,14 @@ class GateInputs:
     """The input of the gates.
 
     Attributes:
-        promote: the limits.
+        promote: the limits of the gates.
         metric: `select.metric`.
         is_loss: whether the lowest value of the metric is the best.
-        challenger: evaluated on the present test set.
-        champion: evaluated on the same images; None without a champion.
-        change: the comparison of the two; None without a champion.
+        challenger: the challenger with its results on the current test set.
+        champion: the champion with its results on the same images; None if there is none.
+        change: the comparison of the two; None if there is no champion.
         folder: the challenger's model folder.
-        model: loaded from that folder.
+        model: the exported model from that folder.
         data_passed: whether `validate` accepted the data.
     """
 
@@ -51,10 +52,10 @@ GATES: list[Judge] = []  # `_gate` fills it
 
 
 def judge(inputs: GateInputs) -> list[Gate]:
-    """Returns the verdict of every gate, that on `select.metric` first.
+    """Returns the verdict of every gate. The gate on `select.metric` comes first.
 
     Raises:
-        TransferlineError: a limit is set on a value that the evaluation does not have.
+        TransferlineError: a gate has a limit for a value that the evaluation does not contain.
     """
     return [gate(inputs) for gate in GATES]
 
@@ -67,9 +68,9 @@ def _gate(function: Judge) -> Judge:
 
 @_gate
 def improvement(inputs: GateInputs) -> Gate:
-    """`select.metric` must be better beyond noise, and by at least `min_improvement`.
+    """`select.metric` must be better than the champion's: significantly, and by at least `min_improvement`.
 
-    Without a champion it must be at least `min_value`; a loss must be at most `min_value`.
+    If there is no champion, it must be at least `min_value`; a loss must be at most `min_value`.
     """
     if inputs.champion and inputs.change:
         return gate_verdicts.improvement(
@@ -80,9 +81,9 @@ def improvement(inputs: GateInputs) -> Gate:
 
 @_gate
 def class_recall(inputs: GateInputs) -> Gate:
-    """The recall of no class (in a segmentation its IoU) may fall by more than `max_class_drop`.
+    """The recall of a class must not fall by more than `max_class_drop`. A segmentation uses the IoU.
 
-    A drop counts only if its whole interval is above the limit.
+    A drop is measured against the champion. It counts only if its whole interval is above the limit.
     """
     measure = inputs.challenger.kind.compared
     if inputs.change:
@@ -111,14 +112,14 @@ def size(inputs: GateInputs) -> Gate:
 
 @_gate
 def corruption_accuracy(inputs: GateInputs) -> Gate:
-    """The accuracy under corruptions must reach its limit; other problems use their main metric."""
+    """The accuracy on corrupted images must reach its limit. Kinds without accuracy use their main metric."""
     name = "accuracy under corruptions"
     return _limited(inputs, "min_corruption_accuracy", name, lambda scored: scored.corruption_accuracy)
 
 
 @_gate
 def adversarial_accuracy(inputs: GateInputs) -> Gate:
-    """The accuracy under attacks must reach its limit; other problems use their main metric."""
+    """The accuracy on attacked images must reach its limit. Kinds without accuracy use their main metric."""
     name = "accuracy under attacks"
     return _limited(inputs, "min_adversarial_accuracy", name, lambda scored: scored.adversarial_accuracy)
 
@@ -148,7 +149,7 @@ def same_predictions(inputs: GateInputs) -> Gate:
 
 @_gate
 def signature(inputs: GateInputs) -> Gate:
-    """Input and output of the model must fit its card."""
+    """The dtype and shape of the model's input, and the shape of its output, must agree with its card."""
     model, card = inputs.model, inputs.challenger.card
     side, channels = card.image.size, 3 if card.image.color == "rgb" else 1
     takes, gives = (model.input_type, model.input_shape), model.output_shapes[0]
@@ -160,7 +161,7 @@ def signature(inputs: GateInputs) -> Gate:
 
 @_gate
 def clean_data(inputs: GateInputs) -> Gate:
-    """The validation must have accepted the challenger's data."""
+    """`validate` must have accepted the challenger's data."""
     passed = inputs.data_passed
     words = f"the challenger's data {'passed' if passed else 'did not pass'} validation"
     return Gate("validation", "passed" if passed else "failed", words)

@@ -1,4 +1,4 @@
-"""Promotion: the selected model becomes the champion if it passes every gate on the present test set."""
+"""Promotion: the selected model becomes the champion if it passes every gate on the current test set."""
 
 import json
 from collections.abc import Mapping
@@ -47,9 +47,10 @@ class Decision:
     Attributes:
         promoted: whether the alias champion moved.
         reason: the reason, in a sentence.
-        version: the selected model's version in the registry; None in a dry run if it is not registered.
-        gates: each gate with its verdict; empty where there was nothing to decide.
-        accepted: whether the model passed the gates or was forced; in a dry run it is still not promoted.
+        version: the selected model's version in the registry; None if it has none.
+        gates: each gate with its verdict; empty if no gate was checked.
+        accepted: whether the model passed the gates or was forced. In a dry run it can be true while `promoted` is
+            false.
     """
 
     promoted: bool
@@ -62,19 +63,22 @@ class Decision:
 def promote(params: Params, root: Path, dry_run: bool = False, force: str | None = None) -> Decision:
     """Registers the selected model as challenger and makes it the champion if it passes every gate.
 
-    A second call changes nothing. A move that a killed run left unfinished is finished or undone first. The decision
-    is written to `reports/decision` and logged to the challenger's MLflow run. After a decision not to promote, a dry
-    run decides again; other calls repeat the decision until something that it depends on changes.
+    If an earlier call was killed while it moved the alias, this call first completes or undoes that move. If the model
+    is the champion already, nothing else happens. After a decision not to promote, a call returns the same decision
+    until something that the decision depends on changes. It decides anew in a dry run, with `force`, and if the latency
+    gate had failed.
+
+    It writes the decision to `reports/decision` and logs it to the challenger's MLflow run.
 
     Args:
-        params: the model's name, and the gates.
+        params: `promote` has the model's name and the settings of the gates.
         root: the project's folder.
-        dry_run: only decide, and write the report.
-        force: the reason to promote although gates fail; None does not promote then.
+        dry_run: only decide and write the report; do not register or promote the model.
+        force: the reason to promote even if a gate fails. With None, a failed gate prevents the promotion.
 
     Raises:
-        TransferlineError: no model is selected yet, the selected model was trained on other data than that of the
-            manifest, a metric with a limit has no value, the smoke test failed, or MLflow does not answer.
+        TransferlineError: no model is selected yet, the selected model was not trained on the data of the manifest,
+            a metric with a limit has no value, the smoke test failed, or MLflow does not answer.
     """
     folder, evaluation = selected_model(root)
     client = connect(params.record, root)
@@ -90,7 +94,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
 def decided_before(params: Params, root: Path) -> Decision | None:
     """Returns the last decision on the selected model, if nothing that it depends on has changed.
 
-    It does not import MLflow, which takes seconds, if MLflow's store belongs to this project.
+    Importing MLflow takes seconds. This function does not import it if MLflow's store belongs to this project.
 
     Raises:
         TransferlineError: no model is selected yet, or MLflow does not answer.
@@ -102,7 +106,10 @@ def decided_before(params: Params, root: Path) -> Decision | None:
 
 
 def _decided_before(params: Params, root: Path, champion: Version | None, again: bool) -> Decision | None:
-    """Returns a decision if the selected model is the champion, or, unless `again`, was refused on the same basis."""
+    """Returns a decision if the selected model is the champion or was refused on the same basis; else None.
+
+    With `again`, an earlier refusal does not count.
+    """
     folder, _ = selected_model(root)
     if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
         return Decision(False, f"version {champion[0]} is already the champion", champion[0])
@@ -123,7 +130,7 @@ def _basis(params: Params, root: Path, champion: Version | None) -> str:
 def _decide(
     params: Params, root: Path, folder: Path, evaluation: Path, basis: str, dry_run: bool, force: str | None
 ) -> Decision:
-    """Checks the model with the gates; unless it is a dry run, also registers it and moves the aliases."""
+    """Checks the gates. If this is not a dry run, it also registers the model and moves the alias."""
     from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
     from transferline.registry.decision_report import REPORT, write_decision
     from transferline.registry.gates import LATENCY
@@ -151,12 +158,12 @@ def _decide(
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])
             move_champion(client, root, _move(params, version, champion, case))
-            fetch_version(version, root)  # `predict` then needs no MLflow
+            fetch_version(version, root)  # the copy lets `predict` work without MLflow
             if grown:
                 say(f"promote: commit {TESTED_IMAGES}, so that every clone keeps these test images out of training")
         else:
             client.set_registered_model_alias(name, CHALLENGER, number)
-            if not case.failed(LATENCY):  # the machine may have been busy
+            if not case.failed(LATENCY):  # a busy machine can fail this gate; then the next call measures again
                 last_refusal.keep_refusal(root, basis, number, case.reason)
     say(f"promote: all gates, and the images with changed predictions: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
@@ -189,7 +196,10 @@ def _warned(case: "Case", warning: str) -> "Case":
 
 
 def _lost_registry(client: "MlflowClient", params: Params, root: Path, table: ImageTable) -> str:
-    """Returns a warning if champions were tested on these images, but the registry has no version of the model."""
+    """Returns a warning if the registry has no version of the model although champions were tested on these images.
+
+    Returns "" if there is nothing to warn about.
+    """
     name = params.promote.model_name
     if client.search_model_versions(f"name = '{name}'", max_results=1):
         return ""

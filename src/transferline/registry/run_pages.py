@@ -1,4 +1,4 @@
-"""What MLflow's pages show of a run beside its parameters: dataset, source, description, metrics and pictures."""
+"""Builds what MLflow's pages show about a run, except its parameters: data, source, description, metrics, pictures."""
 
 import getpass
 import json
@@ -24,15 +24,15 @@ DIGITS_OF_REVISION = 8
 
 
 def run_name(card: ModelCard, data: TrainedData) -> str:
-    """The candidate, the phase and the revision of the data, as `lite0 head, data 3f2a91bc`."""
+    """Returns candidate, phase and revision of the data, such as `lite0 head, data 3f2a91bc`."""
     revision = data.data_revision[:DIGITS_OF_REVISION]
     return f"{card.candidate} {card.phase}{f', data {revision}' if revision else ''}"
 
 
 def source_tags(root: Path, commit: str) -> dict[str, str]:
-    """The user, the repository and the commit, as tags that MLflow's pages know."""
+    """Returns the user, the repository and the commit, as the tags that MLflow's pages show."""
     remote = git_or_nothing(root, "config", "--get", "remote.origin.url").decode(errors="replace").strip()
-    remote = re.sub(r"//[^/@]*@", "//", remote)  # without a password
+    remote = re.sub(r"//[^/@]*@", "//", remote)  # removes a user name and password
     tags = {
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": remote or root.name,
@@ -44,7 +44,7 @@ def source_tags(root: Path, commit: str) -> dict[str, str]:
 
 
 def dataset_input(data: TrainedData) -> "DatasetInput":
-    """The dataset of a run: its name, its revision as the digest, and its images by class and split."""
+    """Returns the dataset of a run: its name, its revision (MLflow's digest), and its images by class and split."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = {"path": (RAW / data.dataset).as_posix(), "revision": data.data_revision}
@@ -59,7 +59,7 @@ def dataset_input(data: TrainedData) -> "DatasetInput":
 
 
 def headline(metric: str, values: dict[str, Any]) -> str:
-    """A metric with its interval and the number of images, as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`."""
+    """Returns metric, interval and number of images, such as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`."""
     if metric not in values:
         return f"{metric} unknown"
     low, high = values.get(f"{metric}_low"), values.get(f"{metric}_high")
@@ -68,7 +68,7 @@ def headline(metric: str, values: dict[str, Any]) -> str:
 
 
 def describe_data(data: TrainedData) -> str:
-    """The dataset in a sentence, as `waste at revision 3f2a91bc: 2,527 images in 6 classes (glass: 501, …)`."""
+    """Returns the dataset in words, such as `waste at revision 3f2a91bc: 2,527 images in 6 classes (glass: 501, …)`."""
     counts = [f"{name}: {count:,}" for name, count in data.images_by_class.items()]
     revision = f" at revision {data.data_revision[:DIGITS_OF_REVISION]}" if data.data_revision else ""
     classes = f" in {len(counts)} classes ({first_of(counts, 12)})" if counts else ""
@@ -76,7 +76,7 @@ def describe_data(data: TrainedData) -> str:
 
 
 def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any], data: TrainedData) -> str:
-    """The description of a run in Markdown: its main metrics, its data, its size and speed.
+    """Returns the description of a run in Markdown: its main metric, its data, its size and its speed.
 
     Args:
         metric: `select.metric`.
@@ -96,9 +96,10 @@ def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any
 
 
 def scalars(metric: str, evaluation: dict[str, Any], latency: dict[str, Any]) -> dict[str, float]:
-    """The metrics that runs are compared by, grouped by slash; the interval of `select.metric` alone.
+    """Returns the metrics by which MLflow compares runs. The part before the slash is their group in MLflow.
 
-    `evaluation/metrics.json` and the table `per_class.json` of the run hold all others.
+    Of the intervals, it includes only that of `select.metric`. All other values are in `evaluation/metrics.json` and in
+    the table `per_class.json` of the run.
     """
     values = {
         f"{split}/{name}": float(value)
@@ -115,7 +116,7 @@ def scalars(metric: str, evaluation: dict[str, Any], latency: dict[str, Any]) ->
 
 
 def class_table(evaluation: dict[str, Any]) -> pd.DataFrame:
-    """The metrics of each class: columns split, class and those of the kind of problem."""
+    """Returns the metrics of each class. Columns: split, class, and the metrics of the kind of problem."""
     rows = [
         {"split": split, "class": name, **values}
         for split in ("validation", "test")
@@ -125,7 +126,7 @@ def class_table(evaluation: dict[str, Any]) -> pd.DataFrame:
 
 
 def log_evaluation_files(client: "MlflowClient", run: str, folder: Path) -> None:
-    """Logs the files of an evaluation, the pictures among them as images that MLflow draws beside each other."""
+    """Logs the files of an evaluation. It logs PNG files as images, which MLflow shows beside each other."""
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         place = file.relative_to(folder)
         if file.suffix == ".png":

@@ -1,4 +1,4 @@
-"""What MLflow's pages show of a registered version: a model card as its description, and its gates as tags."""
+"""Builds what MLflow's pages show about a registered version: a model card as its description, its gates as tags."""
 
 import json
 from pathlib import Path
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from transferline.registry.decision_report import Case
 
-LONGEST_DESCRIPTION = 5000  # MLflow refuses a longer one
+LONGEST_DESCRIPTION = 5000  # characters; MLflow refuses a longer description
 SHOWN_CLASSES, WEAKEST = 20, 3
 ROBUST = {"under_corruptions": "damaged", "under_attacks": "attacked"}  # keys of the metrics of a split
 
 
 def model_card(params: Params, card: ModelCard, evaluation: Path, data: TrainedData) -> str:
-    """The model card in Markdown: what the model is for, its data, metrics and limits, as far as they are known.
+    """Returns the model card in Markdown: what the model is for, its data, metrics, known limits, size and speed.
 
     Args:
-        params: `select.metric`, and what was evaluated.
-        card: of the model folder.
+        params: `select.metric` is used.
+        card: the contents of `card.json` of the model folder.
         evaluation: the folder that `evaluate` wrote.
         data: what the model was trained on.
     """
@@ -50,7 +50,7 @@ def model_card(params: Params, card: ModelCard, evaluation: Path, data: TrainedD
 def describe_version(
     client: "MlflowClient", version: "ModelVersion", card: str, case: "Case", metric: str, experiment: str
 ) -> None:
-    """Puts the card and the decision on the page of a version, and each gate's verdict into a tag `gate/<name>`."""
+    """Writes decision and card into the description of a version, and each gate's verdict into a tag `gate/<name>`."""
     report = f"#/experiments/{experiment}/runs/{version.run_id}/artifacts/decision/index.html"
     decision = "Promoted" if case.accepted else "Not promoted"
     head = f"**test {headline(metric, case.challenger.metrics)}**\n\n{decision}: {case.reason}. [All gates]({report})"
@@ -61,7 +61,7 @@ def describe_version(
 
 
 def describe_model(client: "MlflowClient", name: str, card: ModelCard, data: TrainedData) -> None:
-    """Puts on the page of a registered model what all its versions are for, and what its aliases mean."""
+    """Writes the description of a registered model: what all its versions are for, and what its aliases mean."""
     client.update_registered_model(
         name,
         f"{_purpose(card)}\n\nTrained on the dataset {data.dataset}. The alias `champion` is the version that "
@@ -86,7 +86,7 @@ def _metric_lines(metric: str, evaluation: dict[str, Any]) -> list[str]:
 
 
 def _limits(evaluation: dict[str, Any], data: TrainedData) -> list[str]:
-    """The weakest classes on test, small classes, and whether damaged images were tried."""
+    """Returns lines about the weakest classes on test, the smallest classes, and robustness that was not tested."""
     per_class = evaluation.get("test", {}).get("per_class", {})
     measure = next((name for name in ("recall", "iou", "average_precision") if _has(per_class, name)), None)
     lines = []

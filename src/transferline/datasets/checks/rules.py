@@ -1,17 +1,19 @@
 """The rules of validation, as expectations of Great Expectations about the tables of a dataset.
 
 Each rule is one function here. Its name is the key of its severity in `params.Rules`. Only `excluded`, for images that
-a correction leaves out, has no such key. The tables are:
+a correction leaves out, has no such key. The docstring of a rule names what breaks the rule. The tables are:
 
 - `corrections`: a row per correction, see `correction_table`.
-- `files`: a row per file, with the columns of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error`
-  without its first word) and `suffix_format` (the format that the suffix stands for, empty for none).
-- `masks`: a row per image of a segmentation problem, also with `mask_error` (see `scan_masks`) and `mask_reason`, the
-  same without its first word.
-- `duplicates`: a row per image that is not left out so far, also with the columns of `duplicates`.
-- `history`: a row per such image in train, also with `former_test_set`, the hash of a test set that contained it.
-- `classes`: a row per class and split, with `images`, and in train `ratio`, the size of the largest class divided by
-  that of this one; and a row per class folder or class column, with `files`, the number of its images.
+- `files`: a row per file. Columns: those of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without
+  its first word) and `suffix_format` (the image format to which the suffix belongs, empty for none).
+- `masks`: a row per image of a segmentation problem. More columns: `mask_error` (see `scan_masks`) and `mask_reason`
+  (`mask_error` without its first word).
+- `duplicates`: a row per image that no earlier rule leaves out. More columns: those of `duplicates`.
+- `history`: a row per such image in train. One more column: `former_test_set`, the hash of the test set with this
+  image on which a champion was tested, or `NO_TEST_SET`.
+- `classes`: a row per class and split, with the number of its `images`. In train, `ratio` is the size of the largest
+  class divided by the size of this class. Each class folder or class column has one more row, with the number of its
+  images in `files`.
 """
 
 from collections.abc import Callable
@@ -181,25 +183,28 @@ def _no_other(detail: str, column: str, severity: Severity | None = None) -> Exp
 
 @_rule("duplicates")
 def label_conflict(validate: Validate) -> list[Expected]:
-    """The same bytes under two labels."""
+    """An image with the same bytes as another image that has another label."""
     return [_no_other("same bytes as {conflicts_with}, which has another label", "conflicts_with")]
 
 
 @_rule("duplicates", is_fault=False)
 def duplicate(validate: Validate) -> list[Expected]:
-    """The same bytes as another image."""
+    """An image with the same bytes as another image in its split."""
     return [_no_other("same bytes as {duplicate_of}", "duplicate_of")]
 
 
 @_rule("duplicates", is_fault=False)
 def split_duplicate(validate: Validate) -> list[Expected]:
-    """The same bytes as an image in another split."""
+    """An image with the same bytes as an image in another split."""
     return [_no_other("same bytes as {split_duplicate_of}, in another split", "split_duplicate_of")]
 
 
 @_rule("duplicates", is_fault=False)
 def near_duplicate(validate: Validate) -> list[Expected]:
-    """Nearly the same image in another split. If the dataset defines the splits, quarantine becomes a warning."""
+    """Nearly the same image in another split.
+
+    If the dataset, not transferline, decides which images are in these two splits, quarantine becomes a warning.
+    """
     severity = validate.rules.near_duplicate
     reported: Severity = "warn" if severity == "quarantine" else severity
     return [
