@@ -1,4 +1,4 @@
-"""Empty databases of Prefect and MLflow. Making one takes a second and more, copying it nothing."""
+"""Empty databases of Prefect and MLflow. Creating one takes a second or more; copying it takes almost no time."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Model folders as a training stage leaves them, of Keras models that a test builds."""
+"""Model folders as a training stage writes them, from Keras models that a test builds."""
 
 from pathlib import Path
 

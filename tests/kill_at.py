@@ -1,6 +1,6 @@
-"""Run as a process of its own: promotes, or moves the champion, and dies at a step as if it had been killed.
+"""A program for tests: it promotes, or moves the champion, and kills itself at a given step.
 
-`python -m tests.kill_at WHAT STEP before|after NTH` in the project's folder.
+Run `python -m tests.kill_at WHAT STEP before|after NTH` in the project's folder.
 """
 
 import os

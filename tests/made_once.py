@@ -1,4 +1,4 @@
-"""What takes long to make is made once for all workers of a test session."""
+"""Makes slow test data once for all workers of a test session."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A project as after validate and training, of seconds, for tests of the registry: models of one layer."""
+"""A project in the state after validate and training, for tests of the registry. Its models have one layer."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""A project as after validate and training, of seconds, with segmentation models of one layer that know the colours."""
+"""A project in the state after validate and training, made in seconds. Its segmentation models have one layer, which
+recognises the colours."""
 
 from pathlib import Path
 

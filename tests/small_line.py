@@ -1,4 +1,4 @@
-"""A project with the real flows and tasks around a pipeline of small steps instead of training, and what serves it."""
+"""A project with the real flows and tasks. Its pipeline has small steps instead of trainings. Also helpers for it."""
 
 import json
 import os

@@ -1,8 +1,7 @@
-"""Trains on two devices, or in another precision: `python -m tests.strategy WAY STAGE FOLDER`, one training to a
-process, as in a stage.
+"""Trains on two devices, or in another precision: `python -m tests.strategy WAY STAGE FOLDER`.
 
-With `mirrored` the devices are two logical CPUs; with `multi_worker` TF_CONFIG tells; with `bfloat16` and `float32` it
-is one device, in small steps. FOLDER holds `bank`.
+Each process runs one training, as a stage does. WAY `mirrored` uses two logical CPUs as devices. `multi_worker` takes
+the workers from TF_CONFIG. `bfloat16` and `float32` use one device and a small learning rate. FOLDER holds `bank`.
 """
 
 import sys

@@ -1,5 +1,7 @@
-"""Run as a process of its own: has processes do what takes long, each of which writes its id. `python -m
-tests.take_long FOLDER`."""
+"""A program for tests: worker processes do slow work, and each writes its process id.
+
+Run `python -m tests.take_long FOLDER`.
+"""
 
 import os
 import sys

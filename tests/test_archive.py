@@ -1,4 +1,4 @@
-"""Archives as sources: zips and tars, damaged and malicious ones too."""
+"""Archives as sources: zips and tars, also damaged and malicious ones."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Attacks on a small network that was trained on images, and the attacks of another library on the same network."""
+"""Attacks on a small network that was trained on images, compared with the attacks of another library."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The table of augmentations, and those of the user's own in files of `own_augmentations/`."""
+"""The table of augmentations, and the user's augmentations in `own_augmentations/`."""
 
 import shutil
 from pathlib import Path

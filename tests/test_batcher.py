@@ -1,4 +1,4 @@
-"""Requests that wait at the same time, without a server."""
+"""Batches of requests that wait at the same time, without a server."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The sentence and the link that close a run."""
+"""The sentence and the link that a run prints at its end."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`code.json`: which stages an edit of the code runs again, and which it leaves alone."""
+"""`code.json`: which stages run again after an edit of the code, and which do not."""
 
 import ast
 import shutil

@@ -1,4 +1,5 @@
-"""Shards by Dask's workers, on a real cluster of processes: the same bytes as here, also when a worker is killed."""
+"""Shards on Dask's workers, in a real cluster of processes. They give the same bytes as in this process, also when a
+worker is killed."""
 
 import os
 import signal

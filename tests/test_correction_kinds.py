@@ -1,4 +1,4 @@
-"""Corrections where splits, several labels or masks are involved."""
+"""Corrections of datasets with splits, several labels or masks."""
 
 import shutil
 from pathlib import Path

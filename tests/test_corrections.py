@@ -1,4 +1,4 @@
-"""The stage validate with corrections: `data/corrections/NAME.csv`, of which `raw.parent/digits.csv` is one here."""
+"""Corrections in the stage validate. Here, `raw.parent/digits.csv` is the `data/corrections/NAME.csv` of a project."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""Corruptions of images, one by one."""
+"""Corruptions of images, each tested alone."""
 
 from itertools import pairwise
 from typing import get_args

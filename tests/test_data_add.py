@@ -1,4 +1,4 @@
-"""`transferline data add`: copies, DVC, what was found, and nothing left behind on failure."""
+"""`transferline data add`: copies, DVC, findings. After a failure, no file is left behind."""
 
 import subprocess
 import sys

@@ -1,4 +1,5 @@
-"""What a person changes in a dataset by hand: told by status, versioned by the flow, refused for imports."""
+"""Changes that a person makes in a dataset by hand. `status` reports them, the flow makes a version of them, and
+for an import they are refused."""
 
 import shutil
 

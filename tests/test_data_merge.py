@@ -1,4 +1,4 @@
-"""`transferline data add`: into a dataset that is there, and that DVC records every file."""
+"""`transferline data add` into an existing dataset. DVC records every file."""
 
 import shutil
 import sys

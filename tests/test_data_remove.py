@@ -1,4 +1,4 @@
-"""`transferline data remove`: nothing goes that cannot be had again."""
+"""`transferline data remove`: it deletes only what can be restored."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset, in words and as a picture."""
+"""The differences between two versions of a dataset, in words and as a picture."""
 
 import shutil
 import sys

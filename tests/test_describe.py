@@ -1,4 +1,4 @@
-"""What `describe_candidate` counts, against figures worked out by hand."""
+"""The counts of `describe_candidate`, compared with numbers that were computed by hand."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Downloads as sources: those that break, and those that give something else."""
+"""Downloads as sources: interrupted ones, and ones with the wrong content."""
 
 import shutil
 import threading

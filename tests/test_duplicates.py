@@ -1,4 +1,4 @@
-"""The search for images that look alike, against comparing all with all, and the hash by which they do."""
+"""The search for similar images, compared with a comparison of all pairs; and the hash that it uses."""
 
 from pathlib import Path
 from typing import Any

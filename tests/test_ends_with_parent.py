@@ -1,4 +1,4 @@
-"""A command that ends with the process that started it, with real processes and signals."""
+"""A command ends when the process that started it ends. Real processes and signals."""
 
 import signal
 import subprocess

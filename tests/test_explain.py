@@ -1,4 +1,4 @@
-"""`transferline params` explains every key: what it means, what is allowed, the default and the value in force."""
+"""`transferline params` explains every key: meaning, allowed values, default and present value."""
 
 from pathlib import Path
 

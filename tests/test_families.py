@@ -1,4 +1,4 @@
-"""The whole way, from a backbone to an exported model, for every family."""
+"""All steps from a backbone to an exported model, for every family of backbones."""
 
 import subprocess
 import sys

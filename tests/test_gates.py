@@ -1,4 +1,4 @@
-"""The gates of a promotion, on figures that are known, and the statistics behind them."""
+"""The gates of a promotion, with known metrics, and their statistics."""
 
 from pathlib import Path
 

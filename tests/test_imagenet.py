@@ -1,4 +1,5 @@
-"""Backbones with their top: ImageNet's names, a stand-in for a download, and the installed weights on photographs."""
+"""Backbones with their top: the names of ImageNet's classes, a replacement for a download, and the installed weights on
+photographs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The order of the packages: each may import those before it, and nothing of `src` imports Prefect."""
+"""The order of the packages: each imports only packages above it in the table. No module of `src` imports Prefect."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""Models compiled for inference, beside the same models called as they are."""
+"""Models compiled for inference, compared with the same models without compilation."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""A kind of problem has one place: nothing outside asks for it by name."""
+"""Each kind of problem has one place. No other module compares its name."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The layers of the params: what they become, and what is said where they do not fit together."""
+"""The layers of the params: the Keras layers that they become, and the error if they do not fit together."""
 
 from typing import Any
 

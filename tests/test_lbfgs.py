@@ -1,4 +1,4 @@
-"""Heads solved by L-BFGS: the optimum, the choice of the L2 strength, and what is written of them."""
+"""Heads solved by L-BFGS: the optimum, the choice of the L2 strength, and the files that are written."""
 
 import json
 import shutil

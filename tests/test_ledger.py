@@ -1,4 +1,4 @@
-"""The ledger, rollback, and test images that must never be trained on."""
+"""The ledger, rollback, and test images that no training may use."""
 
 import json
 import sys

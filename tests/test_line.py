@@ -1,4 +1,4 @@
-"""The whole line with the real DVC, Great Expectations, Keras and MLflow, on images of three colours."""
+"""The whole pipeline with the real DVC, Great Expectations, Keras and MLflow, on images of three colours."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What a training stage exports for LiteRT, beside the Keras model that it is made from."""
+"""The model that a training stage exports for LiteRT, compared with its Keras model."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

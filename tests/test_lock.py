@@ -1,4 +1,5 @@
-"""One training at a time: who holds the lock is named, what it starts is let in, and a killed holder blocks nobody."""
+"""One training at a time. The error names the process that holds the lock. Processes that it starts may enter, and a
+killed holder blocks nobody."""
 
 import json
 import os

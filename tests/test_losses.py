@@ -1,4 +1,4 @@
-"""Losses against their formulas in NumPy, class weights, schedules and callbacks."""
+"""Losses compared with their formulas in NumPy; class weights, schedules and callbacks."""
 
 from pathlib import Path
 from typing import Any

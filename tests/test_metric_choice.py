@@ -1,4 +1,4 @@
-"""What `params.yaml` may name of metrics: those of its kind of problem, and those in `own_metrics/`."""
+"""The metrics that `params.yaml` may name: those of its kind of problem, and those in `own_metrics/`."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Figures against numbers computed by hand."""
+"""Metrics compared with numbers that were computed by hand."""
 
 import math
 from typing import Any

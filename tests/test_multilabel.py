@@ -1,4 +1,4 @@
-"""Figures and pictures of problems with any number of labels per image."""
+"""Metrics and pictures of problems with any number of labels per image."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Backbones and networks of the user's own, in files of `networks/`."""
+"""The user's backbones and networks in `networks/`."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TensorFlow is imported only where gradients are computed, and by the few other commands that are listed here."""
+"""TensorFlow is imported only where gradients are computed, and by the few other commands listed here."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""However the main process of a command ends, nothing that it started goes on."""
+"""When the main process of a command ends, in any way, all processes that it started end too."""
 
 import signal
 import sys

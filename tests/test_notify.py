@@ -1,4 +1,4 @@
-"""Failures reach a webhook: from the run itself, and from Prefect's server by the automation."""
+"""Messages about failures reach a webhook: from the run, and from Prefect's server by the automation."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `transferline run` says before the first stage, and that it ends without Prefect where nothing is to do."""
+"""What `transferline run` prints before the first stage. It ends without Prefect if there is nothing to do."""
 
 import os
 import subprocess

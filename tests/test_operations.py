@@ -1,7 +1,7 @@
-"""The story of docs/operations.md: its commands run in order, and print what it promises.
+"""The commands of docs/operations.md: they run in order, and print what the page shows.
 
 A block ```bash runs in a shell that stops at the first failure; ```bash no-test is left out. The lines of a block
-```text must appear in this order in the output of the commands above it, where … stands for anything.
+```text must appear in this order in the output of the commands above it, where … stands for any text.
 """
 
 import os

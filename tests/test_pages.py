@@ -1,4 +1,4 @@
-"""What Prefect's page shows of a task: findings, epochs, the decision and where MLflow is. No link is a dead end."""
+"""Prefect's page of a task shows findings, epochs, the decision and MLflow's address. All links work."""
 
 import json
 from pathlib import Path

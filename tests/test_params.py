@@ -1,4 +1,4 @@
-"""Every mistake in params.yaml is one message that names the key, the value and what is allowed."""
+"""Every mistake in params.yaml gives one message that names the key, the value and what is allowed."""
 
 from pathlib import Path
 

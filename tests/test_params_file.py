@@ -1,4 +1,4 @@
-"""`transferline use` writes every key of `params.yaml`, and keys that it lacks are added where nothing else changes."""
+"""`transferline use` writes every key of `params.yaml`. Missing keys are added, and nothing else changes."""
 
 import re
 import shutil

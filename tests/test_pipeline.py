@@ -1,4 +1,5 @@
-"""`dvc.yaml` against the code: `params` are sections that `use` writes, paths are those that the command line reads."""
+"""`dvc.yaml` compared with the code: its `params` are sections that `use` writes, its paths are those that the commands
+read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a user of DVC expects of its commands in a project: photographs travel with it and are never lost."""
+"""DVC's commands work in a project as its users expect: photographs are pushed and pulled with it, and never lost."""
 
 import shutil
 from pathlib import Path

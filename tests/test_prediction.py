@@ -1,4 +1,4 @@
-"""Predictions of one label and of several: the tables, the submission and the picture."""
+"""Predictions of one label and of several labels: the tables, the submission and the picture."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""The server that the user has: of PREFECT_API_URL or of the active Prefect profile."""
+"""The user's Prefect server, from PREFECT_API_URL or from the active Prefect profile."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Decisions of promotion with the real MLflow: gates, dry run, force, the report, files that were tampered with."""
+"""Decisions of promotion with the real MLflow: gates, dry run, force, the report, files that somebody changed."""
 
 import json
 import shutil

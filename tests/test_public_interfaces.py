@@ -1,4 +1,4 @@
-"""Other tools are used through their public interfaces only; what a bug forces on us stands in `workarounds.py`."""
+"""Code uses other tools only through their public interfaces. Exceptions because of bugs are in `workarounds.py`."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Validation of real photographs, whose faults are known."""
+"""Validation of real photographs with known faults."""
 
 import json
 from pathlib import Path

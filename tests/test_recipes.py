@@ -1,7 +1,7 @@
-"""Every recipe as `use` writes it to `params.yaml`, on a tiny dataset of its layout: DVC runs it to the leaderboard.
+"""Every recipe, as `use` writes it, on a tiny dataset with its layout. DVC runs all stages up to the leaderboard.
 
-Changed for the test: a dataset of our own, random weights where some would be downloaded, one epoch, few views, and the
-smallest images that the layers take. `test_describe.py` builds the recipes at their true sizes.
+The test changes some params: a small dataset, random weights instead of downloaded ones, one epoch, few views, and the
+smallest images that the layers accept. `test_describe.py` builds the recipes at their true sizes.
 """
 
 import json

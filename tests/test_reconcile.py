@@ -1,4 +1,4 @@
-"""What SIGKILL leaves behind is put right, and the next training works: with a real worker, server, DVC and MLflow."""
+"""After SIGKILL, the next training repairs the state and works. With a real worker, server, DVC and MLflow."""
 
 import json
 import sys

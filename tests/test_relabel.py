@@ -1,4 +1,4 @@
-"""`transferline data relabel` and `data exclude`, and what DVC does about corrections."""
+"""`transferline data relabel` and `data exclude`, and how DVC treats corrections."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""A registered version made again from what was kept with it: the real Git, DVC, Keras and MLflow."""
+"""A registered version is trained again from the files stored with it. With the real Git, DVC, Keras and MLflow."""
 
 import shutil
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""The part of the evaluate stage about corrupted and attacked images, on models that see the mean brightness."""
+"""The part of the evaluate stage for corrupted and attacked images, with models that predict by the mean brightness."""
 
 import json
 from pathlib import Path

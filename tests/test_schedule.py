@@ -1,5 +1,8 @@
-"""A scheduled run happens and can be asked for. Versions that pip accepts together break either: with SQLAlchemy 2.1
-Prefect's server schedules nothing, and from FastAPI 0.151 on it refuses what Prefect's own client asks (422)."""
+"""A scheduled run starts and completes.
+
+Some versions that pip accepts together break this. With SQLAlchemy 2.1, Prefect's server schedules nothing. From
+FastAPI 0.151 on, the server refuses requests of Prefect's own client (422).
+"""
 
 import sys
 from pathlib import Path

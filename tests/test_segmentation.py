@@ -1,4 +1,4 @@
-"""Segmentation networks: their parts, loss and metric, and training on tiny masks."""
+"""Segmentation networks: their parts, their loss and metric, and training on tiny masks."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Segmentation after training: figures, evaluation, leaderboard, robustness, promotion, predictions, on tiny models."""
+"""Segmentation after training: metrics, evaluation, leaderboard, robustness, promotion, predictions, on tiny models."""
 
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""The choice of the best candidate, the leaderboard, and what DVC shows of them."""
+"""The choice of the best candidate, the leaderboard, and the files that DVC shows."""
 
 import json
 import shutil

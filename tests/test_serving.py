@@ -1,4 +1,4 @@
-"""`transferline serve`: a real process, asked over HTTP, with models of one layer in a real registry."""
+"""`transferline serve`: a real process that gets HTTP requests, with models of one layer in a real registry."""
 
 import base64
 import http.client

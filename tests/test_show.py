@@ -1,4 +1,4 @@
-"""`transferline data show`: what it finds in a dataset, and the picture of it."""
+"""`transferline data show`: its description of a dataset, and its picture."""
 
 import json
 import sys

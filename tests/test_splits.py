@@ -1,4 +1,4 @@
-"""Splits follow from the content or the group of an image, and stay when a dataset grows."""
+"""The content or the group of an image determines its split, which stays the same when a dataset grows."""
 
 import hashlib
 

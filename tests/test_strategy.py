@@ -1,4 +1,4 @@
-"""`strategy`: training on two logical CPUs and by two processes, beside training on one device."""
+"""`strategy`: training on two logical CPUs and in two processes, compared with training on one device."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A bank that does not fit on the disk, and one that is far larger than what may be in memory."""
+"""A bank that does not fit on the disk, and a bank that is far larger than the allowed memory."""
 
 import json
 from pathlib import Path

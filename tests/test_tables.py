@@ -1,4 +1,4 @@
-"""The column `label` of the tables: what a model is trained on, and back."""
+"""The column `label` of the tables: from text to the targets of a training, and back."""
 
 import numpy as np
 import pandas as pd

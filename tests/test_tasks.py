@@ -1,4 +1,4 @@
-"""The task that runs a stage: what it says of a failure, and that nothing outlives it."""
+"""The task that runs a stage: its message after a failure. No process outlives the task."""
 
 import sys
 import time

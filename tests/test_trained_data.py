@@ -1,4 +1,4 @@
-"""What a run, a version, the ledger and the report say of their data is what was trained on."""
+"""A run, a version, the ledger and the report name the data on which the model was trained."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Promotion as a transaction: failures and kills at every step leave aliases and ledger consistent."""
+"""Promotion as a transaction: after a failure or a kill at any step, aliases and ledger are consistent."""
 
 import sys
 from pathlib import Path

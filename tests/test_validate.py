@@ -1,4 +1,4 @@
-"""The stage validate as a whole, on datasets of tiny images: its outputs, its order, layouts, and when it fails."""
+"""The whole stage validate, on datasets of tiny images: its outputs, its order, layouts, and when it fails."""
 
 import json
 import shutil

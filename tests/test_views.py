@@ -1,4 +1,4 @@
-"""Views: what is drawn for which image, and what a view does to the pixels."""
+"""Views: which augmentation each image gets, and how a view changes the pixels."""
 
 import hashlib
 from pathlib import Path

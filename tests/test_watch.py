@@ -1,4 +1,4 @@
-"""What counts as new raw data, and that it starts a retraining, with the real DVC and Git on loopback and disk."""
+"""What counts as new raw data, and that it starts a retraining. With the real DVC and Git, on loopback and disk."""
 
 import os
 import shutil

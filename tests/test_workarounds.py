@@ -1,4 +1,4 @@
-"""Each workaround does what it is for, and the bug that it is for is still there."""
+"""Each workaround does its job, and the bug behind it still exists."""
 
 import json
 import os

@@ -32,7 +32,7 @@ class Merged:
         by_hand: the changes that a person made since that version; they are versioned too.
         same: the number of paths that already existed with the same content.
         elsewhere: paths that were not copied because the dataset has the same content, each with the existing path.
-        contradictions: messages about those of them whose label differs from that of the existing image.
+        contradictions: messages about paths in `elsewhere` whose label differs from that of the existing image.
     """
 
     difference: Difference
@@ -97,7 +97,7 @@ class _Merge:
 
     @property
     def different(self) -> list[str]:
-        """Paths of the source that the dataset lacks or has with other content, without existing hidden files."""
+        """Paths of the source that the dataset lacks or has with other content. Existing hidden files are left out."""
         fresh = [path for path, md5 in self.fresh.items() if self.before.get(path) != md5]
         return [path for path in fresh if path not in self.before or not HIDDEN.search(path)]
 

@@ -23,9 +23,9 @@ def group_images(images: pd.DataFrame, pattern: str | None) -> pd.Series:
 
 
 def is_ours(given: pd.Series, low: Split, high: Split) -> bool:
-    """Returns whether transferline, not the dataset, decides which images are in one or the other of two splits.
+    """Returns whether transferline, not the dataset, divides the images between the splits `low` and `high`.
 
-    That is so if the dataset defines no splits; and for train and validation if it defines no validation split.
+    It does if the dataset defines no splits. For train and validation, it also does if there is no validation split.
     """
     if given.isna().all():
         return True

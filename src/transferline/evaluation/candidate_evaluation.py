@@ -49,7 +49,7 @@ def evaluation_rows(table: ImageTable) -> pd.DataFrame:
 def draw_pictures(
     predictions: pd.DataFrame, model: LiteModel, card: ModelCard, raw: Path, params: Evaluate, folder: Path
 ) -> None:
-    """Draws the pictures of the test split, or without one of validation; see `EvaluationOfKind.draw`."""
+    """Draws the pictures of test, or of validation if there is no test split; see `EvaluationOfKind.draw`."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
     shown = predictions[predictions["split"] == split]
     title = f"{card.candidate}, {card.phase}, {split} ({len(shown)} images)"
@@ -62,9 +62,9 @@ def evaluate_model(
     """Evaluates one exported model and writes `predictions.parquet`, `latency.json` and pictures into `folder`.
 
     Returns:
-        The content of `metrics.json`: candidate, phase, problem, the metrics of validation and of test (where there is
-        one), and best epoch and numbers of weights of the training. See `metrics_of`. The metrics of test, or without
-        one those of validation, include those of `evaluate_robustness`.
+        The content of `metrics.json`: candidate, phase, problem, the metrics of validation and of test (if it exists),
+        the best epoch, and the numbers of weights; see `metrics_of`. The metrics of test include those of
+        `evaluate_robustness`; if there is no test split, the metrics of validation include them.
 
     Raises:
         TransferlineError: the exported model does not predict the same as the trained one.

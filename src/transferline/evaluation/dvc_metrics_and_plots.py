@@ -50,7 +50,7 @@ def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
         .assign(candidate=entry.candidate)
         for entry in entries
     ]
-    # the history of a fine-tuned model starts with its head's
+    # the history of a fine-tuned model starts with the history of its head
     return (
         pd.concat(histories)
         .drop_duplicates(["candidate", "phase", "epoch"])
@@ -60,7 +60,7 @@ def curves(entries: list[EvaluatedModel]) -> pd.DataFrame:
 
 
 def actual_and_predicted(entry: EvaluatedModel) -> pd.DataFrame:
-    """Returns `EvaluationOfKind.confusion` of the test split, or without one of validation."""
+    """Returns `EvaluationOfKind.confusion` of test, or of validation if there is no test split."""
     split = "test" if "test" in entry.metrics else "validation"
     predictions = pd.read_parquet(entry.folder / "predictions.parquet")
     classes = tuple(entry.metrics[split]["per_class"])

@@ -40,7 +40,7 @@ def corruption_figures(
 
     Returns:
         `corruption_<metric>`: the mean of the main metric (see `Kind`) over corruptions and severities, with its
-        interval. `corruptions`: the number of images, the metric on untouched images, and in each trial.
+        interval. `corruptions`: the number of images, and the metric on untouched images and in each trial.
     """
 
     def change(batch: Batch, name: Corruption, severity: int) -> Pixels:
@@ -78,7 +78,7 @@ def _figure(found: pd.DataFrame, subject: Subject) -> Figure:
 def corruption_by_class(found: dict[Trial, pd.DataFrame], subject: Subject) -> pd.DataFrame:
     """Returns a row per class, with a column for untouched images and one for each corruption.
 
-    The values are those of `EvaluationOfKind.by_class`; a corruption has the mean over the severities.
+    The values are those of `EvaluationOfKind.by_class`; for a corruption, the mean over the severities.
     """
     columns: dict[str, list[Floats]] = {}
     for (name, _), one in found.items():

@@ -45,9 +45,9 @@ def predict_rows(
 
 
 def score(folder: Path, raw: Path, rows: pd.DataFrame, compute: Compute | None = None) -> pd.DataFrame:
-    """Predicts `rows` with the exported model of `folder`, in shards, in the place that `compute` names.
+    """Predicts `rows` with the exported model of `folder`, in shards; see `predict_rows`.
 
-    See `predict_rows`.
+    `compute` sets where the shards are predicted; by default in this process.
     """
     card = read_card(folder)
     shards = [rows.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(rows), IMAGES_PER_SHARD)]
@@ -65,7 +65,7 @@ def _score_shard(folder: Path, changed: int, raw: Path, rows: pd.DataFrame) -> p
 def loaded(folder: Path, changed: int) -> LiteModel:
     """Returns the exported model of a folder, loaded once in each process.
 
-    `changed` is the time when its file was written, by `st_mtime_ns`; another time loads it again.
+    `changed` is the time when its file was written, by `st_mtime_ns`. If it differs, the model is loaded again.
     """
     return load_model(folder)
 
@@ -73,9 +73,9 @@ def loaded(folder: Path, changed: int) -> LiteModel:
 def metrics_of(
     predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, problem: Problem
 ) -> dict[str, Any]:
-    """Computes the metrics of at least one prediction; only the names in `classes` count.
+    """Computes the metrics of at least one prediction, for the names in `classes`.
 
-    See `EvaluationOfKind.images`.
+    A model may have other classes: see `EvaluationOfKind.images`.
 
     Returns:
         n, the number of images; each metric of `metric_table` with its interval (see `metrics_with_intervals`); and

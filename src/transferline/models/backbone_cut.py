@@ -11,8 +11,8 @@ import networkx as nx
 from transferline.errors import TransferlineError
 from transferline.params import Unfreeze
 
-# The cost of a stored value in the search for the boundary. A value that each epoch computes again costs 1. So the
-# boundary moves nearer to the input, and frozen layers run in every epoch, only where it is clearly narrower.
+# The cost of a stored value in the search for the boundary. A value that each epoch computes again costs 1. A boundary
+# nearer to the input makes frozen layers run in every epoch, so it is chosen only if it is clearly narrower.
 STORED = 10
 
 

@@ -40,7 +40,7 @@ class Description(BaseModel):
     Attributes:
         backbone: the backbone's name; None without a backbone.
         image: height, width and channels of the input, uint8.
-        layers: the number of layers of the backbone; without a backbone, of the network and its input.
+        layers: the number of layers of the backbone; without a backbone, of the network, including its input.
         parameters: the number of parameters of the whole model.
         train_head_parameters, fine_tune_parameters, train_parameters: the number of parameters that the stage trains;
             None without the stage.

@@ -1,4 +1,4 @@
-"""The present champion; if possible without MLflow, because its import takes seconds."""
+"""Finds the present champion. It avoids MLflow if possible, because that import takes seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Moves the alias champion. After a failure, or a kill at any point, registry and ledger are still consistent.
 
-The intended move is first written to a journal. If the journal still holds a move later, the move is finished if the
-alias has moved, and undone if it has not. The ledger has one entry for each move that took place, and no other entry.
+The intended move is first written to a journal. If a kill leaves a move in the journal, `recover` finishes it if the
+alias has moved, and undoes it if not. The ledger has one entry for each move that took place, and no other entry.
 """
 
 import subprocess

@@ -84,7 +84,7 @@ class Case:
 
     Attributes:
         accepted: whether the challenger becomes the champion.
-        forced: whether it does so although gates failed.
+        forced: whether it becomes the champion although gates failed.
         reason: the reason, in a sentence.
         version: the champion's version; None without a champion.
         test_set: the sha256 of the list of test images.

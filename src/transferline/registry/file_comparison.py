@@ -19,7 +19,7 @@ from transferline.registry.version_files import LOCK, ORIGIN
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-# these files hold times, or are drawn from files that do
+# these files hold times, or come from files that hold times
 TIMED = ("summary.json", "history.csv", "latency.json", "leaderboard.md", "leaderboard.png")
 
 

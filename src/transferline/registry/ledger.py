@@ -50,7 +50,7 @@ class Move(BaseModel):
     """One move of the alias champion.
 
     Attributes:
-        former, version: the versions from which (None for the first champion) and to which the alias moved.
+        former, version: the alias moved from `former` (None for the first champion) to `version`.
         forced: whether the version was promoted although gates failed.
         figure: the test metric of `version` when it was promoted, such as `accuracy 0.9432`.
         test_set: sha256 of the list of test images of the decision; `data/tested_images.txt` names it.

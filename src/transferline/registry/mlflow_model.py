@@ -1,7 +1,7 @@
 """A model in MLflow's format, with the flavours `keras`, to continue training, and `python_function`, to predict.
 
-This module writes both, because `mlflow.keras` imports TensorFlow and saves the model again. So the files stay those
-of the training. `mlflow.models.Model.log` uses this module as a flavour.
+This module writes both, because `mlflow.keras` imports TensorFlow and saves the model again. Here, the model's files
+are copies of those that the training wrote. `mlflow.models.Model.log` uses this module as a flavour.
 """
 
 import platform
@@ -16,7 +16,8 @@ CODE = Path(__file__).with_name("transferline_litert.py")
 DATA, CODE_FOLDER = "data", "code"
 PACKAGES = ("mlflow", "numpy", "ai-edge-litert")  # what `mlflow.pyfunc.load_model` needs
 REQUIREMENTS, ENVIRONMENT = "requirements.txt", "python_env.yaml"
-# the files that determine the predictions of a version, and the tags with their sha256; MLmodel orders the classes
+# the files that determine the predictions of a version, and the tags with their sha256;
+# MLmodel holds the order of the classes
 HASHED = {
     f"{DATA}/{LITE_FILE}": "tflite_sha256",
     f"{DATA}/{MODEL_FILE}": "model_sha256",

@@ -113,5 +113,5 @@ def _log_epoch(client: "MlflowClient", run: str, row: dict[str, float | str]) ->
 
 
 def _sign(client: "MlflowClient", run: str, folder: Path) -> None:
-    """Names the model that the run has made; `evaluate` copies the other files of its folder, which `record` logs."""
+    """Writes the sha256 of the trained model as a tag of the run."""
     client.set_tag(run, "model_sha256", file_sha256(folder / MODEL_FILE))

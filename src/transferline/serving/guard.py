@@ -51,7 +51,7 @@ class Guard:
 
 
 class _Cleaned:
-    """Passes on what an application sends; of an error it sends only code and message."""
+    """Passes on the responses of an application. Of an error response, it sends only code and message."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send):
         self._scope, self._receive, self._send = scope, receive, send

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class Refusal(MlflowException):
-    """An error for the client that holds only our message; MLflow puts the client's data with all pixels before it."""
+    """An error for the client that holds only our message.
+
+    MLflow would put the client's data, with all pixels, before the message.
+    """
 
     def serialize_as_json(self) -> str:
         """Returns the body of the response."""

@@ -16,8 +16,8 @@ class Exported(NamedTuple):
     Attributes:
         model: returns probabilities, float32. For a binary problem they are (n, 1), that of the second class; for a
             segmentation (n, size, size, classes); else (n, classes). Unless the problem is multilabel, rows sum to 1.
-        outputs: returns the outputs of `model.tflite`: the same probabilities, but (n, 2) for a binary problem, and,
-            where the last layer takes a vector, that vector.
+        outputs: returns the outputs of `model.tflite`: the same probabilities, but (n, 2) for a binary problem. If
+            the last layer takes a vector, that vector is a second output.
     """
 
     model: keras.Model
@@ -32,7 +32,7 @@ def assemble(backbone: keras.Model, head: keras.Model, candidate: Pretrained, pr
 
 
 def assemble_network(network: keras.Model, image: Image, problem: Problem) -> Exported:
-    """Does the same for a network without a backbone, which takes pixels of 0 to 255 in float32."""
+    """Adds input and output to a network without a backbone, which takes pixels of 0 to 255 in float32."""
     pixels = _pixels(image)
     return _export(pixels, keras.layers.Rescaling(1.0, name="as_float")(pixels), network, problem)
 

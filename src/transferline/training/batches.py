@@ -93,7 +93,7 @@ class Batches:
             lambda values: tf.TensorSpec((None, *values.shape[1:]), values.dtype), one_batch
         )
         options = tf.data.Options()
-        options.autotune.enabled = False  # else every second epoch waits for five seconds; Keras leaves it on
+        options.autotune.enabled = False  # Keras keeps it on; every second epoch then waits 5 s
         return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(1).with_options(options)
 
     def predict(self, model: Any) -> Float32s:

@@ -1,4 +1,4 @@
-"""Training with few calls per epoch: where a batch takes little time, Keras's loop over batches takes most of it."""
+"""Training with few calls per epoch. With fast batches, Keras's loop over them would take most of the time."""
 
 from collections.abc import Callable
 from typing import Any

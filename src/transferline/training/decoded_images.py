@@ -21,7 +21,7 @@ READ_AT_ONCE = 64
 class DecodedImages:
     """Decoded images in a temporary file without a name. The system deletes it when the process ends.
 
-    While images are decoded, some batches of `READ_AT_ONCE` images are in memory; later only the current batches are.
+    While images are decoded, some batches of `READ_AT_ONCE` images are in memory. Later, only the current batches are.
 
     Args:
         raw: the folder of the images.

@@ -60,8 +60,8 @@ def _require_workers() -> None:
 class Replicated(keras.Model):  # type: ignore[misc]
     """A model that divides each batch between replicas.
 
-    Keras 3.15 does this for one machine, but fails with several (keras-team/keras#20585). It averages a first batch
-    over the replicas, and their metrics along an axis that they do not have. This class does neither.
+    Keras 3.15 does this for one machine, but fails with several (keras-team/keras#20585). Keras averages a first batch
+    over the replicas, and averages metrics along an axis that they do not have. This class does neither.
     """
 
     def make_train_function(self, force: bool = False) -> None:

@@ -36,7 +36,7 @@ def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
 
 
 def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
-    """Returns a hash of everything that determines the values of a bank; shards with another one are not reused."""
+    """Returns a hash of everything that determines the values of a bank. Shards with another hash are not reused."""
     settings = [candidate.image, candidate.backbone, candidate.extract, stage_code("extract", Path.cwd())]
     digest = hashlib.sha256(repr(settings).encode())
     digest.update(pd.util.hash_pandas_object(table.rows).to_numpy().tobytes())
@@ -69,8 +69,8 @@ def extract(
         banks: a folder with banks of other candidates; from a bank with the same values, the shards are copied.
 
     Raises:
-        TransferlineError: the disk is full, or values do not fit into the bank's dtype. Also if the candidate's
-            layers do not fit the features, where this call converts the frozen layers.
+        TransferlineError: the disk is full, or values do not fit into the bank's dtype. If this call converts the
+            frozen layers, also if the candidate's layers do not fit the features.
     """
     table = bank_rows(views, candidate)
     key = fingerprint(table, candidate)
@@ -103,7 +103,7 @@ def extract(
 def _check_layers(part: FrozenPart, candidate: Pretrained, problem: Problem, classes: int) -> None:
     """Builds the candidate's layers, so that layers that do not fit fail now and not after an hour.
 
-    It is called only when Keras is loaded anyway, because the import takes longest. Else `train_head` finds the error.
+    It is called only if Keras is loaded already, because the import takes longest. Else `train_head` finds the error.
     """
     from transferline.models.layers import build_layers
 
@@ -119,7 +119,7 @@ def _part(key: str, candidate: str) -> FrozenPart:
 def _fill(
     raw: Path, folder: Path, candidate: Pretrained, key: str, stored: Sequence[str], item: tuple[int, pd.DataFrame]
 ) -> None:
-    """Computes and writes one shard, unless a worker that failed later has already written it."""
+    """Computes and writes one shard, unless it exists already because a worker failed after writing it."""
     shard, rows = item
     if not shard_file(folder, "features", shard).exists():
         arrays = frozen_arrays(_part(key, candidate.model_dump_json()), raw, rows, candidate)
@@ -169,7 +169,7 @@ def _keep_only(folder: Path, state: Mapping[str, object]) -> None:
 
 
 def _is_of(folder: Path, state: Mapping[str, object], is_whole: bool = False) -> bool:
-    """Whether a folder holds a bank of that state; it may be incomplete unless `is_whole`."""
+    """Whether a folder holds a bank of that state. With `is_whole`, the bank must also be complete."""
     index = folder / INDEX_FILE
     present = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
     same = {key: present.get(key) for key in state} == json.loads(json.dumps(state))

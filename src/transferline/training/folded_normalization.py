@@ -23,8 +23,8 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
 class FoldedInStep(keras.layers.Layer):  # type: ignore[misc]
     """A layer and the batch normalisation after it, in inference mode, as one layer with another kernel and bias.
 
-    Each step computes kernel and bias again, so that gradients reach kernel, gamma and beta of the two layers. It has
-    no variables of its own.
+    Each step computes kernel and bias again, so that gradients reach kernel, gamma and beta of the two layers. This
+    layer adds no variables.
     """
 
     def __init__(self, layer: Any, normalization: Any) -> None:
@@ -49,8 +49,8 @@ class FoldedInStep(keras.layers.Layer):  # type: ignore[misc]
 
 
 def fold_in_step(model: keras.Model) -> keras.Model:
-    """Does the same for training with fixed statistics. The result shares all variables with `model`, whose layers do
-    not change."""
+    """Folds batch normalisation for training with fixed statistics. The result shares all variables with `model`, whose
+    layers do not change."""
     return _clone(model, FoldedInStep)
 
 

@@ -145,7 +145,7 @@ def _logits(weights: Array, features: Array) -> Array:
 
 
 def _losses(weights: Array, split: _Split, kind: TrainingOfLabels) -> tuple[Array, Array]:
-    """Returns weighted cross-entropies, and the gradients of the unweighted ones by the logits.
+    """Returns weighted cross-entropies, and the gradients of the unweighted ones with respect to the logits.
 
     See `TrainingOfLabels`.
     """

@@ -58,7 +58,7 @@ class MaskBatches(Batches):
         counts: pixels of each class in `rows`.
         class_weights: (classes,), the weight of each class in the loss.
         batch_size: views per batch.
-        seed: of the order of an epoch and of its one view of each image; None takes all rows in their order.
+        seed: for the order of an epoch and the one view of each image in it; None takes all rows in order.
 
     Attributes:
         counts: see above.

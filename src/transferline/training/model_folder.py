@@ -37,7 +37,7 @@ class Summary:
         parameters: the number of weights of the whole model.
         trainable: the number of weights that this stage trained.
         floor: metrics on validation of models that have learned nothing, see `TrainingOfKind.floor`. Empty if the
-            training continues that of a head.
+            training continues the training of a head.
     """
 
     best_epoch: int
