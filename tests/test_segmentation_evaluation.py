@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Picture
 
+from tests.registry_project import LATENCY, SUMMARY
 from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
 from transferline.atomic_files import write_json
@@ -158,7 +159,8 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
         save_colour_model(tmp_path / "models" / "tiny" / "train", blind)
         evaluation = tmp_path / "evaluations" / "tiny" / "train"
         evaluation.mkdir(parents=True, exist_ok=True)
-        write_json(evaluation / "metrics.json", {"test": {"corruption_mean_iou": 0.25}})
+        write_json(evaluation / "metrics.json", {"test": {"corruption_mean_iou": 0.25}, **SUMMARY})
+        write_json(evaluation / "latency.json", LATENCY)
         write_json(tmp_path / "metrics.json", {"selected": {"candidate": "tiny", "phase": "train"}})
         return promote(case, tmp_path)
 

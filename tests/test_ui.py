@@ -72,7 +72,7 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
         try:
             assert process.stdout is not None
             said = [process.stdout.readline() for _ in range(4)]
-            runs = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+            runs = f"/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey=transferline"
             assert said[1] == f"MLflow:  http://127.0.0.1:{ports[0]}{runs}\n"
             assert said[2] == f"Prefect: http://127.0.0.1:{ports[1]}\n"
             for port in ports:
