@@ -1,5 +1,6 @@
 """`transferline ui` with the real MLflow and the real Prefect."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -73,6 +74,11 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
             assert process.stdout is not None
             said = [process.stdout.readline() for _ in range(4)]
             runs = f"/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey=transferline"
+            tags = connect(params.record, tmp_path).get_experiment(experiment).tags
+            columns = json.loads(tags["mlflow.sharedViewState.transferline"])["selectedColumns"]
+            assert columns[1:] == [f"tags.`{name}`" for name in ("candidate", "phase")] + [
+                f"metrics.`{split}/accuracy`" for split in ("validation", "test")
+            ]
             assert said[1] == f"MLflow:  http://127.0.0.1:{ports[0]}{runs}\n"
             assert said[2] == f"Prefect: http://127.0.0.1:{ports[1]}\n"
             for port in ports:
