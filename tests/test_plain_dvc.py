@@ -49,6 +49,7 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(
     give_database(project / ".prefect")
     done = run("transferline", "run", cwd=clone)
     assert "1 stage ran in " in done.stdout and "epoch 1" not in done.stdout + done.stderr, "only `record` runs"
+    assert "version 1 was promoted" in done.stdout
     assert command("git", "status", "--porcelain", cwd=clone) == "?? data/tested_images.txt\n"
 
     run("dvc", "gc", "-w", "-f", cwd=clone)
