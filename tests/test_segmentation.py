@@ -161,7 +161,7 @@ def test_batches_hold_masks_and_weights_with_the_mean_of_one(data: tuple[Path, I
     assert ratio == pytest.approx(2) and batches.views_per_epoch == rows["path"].nunique()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_network_learns_squares_first_with_a_frozen_encoder(data: tuple[Path, ImageTable], tmp_path: Path) -> None:
     training = {"epochs": 14, "frozen_epochs": 2, "batch_size": 2, "class_weights": "balanced", "dice": 0.5}
     backbone = {"name": "mobilenet", "alpha": 0.25, "weights": "none"}

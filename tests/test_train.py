@@ -144,7 +144,7 @@ train(*make_data(folder / "raw"), section, job(section.train, folder / "model", 
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_same_params_give_the_same_weights_bit_for_bit_in_fresh_processes(tmp_path):
     for name in ("first", "second"):
         subprocess.run([sys.executable, "-c", TWICE, tmp_path / name], check=True, cwd=ROOT)
