@@ -63,7 +63,7 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 def validation_report(blue: int) -> dict[str, object]:
-    """What `validate` says of 12 images of each colour, and of `blue` blue ones."""
+    """Returns the report of `validate` on `blue` blue images and 12 of each other colour."""
     counts = dict.fromkeys(CLASSES, 12) | {"blue": blue}
     classes = {name: {"train": 0, "validation": count - 8, "test": 8} for name, count in counts.items()}
     return {"success": True, "counts": {"kept": sum(counts.values()), "classes": classes}}

@@ -49,7 +49,7 @@ def make_table(raw: Path, count: int = 12) -> ImageTable:
 
 
 def save_colour_model(folder: Path, blind: str | None = None, classes: tuple[str, ...] = CLASSES) -> Path:
-    """A model that says of each pixel the class with the nearest colour; never the one for which it is `blind`."""
+    """Saves a model that predicts for each pixel the class with the nearest colour, but never the class `blind`."""
     import keras
 
     known = {"background": (110, 110, 110), **COLORS}

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml
 from tests.conftest import run as run_command
+from tests.small_line import commit
 from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking
 from transferline.params import Params, Select, load_params
@@ -228,22 +229,18 @@ def test_dvc_shows_and_compares_metrics_and_plots(tmp_path: Path) -> None:
     edit_yaml(tmp_path / "dvc.yaml", lambda tree: tree.update(plots=plots))
     write_all(tmp_path / "evaluations")
     run(tmp_path)
-    run_command("git", "init", "-q", cwd=tmp_path)
-    run_command("dvc", "init", "-q", cwd=tmp_path)
+    [run_command(tool, "init", "-q", cwd=tmp_path) for tool in ("git", "dvc")]
     shutil.copytree(ROOT / ".dvc" / "plots", tmp_path / ".dvc" / "plots")
-    run_command("git", "add", "-A", cwd=tmp_path)
-    run_command("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "before", cwd=tmp_path)
+    commit(tmp_path)
     shutil.rmtree(tmp_path / "evaluations" / "lite0_plain" / "fine_tune")
     run(tmp_path)
 
     shown = json.loads(run_command("dvc", "metrics", "show", "--json", cwd=tmp_path).stdout)
     assert shown[""]["data"]["metrics.json"]["data"]["selected"]["candidate"] == "lite0_hidden"
-    changed = json.loads(run_command("dvc", "metrics", "diff", "--json", cwd=tmp_path).stdout)
-    accuracy = changed["metrics.json"]["selected.validation.accuracy"]
-    assert (accuracy["old"], accuracy["new"]) == (0.94, 0.92)
+    changed = json.loads(run_command("dvc", "metrics", "diff", "--json", cwd=tmp_path).stdout)["metrics.json"]
+    assert [changed["selected.validation.accuracy"][key] for key in ("old", "new")] == [0.94, 0.92]
     drawn = json.loads(run_command("dvc", "plots", "diff", "HEAD", "--json", cwd=tmp_path).stdout)
-    assert not drawn.get("errors")
-    assert len(drawn["data"]) == len(plots)
+    assert not drawn.get("errors") and len(drawn["data"]) == len(plots)
     for name, parts in drawn["data"].items():
         assert {revision for part in parts for revision in part["revisions"]} == {"HEAD", "workspace"}, name
     loss = drawn["data"]["Validation loss"][0]["content"]

@@ -19,7 +19,9 @@ def quiet_imports() -> Iterator[None]:
     with without_native_messages():
         yield
         if "tensorflow" in sys.modules:
-            sys.modules["tensorflow"].config.list_physical_devices()
+            import tensorflow  # it is imported already
+
+            tensorflow.config.list_physical_devices()
 
 
 @contextmanager
