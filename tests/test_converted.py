@@ -1,7 +1,6 @@
 """Converted networks in the user's cache folder."""
 
 import os
-from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,19 @@ from tests.tiny_training import candidate, make_data
 from transferline.models import converted
 from transferline.models.converted import read_converted, write_converted
 from transferline.prediction.named_model import open_model
-from transferline.training import fill_bank, frozen_layers
+from transferline.training import fill_bank, frozen_layers, frozen_part
 
 KEY = {"what": "a test"}
 
 
-pytestmark = [
-    pytest.mark.skipif(find_library("cuda") is not None, reason="on a GPU TensorFlow runs the frozen layers"),
-    pytest.mark.usefixtures("no_converted_networks"),
-]
+pytestmark = pytest.mark.usefixtures("no_converted_networks")
+
+
+@pytest.fixture(autouse=True)
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiteRT runs the frozen layers, also on a machine with a GPU."""
+    monkeypatch.setattr(frozen_part, "find_library", lambda _: None)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda *_: [])
 
 
 def own_backbone(unfreeze=None):
