@@ -14,4 +14,3 @@ Positions = npt.NDArray[np.intp]
 Pixels = npt.NDArray[np.uint8]  # of images
 Mask = npt.NDArray[np.uint8]  # the class of each pixel
 Hashes = npt.NDArray[np.uint8]  # (n, bytes), of images
-ClassNames = npt.NDArray[np.str_]  # the class of each image

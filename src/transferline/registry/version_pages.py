@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_DESCRIPTION = 5000  # characters; MLflow refuses a longer description
 SHOWN_CLASSES, WEAKEST = 20, 3
-ROBUST = {"under_corruptions": "damaged", "under_attacks": "attacked"}  # keys of the metrics of a split
+ROBUST = {"corruption_": "damaged", "adversarial_": "attacked"}  # how the metrics of such images begin
 
 
 def model_card(params: Params, card: ModelCard, evaluation: Path, data: TrainedData) -> str:
@@ -88,7 +88,7 @@ def _metric_lines(metric: str, evaluation: dict[str, Any]) -> list[str]:
 def _limits(evaluation: dict[str, Any], data: TrainedData) -> list[str]:
     """Returns lines about the weakest classes on test, the smallest classes, and robustness that was not tested."""
     per_class = evaluation.get("test", {}).get("per_class", {})
-    measure = next((name for name in ("recall", "iou", "average_precision") if _has(per_class, name)), None)
+    measure = next((name for name in ("iou", "average_precision", "recall") if _has(per_class, name)), None)
     lines = []
     if measure:
         values = sorted((each[measure], name) for name, each in per_class.items() if each.get(measure) is not None)

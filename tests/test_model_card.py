@@ -1,0 +1,46 @@
+"""The model card of a version, which MLflow's page shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.registry_project import registry_project, select, train
+from transferline.atomic_files import write_json
+from transferline.models.exported import read_card
+from transferline.registry.trained_data import trained_data
+from transferline.registry.version_pages import model_card
+
+
+@pytest.mark.parametrize(
+    ("tested", "untested"), [("corruption_accuracy", "attacked"), ("adversarial_accuracy", "damaged")]
+)
+def test_it_names_only_the_robustness_that_was_not_tested(
+    tested: str, untested: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = registry_project(tmp_path, monkeypatch)
+    folder = train(params, "head", "good")
+    select(params, folder)
+    evaluation = Path("evaluations/small/head")
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    metrics["test"][tested] = 0.5
+    write_json(evaluation / "metrics.json", metrics)
+    card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
+    assert card.count("were not tried") == 1 and f"- {untested} images were not tried" in card
+    assert "- test: accuracy 1.0000 (" in card and "- fewest images: blue: 12" in card
+
+
+def test_the_weakest_classes_of_a_segmentation_are_by_iou(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = registry_project(tmp_path, monkeypatch)
+    folder = train(params, "head", "good")
+    select(params, folder)
+    evaluation = Path("evaluations/small/head")
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    metrics["test"]["per_class"] = {
+        "a": {"iou": 0.5, "recall": 0.1},
+        "b": {"iou": 0.25, "recall": 0.9},
+        "c": {"iou": None},
+    }
+    write_json(evaluation / "metrics.json", metrics)
+    card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
+    assert "- weakest classes (iou on test): b: 0.25, a: 0.50\n" in card
