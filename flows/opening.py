@@ -99,6 +99,7 @@ def _changes(dataset: str, steps: Mapping[str, Step], difference: Difference | N
     forced = [why.reasons[0] for step, why in zip(steps.values(), whys, strict=True) if step.forced]
     parts = [
         difference.in_short(),
+        "corrections" if any(reason.startswith(f"{CORRECTIONS} ") for why in whys for reason in why.reasons) else "",
         *_new_candidates(steps),
         f"params: {first_of(list(keys), NAMED_PARAMS)}" if keys else "",
         *dict.fromkeys("code" if change == "its code changed" else change for why in whys for change in why.code),

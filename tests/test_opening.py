@@ -88,6 +88,15 @@ def test_params_candidates_and_force_name_a_run(line: Path) -> None:
     assert opening(line).changes == "new candidate third; params: lite0_hidden epochs"
 
 
+def test_corrections_name_a_run(line: Path) -> None:
+    edit(line / "dvc.yaml", '["data/raw/${data.dataset}"]', '["data/raw/${data.dataset}", data/corrections]')
+    (line / "data/corrections").mkdir()
+    command("dvc", "repro", "-q", cwd=line)
+    (line / "data/corrections/images.csv").write_text("path,label\n")
+    found = opening(line)
+    assert found.changes == "corrections" and ", before corrections; " in found.facts[0]
+
+
 def test_data_that_cannot_be_read_does_not_hide_the_plan(line: Path) -> None:
     edit_yaml(
         line / "params.yaml",
