@@ -43,7 +43,7 @@ def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(par
 
     select(params, fair)
     refused = promote(with_promote(params, min_value=0.7), root)
-    assert not refused.promoted and "the first champion: test accuracy 0.6667" in refused.reason
+    assert not refused.promoted and "not good enough for a first champion: test accuracy 0.6667" in refused.reason
     assert version_by_alias(client, name, CHAMPION) is None and not ledger.read(root)
     first = promote(params, root)
     assert first.promoted and first.version == refused.version and first.reason.startswith("the first champion")

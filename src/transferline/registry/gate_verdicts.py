@@ -40,7 +40,8 @@ def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) ->
     value = challenger.metrics[metric]
     passed = value <= least if is_loss else value >= least
     limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
-    sentence = f"the first champion: test {metric} {value:.4f}, required is {limit}"
+    verdict = "the first champion" if passed else "not good enough for a first champion"
+    sentence = f"{verdict}: test {metric} {value:.4f}, required is {limit}"
     return Gate(metric, "passed" if passed else "failed", sentence, {"challenger": value}, limit)
 
 
