@@ -23,7 +23,7 @@ quick: check
 test: check
 	$(BIN)/python $(PYTEST) -m "not thorough"
 
-# with kills, documents and every recipe; prints what no test runs
+# with kills, damaged files, documents and every recipe; prints the lines that no test runs
 test-all: check
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run $(PYTEST)
