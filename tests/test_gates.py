@@ -34,6 +34,7 @@ def scored(labels: list[str], predicted: list[str], classes: tuple[str, ...] = C
     image = Image(size=32, color="rgb", resize="stretch")
     card = ModelCard(candidate="a", phase="head", problem="multiclass", classes=classes, image=image)
     table = {"path": [f"{i}.png" for i in range(len(labels))], "label": labels, "predicted": predicted}
+    table["group"] = table["path"]
     table["confidence"] = [0.8 + i / 1000 for i in range(len(labels))]
     table |= {f"probability_{name}": np.where(np.array(predicted) == name, 0.8, 0.1) for name in classes}
     frame = pd.DataFrame(table)
@@ -176,5 +177,7 @@ def test_intervals_agree_with_published_and_exact_ones():
     other = np.array([True] * 36 + [False] * 12 + [True] * 2)
     assert share_difference(one, other, 0.05) == pytest.approx((0.0569, 0.3404), abs=1e-4)
     assert mcnemar(one, other) == pytest.approx(2 * sum([1, 14, 91]) / 2**14)
-    low, high = paired_bootstrap(mean_of(one.astype(float)), mean_of(other.astype(float)), 50, TEST, EVALUATE)
+    low, high = paired_bootstrap(
+        mean_of(one.astype(float)), mean_of(other.astype(float)), np.arange(50), TEST, EVALUATE
+    )
     assert 0.03 < low < 0.1 and 0.3 < high < 0.37

@@ -32,7 +32,7 @@ def classification_metrics(
     """The metrics of a table of predictions that holds these."""
     columns = {f"probability_{name}": column for name, column in zip(classes, probabilities.T, strict=True)}
     table = {"label": labels, "predicted": predicted, "confidence": probabilities.max(axis=1)} | columns
-    return metrics_of(pd.DataFrame(table), classes, PARAMS, "multiclass")
+    return metrics_of(pd.DataFrame(table).assign(group=range(len(labels))), classes, PARAMS, "multiclass")
 
 
 def test_figures_of_three_classes() -> None:
@@ -104,7 +104,9 @@ def test_figures_of_weighted_images_are_scikit_learns() -> None:
     true, said = random.integers(0, 4, (2, 90))
     probabilities = np.round(random.dirichlet(np.ones(4), 90), 1)  # with ties
     weights = random.integers(0, 4, (3, 90)).astype(float)
-    images = LabelledImages(np.eye(4, dtype=bool)[true], np.eye(4, dtype=bool)[said], probabilities, tuple("abcd"))
+    images = LabelledImages(
+        np.eye(4, dtype=bool)[true], np.eye(4, dtype=bool)[said], probabilities, tuple("abcd"), np.arange(90)
+    )
     for row, weight in enumerate(weights):
         areas = [sklearn.roc_auc_score(true == n, probabilities[:, n], sample_weight=weight) for n in range(4)]
         expected = {
@@ -121,14 +123,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     random, params = np.random.default_rng(2), Evaluate(seed=1, bootstrap=400, confidence=0.9, gallery=4)
     inside = []
     for _ in range(200):
-        found = with_intervals({"mean": mean_of(random.normal(3, 1, 60))}, 60, params)
+        found = with_intervals({"mean": mean_of(random.normal(3, 1, 60))}, np.arange(60), params)
         inside.append(found["mean_low"] <= 3 <= found["mean_high"])
     assert 0.83 <= np.mean(inside) <= 0.96
 
 
 def test_draws_in_parts_are_whole_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resampling, "MOST_WEIGHTS", 30)
-    parts = list(resampling.draw_weights(7, Evaluate(seed=1, bootstrap=101, confidence=0.9, gallery=4)))
+    parts = list(resampling.draw_weights(np.arange(7), Evaluate(seed=1, bootstrap=101, confidence=0.9, gallery=4)))
     assert len(parts) > 20
     assert (np.concatenate(parts).sum(axis=1) == np.full(101, 7)).all()
 
@@ -148,6 +150,7 @@ def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
 def test_a_model_with_other_classes_is_judged_by_name() -> None:
     predictions = pd.DataFrame(
         {
+            "group": list("123"),
             "label": ["cat", "dog", "fox"],
             "predicted": ["cat", "wolf", "dog"],
             "confidence": [0.7, 0.6, 0.9],
@@ -165,3 +168,13 @@ def test_a_model_with_other_classes_is_judged_by_name() -> None:
     )
     # the confidence is that of what was predicted, whether today's classes hold it or not
     assert figures["expected_calibration_error"] == pytest.approx((0.3 + 0.6 + 0.9) / 3)
+
+
+def test_whole_groups_are_drawn() -> None:
+    groups = np.array([2, 0, 1, 0, 2, 2])
+    weights = np.concatenate(list(resampling.draw_weights(groups, PARAMS)))
+    for group in range(3):
+        of_group = weights[:, groups == group]
+        assert (of_group == of_group[:, :1]).all()
+        assert of_group[:, 0].mean() == pytest.approx(1, abs=0.05)
+    assert (weights[:, [1, 2, 0]].sum(axis=1) == 3).all()

@@ -14,7 +14,7 @@ from transferline.evaluation.attacks import attack, loss_gradient
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.evaluation.corruptions import SEVERITIES, corrupt
 from transferline.metrics.metric_table import metrics_with_intervals
-from transferline.metrics.resampling import Figure, with_intervals
+from transferline.metrics.resampling import Figure, group_numbers, with_intervals
 from transferline.models.exported import load_keras_model
 from transferline.params import Adversarial, Attack, Corruption, Evaluate, Robustness
 from transferline.problems.metric_choice import METRICS
@@ -66,7 +66,7 @@ def corruption_figures(
     metric = subject.main_metric
     tree = {name: {f"severity_{level}": points[name, level] for level in SEVERITIES} for name in names}
     return {
-        **with_intervals({f"corruption_{metric}": mean}, len(subject.rows), params),
+        **with_intervals({f"corruption_{metric}": mean}, group_numbers(subject.rows), params),
         "corruptions": {"images": len(subject.rows), metric: points[UNTOUCHED], **tree},
     }
 

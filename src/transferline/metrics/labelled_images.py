@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Counts, Flags, Floats
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,14 @@ class LabelledImages:
         predicted: (n, classes) bool, the predicted labels.
         probabilities: (n, classes), the predicted probabilities, 0 to 1.
         classes: the names of the classes.
+        groups: (n,) the number of each image's group, from 0 without gaps; see `draw_weights`.
     """
 
     truth: Flags
     predicted: Flags
     probabilities: Floats
     classes: tuple[str, ...]
+    groups: Counts
 
     def __len__(self) -> int:
         """The number of images."""

@@ -69,7 +69,7 @@ def metrics_with_intervals(table: MetricTable, images: Any, params: Evaluate) ->
     values: dict[str, float | None] = {}
     for name, flags in shares.items():
         values |= share_with_interval(name, flags, params)
-    return values | with_intervals(others, len(images), params)
+    return values | with_intervals(others, images.groups, params)
 
 
 def share_with_interval(name: str, flags: Flags, params: Evaluate) -> dict[str, float]:

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from transferline.arrays import Flags
+from transferline.arrays import Counts, Flags
 from transferline.metrics.resampling import Figure, draw_weights
 from transferline.params import Evaluate, SignificanceTest
 
 Interval = tuple[float, float]
 
 
-def paired_bootstrap(new: Figure, old: Figure, images: int, test: SignificanceTest, params: Evaluate) -> Interval:
+def paired_bootstrap(new: Figure, old: Figure, groups: Counts, test: SignificanceTest, params: Evaluate) -> Interval:
     """Computes the percentile bootstrap interval of the metric `new` minus `old`.
 
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
@@ -19,7 +19,7 @@ def paired_bootstrap(new: Figure, old: Figure, images: int, test: SignificanceTe
     Args:
         new: the metric of one model, see `resampling`.
         old: the same metric of another model on the same images.
-        images: the number of images, at least one.
+        groups: see `draw_weights`.
         test: `resamples` is the number of resamples, which both models share. The interval has the confidence
             1 - `level`.
         params: `seed` fixes the resamples.
@@ -27,7 +27,7 @@ def paired_bootstrap(new: Figure, old: Figure, images: int, test: SignificanceTe
     Returns:
         Lower and upper end. Resamples for which the metric is not defined are left out.
     """
-    draws = draw_weights(images, params.model_copy(update={"bootstrap": test.resamples}))
+    draws = draw_weights(groups, params.model_copy(update={"bootstrap": test.resamples}))
     values = np.concatenate([new(weights) - old(weights) for weights in draws])
     low, high = np.nanquantile(values, [test.level / 2, 1 - test.level / 2])
     return float(low), float(high)

@@ -66,8 +66,8 @@ class EvaluationOfKind(Protocol):
             in_detail: False leaves out the metrics that take most of the time.
 
         Returns:
-            A row for each image: path, split, label, predicted (in the form of `label`), confidence (0 to 1), and the
-            columns that `images` reads.
+            A row for each image: path, split, label, group, predicted (in the form of `label`), confidence (0 to 1),
+            and the columns that `images` reads.
         """
 
     def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Any:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Pixels, Positions
 from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.resampling import group_numbers
 from transferline.metrics.significance import share_difference
 from transferline.models.exported import ModelCard
 from transferline.params import Evaluate, SignificanceTest
@@ -48,7 +49,7 @@ class LabelEvaluation(ABC):
         in_detail: bool = True,
     ) -> pd.DataFrame:
         """See `EvaluationOfKind`."""
-        found = rows[["path", "split", "label"]].reset_index(drop=True)
+        found = rows[["path", "split", "label", "group"]].reset_index(drop=True)
         found["predicted"] = self.names(decide(probabilities, card), card.classes)
         found["confidence"] = probabilities.max(axis=1)
         named = pd.DataFrame(probabilities, columns=[PROBABILITY + name for name in card.classes])
@@ -59,7 +60,7 @@ class LabelEvaluation(ABC):
         truth, predicted = (self.flags(predictions[name], classes) for name in ("label", "predicted"))
         empty = pd.Series(0.0, index=predictions.index)
         columns = [predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes]
-        return LabelledImages(truth, predicted, np.stack(columns, axis=1), classes)
+        return LabelledImages(truth, predicted, np.stack(columns, axis=1), classes, group_numbers(predictions))
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
         """See `EvaluationOfKind`."""

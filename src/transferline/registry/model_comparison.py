@@ -132,7 +132,7 @@ def compare_models(
     gain = challenger.metrics[metric] - champion.metrics[metric]
     if wanted.is_loss:
         better, worse, gain = worse, better, -gain
-    low, high = paired_bootstrap(better, worse, len(old), test, params)
+    low, high = paired_bootstrap(better, worse, old.groups, test, params)
     p_value = mcnemar(wanted.flags(new), wanted.flags(old)) if test.kind == "mcnemar" and wanted.flags else None
     changes = kind.compare(champion.predictions, challenger.predictions, classes, test, params)
     return Comparison(changes.classes, changes.regressions, changes.improvements, gain, low, high, p_value)

@@ -13,6 +13,7 @@ import pandas as pd
 from transferline.arrays import Array, Floats, Pixels
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
 from transferline.metrics.pixel_confusion import ious
+from transferline.metrics.resampling import group_numbers
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
 from transferline.metrics.significance import paired_bootstrap
 from transferline.models.exported import ModelCard
@@ -45,13 +46,13 @@ class SegmentationEvaluation:
         classes: tuple[str, ...] | None = None,
         in_detail: bool = True,
     ) -> pd.DataFrame:
-        """Returns the columns path, mask, split and label, and those of `rate_mask`."""
+        """Returns the columns path, mask, split, label and group, and those of `rate_mask`."""
         names = classes or card.classes
 
         def rate_row(row: Any, of_image: Floats) -> dict[str, Any]:
             truth = read_whole_mask(raw / row.mask, len(names))
             likely = to_original(of_image, truth.shape[1], truth.shape[0], card.image.resize)
-            return {column: getattr(row, column) for column in ("path", "mask", "split", "label")} | rate_mask(
+            return {column: getattr(row, column) for column in ("path", "mask", "split", "label", "group")} | rate_mask(
                 truth, likely, card.classes, names, in_detail
             )
 
@@ -62,7 +63,8 @@ class SegmentationEvaluation:
         """See `EvaluationOfKind`."""
         matrices = np.stack(predictions["confusion"].tolist()).astype(float)
         pixels, losses, outlines = (predictions[name].to_numpy(float) for name in ("pixels", "loss", "boundary_f"))
-        return SegmentedImages(matrices.reshape(-1, len(classes), len(classes) + 1), pixels, losses, outlines)
+        matrices = matrices.reshape(-1, len(classes), len(classes) + 1)
+        return SegmentedImages(matrices, pixels, losses, outlines, group_numbers(predictions))
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
         """Returns `pixels`, the number of pixels that have a class, and metrics by class.
@@ -158,7 +160,7 @@ def _iou_changes(
     changes = []
     for column in np.flatnonzero(holding):
         before, after = (of_confusion(images, partial(_iou_of, int(column))) for images in (old, new))
-        low, high = paired_bootstrap(before, after, len(old), test, params)
+        low, high = paired_bootstrap(before, after, old.groups, test, params)
         champion, challenger = (float(one[column]) for one in values)
         changes.append(ClassComparison(classes[column], int(holding[column]), champion, challenger, low, high))
     return changes
