@@ -141,7 +141,7 @@ def _can_be_corrected(rows: pd.DataFrame) -> pd.Series:
 def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Series]:
     images = rows[(rows["kind"] == "image") & rows["label"].notna() & rows["sha256"].notna()].copy()
     images["group"] = group_images(images, data.split.group)
-    return images["group"].reindex(rows.index), split_images(images, data.split, data.problem).reindex(rows.index)
+    return images["group"].reindex(rows.index), split_images(images, data.split).reindex(rows.index)
 
 
 def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data) -> list[Finding]:
