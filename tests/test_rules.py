@@ -165,9 +165,16 @@ def test_blank_images_are_no_near_duplicates(raw: Path) -> None:
 def test_few_images_names_class_and_split(split_raw: Path) -> None:
     for path in (split_raw / "TEST/cat").iterdir():
         path.unlink()
-    found = r"cat: 0 image\(s\) in test, fewer than validate.min_images = 5: .+ \(few_images, fail\)"
+    changes = {"data__layout": SPLIT_FOLDERS, "validate__min_images": 5}
+    report, _ = run(split_raw, **changes)
+    assert [(one["detail"], one["severity"]) for one in report["findings"] if "in test" in one["detail"]] == [
+        ("0 image(s) in test, fewer than validate.min_images = 5: add 5 image(s) of it to test", "warn")
+    ]
+    for path in sorted((split_raw / "TRAIN/cat").iterdir())[4:]:
+        path.unlink()
+    found = r"cat: \d image\(s\) in train, fewer than validate.min_images = 5: add about \d+ .+ \(few_images, fail\)"
     with pytest.raises(TransferlineError, match=found):
-        run(split_raw, data__layout=SPLIT_FOLDERS, validate__min_images=5)
+        run(split_raw, **changes)
 
 
 def test_imbalance_names_the_small_class(split_raw: Path) -> None:

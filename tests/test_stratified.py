@@ -65,7 +65,7 @@ def test_rare_combinations_are_dealt_together() -> None:
 
 
 def test_classes_of_40_images_have_about_the_same_number_in_each_split() -> None:
-    """Case 18, 100 classes. The rule before, one limit for all classes, gave 5 in both splits for 53 % of the classes."""
+    """Case 18. Before, with one limit for all classes, 53 % of the classes had 5 images in both splits."""
     params, counts = SplitParams(validation=0.15, test=0.15), []
     for seed in range(20):
         names = [(f"{number % 100:03}", f"{seed}/{number}") for number in range(4000)]

@@ -40,9 +40,13 @@ def split_images(images: pd.DataFrame, params: SplitParams) -> pd.Series:
     positions = pd.Series(map(position_of, images["group"], images["sha256"]), images.index, dtype=float)
     given = images["given"]
     is_open = (given.isna() | (given == "train")) & is_ours(given, "train", "validation")
-    test = params.test if given.isna().all() else 0.0
-    dealt = deal(images.assign(position=positions)[is_open], params.validation, test)
+    dealt = deal(images.assign(position=positions)[is_open], params.validation, test_fraction(given, params))
     return given.astype(object).mask(is_open, dealt)
+
+
+def test_fraction(given: pd.Series, params: SplitParams) -> float:
+    """Returns the fraction of images that transferline makes test images: none if the dataset defines splits."""
+    return params.test if given.isna().all() else 0.0
 
 
 def never_trained_below(validation: float, test: float) -> float:
