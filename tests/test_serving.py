@@ -20,6 +20,7 @@ import pytest
 import requests
 from PIL import Image as Picture
 from PIL.ExifTags import Base
+from starlette.testclient import TestClient
 
 from benchmarks.serving import ask, make_project, register, request_of, served
 from tests.conftest import COLORS
@@ -32,8 +33,9 @@ from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
 from transferline.problems.label_predictions import predict_images
 from transferline.registry.tracking import connect
+from transferline.serving.application import application
 from transferline.serving.batcher import Batcher
-from transferline.serving.served_model import LoadedVersion, Refusal, ServedModel
+from transferline.serving.served_model import LoadedVersion, ServedModel
 from transferline.serving.server import serve_model
 
 CLASSES = tuple(COLORS)  # blue, green, red
@@ -121,13 +123,13 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
     cases = {
         "image 1 cannot be read as an image: .*; image 2 is not base64": [good, cut, "%%"],
         "image 0 cannot be read as an image: cannot identify image file image 0": ["aGVsbG8="],
-        "image 1 is nan, not an image file in base64": [good, None],
+        "image 1 is null, not an image file in base64": [good, None],
         "the request holds no image": {"instances": []},
-        r"image 0 has the shape \(1, 2\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
+        r"image 0 has the shape \(1, …\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
         "image 0 holds other values than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
-        "inhomogeneous shape": {"inputs": [[1], [2, 3]]},
-        "send dataframe_records or dataframe_split whose column image": {"dataframe_records": [{"picture": good}]},
-        "JSON dictionary with exactly one of the input fields": {},
+        r"image 0 has the shape \(1, …\).*; image 1 has the shape \(2, …\)": {"inputs": [[1], [2, 3]]},
+        r"dataframe_records\[0\] must be an object with the key image": {"dataframe_records": [{"picture": good}]},
+        "JSON object with exactly one of": {},
         "valid JSON": "{",
     }
     for message, body in cases.items():
@@ -208,6 +210,11 @@ def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
     assert process.wait(60) == 0
 
 
+def arrays_of(*colours: tuple[int, int, int]) -> bytes:
+    """The body of a request with images of one colour."""
+    return json.dumps({"instances": [np.full((32, 32, 3), colour).tolist() for colour in colours]}).encode()
+
+
 def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds():
     kernel = np.eye(3)[:, ::-1] * 12
     thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
@@ -215,20 +222,18 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     model = ServedModel(
         LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "sigmoid"), "test"))))
     )
-    purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
+    purple, black = model.predict(arrays_of((200, 0, 200), (0, 0, 0)), "application/json")
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
 
 
-def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
+def test_a_model_that_fails_is_a_500_without_the_reason():
     broken = SimpleNamespace(probabilities=lambda images: images[99])
     model = ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(broken)))
-    with pytest.raises(Refusal) as refusal:
-        model.predict([np.zeros((32, 32, 3), int)])
-    assert refusal.value.get_http_status_code() == 500 and "IndexError" in capsys.readouterr().err
-    assert (
-        json.loads(refusal.value.serialize_as_json())["message"] == "the model failed; the server has printed the error"
-    )
+    client = TestClient(application(model, "digits", "1", 2**20), raise_server_exceptions=False)
+    refused = client.post("/invocations", content=arrays_of((0, 0, 0)), headers={"Content-Type": "application/json"})
+    assert refused.status_code == 500
+    assert refused.json() == {"error_code": 500, "message": "the model failed; the server has printed the error"}
 
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):
