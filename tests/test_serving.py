@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import psutil
 import pytest
 import requests
 from PIL import Image as Picture
@@ -189,6 +191,45 @@ def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
     assert any(re.match(refused, line) for line in process.stdout)
     register(root, mean_colour(WRONG), CARD)
     assert any(re.match("digits version 3 .* predicts from now on", line) for line in process.stdout)
+
+
+@pytest.mark.thorough
+def test_under_heavy_load_five_champions_lose_no_request_and_take_no_more_memory(tmp_path, capsys):
+    make_project(tmp_path)
+    give_mlflow_database(tmp_path)
+    register(tmp_path, mean_colour(RIGHT), CARD)
+    bodies, resident, done = [request_of([picture(name)]) for name in COLORS], [], threading.Event()
+    with served(tmp_path) as (address, process), ThreadPoolExecutor(2) as pool:
+        server = psutil.Process(process.pid)
+        ask(address, bodies, 640, 64)
+        before, start = server.memory_info().rss, time.monotonic()
+
+        def look() -> None:
+            while not done.wait(0.2):
+                resident.append(server.memory_info().rss)
+
+        pool.submit(look)
+        moves = pool.submit(five_champions, tmp_path, process)
+        answers = ask(address, bodies, 10_000, 64)
+        seconds = time.monotonic() - start
+        while not moves.done():
+            answers += ask(address, bodies, 640, 64)
+        done.set()
+        moves.result()
+        answers += ask(address, bodies, 64, 64)
+    assert {answer.status for answer in answers} == {200} and len(answers) >= 10_064
+    assert {answer.predictions[0]["version"] for answer in answers} == {"1", "2", "3", "4", "5", "6"}
+    assert {answer.predictions[0]["version"] for answer in answers[-64:]} == {"6"}
+    growth, slowest = (max(resident) - before) / 2**20, max(answer.seconds for answer in answers)
+    with capsys.disabled():
+        print(f"\n10,000 requests in {seconds:.0f} s, slowest {slowest:.2f} s, {before / 2**20:.0f} + {growth:.0f} MiB")
+    assert growth < 200
+
+
+def five_champions(root: Path, process: subprocess.Popen[str]) -> None:
+    for number in range(2, 7):
+        register(root, mean_colour(WRONG if number % 2 else RIGHT), CARD)
+        assert any(re.match(f"digits version {number} .* predicts from now on", line) for line in process.stdout)
 
 
 def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
