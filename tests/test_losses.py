@@ -17,7 +17,7 @@ from transferline.params.training import CrossEntropy
 from transferline.problems.multilabel.training import MultilabelTraining, mean_average_precision
 from transferline.problems.training import label_training_of, training_of
 from transferline.training.batches import Batches, class_weight_vector
-from transferline.training.callbacks import build_callbacks
+from transferline.training.callbacks import BestWeights, build_callbacks
 from transferline.training.optimizers import build_optimizer
 
 RANDOM = np.random.default_rng(0)
@@ -123,11 +123,10 @@ def test_optimizers_take_momentum():
 
 def test_callbacks_are_those_of_the_params(tmp_path: Path):
     plateau = {"factor": 0.5, "patience": 2, "min_learning_rate": 1e-6}
-    stop, reduce = build_callbacks(training(reduce_on_plateau=plateau, monitor="val_accuracy"), tmp_path)
-    assert (stop.patience, stop.restore_best_weights, stop.mode) == (4, True, "max")
+    _, reduce = build_callbacks(training(reduce_on_plateau=plateau, monitor="val_accuracy"), [], tmp_path)
     assert (reduce.factor, reduce.patience, reduce.min_lr, reduce.monitor) == (0.5, 2, 1e-6, "val_accuracy")
-    (only,) = build_callbacks(training(early_stopping=None), tmp_path)
-    assert (only.patience, only.mode) == (3, "min")
+    (only,) = build_callbacks(training(early_stopping=None), [], tmp_path)
+    assert isinstance(only, BestWeights)
 
 
 def test_figures_are_scikit_learns():

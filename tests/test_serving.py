@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import psutil
 import pytest
 import requests
 from PIL import Image as Picture
 from PIL.ExifTags import Base
+from starlette.testclient import TestClient
 
 from benchmarks.serving import ask, make_project, register, request_of, served
 from tests.conftest import COLORS
@@ -32,8 +35,9 @@ from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
 from transferline.problems.label_predictions import predict_images
 from transferline.registry.tracking import connect
+from transferline.serving.application import application
 from transferline.serving.batcher import Batcher
-from transferline.serving.served_model import LoadedVersion, Refusal, ServedModel
+from transferline.serving.served_model import LoadedVersion, ServedModel
 from transferline.serving.server import serve_model
 
 CLASSES = tuple(COLORS)  # blue, green, red
@@ -121,13 +125,13 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
     cases = {
         "image 1 cannot be read as an image: .*; image 2 is not base64": [good, cut, "%%"],
         "image 0 cannot be read as an image: cannot identify image file image 0": ["aGVsbG8="],
-        "image 1 is nan, not an image file in base64": [good, None],
+        "image 1 is null, not an image file in base64": [good, None],
         "the request holds no image": {"instances": []},
-        r"image 0 has the shape \(1, 2\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
+        r"image 0 has the shape \(1, …\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},
         "image 0 holds other values than integers from 0 to 255": {"inputs": [np.full((32, 32, 3), 256).tolist()]},
-        "inhomogeneous shape": {"inputs": [[1], [2, 3]]},
-        "send dataframe_records or dataframe_split whose column image": {"dataframe_records": [{"picture": good}]},
-        "JSON dictionary with exactly one of the input fields": {},
+        r"image 0 has the shape \(1, …\).*; image 1 has the shape \(2, …\)": {"inputs": [[1], [2, 3]]},
+        r"dataframe_records\[0\] must be an object with the key image": {"dataframe_records": [{"picture": good}]},
+        "JSON object with exactly one of": {},
         "valid JSON": "{",
     }
     for message, body in cases.items():
@@ -189,6 +193,45 @@ def move_champion(root: Path, process: subprocess.Popen[str]) -> None:
     assert any(re.match("digits version 3 .* predicts from now on", line) for line in process.stdout)
 
 
+@pytest.mark.thorough
+def test_under_heavy_load_five_champions_lose_no_request_and_take_no_more_memory(tmp_path, capsys):
+    make_project(tmp_path)
+    give_mlflow_database(tmp_path)
+    register(tmp_path, mean_colour(RIGHT), CARD)
+    bodies, resident, done = [request_of([picture(name)]) for name in COLORS], [], threading.Event()
+    with served(tmp_path) as (address, process), ThreadPoolExecutor(2) as pool:
+        server = psutil.Process(process.pid)
+        ask(address, bodies, 640, 64)
+        before, start = server.memory_info().rss, time.monotonic()
+
+        def look() -> None:
+            while not done.wait(0.2):
+                resident.append(server.memory_info().rss)
+
+        pool.submit(look)
+        moves = pool.submit(five_champions, tmp_path, process)
+        answers = ask(address, bodies, 10_000, 64)
+        seconds = time.monotonic() - start
+        while not moves.done():
+            answers += ask(address, bodies, 640, 64)
+        done.set()
+        moves.result()
+        answers += ask(address, bodies, 64, 64)
+    assert {answer.status for answer in answers} == {200} and len(answers) >= 10_064
+    assert {answer.predictions[0]["version"] for answer in answers} == {"1", "2", "3", "4", "5", "6"}
+    assert {answer.predictions[0]["version"] for answer in answers[-64:]} == {"6"}
+    growth, slowest = (max(resident) - before) / 2**20, max(answer.seconds for answer in answers)
+    with capsys.disabled():
+        print(f"\n10,000 requests in {seconds:.0f} s, slowest {slowest:.2f} s, {before / 2**20:.0f} + {growth:.0f} MiB")
+    assert growth < 200
+
+
+def five_champions(root: Path, process: subprocess.Popen[str]) -> None:
+    for number in range(2, 7):
+        register(root, mean_colour(WRONG if number % 2 else RIGHT), CARD)
+        assert any(re.match(f"digits version {number} .* predicts from now on", line) for line in process.stdout)
+
+
 def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
     """Sends SIGTERM between the two halves of a body; the request is answered, and no other is taken."""
     body = request_of([picture("green")])
@@ -208,6 +251,11 @@ def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
     assert process.wait(60) == 0
 
 
+def arrays_of(*colours: tuple[int, int, int]) -> bytes:
+    """The body of a request with images of one colour."""
+    return json.dumps({"instances": [np.full((32, 32, 3), colour).tolist() for colour in colours]}).encode()
+
+
 def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds():
     kernel = np.eye(3)[:, ::-1] * 12
     thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
@@ -215,20 +263,18 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     model = ServedModel(
         LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "sigmoid"), "test"))))
     )
-    purple, black = model.predict([np.full((32, 32, 3), colour) for colour in ((200, 0, 200), (0, 0, 0))])
+    purple, black = model.predict(arrays_of((200, 0, 200), (0, 0, 0)), "application/json")
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
 
 
-def test_a_model_that_fails_is_a_500_without_the_reason(capsys):
+def test_a_model_that_fails_is_a_500_without_the_reason():
     broken = SimpleNamespace(probabilities=lambda images: images[99])
     model = ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(broken)))
-    with pytest.raises(Refusal) as refusal:
-        model.predict([np.zeros((32, 32, 3), int)])
-    assert refusal.value.get_http_status_code() == 500 and "IndexError" in capsys.readouterr().err
-    assert (
-        json.loads(refusal.value.serialize_as_json())["message"] == "the model failed; the server has printed the error"
-    )
+    client = TestClient(application(model, "digits", "1", 2**20), raise_server_exceptions=False)
+    refused = client.post("/invocations", content=arrays_of((0, 0, 0)), headers={"Content-Type": "application/json"})
+    assert refused.status_code == 500
+    assert refused.json() == {"error_code": 500, "message": "the model failed; the server has printed the error"}
 
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):

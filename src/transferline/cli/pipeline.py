@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import inspect
+import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, positive
+from transferline.errors import TransferlineError
 from transferline.quiet import quiet_imports
 
 STAGES = (
@@ -60,19 +63,40 @@ def add_commands(commands: Commands) -> None:
 
 
 def run_stage_here(name: str, arguments: list[str]) -> None:
-    """Calls `run` of `stages/<name>.py` with the params, and with the options of the command line as keywords."""
+    """Calls `run` of `stages/<name>.py` with the params, and with the options of the command line as keywords.
+
+    In an option, @dataset means the dataset of the params, and @key the candidate or dataset in the name of the DVC
+    stage. Names are checked before they are inserted: they contain only letters, digits, - and _.
+    """
     from transferline.params import load_params
     from transferline.problems.metric_choice import check_metrics
 
+    params = load_params(Path("params.yaml"))
+    names = {"@dataset": params.data.dataset, "@key": _key()}
     environment.prepare(Path.cwd())
     with quiet_imports():
         run = importlib.import_module(f"transferline.stages.{name}").run
     parser = argparse.ArgumentParser(f"transferline stage {name}", description=inspect.getdoc(run))
     for keyword, parameter in list(inspect.signature(run).parameters.items())[1:]:
         parser.add_argument(f"--{keyword}", type=parameter.annotation, required=True)
-    params = load_params(Path("params.yaml"))
     check_metrics(params)
+    for placeholder, value in names.items():
+        arguments = [argument.replace(placeholder, value) for argument in arguments]
     run(params, **vars(parser.parse_args(arguments)))
+
+
+def _key() -> str:
+    """Returns the text after @ in the name of the DVC stage that calls this process; empty if there is none.
+
+    Raises:
+        TransferlineError: it is not the name of a candidate or dataset.
+    """
+    from transferline.params.section import NAME
+
+    stage, at, key = os.environ.get("DVC_STAGE", "").rpartition("@")
+    if at and not re.fullmatch(NAME, key):
+        raise TransferlineError(f"stage {stage} has the key {key!r}; a name has only letters, digits, - and _")
+    return key if at else ""
 
 
 def _stage(options: argparse.Namespace) -> int:

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from ruamel.yaml import YAML
-
 from transferline.datasets.revisions import dvc_file
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.paths import RAW
 from transferline.text import first_of
+from transferline.yaml_text import parse_yaml
 
 SHOWN = 10  # paths in a message
 REPOSITORIES = {".git": "Git", ".dvc": "DVC", ".hg": "Mercurial"}
@@ -82,7 +81,7 @@ def add_version(root: Path, name: str) -> None:
     with as_before_on_failure(file, file.with_name(".gitignore")):
         dvc(root, "add", (RAW / name).as_posix())
         paths = files_below(root / RAW / name)
-        recorded = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))["outs"][0].get("nfiles", 0)
+        recorded = parse_yaml(file.read_text(encoding="utf-8"), file)["outs"][0].get("nfiles", 0)
         if recorded != len(paths):
             refuse_left_out(root, name)
             raise TransferlineError(f"{RAW / name}: DVC recorded {recorded:,} of {len(paths):,} files")

@@ -4,11 +4,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
+from transferline.yaml_text import parse_yaml
 
 LOCK = Path("dvc.lock")
 CORRECTIONS = Path("data/corrections")
@@ -30,15 +28,12 @@ def locked_stages(lock: Path) -> dict[str, Any]:
         age = time.time() - lock.stat().st_mtime
         text = lock.read_text(encoding="utf-8")
         try:
-            stages: dict[str, Any] = (YAML(typ="safe", pure=True).load(text) or {}).get("stages") or {}
+            stages: dict[str, Any] = (parse_yaml(text, lock) or {}).get("stages") or {}
             if (text.endswith("\n") and "outs" in stages.get("validate", {})) or age > SECONDS_TO_WRITE:
                 return stages
-        except (YAMLError, AttributeError) as error:
+        except (TransferlineError, AttributeError) as error:
             if age > SECONDS_TO_WRITE:
-                raise TransferlineError(
-                    f"{lock} cannot be read: {str(error).splitlines()[0]}. `git checkout {lock.name}` restores the "
-                    "committed one"
-                ) from error
+                raise TransferlineError(f"{error}. `git checkout {lock.name}` restores the committed one") from error
         time.sleep(SECONDS_BETWEEN_READS)
     return {}
 

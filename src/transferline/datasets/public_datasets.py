@@ -14,6 +14,7 @@ from transferline.atomic_files import write_text
 from transferline.datasets.sources import Source, load_sources
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
+from transferline.yaml_text import parse_yaml
 
 CATALOGUE = Path(__file__).with_name("public_datasets.yaml")
 SOURCES, LOCK = Path("data/sources.yaml"), Path("data/dvc.lock")
@@ -60,7 +61,7 @@ def check_at_hand(dataset: str, root: Path) -> None:
 def _ran(root: Path, name: str) -> bool:
     """Returns whether the stage that fetches a dataset has run, here or in another clone."""
     lock = root / LOCK
-    recorded = YAML(typ="safe", pure=True).load(lock) if lock.exists() else None
+    recorded = parse_yaml(lock.read_text(encoding="utf-8"), lock) if lock.exists() else None
     return f"fetch@{name}" in (recorded or {}).get("stages", {})
 
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
+from transferline.yaml_text import parse_yaml
 
 
 def dvc_file(dataset: str) -> Path:
@@ -24,7 +23,7 @@ def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str 
         text = git(root, "show", f"{revision}:./{file.as_posix()}")
     else:
         return None
-    out = YAML(typ="safe", pure=True).load(text)["outs"][0]
+    out = parse_yaml(text, file)["outs"][0]
     return str(out.get("md5") or out.get("hash"))
 
 

@@ -9,8 +9,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from transferline.atomic_files import completed_folder
 from transferline.datasets.archives import unpack
@@ -20,6 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
 from transferline.progress import progress
+from transferline.yaml_text import parse_yaml
 
 
 class Digits(Section):
@@ -82,9 +81,9 @@ def load_sources(path: Path) -> dict[str, Source]:
         TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
     """
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        tree = parse_yaml(path.read_text(encoding="utf-8"), path)
         return Sources.model_validate_json(json.dumps(tree, default=str)).sources
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
     except ValidationError as error:
         faults = [_explain(fault) for fault in error.errors()]

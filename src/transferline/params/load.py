@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
+from transferline.yaml_text import parse_yaml
 
 
 def load_params(path: Path) -> Params:
@@ -31,10 +30,7 @@ def load_params(path: Path) -> Params:
 
 def parse_params(text: str, path: Path) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
-    try:
-        tree = with_job_defaults(YAML(typ="safe").load(text))  # DVC reads the file the same way
-    except YAMLError as error:
-        raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
+    tree = with_job_defaults(parse_yaml(text, path))
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:

@@ -60,7 +60,10 @@ class TrainingOfLabels(TrainingOfKind, Protocol):
         """Returns the probabilities of all classes, (n, classes), from logits, (n, outputs)."""
 
     def figures(self, targets: Array, probabilities: Array) -> dict[str, float]:
-        """Returns the main metric, and `log_loss` in nats, from targets and probabilities, (n, classes)."""
+        """Returns the main metric, and `log_loss` in nats, from targets and probabilities, (n, classes).
+
+        The loss is NaN if a probability is not finite.
+        """
 
     def indicators(self, targets: Array, outputs: int) -> Array:
         """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""

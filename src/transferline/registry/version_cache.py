@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import ModelCard, write_card
 from transferline.registry.mlflow_model import HASHED
+from transferline.yaml_text import parse_yaml
 
 CACHE = Path(".transferline") / "models"
 
@@ -33,7 +32,8 @@ def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str
 
 def card_of(folder: Path) -> ModelCard:
     """Returns the card of a model from a folder with MLflow's file `MLmodel`."""
-    stored = YAML(typ="safe", pure=True).load((folder / "MLmodel").read_text(encoding="utf-8"))
+    file = folder / "MLmodel"
+    stored = parse_yaml(file.read_text(encoding="utf-8"), file)
     return ModelCard.model_validate_json(json.dumps(stored["metadata"]))
 
 

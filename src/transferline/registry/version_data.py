@@ -11,6 +11,7 @@ from transferline.git_and_dvc import dvc
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
 from transferline.progress import say
+from transferline.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -94,7 +95,7 @@ def _name_revision(out: dict[str, Any], revision: str) -> None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    return (YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    return (parse_yaml(path.read_text(encoding="utf-8"), path) or {}) if path.exists() else {}
 
 
 def _write_yaml(tree: dict[str, Any], path: Path) -> None:

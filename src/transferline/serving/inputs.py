@@ -1,22 +1,30 @@
-"""The images of a request, in the form in which MLflow's scoring server passes them."""
+"""Reads the images of a request."""
 
 import base64
 import binascii
 import io
-from collections.abc import Callable, Iterable
-from typing import Any
+import json
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
+from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
+from PIL import Image as Picture
 
 from transferline import params
-from transferline.arrays import Array, Pixels
+from transferline.arrays import Pixels
 from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
+from transferline.serving.request_format import values_of
 from transferline.text import first_of
 
-COLUMN = "image"
+MOST_PIXELS = 50_000_000  # of an image file
 MOST_NAMED = 10  # bad images in a message
+# Limits on memory: a parsed body takes up to 25 times its bytes, and an open image up to 24 bytes for each pixel.
+_PARSING, _DECODING = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class _Upload(io.BytesIO):
@@ -35,58 +43,79 @@ def shape_of(image: params.Image) -> tuple[int, int, int]:
     return image.size, image.size, 3 if image.color == "rgb" else 1
 
 
-def read_request(data: Any, image: params.Image) -> list[Pixels]:
+def read_request(body: bytes | bytearray, content_type: str | None, image: params.Image) -> list[Pixels]:
     """Reads every image of a request in the form that the model takes.
 
     Args:
-        data: a table whose column `image` holds image files in base64 (`dataframe_records` and `dataframe_split` of
-            MLflow's scoring protocol), or an array (n, size, size, channels) of integers from 0 to 255 (`instances`,
-            `inputs`).
+        body: see `values_of`. A text is an image file in base64; a list is an array (size, size, channels) of integers
+            from 0 to 255.
+        content_type: its header Content-Type.
         image: size and colour mode. Files are resized and converted to them; arrays must have them.
 
     Returns:
         At least one image, uint8, (size, size, channels).
 
     Raises:
-        TransferlineError: there is no image, or images are bad; the message numbers them from 0 and gives the reasons.
+        TransferlineError: see `values_of`; or images are bad: the message numbers them from 0 and gives the reasons.
     """
-    if isinstance(data, pd.DataFrame) and COLUMN in data.columns:
-        return _each(data[COLUMN].tolist(), lambda value, name: _from_base64(value, name, image))
-    if isinstance(data, list) or (isinstance(data, np.ndarray) and data.ndim):
-        return _each(data, lambda value, name: _from_array(np.asarray(value), name, image))
-    raise TransferlineError(
-        "send dataframe_records or dataframe_split whose column image holds image files in base64, or instances or "
-        "inputs with an array of images"
-    )
-
-
-def _each(values: Iterable[Any], read: Callable[[Any, str], Pixels]) -> list[Pixels]:
-    images, faults = [], []
-    for number, value in enumerate(values):
-        try:
-            images.append(read(value, f"image {number}"))
-        except TransferlineError as error:
-            faults.append(str(error))
-    if faults:
+    with _PARSING:
+        taken = [
+            _attempted(_taken, value, f"image {number}", image)
+            for number, value in enumerate(values_of(body, content_type))
+        ]
+    images = [_attempted(_decoded, one, image) if isinstance(one, _Upload) else one for one in taken]
+    if faults := [str(one) for one in images if isinstance(one, TransferlineError)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
-    if not images:
-        raise TransferlineError("the request holds no image")
     return images
 
 
-def _from_base64(value: Any, name: str, image: params.Image) -> Pixels:
-    if not isinstance(value, str):
-        raise TransferlineError(f"{name} is {value!r:.40}, not an image file in base64")
+def _attempted(read: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns what `read` returns, or its error, so that one message can name all bad images."""
     try:
-        content = base64.b64decode(value, validate=True)
+        return read(*arguments)
+    except TransferlineError as error:
+        return error
+
+
+def _taken(value: Any, name: str, image: params.Image) -> Pixels | _Upload:
+    if isinstance(value, list):
+        return _from_lists(value, name, image)
+    if not isinstance(value, str):
+        raise TransferlineError(f"{name} is {json.dumps(value):.40}, not an image file in base64")
+    try:
+        return _Upload(base64.b64decode(value, validate=True), name)
     except (binascii.Error, ValueError) as error:
         raise TransferlineError(f"{name} is not base64: {error}") from error
-    return read_image(_Upload(content, name), image)
 
 
-def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:
-    if pixels.shape != shape_of(image):
-        raise TransferlineError(f"{name} has the shape {pixels.shape}; this model takes {shape_of(image)}")
-    if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
+    """Converts nested lists without NumPy's own conversion, which takes any memory for texts of different lengths."""
+    wanted = shape_of(image)
+    values: list[Any] = [rows]
+    for depth, side in enumerate(wanted):
+        lengths = {len(part) if isinstance(part, list) else None for part in values}
+        if lengths != {side}:
+            found = (*wanted[:depth], *sorted(str(length) for length in lengths))
+            raise TransferlineError(
+                f"{name} has the shape ({', '.join(map(str, found))}, …); this model takes {wanted}"
+            )
+        values = list(chain.from_iterable(values))
+    if {type(value) for value in values} != {int} or min(values) < 0 or max(values) > 255:
         raise TransferlineError(f"{name} holds other values than integers from 0 to 255")
-    return pixels.astype(np.uint8)
+    return np.array(values, np.uint8).reshape(wanted)
+
+
+def _decoded(upload: _Upload, image: params.Image) -> Pixels:
+    with _DECODING:
+        _check_size(upload)
+        return read_image(upload, image)
+
+
+def _check_size(upload: _Upload) -> None:
+    """Checks the number of pixels before they are decoded. A damaged file is left to `read_image`."""
+    width = height = 0
+    with suppress(Exception), Picture.open(upload, formats=get_args(params.Format)) as opened:
+        width, height = opened.size
+    if width * height > MOST_PIXELS:
+        raise TransferlineError(f"{upload} has {width} x {height} pixels; at most {MOST_PIXELS:,} are allowed")
+    upload.seek(0)

@@ -1,16 +1,11 @@
-"""The model behind the endpoint, as an implementation of MLflow's pyfunc."""
+"""The model behind the endpoint."""
 
-import json
-import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
 from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
@@ -23,17 +18,6 @@ from transferline.serving.inputs import read_request, shape_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
-
-
-class Refusal(MlflowException):
-    """An error for the client that holds only our message.
-
-    MLflow would put the client's data, with all pixels, before the message.
-    """
-
-    def serialize_as_json(self) -> str:
-        """Returns the body of the response."""
-        return json.dumps({"error_code": self.error_code, "message": str(self)})
 
 
 @dataclass(frozen=True)
@@ -79,20 +63,11 @@ class ServedModel:
     def __init__(self, loaded: LoadedVersion):
         self.loaded = loaded
 
-    def predict(self, data: Any) -> list[dict[str, Any]]:
-        """Predicts the images of a request (see `read_request`), with MLflow's pyfunc interface.
-
-        Args:
-            data: the body, as MLflow has read it.
+    def predict(self, body: bytes | bytearray, content_type: str | None) -> list[dict[str, Any]]:
+        """Returns a prediction for each image of a request; see `read_request`.
 
         Raises:
-            Refusal: with status 400 for bad images, with status 500 if the model fails.
+            TransferlineError: the request is bad.
         """
         loaded = self.loaded
-        try:
-            return list(loaded.answer(read_request(data, loaded.card.image)))
-        except TransferlineError as error:
-            raise Refusal(str(error), INVALID_PARAMETER_VALUE) from error
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            raise Refusal("the model failed; the server has printed the error", INTERNAL_ERROR) from error
+        return list(loaded.answer(read_request(body, content_type, loaded.card.image)))

@@ -6,19 +6,17 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import mlflow
 import uvicorn
-from fastapi import FastAPI
-from mlflow.pyfunc import scoring_server
 
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.progress import say
 from transferline.registry.registered_models import version_named
 from transferline.registry.tracking import connect
-from transferline.serving.guard import Guard
+from transferline.serving.application import application
+from transferline.serving.connections import LimitedConnection
 from transferline.serving.served_model import LoadedVersion, ServedModel, load_version
 
 if TYPE_CHECKING:
@@ -53,7 +51,13 @@ def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: flo
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         served = ServedModel(load_version(version, root))
         threading.Thread(target=_follow, args=(client, name, alias, root, served, stop), daemon=True).start()
-        config = uvicorn.Config(_application(served, name, alias, most_mib), log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            application(served, name, alias, int(most_mib * 2**20)),
+            http=LimitedConnection,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+        )
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         say(f"{_described(name, served.loaded)} is served at {address} until Ctrl-C. Try:")
         say(EXAMPLE.format(address=address))
@@ -70,21 +74,6 @@ def _listener(port: int) -> socket.socket:
         raise TransferlineError(
             f"port {port} of {HOST} cannot be used: {error.strerror}; choose one with --port"
         ) from error
-
-
-def _application(served: ServedModel, name: str, alias: str, most_mib: float) -> FastAPI:
-    """Returns MLflow's scoring server with the path `/model`, which describes the served version."""
-    meta = mlflow.models.Model(flavors={mlflow.pyfunc.FLAVOR_NAME: {mlflow.pyfunc.MAIN: ServedModel.__module__}})
-    application: FastAPI = scoring_server.init(mlflow.pyfunc.PyFuncModel(meta, served))
-    application.add_middleware(Guard, most=int(most_mib * 2**20))
-
-    @application.get("/model")
-    def model() -> dict[str, Any]:
-        loaded = served.loaded
-        card = loaded.card.model_dump(mode="json")
-        return {"name": name, "alias": alias, "version": loaded.version, "sha256": loaded.sha256, **card}
-
-    return application
 
 
 def _described(name: str, loaded: LoadedVersion) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import pandas as pd
 
 from transferline.arrays import Array
 from transferline.params import Training
 from transferline.progress import say
 from transferline.training.batches import Batches
+from transferline.training.best_epoch import best_epoch, is_finite
 
 EpochListener = Callable[[dict[str, float | str]], None]
 
@@ -80,17 +83,59 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         say(f"{self._phase}: epoch {self._first + epoch} of {self._last}  {text}  {seconds:.1f} s")
 
 
-def build_callbacks(training: Training, logs: Path) -> list[keras.callbacks.Callback]:
+class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """Gives the model the weights of its `best_epoch` at the end, and decides when the training ends.
+
+    It ends at the first loss that is not finite, or when `early_stopping` says so. Keras's `EarlyStopping` cannot be
+    used: it keeps the weights of a first epoch whose loss is NaN, and compares metrics in float32.
+
+    Args:
+        training: the stage's params.
+        rows: the rows of an `EpochRecorder`, which must be an earlier callback.
+    """
+
+    def __init__(self, training: Training, rows: list[dict[str, float | str]]) -> None:
+        super().__init__()
+        self._training, self._rows = training, rows
+        self._weights: list[Array] | None = None
+        self._patience = training.early_stopping.patience if training.early_stopping else training.epochs
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stops within an epoch; Keras still computes the metrics of validation."""
+        if not np.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keeps the weights of the epoch if it is the best one so far."""
+        last = self._rows[-1]
+        if not is_finite(last, self._training.monitor):
+            self.model.stop_training = True
+            return
+        waited = int(last["epoch"]) - best_epoch(pd.DataFrame(self._rows), self._training)
+        if not waited:
+            self._weights = self.model.get_weights()
+        elif waited >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Sets the kept weights."""
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+
+
+def build_callbacks(
+    training: Training, rows: list[dict[str, float | str]], logs: Path
+) -> list[keras.callbacks.Callback]:
     """Returns the Keras callbacks for a stage's params; at the end the model has the weights of its best epoch.
 
     Args:
         training: the stage's params.
+        rows: the rows of an `EpochRecorder`, which must be an earlier callback.
         logs: the folder for TensorBoard, which is deleted first.
     """
-    watched = {"monitor": training.monitor, "mode": "min" if training.monitor == "val_loss" else "max"}
-    patience = training.early_stopping.patience if training.early_stopping else training.epochs
-    callbacks = [keras.callbacks.EarlyStopping(**watched, patience=patience, restore_best_weights=True)]
+    callbacks = [BestWeights(training, rows)]
     if plateau := training.reduce_on_plateau:
+        watched = {"monitor": training.monitor, "mode": "min" if training.monitor == "val_loss" else "max"}
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
                 **watched, factor=plateau.factor, patience=plateau.patience, min_lr=plateau.min_learning_rate

@@ -14,7 +14,7 @@ from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import TrainingOfLabels, label_training_of
 from transferline.progress import say
 from transferline.training.batches import Batches
-from transferline.training.best_epoch import best_epoch
+from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener
 
 MAX_BYTES = 2 * 10**9
@@ -65,7 +65,7 @@ def fit_linear(
         two on validation with the prefix val_, l2, iterations, seconds.
 
     Raises:
-        TransferlineError: the features take more than `MAX_BYTES`.
+        TransferlineError: the features take more than `MAX_BYTES`, or no loss is finite.
     """
     from threadpoolctl import threadpool_limits
 
@@ -82,7 +82,7 @@ def fit_linear(
     for place, l2 in enumerate(sorted(training.optimizer.l2, reverse=True), 1):
         start = time.perf_counter()
         # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
-        with threadpool_limits(1):
+        with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):  # losses are checked below
             weights, iterations = _solve(weights, train, l2, kind)
             of_train, of_validation = (_figures(weights, split, kind, main_metric) for split in (train, held_out))
             shown = of_train | {f"val_{name}": value for name, value in of_validation.items()}
@@ -92,8 +92,10 @@ def fit_linear(
         listener(rows[-1])
         text = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
         say(f"head: l2 {l2:g}, {place} of {len(training.optimizer.l2)}  {text}  {seconds:.1f} s")
+        if not is_finite(rows[-1], training.monitor):
+            break
     history = pd.DataFrame(rows)
-    kernel, bias = np.split(solutions[best_epoch(history, training.monitor) - 1], [-1])
+    kernel, bias = np.split(solutions[best_epoch(history, training) - 1], [-1])
     logits.set_weights([kernel, bias[0] - mean @ kernel])
     return history
 

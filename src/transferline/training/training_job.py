@@ -19,7 +19,7 @@ from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
 from transferline.training.assemble_model import Exported
 from transferline.training.batches import Batches, Read, class_weight_vector
-from transferline.training.best_epoch import best_epoch
+from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.devices import Replicated
@@ -101,6 +101,9 @@ def run_job(
         samples: images for `write_result`.
         before: the history of the phase that this one continues; without one, the floor is measured.
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
+
+    Raises:
+        TransferlineError: no epoch has a finite loss.
     """
     problem, training = job.card.problem, job.training
     convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now and not after the last epoch
@@ -113,10 +116,13 @@ def run_job(
     else:
         first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
         history = _fit(model, training, job, data, validation, first_epoch)
+    best = best_epoch(history, training)
+    if not is_finite(last := history.iloc[-1].to_dict(), training.monitor):
+        say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
     card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
-    summary = Summary(best_epoch(history, training.monitor), seconds, exported.model.count_params(), trainable, floor)
+    summary = Summary(best, seconds, exported.model.count_params(), trainable, floor)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
     return summary
 
@@ -180,7 +186,7 @@ def _fit(
         validation_data=validation.dataset(),
         validation_steps=len(validation),
         epochs=training.epochs,
-        callbacks=[*exact, recorder, *build_callbacks(training, LOGS / card.candidate / card.phase)],
+        callbacks=[*exact, recorder, *build_callbacks(training, recorder.rows, LOGS / card.candidate / card.phase)],
         shuffle=False,  # the batches are shuffled already
         verbose=0,
     )
@@ -204,6 +210,8 @@ def _fit_in_parts(
         first_epoch = 1 + sum(map(len, parts))
         parts.append(_fit(model, training.model_copy(update={"epochs": epochs}), job, data, validation, first_epoch))
         whole = pd.concat(parts, ignore_index=True)
-        if best_epoch(whole, training.monitor) < first_epoch:
+        if best_epoch(whole, training) < first_epoch:
             model.set_weights(kept)
+        if not is_finite(whole.iloc[-1].to_dict(), training.monitor):
+            break
     return pd.concat(parts, ignore_index=True)

@@ -30,7 +30,8 @@ class OneLabelTraining(LabelTraining):
         """Returns accuracy and log loss."""
         from sklearn.metrics import log_loss
 
-        loss = log_loss(targets[:, 0], probabilities, labels=np.arange(probabilities.shape[1]))
+        is_finite = np.isfinite(probabilities).all()
+        loss = log_loss(targets[:, 0], probabilities, labels=np.arange(probabilities.shape[1])) if is_finite else np.nan
         return {"accuracy": float((probabilities.argmax(axis=1) == targets[:, 0]).mean()), "log_loss": float(loss)}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array
@@ -15,10 +16,12 @@ from transferline.problems.logits import IndependentLabels
 def mean_average_precision(targets: Array, scores: Array) -> float:
     """Returns the mean of scikit-learn's average precision over the classes that at least one image has.
 
-    Both arguments are (n, classes). Without any such class it is 0.
+    Both arguments are (n, classes). Without any such class it is 0; if a score is not finite, it is NaN.
     """
     from sklearn.metrics import average_precision_score
 
+    if not np.isfinite(scores).all():
+        return np.nan
     known = targets.any(axis=0)
     return float(average_precision_score(targets[:, known], scores[:, known], average="macro")) if known.any() else 0.0
 
@@ -53,5 +56,6 @@ class MultilabelTraining(IndependentLabels, LabelTraining):
         """Returns the mean average precision, and the log loss as the mean over pairs of image and class."""
         from sklearn.metrics import log_loss
 
-        loss = log_loss(targets.ravel(), probabilities.ravel(), labels=[0, 1])
+        is_finite = np.isfinite(probabilities).all()
+        loss = log_loss(targets.ravel(), probabilities.ravel(), labels=[0, 1]) if is_finite else np.nan
         return {"mean_average_precision": mean_average_precision(targets, probabilities), "log_loss": float(loss)}

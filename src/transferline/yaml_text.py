@@ -1,0 +1,67 @@
+"""Reads YAML. Each file that this package reads as YAML goes through `parse_yaml`."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+
+from transferline.errors import TransferlineError
+
+MOST_LEVELS = 100  # of lists and mappings inside each other
+MOST_VALUES = 1_000_000  # if each alias is replaced by what it stands for
+
+
+def parse_yaml(text: str, name: Path | str) -> Any:
+    """Returns the content of a YAML document, as DVC reads it: YAML 1.2 without objects of Python.
+
+    Args:
+        text: the document.
+        name: of the file, for messages.
+
+    Raises:
+        TransferlineError: the text is not YAML, a key occurs twice, or lists, mappings or aliases go beyond the limits.
+    """
+    try:
+        _check_limits(text, name)
+        return YAML(typ="safe").load(text)
+    except DuplicateKeyError as error:
+        problem = str(error.problem).partition(" with value")[0]
+        raise TransferlineError(f"{name} cannot be read as YAML: {problem}{_place(error)}; keep one of them") from error
+    except MarkedYAMLError as error:
+        raise TransferlineError(f"{name} cannot be read as YAML: {error.problem}{_place(error)}") from error
+    except (YAMLError, ValueError) as error:  # also a date such as 2026-13-01
+        raise TransferlineError(f"{name} cannot be read as YAML: {' '.join(str(error).split())}") from error
+
+
+def _place(error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f", line {mark.line + 1}" if mark else ""
+
+
+def _check_limits(text: str, name: Path | str) -> None:
+    """Counts levels and values without building them: a short text with aliases of aliases can stand for any number."""
+    sizes: dict[str, int] = {}  # of the values that have an anchor
+    open_values: list[tuple[str | None, int]] = []  # the anchor, and the number of values before
+    values = 0
+    for event in YAML(typ="safe").parse(text):
+        if isinstance(event, AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_values):
+                raise TransferlineError(f"{name} cannot be read as YAML: the alias *{event.anchor} contains itself")
+            values += sizes.get(event.anchor, 1)
+        elif isinstance(event, CollectionStartEvent):
+            open_values.append((event.anchor, values))
+            values += 1
+        elif isinstance(event, CollectionEndEvent):
+            anchor, before = open_values.pop()
+            if anchor:
+                sizes[anchor] = values - before
+        elif isinstance(event, NodeEvent):
+            values += 1
+        if len(open_values) > MOST_LEVELS or values > MOST_VALUES:
+            raise TransferlineError(
+                f"{name} cannot be read as YAML: it has more than {MOST_LEVELS} levels, or more than {MOST_VALUES:,} "
+                "values with its aliases; replace the aliases, or make it smaller"
+            )
