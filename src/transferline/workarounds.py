@@ -22,15 +22,21 @@ def free_dvc_locks(root: Path) -> list[str]:
     refuses to run until somebody deletes the file: https://github.com/treeverse/dvc/issues/3164. DVC's other lock,
     `.dvc/tmp/lock`, needs no workaround: the kernel frees it when its process ends.
 
+    If a kill or a full disk cut the file off, DVC refuses to run, too. Then the file is deleted.
+
     Returns:
-        A sentence for each killed process.
+        A sentence for each killed process, or for the deleted file.
     """
     folder = root / ".dvc" / "tmp"
     file = folder / RWLOCK_FILE
     if not file.exists():
         return []
     with make_lock(str(folder / RWLOCK_LOCK), wait=True):
-        locks = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            locks = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            file.unlink()
+            return [f"deleted {file.relative_to(root)}, which was cut off"]
         infos = [info for entry in locks.get("read", {}).values() for info in entry] + [
             *locks.get("write", {}).values()
         ]

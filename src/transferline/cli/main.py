@@ -5,7 +5,7 @@ import os
 import sys
 
 from transferline.cli import data, params, pipeline, prediction, registry, serving
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,5 +29,9 @@ def main() -> None:
         sys.exit(141)  # 128 + SIGPIPE, as in shells
     except TransferlineError as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        if cause := system_cause(str(error)):
+            sys.exit(f"error: {cause}")
+        raise
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 from transferline.params import Record
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def connect(record: Record, root: Path) -> "MlflowClient":
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
     except Exception as error:
+        if cause := system_cause(str(error)):
+            raise TransferlineError(f"{cause} (MLflow at record.tracking_uri = {record.tracking_uri})") from error
         raise TransferlineError(
             f"MLflow at record.tracking_uri = {record.tracking_uri} does not answer: {str(error).splitlines()[0]}. "
             "Start the server, or set record.tracking_uri to sqlite:///mlruns/mlflow.db"
