@@ -20,7 +20,7 @@ from tasks.jobs import run_steps
 from tasks.log import quiet_states
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
-from transferline.errors import TransferlineError, system_cause
+from transferline.errors import TransferlineError, cause_first, system_cause
 from transferline.repairs import repair_files
 from transferline.training_lock import LockHeldError, held
 
@@ -114,8 +114,7 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
     except RuntimeError as error:  # Prefect's server has ended during the run
         failure = str(error)
     if failure is not None:
-        cause = system_cause(failure) or ""
-        print(f"error: {failure if cause in failure else f'{cause}: {failure}'}", file=sys.stderr)
+        print(f"error: {cause_first(failure)}", file=sys.stderr)
         return 1
     print(closing(Path.cwd(), state.result()))
     return 0

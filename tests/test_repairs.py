@@ -13,7 +13,7 @@ from tests.small_line import changed, command, make_line
 from transferline.cli import main as cli
 from transferline.cli import pipeline
 from transferline.datasets.dvc_lock_file import COPY, keep_copy, restore_copy
-from transferline.errors import TransferlineError, system_cause
+from transferline.errors import TransferlineError, cause_first, system_cause
 from transferline.registry import ledger
 from transferline.registry.champion_move import JOURNAL, recover
 from transferline.registry.last_refusal import FILE as REFUSAL
@@ -159,6 +159,11 @@ def test_the_first_line_of_an_error_is_its_cause(monkeypatch: pytest.MonkeyPatch
         "database or disk is full; free some space, then run this again"
     )
     assert system_cause("KeyError: 3") is None
+    assert cause_first("`dvc add` failed:\n  OSError: [Errno 122] Disk quota exceeded").startswith(
+        "disk quota exceeded; "
+    )
+    for unchanged in ("a: permission denied\nb", "OSError: Read-only file system: 'x'\nb", "KeyError"):
+        assert cause_first(unchanged) == unchanged
 
     def fail(_: object) -> int:
         raise OSError(28, "No space left on device", "/x")

@@ -38,3 +38,9 @@ def system_cause(text: str) -> str | None:
     """
     found = CAUSE.search(text)
     return f"{found[0][0].lower()}{found[0][1:]}; {SYSTEM_CAUSES[found[1]]}" if found else None
+
+
+def cause_first(message: str) -> str:
+    """Returns a message whose first line names the cause that lies in the system, if the message names one at all."""
+    cause = system_cause(message)
+    return message if cause is None or system_cause(message.splitlines()[0]) else f"{cause}\n  {message}"
