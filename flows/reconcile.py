@@ -22,8 +22,8 @@ from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.processes import Identity
+from transferline.repairs import repair_files
 from transferline.training_lock import LockHeldError, clear
-from transferline.workarounds import free_dvc_locks
 
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
@@ -42,9 +42,7 @@ def reconcile() -> State:
     sign()
     try:
         root = environment.enter_project()
-        done = [
-            line for step in (_close_flow_runs, _free_lock, free_dvc_locks, _close_mlflow_runs) for line in step(root)
-        ]
+        done = [line for step in (close_flow_runs, _free_lock, repair_files, _close_mlflow_runs) for line in step(root)]
     except TransferlineError as error:
         return Failed(message=str(error))
     for line in done:
@@ -60,7 +58,7 @@ def main(server: Callable[[], str] | None) -> int:
     return int(not state.is_completed())
 
 
-def _close_flow_runs(root: Path) -> list[str]:
+def close_flow_runs(root: Path) -> list[str]:
     """Ends runs of this host whose process has ended, and runs that no process labels within `TIME_TO_SIGN`.
 
     Returns:
@@ -96,6 +94,6 @@ def _free_lock(root: Path) -> list[str]:
 
 
 def _close_mlflow_runs(root: Path) -> list[str]:
-    from transferline.registry.killed_runs import fail_dead_runs  # MLflow takes seconds to import
+    from transferline.registry.killed_runs import close_dead_runs  # MLflow takes seconds to import
 
-    return fail_dead_runs(load_params(root / "params.yaml"), root)
+    return close_dead_runs(load_params(root / "params.yaml"), root)

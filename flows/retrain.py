@@ -14,12 +14,14 @@ from pydantic import Field
 from flows.flow_run import connected, name_run, sign, tell_of_failure
 from flows.opening import Opening, open_run
 from flows.preparation import prepare
+from flows.reconcile import close_flow_runs
 from flows.summary import closing, outcome
 from tasks.jobs import run_steps
 from tasks.log import quiet_states
 from tasks.promotion import promote_selected
 from transferline import environment, pipeline
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, cause_first, system_cause
+from transferline.repairs import repair_files
 from transferline.training_lock import LockHeldError, held
 
 
@@ -70,6 +72,8 @@ def retrain(
     try:
         root = environment.enter_project()
         with held(root, f"the flow retrain{f' ({reason})' * bool(reason)}"):
+            for line in [*close_flow_runs(root), *repair_files(root)]:
+                get_run_logger().warning(line)
             params = prepare(root, recipe, data_revision, update, get_run_logger().info)
             steps = pipeline.plan(root, force_from)
             _announce(reason, open_run(root, params, steps, promote))
@@ -79,6 +83,10 @@ def retrain(
         return Cancelled(message=str(error))
     except TransferlineError as error:
         return Failed(message=str(error))
+    except Exception as error:
+        if cause := system_cause(str(error)):
+            return Failed(message=cause)
+        raise
     if decision and not decision.is_completed():
         return Failed(message=decision.message)
     summary = {
@@ -106,7 +114,7 @@ def main(server: Callable[[], str] | None = None, **parameters: Any) -> int:
     except RuntimeError as error:  # Prefect's server has ended during the run
         failure = str(error)
     if failure is not None:
-        print(f"error: {failure}", file=sys.stderr)
+        print(f"error: {cause_first(failure)}", file=sys.stderr)
         return 1
     print(closing(Path.cwd(), state.result()))
     return 0

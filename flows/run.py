@@ -7,7 +7,9 @@ from flows.preparation import prepare
 from transferline import pipeline
 from transferline.params import Params
 from transferline.prefect_server import embedded_server
+from transferline.progress import say
 from transferline.registry.promotion import decided_before
+from transferline.repairs import repair_files
 from transferline.training_lock import held
 
 
@@ -34,6 +36,8 @@ def main(
         TransferlineError: the params or the data are faulty, or another training is running.
     """
     with held(root, "transferline run"):
+        for repair in repair_files(root):
+            say(repair)
         params = prepare(root, recipe, data_revision, update)
         steps = pipeline.plan(root, force_from)
         if not steps and (done := _nothing_to_do(root, params, promote)):

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
 from tasks.pages import show_decision
-from tasks.stage import own_words, stream
+from tasks.stage import failure_message, stream
 from transferline.params import load_params
 from transferline.stage_seconds import keep_seconds
 
@@ -36,8 +36,9 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "decision.json"
-        if stream([sys.executable, "-m", "transferline", "promote", "--json", str(file)], keep):
-            return Failed(message=f"promotion failed: {own_words(lines)}")
+        end = stream([sys.executable, "-m", "transferline", "promote", "--json", str(file)], keep)
+        if end.status:
+            return Failed(message=failure_message("promotion", lines, end))
         found = json.loads(file.read_text(encoding="utf-8"))
     gates = [{"gate": gate["name"], "verdict": gate["state"], "why": gate["sentence"]} for gate in found["gates"]]
     decision = {**{key: found[key] for key in ("promoted", "reason", "version")}, "gates": gates}

@@ -15,7 +15,7 @@ from prefect.deployments import run_deployment
 from tests.small_line import command, make_line, prefect_server, receiver, runs_of, started, wait_for
 from transferline.params import load_params
 from transferline.processes import own_identity
-from transferline.registry.killed_runs import fail_dead_runs
+from transferline.registry.killed_runs import close_dead_runs
 from transferline.training_lock import FILE
 
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
@@ -75,7 +75,7 @@ def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None
 
 def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:
     params = load_params(Path(__file__).parents[1] / "recipes/digits.yaml")
-    assert fail_dead_runs(params, tmp_path) == []
+    assert close_dead_runs(params, tmp_path) == []
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     experiment = client.create_experiment("digits")
     own = own_identity().tags()
@@ -86,6 +86,6 @@ def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:
         "?": {},
     }
     runs = {name: client.create_run(experiment, tags=tag, run_name=name).info.run_id for name, tag in tags.items()}
-    assert fail_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was still open: set to failed"]
+    assert close_dead_runs(params, tmp_path) == [f"MLflow run dead ({runs['dead']}) was still open: set to failed"]
     states = {name: client.get_run(run).info.status for name, run in runs.items()}
     assert states == {"dead": "FAILED", "live": "RUNNING", "elsewhere": "RUNNING", "?": "RUNNING"}

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tasks.stage import failure_message, stream
+from tasks.stage import End, failure_message, stream
 
 
 def test_the_message_of_a_failed_stage() -> None:
@@ -18,12 +18,37 @@ def test_the_message_of_a_failed_stage() -> None:
         "",
         "ERROR: failed to reproduce 'validate': failed to run: transferline stage validate, exited with 1",
     ]
-    assert failure_message("validate", output) == (
+    failed = End(255, 10**9)
+    assert failure_message("stage validate", output, failed) == (
         "stage validate failed: data/raw/a: no images; add some\n  b.txt: not an image"
     )
-    assert failure_message("validate", ["Traceback", "ValueError: 3", "ERROR: failed to reproduce 'validate': x"]) == (
-        "stage validate failed: Traceback\nValueError: 3"
+    output = ["Traceback", "ValueError: 3", "ERROR: failed to reproduce 'validate': x"]
+    assert failure_message("stage validate", output, failed) == "stage validate failed: Traceback\nValueError: 3"
+    output = ["OSError: [Errno 28] No space left on device: '/x/dvc.lock'", "  in write", "ERROR: unexpected error"]
+    assert failure_message("stage validate", output, failed) == (
+        "stage validate failed: no space left on device: '/x/dvc.lock'; free some space, then run this again"
     )
+
+
+@pytest.mark.parametrize("status", [137, -9])
+def test_the_message_of_a_killed_stage(status: int) -> None:
+    output = [f"ERROR: failed to reproduce 'train': failed to run: transferline stage train, exited with {status}"]
+    message = failure_message("stage train", output, End(255, 3 * 10**9))
+    assert message.startswith("stage train failed: the system killed it, probably because memory ran out; ")
+    assert "Its peak memory was 3.0 GB of this machine's " in message
+    assert "killed" in failure_message("promotion", ["loading"], End(137, 1))
+    assert "ended it by SIGSEGV" in failure_message("promotion", [], End(139, 1))
+
+
+def test_the_peak_memory_is_that_of_the_largest_process() -> None:
+    large = "import os; x = b'1' * 700_000_000; os.kill(os.getpid(), 9)"
+    words = [
+        sys.executable,
+        "-c",
+        f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {large!r}]) != -9)",
+    ]
+    end = stream(words, print)
+    assert end.status == 0 and 0.7e9 < end.peak < 1.2e9
 
 
 def test_what_a_stage_started_ends_with_it() -> None:

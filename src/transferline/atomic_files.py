@@ -1,6 +1,7 @@
 """Atomic writing of files and folders: each is written under a temporary name and then renamed."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +47,11 @@ def _beside(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text in UTF-8."""
-    with completed(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    """Writes a text in UTF-8. It is on disk before it replaces `path`, so that also a power failure leaves it whole."""
+    with completed(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,6 +13,7 @@ from dvc.repo import Repo, lock_repo
 from scmrepo.exceptions import SCMError
 
 from transferline.code_versions import write_code_versions
+from transferline.datasets.dvc_lock_file import HOW_TO_RESTORE, LOCK, keep_copy
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.paths import CODE
@@ -91,6 +92,7 @@ def _steps(root: Path, force_from: str | None) -> dict[str, Step]:
                 why.reasons.append(f"upstream changes: {', '.join(sorted(needs))}")
             steps[stage.addressing] = Step(why, stage in forced, needs)
         _give_companions(graph, order, steps, idle)
+        keep_copy(root)
     return {name: step for name, step in steps.items() if name not in idle}
 
 
@@ -140,7 +142,8 @@ def open_repo(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
-        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
+        hint = f"; {HOW_TO_RESTORE}" if LOCK.name in str(error) else ""
+        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}{hint}") from error
 
 
 def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 from transferline.progress import say
 from transferline.server_process import (
     HOST,
@@ -95,7 +95,12 @@ def embedded_server(root: Path) -> Iterator[Callable[[], str] | None]:
         with socket.create_server((HOST, 0)) as free:
             port = free.getsockname()[1]
         with started(_server(EMBEDDED, port), root) as running:
-            yield partial(_address_of_api, running)
+            try:
+                yield partial(_address_of_api, running)
+            except Exception as error:  # the client sees only that the server failed, its log names the cause
+                if isinstance(error, TransferlineError) or not (cause := system_cause(running.output())):
+                    raise
+                raise TransferlineError(f"{cause} (reported by Prefect's server)") from error
 
 
 def _address_of_api(running: Running) -> str:

@@ -16,7 +16,7 @@ from typing import IO
 import requests
 
 from transferline import ends_with_parent
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 from transferline.progress import say
 
 HOST = "127.0.0.1"
@@ -55,6 +55,10 @@ class Running:
     server: Server
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+
+    def output(self) -> str:
+        """Returns what the server has printed."""
+        return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
 
 
 def require_free(server: Server) -> None:
@@ -116,9 +120,10 @@ def require_alive(running: list[Running]) -> None:
     """
     for item in running:
         if (status := item.process.poll()) is not None:
-            item.log.seek(0)
-            tail = item.log.read().decode(errors="replace").strip().splitlines()[-10:]
-            raise TransferlineError("\n  ".join([f"{item.server.name}'s server ended with status {status}:", *tail]))
+            output = item.output()
+            first = [cause] if (cause := system_cause(output)) else []
+            tail = [f"{item.server.name}'s server ended with status {status}:", *output.strip().splitlines()[-10:]]
+            raise TransferlineError("\n  ".join([*first, *tail]))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from transferline.errors import TransferlineError
 from transferline.processes import Identity, end_processes, own_identity
+from transferline.progress import say
 
 VARIABLE = "TRANSFERLINE_LOCK"
 FILE = Path(".transferline/lock")
@@ -61,7 +62,10 @@ def held(root: Path, command: str) -> Iterator[None]:
         _require_live_holder(root, token)
         yield
         return
+    left = _holder(root / FILE)
     with _taken(root) as file:
+        if left:
+            say(f"freed the lock of {_describe(left)}, which was killed")
         holder = Holder(uuid.uuid4().hex, **asdict(own_identity()), since=_now(), command=command)
         file.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         os.environ[VARIABLE] = holder.token
@@ -109,8 +113,11 @@ def _require_live_holder(root: Path, token: str) -> None:
 
 
 def _holder(file: Path) -> Holder | None:
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    return Holder(**json.loads(text)) if text else None
+    """Returns the process that the file names; None if it names none, or if a kill or a full disk cut it off."""
+    try:
+        return Holder(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def _describe(holder: Holder) -> str:

@@ -5,7 +5,7 @@ import os
 import sys
 
 from transferline.cli import data, params, pipeline, prediction, registry, serving
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, cause_first, system_cause
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +28,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
         sys.exit(141)  # 128 + SIGPIPE, as in shells
     except TransferlineError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {cause_first(str(error))}")
+    except Exception as error:
+        if cause := system_cause(str(error)):
+            sys.exit(f"error: {cause}")
+        raise
     except KeyboardInterrupt:
         sys.exit(130)

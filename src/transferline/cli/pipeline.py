@@ -183,8 +183,11 @@ def _status(options: argparse.Namespace) -> int:
 
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
+    from transferline.registry.tracking import prepare_database
     from transferline.ui import serve_pages
 
     root = environment.enter_project()
-    serve_pages(root, load_params(root / "params.yaml"), options.mlflow_port, options.prefect_port)
+    params = load_params(root / "params.yaml")
+    prepare_database(params.record, root)
+    serve_pages(root, params, options.mlflow_port, options.prefect_port)
     return 0

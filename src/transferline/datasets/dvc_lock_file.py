@@ -4,11 +4,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
 from transferline.yaml_text import parse_yaml
 
 LOCK = Path("dvc.lock")
+COPY = Path(".transferline/dvc.lock")
+HOW_TO_RESTORE = (
+    "`transferline run` restores the last complete dvc.lock, if it has a copy; `git checkout dvc.lock` restores the "
+    "committed one; without the file all stages run again"
+)
 CORRECTIONS = Path("data/corrections")
 # The stages from the raw images to the evaluation of a candidate.
 CHAIN = ("validate", "augment", "extract@{}", "train_head@{}", "fine_tune@{}", "train@{}", "evaluate@{}")
@@ -33,9 +39,48 @@ def locked_stages(lock: Path) -> dict[str, Any]:
                 return stages
         except (TransferlineError, AttributeError) as error:
             if age > SECONDS_TO_WRITE:
-                raise TransferlineError(f"{error}. `git checkout {lock.name}` restores the committed one") from error
+                raise TransferlineError(f"{str(error).splitlines()[0]}; {HOW_TO_RESTORE}") from error
         time.sleep(SECONDS_BETWEEN_READS)
     return {}
+
+
+def keep_copy(root: Path) -> None:
+    """Stores a copy of `dvc.lock` for `restore_copy`, if DVC can read the file."""
+    lock = root / LOCK
+    if lock.exists() and _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
+        write_text(root / COPY, text)
+
+
+def restore_copy(root: Path) -> list[str]:
+    """Replaces a `dvc.lock` that DVC cannot read by the copy. A file with the conflicts of a Git merge stays as it is.
+
+    DVC writes the file in place. A full disk or a kill cuts it off, and then no command of DVC works. The stages that
+    ended after the copy was made run again, or come from DVC's cache.
+
+    Returns:
+        A sentence if the file was replaced.
+    """
+    lock, copy = root / LOCK, root / COPY
+    while lock.exists() and not _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
+        if time.time() - lock.stat().st_mtime < SECONDS_TO_WRITE:  # perhaps DVC is writing it
+            time.sleep(SECONDS_BETWEEN_READS)
+            continue
+        if "<<<<<<< " in text or not copy.exists():
+            return []
+        write_text(lock, copy.read_text(encoding="utf-8"))
+        return [f"{LOCK} was cut off, perhaps by a full disk: restored the last one that was complete"]
+    return []
+
+
+def _is_readable(text: str) -> bool:
+    from dvc.dvcfile import Lockfile  # takes half a second to import
+    from dvc.exceptions import DvcException
+
+    try:
+        Lockfile.validate(parse_yaml(text, LOCK))
+    except (TransferlineError, DvcException):
+        return False
+    return True
 
 
 def dependency_hash(stages: dict[str, Any], path: Path, stage: str = "validate") -> str:

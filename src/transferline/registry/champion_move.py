@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
@@ -77,7 +77,12 @@ def _recover(client: "MlflowClient", root: Path) -> None:
     path = root / JOURNAL
     if not path.exists():
         return
-    journal = Journal.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        journal = Journal.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError:  # the journal is complete before a move begins, so this move had not begun
+        path.unlink()
+        say(f"{JOURNAL} was cut off: its move of the champion had not begun")
+        return
     move = journal.move
     named = f"an interrupted {move.kind} of version {move.version} of {move.model}"
     written = _is_written(root, move)

@@ -7,7 +7,7 @@ from transferline.processes import Identity
 from transferline.registry.tracking import connect
 
 
-def fail_dead_runs(params: Params, root: Path) -> list[str]:
+def close_dead_runs(params: Params, root: Path) -> list[str]:
     """Ends the experiment's open runs whose process ran on this host and no longer exists.
 
     Returns:

@@ -33,8 +33,11 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, Mapping[st
 def kept_refusal(root: Path, basis: str) -> tuple[str | None, str] | None:
     """Returns version and reason of the last decision not to promote, if it had the same basis."""
     file = root / FILE
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return (kept["version"], kept["reason"]) if kept.get("basis") == basis else None
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return (kept["version"], kept["reason"]) if kept["basis"] == basis else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file only makes promotion decide again
+        return None
 
 
 def keep_refusal(root: Path, basis: str, version: str | None, reason: str) -> None:

@@ -3,6 +3,7 @@
 Lines are only ever appended. The file is in the project's `mlruns`, also if MLflow runs on a server.
 """
 
+import errno
 import getpass
 import json
 import os
@@ -98,13 +99,36 @@ def provenance_of(version: "ModelVersion") -> dict[str, Any]:
 
 
 def append(root: Path, move: Move) -> None:
-    """Adds a line; it is on disk when this returns."""
+    """Adds a line; it is on disk when this returns. After an error, such as a full disk, the file is as before.
+
+    The line replaces a last line that a kill cut off.
+    """
     path = root / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(move.model_dump_json() + "\n")
-        file.flush()
+    path.touch()
+    before = _complete_lines(path)
+    with path.open("r+b", buffering=0) as file:
+        size = min(len(before), file.seek(0, os.SEEK_END))
+        line = before[size:] + move.model_dump_json().encode() + b"\n"
+        file.truncate(size)
+        file.seek(size)
+        if file.write(line) < len(line):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file.fileno())
+
+
+def _complete_lines(path: Path) -> bytes:
+    """Returns the content of the file; a last line that was cut off is left out, and a missing newline is added."""
+    data = path.read_bytes()
+    complete, newline, last = data.rpartition(b"\n")
+    if not last:
+        return data
+    try:
+        Move.model_validate_json(last)
+    except ValidationError:
+        return complete + newline
+    return data + b"\n"
 
 
 def read(root: Path) -> list[Move]:
@@ -117,7 +141,7 @@ def read(root: Path) -> list[Move]:
     if not path.exists():
         return []
     moves = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_complete_lines(path).decode().splitlines(), 1):
         try:
             moves.append(Move.model_validate_json(line))
         except ValidationError as error:

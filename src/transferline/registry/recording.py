@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE, trained
 from transferline.params import Params
+from transferline.progress import say
+from transferline.registry.killed_runs import close_dead_runs
 from transferline.registry.run_pages import DESCRIPTION, class_table, describe_run, log_evaluation_files, scalars
 from transferline.registry.runs import find_or_replay
 from transferline.registry.tracking import connect
@@ -33,6 +35,8 @@ def record_candidate(params: Params, models: Path, evaluation: Path) -> dict[str
         For each phase the sha256 of the model and of its metrics; they are the same on every machine.
     """
     client = connect(params.record, Path.cwd())
+    for line in close_dead_runs(params, Path.cwd()):
+        say(line)
     recorded = {}
     for folder in trained(models):
         phase = folder.name

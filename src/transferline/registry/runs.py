@@ -13,6 +13,7 @@ from transferline.models.exported import HISTORY_FILE, MODEL_FILE, ModelCard, re
 from transferline.params import Params
 from transferline.processes import own_identity
 from transferline.progress import say
+from transferline.registry.killed_runs import close_dead_runs
 from transferline.registry.lineage import provenance
 from transferline.registry.run_pages import dataset_input, run_name, source_tags
 from transferline.registry.tracking import connect, experiment_id
@@ -39,6 +40,8 @@ def training_run(params: Params, card: ModelCard, folder: Path, parent: Path | N
     """
     root = Path.cwd()
     client = connect(params.record, root)
+    for line in close_dead_runs(params, root):
+        say(line)
     parent_run = find_or_replay(client, params, parent) if parent else None
     run = _create(client, params, card, {HEAD_RUN: parent_run} if parent_run else {})
     try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 from transferline.params import Record
 
 if TYPE_CHECKING:
@@ -29,19 +29,30 @@ def connect(record: Record, root: Path) -> "MlflowClient":
     import mlflow
 
     uri = tracking_uri(record, root)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
     try:
+        prepare_database(record, root)
         with _alone(root):
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
     except Exception as error:
+        if cause := system_cause(str(error)):
+            raise TransferlineError(f"{cause} (MLflow at record.tracking_uri = {record.tracking_uri})") from error
         raise TransferlineError(
             f"MLflow at record.tracking_uri = {record.tracking_uri} does not answer: {str(error).splitlines()[0]}. "
             "Start the server, or set record.tracking_uri to sqlite:///mlruns/mlflow.db"
         ) from error
     return client
+
+
+def prepare_database(record: Record, root: Path) -> None:
+    """Creates the SQLite database of `record.tracking_uri` if it is missing; does nothing for a server."""
+    uri = tracking_uri(record, root)
+    if uri.startswith("sqlite:///"):
+        from transferline.workarounds import prepare_mlflow_database  # imports DVC
+
+        with _alone(root):
+            prepare_mlflow_database(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def experiment_id(client: "MlflowClient", record: Record, root: Path) -> str:
