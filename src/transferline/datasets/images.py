@@ -15,9 +15,6 @@ from transferline import params
 from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
-
-
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the value for two's complement
 
 

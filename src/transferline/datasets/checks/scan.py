@@ -17,20 +17,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from transferline.arrays import Float32s
 from transferline.compute import run_shards
+from transferline.datasets.file_names import FORMAT_OF_SUFFIX, is_hidden
 from transferline.datasets.images import to_8_bits
-from transferline.datasets.layouts.listing import HIDDEN
 from transferline.params import Compute, Format
 
 READABLE = get_args(Format)
 RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the last four are recognized, but not decoded
-FORMAT_OF_SUFFIX = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **dict.fromkeys((".heic", ".heif"), "HEIF"),
-    **{f".{name.lower()}": name for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF", "ICO", "PSD")},
-    ".jp2": "JPEG2000",
-}
 ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
 VALUES = np.arange(256.0)
@@ -74,12 +66,12 @@ def _scan_shard(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
 
 
 def _look_at(raw: Path, path: str) -> dict[str, Any]:
-    if HIDDEN.search(path):
+    if is_hidden(path):
         return {"path": path}
     try:
         content = _read(os.path.join(raw, path))  # noqa: PTH118 (a Path costs more than reading a small file)
-    except OSError as error:
-        return {"path": path, "error": f"unreadable: {error.strerror or error}"}
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return {"path": path, "error": f"unreadable: {getattr(error, 'strerror', None) or error}"}
     row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     try:
         _decode(content, row)

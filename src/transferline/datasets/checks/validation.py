@@ -23,9 +23,10 @@ from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.judge import Judge
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
 from transferline.datasets.checks.rules import NO_TEST_SET
-from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
+from transferline.datasets.checks.scan import scan
+from transferline.datasets.file_names import FORMAT_OF_SUFFIX, HIDDEN, is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
@@ -123,7 +124,7 @@ def _read_files(raw: Path, listing: Listing, data: Data, compute: Compute | None
 
 def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
     """Returns the kind of a file: hidden, image (by its content or suffix, or if it cannot be read) or other."""
-    if HIDDEN.search(path):
+    if is_hidden(path):
         return "hidden"
     is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith("unreadable:")
     return "image" if is_image else "other"
@@ -195,5 +196,4 @@ def _merge_hidden(findings: list[Finding]) -> list[Finding]:
 
 def _hidden_root(path: str) -> str:
     match = HIDDEN.search(path)
-    end = path.find("/", match.start() + 1) if match else -1
-    return path if end < 0 else path[:end]
+    return path[: match.end()] if match else path
