@@ -13,7 +13,7 @@ a correction leaves out, has no such key. The docstring of a rule names what bre
   image on which a champion was tested, or `NO_TEST_SET`.
 - `classes`: a row per class and split, with the number of its `images`. In train, `ratio` is the size of the largest
   class divided by the size of this class. Each class folder or class column has one more row, with the number of its
-  images in `files`.
+  images in `files`. `like` is another folder or class whose name looks the same, and `difference` how it differs.
 """
 
 from collections.abc import Callable
@@ -101,8 +101,7 @@ def not_an_image(validate: Validate) -> list[Expected]:
 @_rule("files")
 def empty_file(validate: Validate) -> list[Expected]:
     """A file without content."""
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
 
 
 @_rule("files")
@@ -149,8 +148,7 @@ def unlabelled(validate: Validate) -> list[Expected]:
 
 
 def _no_mask_error(name: str) -> Expected:
-    kind = gxe.ExpectColumnValuesToNotMatchRegex
-    return Expected(kind, "{mask_reason}", column="mask_error", regex=f"^{name}:")
+    return Expected(gxe.ExpectColumnValuesToNotMatchRegex, "{mask_reason}", column="mask_error", regex=f"^{name}:")
 
 
 @_rule("masks")
@@ -205,8 +203,7 @@ def near_duplicate(validate: Validate) -> list[Expected]:
 
     If the dataset, not transferline, decides which images are in these two splits, quarantine becomes a warning.
     """
-    severity = validate.rules.near_duplicate
-    reported: Severity = "warn" if severity == "quarantine" else severity
+    reported: Severity = "warn" if validate.rules.near_duplicate == "quarantine" else validate.rules.near_duplicate
     return [
         _no_other("looks like {near_duplicate_of}, in another split", "near_duplicate_of"),
         _no_other("looks like {near_duplicate_given}, in another given split", "near_duplicate_given", reported),
@@ -243,5 +240,11 @@ def imbalance(validate: Validate) -> list[Expected]:
 @_rule("classes")
 def empty_class(validate: Validate) -> list[Expected]:
     """A class without images."""
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, "a class without images, ignored", column="files", min_value=1)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "a class without images, ignored", column="files", min_value=1)]
+
+
+@_rule("classes")
+def similar_classes(validate: Validate) -> list[Expected]:
+    """A class whose name looks like that of another class."""
+    detail = "{path!r} and {like!r} differ only in {difference}; if they are one class, give both the same name"
+    return [_no_other(detail, "like")]
