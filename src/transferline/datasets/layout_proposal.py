@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ruamel.yaml import YAML
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 from transferline.datasets.layouts.layout_table import list_dataset, propose_layout
 from transferline.datasets.layouts.listing import HIDDEN
 from transferline.params import ClassFolders, Layout, SplitClassFolders

@@ -8,13 +8,14 @@ import pandas as pd
 
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
-from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
+from transferline.datasets.checks.scan import scan
+from transferline.datasets.file_formats import FORMAT_OF_SUFFIX
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError
-from transferline.params import Data, Layout, Masks
+from transferline.params import MAX_PIXELS, Data, Layout, Masks
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.text import first_of
 
@@ -71,7 +72,13 @@ def layout_of(raw: Path, data: Data) -> Layout:
     return layout
 
 
-def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Path | None = None) -> Look:
+def look(
+    raw: Path,
+    layout: Layout,
+    masks: Masks | None = None,
+    corrections: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Look:
     """Reads every file of a dataset and returns its content.
 
     Args:
@@ -79,12 +86,15 @@ def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Pat
         layout: the dataset's layout.
         masks: the meaning of mask values; only for a layout with masks.
         corrections: the file with the dataset's corrections; it may be missing.
+        max_pixels: the limit for an image, width times height.
 
     Raises:
         TransferlineError: see `list_dataset`; or there is no readable image with a label, or the corrections are wrong.
     """
     listing = list_dataset(raw, layout)
-    files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
+    files = listing.files.merge(scan(raw, list(listing.files["path"]), max_pixels=max_pixels), on="path").fillna(
+        {"given": ""}
+    )
     if masks:
         files["label"] = scan_masks(raw, files, masks)["label"]
     broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)

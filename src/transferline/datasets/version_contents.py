@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.listing import HIDDEN

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 from transferline.errors import TransferlineError
 
 

@@ -95,7 +95,7 @@ def hidden(validate: Validate) -> list[Expected]:
 @_rule("files", is_fault=False)
 def not_an_image(validate: Validate) -> list[Expected]:
     """A file whose name and content are not those of an image."""
-    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "not an image, ignored", column="kind", value_set=["other"])]
+    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "{reason}", column="kind", value_set=["other"])]
 
 
 @_rule("files")
@@ -107,9 +107,10 @@ def empty_file(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def format(validate: Validate) -> list[Expected]:
-    """An image in a format that is not allowed."""
+    """An image in a format that is not allowed, or that no decoder here reads."""
     kind, allowed = gxe.ExpectColumnValuesToBeInSet, list(validate.formats)
-    return [Expected(kind, "{format} is not allowed", column="format", value_set=allowed)]
+    detail = "{format} is not allowed; validate.formats lists the allowed ones"
+    return [_no_error("format"), Expected(kind, detail, column="format", value_set=allowed)]
 
 
 @_rule("files")
