@@ -3,17 +3,8 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
+from transferline.datasets.file_formats import FORMAT_OF_SUFFIX, HEAD, recognize
 
-FORMAT_OF_SUFFIX = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **dict.fromkeys((".heic", ".heif"), "HEIF"),
-    **{f".{name.lower()}": name for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF", "ICO", "PSD")},
-    ".jp2": "JPEG2000",
-}
-IMAGE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 # Names of files and folders that systems and programs make beside the files of a person: macOS, Windows, NAS devices
 # (Synology, QNAP), file systems, Python, editors and office programs.
 HIDDEN = re.compile(
@@ -48,7 +39,8 @@ def is_image_file(folder: Path, path: str) -> bool:
 
 def _starts_as_image(file: Path) -> bool:
     try:
-        with Image.open(file, formats=sorted({*FORMAT_OF_SUFFIX.values()} - {"HEIF"})):
-            return True
-    except Exception:  # Pillow's decoders raise many kinds of exceptions for a broken file
+        with file.open("rb") as opened:
+            found = recognize(opened.read(HEAD), file.name)
+    except OSError:
         return False
+    return found is not None and bool(found.suffixes)

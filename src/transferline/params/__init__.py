@@ -38,9 +38,10 @@ from transferline.params.training import (
     Training,
 )
 from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
-from transferline.params.validate import Format, Rules, Validate
+from transferline.params.validate import MAX_PIXELS, Format, Rules, Validate
 
 __all__ = [
+    "MAX_PIXELS",
     "NAME",
     "Adversarial",
     "Attack",

@@ -35,7 +35,7 @@ def shape_of(image: params.Image) -> tuple[int, int, int]:
     return image.size, image.size, 3 if image.color == "rgb" else 1
 
 
-def read_request(data: Any, image: params.Image) -> list[Pixels]:
+def read_request(data: Any, image: params.Image, max_pixels: int = params.MAX_PIXELS) -> list[Pixels]:
     """Reads every image of a request in the form that the model takes.
 
     Args:
@@ -43,6 +43,7 @@ def read_request(data: Any, image: params.Image) -> list[Pixels]:
             MLflow's scoring protocol), or an array (n, size, size, channels) of integers from 0 to 255 (`instances`,
             `inputs`).
         image: size and colour mode. Files are resized and converted to them; arrays must have them.
+        max_pixels: the limit of an image file, width times height.
 
     Returns:
         At least one image, uint8, (size, size, channels).
@@ -51,7 +52,7 @@ def read_request(data: Any, image: params.Image) -> list[Pixels]:
         TransferlineError: there is no image, or images are bad; the message numbers them from 0 and gives the reasons.
     """
     if isinstance(data, pd.DataFrame) and COLUMN in data.columns:
-        return _each(data[COLUMN].tolist(), lambda value, name: _from_base64(value, name, image))
+        return _each(data[COLUMN].tolist(), lambda value, name: _from_base64(value, name, image, max_pixels))
     if isinstance(data, list) or (isinstance(data, np.ndarray) and data.ndim):
         return _each(data, lambda value, name: _from_array(np.asarray(value), name, image))
     raise TransferlineError(
@@ -74,14 +75,14 @@ def _each(values: Iterable[Any], read: Callable[[Any, str], Pixels]) -> list[Pix
     return images
 
 
-def _from_base64(value: Any, name: str, image: params.Image) -> Pixels:
+def _from_base64(value: Any, name: str, image: params.Image, max_pixels: int) -> Pixels:
     if not isinstance(value, str):
         raise TransferlineError(f"{name} is {value!r:.40}, not an image file in base64")
     try:
         content = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise TransferlineError(f"{name} is not base64: {error}") from error
-    return read_image(_Upload(content, name), image)
+    return read_image(_Upload(content, name), image, max_pixels)
 
 
 def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:

@@ -90,7 +90,7 @@ class ServedModel:
         """
         loaded = self.loaded
         try:
-            return list(loaded.answer(read_request(data, loaded.card.image)))
+            return list(loaded.answer(read_request(data, loaded.card.image, loaded.card.max_pixels)))
         except TransferlineError as error:
             raise Refusal(str(error), INVALID_PARAMETER_VALUE) from error
         except Exception as error:

@@ -95,7 +95,7 @@ def hidden(validate: Validate) -> list[Expected]:
 @_rule("files", is_fault=False)
 def not_an_image(validate: Validate) -> list[Expected]:
     """A file whose name and content are not those of an image."""
-    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "not an image, ignored", column="kind", value_set=["other"])]
+    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "{reason}", column="kind", value_set=["other"])]
 
 
 @_rule("files")
@@ -106,9 +106,10 @@ def empty_file(validate: Validate) -> list[Expected]:
 
 @_rule("files")
 def format(validate: Validate) -> list[Expected]:
-    """An image in a format that is not allowed."""
+    """An image in a format that is not allowed, or that no decoder here reads."""
     kind, allowed = gxe.ExpectColumnValuesToBeInSet, list(validate.formats)
-    return [Expected(kind, "{format} is not allowed", column="format", value_set=allowed)]
+    detail = "{format} is not allowed; validate.formats lists the allowed ones"
+    return [_no_error("format"), Expected(kind, detail, column="format", value_set=allowed)]
 
 
 @_rule("files")
@@ -136,8 +137,7 @@ def too_small(validate: Validate) -> list[Expected]:
 def blank(validate: Validate) -> list[Expected]:
     """An image of nearly one colour."""
     detail = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, detail, column="luminance_std", min_value=validate.blank_std)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="luminance_std", min_value=validate.blank_std)]
 
 
 @_rule("files")

@@ -84,8 +84,8 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
     """Yields what the model predicts for each file, in order, and writes its mask in the size of the file's image."""
     for path in paths:
         try:
-            pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
-            values = model.probabilities(read_image(path, card.image)[None])[0]
+            pixels = np.asarray(open_upright(path, NOT_READ, "rgb", card.max_pixels))
+            values = model.probabilities(read_image(path, card.image, card.max_pixels)[None])[0]
         except TransferlineError as error:
             yield Segmented(str(path), {}, str(error))
             continue
