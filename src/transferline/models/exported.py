@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
-from transferline.params import Image, Problem
+from transferline.params import MAX_PIXELS, Image, Problem
 from transferline.quiet import quiet_imports
 
 MODEL_FILE = "model.keras"
@@ -39,6 +39,7 @@ class ModelCard(BaseModel):
             reaches the threshold.
         argmax_fallback: for a multilabel problem, whether the most probable label is predicted if no label reaches its
             threshold.
+        max_pixels: the largest image that is predicted, width times height; `validate.max_pixels` of the training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class ModelCard(BaseModel):
     image: Image
     thresholds: tuple[float, ...] | None = None
     argmax_fallback: bool = False
+    max_pixels: int = MAX_PIXELS
 
 
 def trained(models: Path) -> list[Path]:

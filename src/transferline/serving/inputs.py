@@ -7,12 +7,10 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from PIL import Image as Picture
 
 from transferline import params
 from transferline.arrays import Pixels
@@ -43,7 +41,9 @@ def shape_of(image: params.Image) -> tuple[int, int, int]:
     return image.size, image.size, 3 if image.color == "rgb" else 1
 
 
-def read_request(body: bytes | bytearray, content_type: str | None, image: params.Image) -> list[Pixels]:
+def read_request(
+    body: bytes | bytearray, content_type: str | None, image: params.Image, max_pixels: int = params.MAX_PIXELS
+) -> list[Pixels]:
     """Reads every image of a request in the form that the model takes.
 
     Args:
@@ -51,6 +51,7 @@ def read_request(body: bytes | bytearray, content_type: str | None, image: param
             from 0 to 255.
         content_type: its header Content-Type.
         image: size and colour mode. Files are resized and converted to them; arrays must have them.
+        max_pixels: the limit of an image file, width times height.
 
     Returns:
         At least one image, uint8, (size, size, channels).
@@ -63,7 +64,7 @@ def read_request(body: bytes | bytearray, content_type: str | None, image: param
             _attempted(_taken, value, f"image {number}", image)
             for number, value in enumerate(values_of(body, content_type))
         ]
-    images = [_attempted(_decoded, one, image) if isinstance(one, _Upload) else one for one in taken]
+    images = [_attempted(_decoded, one, image, max_pixels) if isinstance(one, _Upload) else one for one in taken]
     if faults := [str(one) for one in images if isinstance(one, TransferlineError)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     return images
@@ -105,17 +106,6 @@ def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
     return np.array(values, np.uint8).reshape(wanted)
 
 
-def _decoded(upload: _Upload, image: params.Image) -> Pixels:
+def _decoded(upload: _Upload, image: params.Image, max_pixels: int) -> Pixels:
     with _DECODING:
-        _check_size(upload)
-        return read_image(upload, image)
-
-
-def _check_size(upload: _Upload) -> None:
-    """Checks the number of pixels before they are decoded. A damaged file is left to `read_image`."""
-    width = height = 0
-    with suppress(Exception), Picture.open(upload, formats=get_args(params.Format)) as opened:
-        width, height = opened.size
-    if width * height > MOST_PIXELS:
-        raise TransferlineError(f"{upload} has {width} x {height} pixels; at most {MOST_PIXELS:,} are allowed")
-    upload.seek(0)
+        return read_image(upload, image, min(max_pixels, MOST_PIXELS))

@@ -70,4 +70,4 @@ class ServedModel:
             TransferlineError: the request is bad.
         """
         loaded = self.loaded
-        return list(loaded.answer(read_request(body, content_type, loaded.card.image)))
+        return list(loaded.answer(read_request(body, content_type, loaded.card.image, loaded.card.max_pixels)))

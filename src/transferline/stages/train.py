@@ -23,7 +23,12 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
 
     table = read_table(views)
     card = ModelCard(
-        candidate=candidate, phase="train", problem=params.data.problem, classes=table.classes, image=section.image
+        candidate=candidate,
+        phase="train",
+        problem=params.data.problem,
+        classes=table.classes,
+        image=section.image,
+        max_pixels=params.validate_.max_pixels,
     )
     with training_run(params, card, model) as listener:
         job = Job(section.train, params.thresholds, card, params.seed, model, listener)

@@ -13,7 +13,8 @@ a correction leaves out, has no such key. The docstring of a rule names what bre
   image on which a champion was tested, or `NO_TEST_SET`.
 - `classes`: a row per class and split, with the number of its `images` and the `remedy` if they are too few, see
   `remedies`. In train, `ratio` is the size of the largest class divided by the size of this class. Each class folder or
-  class column has one more row, with the number of its images in `files`.
+  class column has one more row, with the number of its images in `files`. `like` is another folder or class whose name
+  looks the same, and `difference` how it differs.
 """
 
 from collections.abc import Callable
@@ -97,21 +98,21 @@ def hidden(validate: Validate) -> list[Expected]:
 @_rule("files", is_fault=False)
 def not_an_image(validate: Validate) -> list[Expected]:
     """A file whose name and content are not those of an image."""
-    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "not an image, ignored", column="kind", value_set=["other"])]
+    return [Expected(gxe.ExpectColumnValuesToNotBeInSet, "{reason}", column="kind", value_set=["other"])]
 
 
 @_rule("files")
 def empty_file(validate: Validate) -> list[Expected]:
     """A file without content."""
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
 
 
 @_rule("files")
 def format(validate: Validate) -> list[Expected]:
-    """An image in a format that is not allowed."""
+    """An image in a format that is not allowed, or that no decoder here reads."""
     kind, allowed = gxe.ExpectColumnValuesToBeInSet, list(validate.formats)
-    return [Expected(kind, "{format} is not allowed", column="format", value_set=allowed)]
+    detail = "{format} is not allowed; validate.formats lists the allowed ones"
+    return [_no_error("format"), Expected(kind, detail, column="format", value_set=allowed)]
 
 
 @_rule("files")
@@ -139,8 +140,7 @@ def too_small(validate: Validate) -> list[Expected]:
 def blank(validate: Validate) -> list[Expected]:
     """An image of nearly one colour."""
     detail = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, detail, column="luminance_std", min_value=validate.blank_std)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="luminance_std", min_value=validate.blank_std)]
 
 
 @_rule("files")
@@ -151,8 +151,7 @@ def unlabelled(validate: Validate) -> list[Expected]:
 
 
 def _no_mask_error(name: str) -> Expected:
-    kind = gxe.ExpectColumnValuesToNotMatchRegex
-    return Expected(kind, "{mask_reason}", column="mask_error", regex=f"^{name}:")
+    return Expected(gxe.ExpectColumnValuesToNotMatchRegex, "{mask_reason}", column="mask_error", regex=f"^{name}:")
 
 
 @_rule("masks")
@@ -207,8 +206,7 @@ def near_duplicate(validate: Validate) -> list[Expected]:
 
     If the dataset, not transferline, decides which images are in these two splits, quarantine becomes a warning.
     """
-    severity = validate.rules.near_duplicate
-    reported: Severity = "warn" if severity == "quarantine" else severity
+    reported: Severity = "warn" if validate.rules.near_duplicate == "quarantine" else validate.rules.near_duplicate
     return [
         _no_other("looks like {near_duplicate_of}, in another split", "near_duplicate_of"),
         _no_other("looks like {near_duplicate_given}, in another given split", "near_duplicate_given", reported),
@@ -247,5 +245,11 @@ def imbalance(validate: Validate) -> list[Expected]:
 @_rule("classes")
 def empty_class(validate: Validate) -> list[Expected]:
     """A class without images."""
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, "a class without images, ignored", column="files", min_value=1)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "a class without images, ignored", column="files", min_value=1)]
+
+
+@_rule("classes")
+def similar_classes(validate: Validate) -> list[Expected]:
+    """A class whose name looks like that of another class."""
+    detail = "{path!r} and {like!r} differ only in {difference}; if they are one class, give both the same name"
+    return [_no_other(detail, "like")]

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from transferline.datasets.layouts.listing import HIDDEN, Listing, listing_table
+from transferline.datasets.file_names import is_hidden
+from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, word
+from transferline.datasets.layouts.listing import Listing, listing_table
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
 from transferline.text import first_of
@@ -19,7 +21,7 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
         TransferlineError: a folder is missing, or two images have the same name.
     """
     faults = [f"no folder {folder}" for folder in (layout.images, layout.masks) if not (raw / folder).is_dir()]
-    visible = [path for path in sorted(paths) if not HIDDEN.search(path)]
+    visible = [path for path in sorted(paths) if not is_hidden(path)]
     images: dict[str, str] = {}
     for path, name in _names(visible, layout.images):
         if name in images:
@@ -36,11 +38,22 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
     return Listing(table.assign(mask=table["path"].map(masks)))
 
 
-def propose_mask_folders(folder: Path) -> ImageMaskFolders | None:
-    """Returns the layout if there are folders `images` and `masks`, else None."""
-    if not all((folder / name).is_dir() for name in ("images", "masks")):
-        return None
-    return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks")
+def propose_mask_folders(contents: Contents) -> ImageMaskFolders | str:
+    """Returns the layout if there are a folder of images and one of masks, in any case, else why it does not fit."""
+    parts = {tuple(folder.split("/")) for folder in contents.images_by_folder}
+    named = {names[:depth] for names in parts for depth, name in enumerate(names) if word(name) in IMAGE_WORDS}
+    pairs = []
+    for parent in sorted(map("/".join, named)):
+        start, words = f"{parent}/" if parent else "", {word(name): name for name in contents.folders(parent)}
+        images = [start + words[name] for name in words if name in IMAGE_WORDS]
+        masks = [start + words[name] for name in words if name in MASK_WORDS]
+        pairs += list(zip(images, masks, strict=True)) if len(images) == len(masks) == 1 else []
+    if not pairs:
+        return "a folder of images and a folder of masks are needed, such as images and masks"
+    if len(pairs) > 1:
+        there = first_of([f"{images} and {masks}" for images, masks in pairs], SHOWN)
+        return f"there are {there}; move them so that there is one folder of images and one of masks (images/train)"
+    return ImageMaskFolders(kind="image_mask_folders", images=pairs[0][0], masks=pairs[0][1])
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:
