@@ -16,6 +16,7 @@ from PIL.ImageFile import ImageFile
 from transferline import params
 from transferline.arrays import Pixels
 from transferline.datasets.file_formats import recognize
+from transferline.datasets.png_text import without_texts
 from transferline.errors import TransferlineError
 
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the value for two's complement
@@ -105,7 +106,7 @@ def open_picture(content: bytes, name: str, max_pixels: int | None) -> ImageFile
     if found.opens is None:
         raise ValueError(found.why_not_read)
     try:
-        opened = found.opens(BytesIO(content))
+        opened = found.opens(BytesIO(without_texts(content)))
         width, height = opened.size
         if max_pixels is not None and width * height > max_pixels:
             raise TooManyPixelsError(

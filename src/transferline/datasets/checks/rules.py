@@ -6,8 +6,7 @@ a correction leaves out, has no such key. The docstring of a rule names what bre
 - `corrections`: a row per correction, see `correction_table`.
 - `files`: a row per file. Columns: those of `scan`, `label`, `kind` (image, hidden or other), `reason` (`error` without
   its first word) and `suffix_format` (the image format to which the suffix belongs, empty for none).
-- `masks`: a row per image of a segmentation problem. More columns: `mask_error` (see `scan_masks`) and `mask_reason`
-  (`mask_error` without its first word).
+- `masks`: a row per image of a segmentation problem. More columns: `mask_error`, see `scan_masks`, and `mask_reason`.
 - `duplicates`: a row per image that no earlier rule leaves out. More columns: those of `duplicates`.
 - `history`: a row per such image in train. One more column: `former_test_set`, the hash of the test set with this
   image on which a champion was tested, or `NO_TEST_SET`.
@@ -101,8 +100,7 @@ def not_an_image(validate: Validate) -> list[Expected]:
 @_rule("files")
 def empty_file(validate: Validate) -> list[Expected]:
     """A file without content."""
-    kind = gxe.ExpectColumnValuesToBeBetween
-    return [Expected(kind, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, "0 bytes", column="bytes", min_value=1, row_condition=IMAGE)]
 
 
 @_rule("files")
@@ -137,8 +135,7 @@ def too_small(validate: Validate) -> list[Expected]:
 @_rule("files")
 def blank(validate: Validate) -> list[Expected]:
     """An image of nearly one colour."""
-    detail = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
-    kind = gxe.ExpectColumnValuesToBeBetween
+    kind, detail = gxe.ExpectColumnValuesToBeBetween, "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
     return [Expected(kind, detail, column="luminance_std", min_value=validate.blank_std)]
 
 
@@ -170,6 +167,12 @@ def mask_size(validate: Validate) -> list[Expected]:
 def mask_values(validate: Validate) -> list[Expected]:
     """A mask with values that are neither a class nor void."""
     return [_no_mask_error("mask_values")]
+
+
+@_rule("masks", is_fault=False)
+def mask_orientation(validate: Validate) -> list[Expected]:
+    """A mask that is perhaps not upright, because EXIF turns only its image."""
+    return [_no_mask_error("mask_orientation")]
 
 
 @_rule("masks")
