@@ -23,8 +23,9 @@ from transferline.datasets.checks.correction_file import (
     read_corrections,
     read_label,
 )
+from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.show import layout_of
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
@@ -100,7 +101,7 @@ def _read(
 
 
 def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
-    visible = [each for each in listing.files["path"] if not HIDDEN.search(each)]
+    visible = [each for each in listing.files["path"] if not is_hidden(each)]
     typed = Path(path[1]).expanduser()
     seen_from_there = path[0] / typed
     candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]

@@ -10,7 +10,7 @@ from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.mask_scan import scan_masks
 from transferline.datasets.checks.scan import scan
-from transferline.datasets.file_formats import FORMAT_OF_SUFFIX
+from transferline.datasets.file_names import is_image
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.tables import natural, split_labels
@@ -97,7 +97,7 @@ def look(
     )
     if masks:
         files["label"] = scan_masks(raw, files, masks)["label"]
-    broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)
+    broken = files["luminance_mean"].isna() & files["path"].map(is_image)
     readable = files[files["luminance_mean"].notna()]
     entries = read_corrections(corrections, listing, layout) if corrections else []
     readable = correct_labels(readable, match(entries, readable)[0])
@@ -118,10 +118,6 @@ def look(
         relabelled=int((labelled["label"] != labelled["label_before"]).sum()),
         left_out=left_out,
     )
-
-
-def _has_image_suffix(path: str) -> bool:
-    return Path(path).suffix.lower() in FORMAT_OF_SUFFIX and not Path(path).name.startswith(".")
 
 
 def summary(found: Look, layout: Layout) -> str:

@@ -16,7 +16,7 @@ from transferline.params.candidate import (
 )
 from transferline.params.data import Data, Masks, MaskValue, SplitParams
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
-from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
+from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, SplitTable, Voc
 from transferline.params.load import load_params
 from transferline.params.promote import Limit, Promote, SignificanceTest
 from transferline.params.robustness import Adversarial, Attack, Corruption, Robustness
@@ -103,6 +103,7 @@ __all__ = [
     "Split",
     "SplitClassFolders",
     "SplitParams",
+    "SplitTable",
     "Thresholds",
     "Training",
     "Unfreeze",

@@ -14,7 +14,7 @@ def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
     return {
         "thresholds": thresholds,
         "select.metric": kind.main_metric,
-        **dict.fromkeys(NAMED_LIKE_THE_DATASET, dataset),
+        **dict.fromkeys(NAMED_LIKE_THE_DATASET, str(dataset)),  # a wrong dataset is one fault
     }
 
 

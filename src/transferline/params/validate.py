@@ -49,6 +49,9 @@ class Rules(Section):
         Report, Field(description="the largest class is more than max_imbalance times the smallest one")
     ] = "warn"
     empty_class: Annotated[Report, Field(description="a class without images")] = "warn"
+    similar_classes: Annotated[
+        Report, Field(description="two class names that differ only in blanks, case or Unicode form")
+    ] = "warn"
     unreadable: Annotated[Severity, Field(description="a file that cannot be opened")] = "quarantine"
     hidden: Annotated[Report, Field(description="a hidden file, which is ignored")] = "warn"
     mask_missing: Annotated[Severity, Field(description="a mask that is missing or cannot be read (segmentation)")] = (

@@ -11,7 +11,8 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.file_names import is_hidden
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.tables import SEPARATOR, join_names, natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import Layout
@@ -77,7 +78,7 @@ def read_corrections(file: Path, listing: Listing, layout: Layout) -> list[Corre
 def classes_of(listing: Listing, layout: Layout) -> tuple[str, ...]:
     """Returns the classes that a correction can name: those of the dataset's labels, and those that it declares."""
     files = listing.files[listing.files["label"].notna()]
-    labels = {label for path, label in zip(files["path"], files["label"], strict=True) if not HIDDEN.search(path)}
+    labels = {label for path, label in zip(files["path"], files["label"], strict=True) if not is_hidden(path)}
     several = gives_several_labels(layout) or has_masks(layout)
     names = {name for label in labels for name in (split_labels(label) if several else [label])}
     return tuple(sorted({*names, *listing.classes}, key=natural))

@@ -16,9 +16,9 @@ from PIL import Image
 
 from transferline.arrays import Float32s
 from transferline.compute import run_shards
-from transferline.datasets.file_formats import FORMAT_OF_SUFFIX, IMAGES_NOT_READ, recognize
+from transferline.datasets.file_formats import IMAGES_NOT_READ, recognize
+from transferline.datasets.file_names import has_image_suffix, is_hidden
 from transferline.datasets.images import TooManyPixelsError, open_picture, orientation_of, to_upright
-from transferline.datasets.layouts.listing import HIDDEN
 from transferline.params import MAX_PIXELS, Compute
 
 SIDE, LOW = 64, 16
@@ -63,12 +63,12 @@ def _scan_shard(raw: Path, max_pixels: int, paths: Sequence[str]) -> pd.DataFram
 
 
 def _look_at(raw: Path, path: str, max_pixels: int) -> dict[str, Any]:
-    if HIDDEN.search(path):
+    if is_hidden(path):
         return {"path": path}
     try:
         content = _read(os.path.join(raw, path))  # noqa: PTH118 (a Path costs more than reading a small file)
-    except OSError as error:
-        return {"path": path, "error": f"unreadable: {error.strerror or error}"}
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return {"path": path, "error": f"unreadable: {getattr(error, 'strerror', None) or error}"}
     row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     try:
         _decode(content, row, max_pixels)
@@ -84,7 +84,7 @@ def _fault(content: bytes, path: str, is_opened: bool, reason: str) -> str | Non
     found = recognize(content, path)
     if found in IMAGES_NOT_READ:
         return f"format: {reason}"
-    if is_opened or (content and Path(path).suffix.lower() in FORMAT_OF_SUFFIX):
+    if is_opened or (content and has_image_suffix(path)):
         return f"{'truncated' if 'truncated' in reason.lower() else 'undecodable'}: {reason}"
     return f"other: {reason}" if found and not found.opens else None
 

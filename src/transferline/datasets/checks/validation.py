@@ -26,8 +26,9 @@ from transferline.datasets.checks.reasons import count_files, quarantined, reaso
 from transferline.datasets.checks.rules import NO_TEST_SET
 from transferline.datasets.checks.scan import scan
 from transferline.datasets.file_formats import FORMAT_OF_SUFFIX
+from transferline.datasets.file_names import HIDDEN, is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
 from transferline.params import Compute, Data, Validate
@@ -125,7 +126,7 @@ def _read_files(raw: Path, listing: Listing, data: Data, validate: Validate, com
 
 def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
     """Returns the kind of a file: hidden, image (by its content or suffix, or if it cannot be read) or other."""
-    if HIDDEN.search(path):
+    if is_hidden(path):
         return "hidden"
     is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith(("unreadable:", "format:"))
     return "image" if is_image else "other"
@@ -197,5 +198,4 @@ def _merge_hidden(findings: list[Finding]) -> list[Finding]:
 
 def _hidden_root(path: str) -> str:
     match = HIDDEN.search(path)
-    end = path.find("/", match.start() + 1) if match else -1
-    return path if end < 0 else path[:end]
+    return path[: match.end()] if match else path

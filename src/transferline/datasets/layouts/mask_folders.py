@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from transferline.datasets.file_formats import IMAGE_SUFFIXES
-from transferline.datasets.layouts.listing import HIDDEN, Listing, listing_table
+from transferline.datasets.file_names import has_image_suffix, is_hidden
+from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, word
+from transferline.datasets.layouts.listing import Listing, listing_table
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
 from transferline.text import first_of
@@ -21,7 +22,7 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
         TransferlineError: a folder is missing, two images have the same name, or no mask has the name of an image.
     """
     faults = [f"no folder {folder}" for folder in (layout.images, layout.masks) if not (raw / folder).is_dir()]
-    visible = [path for path in sorted(paths) if not HIDDEN.search(path)]
+    visible = [path for path in sorted(paths) if not is_hidden(path)]
     images: dict[str, str] = {}
     for path, name in _names(visible, layout.images):
         if name in images:
@@ -41,7 +42,7 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
 
 def _masks(paths: list[str], folder: str) -> dict[str, str]:
     """Returns the paths of the masks by name; of several files with a name the PNG."""
-    named = [(path, name) for path, name in _names(paths, folder) if path.lower().endswith(IMAGE_SUFFIXES)]
+    named = [(path, name) for path, name in _names(paths, folder) if has_image_suffix(path)]
     return {name: path for path, name in sorted(named, key=lambda pair: pair[0].lower().endswith(".png"))}
 
 
@@ -62,15 +63,24 @@ def common_mask_suffix(images: Iterable[str], masks: Iterable[str]) -> str | Non
     return counts.most_common(1)[0][0] if counts else None
 
 
-def propose_mask_folders(folder: Path) -> ImageMaskFolders | None:
-    """Returns the layout if there are folders `images` and `masks`, else None."""
-    if not all((folder / name).is_dir() for name in ("images", "masks")):
-        return None
-    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.glob("[im]*s/**/*")) if path.is_file()]
-    visible = [path for path in paths if not HIDDEN.search(path)]
-    names = [[name for _, name in _names(visible, part)] for part in ("images", "masks")]
+def propose_mask_folders(contents: Contents) -> ImageMaskFolders | str:
+    """Returns the layout if there are a folder of images and one of masks, in any case, else why it does not fit."""
+    parts = {tuple(folder.split("/")) for folder in contents.images_by_folder}
+    named = {names[:depth] for names in parts for depth, name in enumerate(names) if word(name) in IMAGE_WORDS}
+    pairs = []
+    for parent in sorted(map("/".join, named)):
+        start, words = f"{parent}/" if parent else "", {word(name): name for name in contents.folders(parent)}
+        images = [start + words[name] for name in words if name in IMAGE_WORDS]
+        masks = [start + words[name] for name in words if name in MASK_WORDS]
+        pairs += list(zip(images, masks, strict=True)) if len(images) == len(masks) == 1 else []
+    if not pairs:
+        return "a folder of images and a folder of masks are needed, such as images and masks"
+    if len(pairs) > 1:
+        there = first_of([f"{images} and {masks}" for images, masks in pairs], SHOWN)
+        return f"there are {there}; move them so that there is one folder of images and one of masks (images/train)"
+    names = [[name for _, name in _names(contents.images, part)] for part in pairs[0]]
     suffix = {"mask_suffix": found} if (found := common_mask_suffix(*names)) else {}
-    return ImageMaskFolders(kind="image_mask_folders", images="images", masks="masks", **suffix)
+    return ImageMaskFolders(kind="image_mask_folders", images=pairs[0][0], masks=pairs[0][1], **suffix)
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:

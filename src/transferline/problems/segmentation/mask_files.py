@@ -16,7 +16,7 @@ from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.run_length_encoding import encode
-from transferline.text import first_of
+from transferline.text import first_of, printable
 
 OVERLAYS = "overlays"
 MOST_NAMED, TEXT_SHARE = 10, 0.005
@@ -64,7 +64,7 @@ class Writer:
             Image.fromarray(drawn).save(self._folder / OVERLAYS / f"{path.stem}.png")
         if self._rows:
             for number in np.unique(mask):
-                self._rows.writerow([path.stem, self._card.classes[number], encode(mask == number)])
+                self._rows.writerow([printable(path.stem), self._card.classes[number], encode(mask == number)])
 
 
 def require_names(paths: Sequence[Path]) -> None:
@@ -114,4 +114,6 @@ def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> Non
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", *card.classes, "error"])
-        table.writerows([one.path, *(one.shares.get(name, 0.0) for name in card.classes), one.error] for one in found)
+        for one in found:
+            shares = [one.shares.get(name, 0.0) for name in card.classes]
+            table.writerow([printable(one.path), *shares, printable(one.error) if one.error else None])
