@@ -59,14 +59,14 @@ def _look_at(file: Path, image: Any, masks: Masks) -> tuple[str, str | None, Any
         return "", f"mask_missing: there is no mask {file.parent.name}/{file.name}", None
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
         return "", f"mask_missing: {file.name} cannot be read as a mask: {error or type(error).__name__}", None
-    counts = _counts(values, in_colors)
+    counts = counts_of_values(values, in_colors)
     known = np.array([counts.pop(as_number(value), 0) for value in masks.value_of_class])
     void = counts.pop(as_number(masks.void), 0) if masks.void is not None else 0
     label = SEPARATOR.join(name for name, count in zip(masks.classes, known, strict=True) if count)
     if size and values.shape != size[::-1]:
         fault: str | None = _wrong_size(size, values.shape[::-1], image)
     elif counts:
-        fault = _unknown_values([_as_value(number, in_colors) for number in counts], masks)
+        fault = _unknown_values([as_value(number, in_colors) for number in counts], masks)
     elif label.lower() in ("", BACKGROUND):
         fault = _empty(label, void / values.size, masks)
     else:
@@ -74,7 +74,7 @@ def _look_at(file: Path, image: Any, masks: Masks) -> tuple[str, str | None, Any
     return label, fault, np.append(known, void)
 
 
-def _counts(values: Array, in_colors: bool) -> dict[int, int]:
+def counts_of_values(values: Array, in_colors: bool) -> dict[int, int]:
     """Returns how often each value occurs, in the order of the values."""
     if in_colors:
         found, times = np.unique(values, return_counts=True)
@@ -85,7 +85,8 @@ def _counts(values: Array, in_colors: bool) -> dict[int, int]:
     return dict(zip(found.tolist(), times.tolist(), strict=True))
 
 
-def _as_value(number: int, is_color: bool) -> MaskValue:
+def as_value(number: int, is_color: bool) -> MaskValue:
+    """Returns a value of a mask as in the params; the inverse of `as_number`."""
     return (number >> 16, number >> 8 & 255, number & 255) if is_color else number
 
 
@@ -113,9 +114,11 @@ def _orientation(image: Any) -> int:
 
 def _unknown_values(unknown: list[MaskValue], masks: Masks) -> str:
     values = masks.value_of_class
-    classes = f"0 to {len(values) - 1}" if masks.values is None else ", ".join(map(_shown, values))
-    void = "null" if masks.void is None else _shown(masks.void)
-    fault = f"mask_values: its mask holds {first_of([_shown(value) for value in unknown], SHOWN)}; the classes are "
+    classes = f"0 to {len(values) - 1}" if masks.values is None else ", ".join(map(shown_value, values))
+    void = "null" if masks.void is None else shown_value(masks.void)
+    fault = (
+        f"mask_values: its mask holds {first_of([shown_value(value) for value in unknown], SHOWN)}; the classes are "
+    )
     if len(unknown) > SHOWN:
         return (
             f"{fault}{classes}, void is {void}. So many values come from smoothed edges (anti-aliasing) or from JPEG; "
@@ -127,15 +130,16 @@ def _unknown_values(unknown: list[MaskValue], masks: Masks) -> str:
 def _empty(label: str, void: float, masks: Masks) -> str:
     if not label or not void:
         return f"mask_empty: its mask holds nothing but {label or 'void'}"
-    value = _shown(masks.void)
-    example = ", ".join([*map(_shown, masks.value_of_class[:-1]), value])
+    value = shown_value(masks.void)
+    example = ", ".join([*map(shown_value, masks.value_of_class[:-1]), value])
     return (
         f"mask_empty: its mask holds nothing but {label} and void ({value}, {100 * void:.0f} % of its pixels); if "
         f"{value} is a class, give each class its value, such as data.masks.values: [{example}] with void: null"
     )
 
 
-def _shown(value: MaskValue | None) -> str:
+def shown_value(value: MaskValue | None) -> str:
+    """Returns a value as it is written in the params."""
     return str(list(value) if isinstance(value, tuple) else value)
 
 
