@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from transferline.atomic_files import completed_folder
 from transferline.datasets.dvc_add import add_version, files_below, require_versionable
-from transferline.datasets.file_names import IMAGE_SUFFIXES, is_hidden
+from transferline.datasets.file_names import has_image_suffix, is_hidden
 from transferline.datasets.layout_proposal import FolderContents, describe_reasons, inspect_folder
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES
 from transferline.datasets.sources import Archive, Folder, fetch_dataset, load_sources
@@ -146,14 +146,18 @@ def _dataset_in(folder: Path, known: Collection[str]) -> Path:
     """
     visible = [path for path in folder.iterdir() if not is_hidden(path.name)]
     folders = [path for path in visible if path.is_dir()]
-    beside = {path.suffix.lower() for path in visible if not path.is_dir()}
-    if len(folders) != 1 or folders[0].name in known or beside & {*LABEL_SUFFIXES, *IMAGE_SUFFIXES}:
+    beside = [path.name for path in visible if not path.is_dir()]
+    if len(folders) != 1 or folders[0].name in known or any(map(_belongs_to_dataset, beside)):
         return folder
     inside = [path for path in folders[0].iterdir() if not is_hidden(path.name)]
     if not any(path.is_dir() or path.suffix.lower() in TABLE_SUFFIXES for path in inside):
         return folder
     say(f"{printable(folders[0].name)} is the only folder: taking its content")
     return _dataset_in(folders[0], known)
+
+
+def _belongs_to_dataset(name: str) -> bool:
+    return has_image_suffix(name) or name.lower().endswith(LABEL_SUFFIXES)
 
 
 def _dvc_add(target: Path, root: Path) -> None:

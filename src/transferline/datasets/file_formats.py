@@ -95,6 +95,7 @@ NOT_READ = (
 )
 IMAGES_NOT_READ = (RAW_FORMAT, *(one for one in NOT_READ if one.suffixes))
 FORMAT_OF_SUFFIX = {suffix: one.name for one in (*READ, RAW_FORMAT, *NOT_READ) for suffix in one.suffixes}
+IMAGE_SUFFIXES = tuple(suffix for one in READ for suffix in one.suffixes)
 
 CHAIN = 16  # directories of a TIFF that are looked at
 PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 262, 330, 50706  # tags of TIFF 6.0, TIFF/EP and DNG 1.7

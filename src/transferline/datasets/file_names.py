@@ -5,7 +5,6 @@ from pathlib import Path, PurePosixPath
 
 from transferline.datasets.file_formats import FORMAT_OF_SUFFIX, HEAD, recognize
 
-IMAGE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 # Names of files and folders that systems and programs make beside the files of a person: macOS, Windows, NAS devices
 # (Synology, QNAP), file systems, Python, editors and office programs.
 HIDDEN = re.compile(
@@ -40,8 +39,8 @@ def is_image_file(folder: Path, path: str) -> bool:
 
 def _starts_as_image(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
-            found = recognize(stream.read(HEAD), file.name)
+        with file.open("rb") as opened:
+            found = recognize(opened.read(HEAD), file.name)
     except OSError:
         return False
     return found is not None and bool(found.suffixes)

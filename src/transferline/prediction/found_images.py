@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from transferline.datasets.file_names import IMAGE_SUFFIXES, is_image_file
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
+from transferline.datasets.file_names import is_image_file
 from transferline.errors import TransferlineError
 
 MAGIC = set("*?[")

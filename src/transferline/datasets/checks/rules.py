@@ -126,8 +126,8 @@ def too_small(validate: Validate) -> list[Expected]:
 @rule("files")
 def blank(validate: Validate) -> list[Expected]:
     """An image of nearly one colour."""
-    kind, detail = gxe.ExpectColumnValuesToBeBetween, "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
-    return [Expected(kind, detail, column="luminance_std", min_value=validate.blank_std)]
+    detail = "nearly blank: luminance deviates by {luminance_std:.1f} of 255"
+    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="luminance_std", min_value=validate.blank_std)]
 
 
 @rule("files")
