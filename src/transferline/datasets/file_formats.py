@@ -55,7 +55,7 @@ READ = (
     FileFormat("BMP", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", (".bmp", ".dib"), BmpImageFile),
     FileFormat("GIF", rb"GIF8[79]a", (".gif",), GifImageFile),
     FileFormat("WEBP", rb"RIFF.{4}WEBP", (".webp",), WebPImageFile),
-    FileFormat("PPM", rb"P[1-6][\s#]|Pf\s", (".ppm", ".pgm", ".pbm", ".pnm"), PpmImageFile),
+    FileFormat("PPM", rb"P[1-6f](\s|#[^\n]*\n)+\d", (".ppm", ".pgm", ".pbm", ".pnm"), PpmImageFile),
     FileFormat("TIFF", rb"II[*+]\0|MM\0[*+]|II\0\*|MM\*\0", (".tif", ".tiff"), TiffImageFile),
     FileFormat("AVIF", rb".{4}ftyp(avi[fs]|m(if1|sf1|iaf).{4}(.{4}){0,12}?avi[fs])", (".avif",), AvifImageFile),
     FileFormat("HEIF", rb".{4}ftyp(he[iv][cxms]|mif1|msf1)", (".heic", ".heif", ".hif"), HeifImageFile),
