@@ -10,14 +10,14 @@ from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
+from transferline.flows.flow_run import connected, name_run, sign, tell_of_failure
+from transferline.flows.opening import Opening, open_run
+from transferline.flows.preparation import prepare
+from transferline.flows.summary import closing, outcome
+from transferline.tasks.jobs import run_steps
+from transferline.tasks.log import quiet_states
+from transferline.tasks.promotion import promote_selected
 
-from flows.flow_run import connected, name_run, sign, tell_of_failure
-from flows.opening import Opening, open_run
-from flows.preparation import prepare
-from flows.summary import closing, outcome
-from tasks.jobs import run_steps
-from tasks.log import quiet_states
-from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.errors import TransferlineError
 from transferline.training_lock import LockHeldError, held

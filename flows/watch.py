@@ -7,18 +7,17 @@ from prefect import flow, get_client
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, State
+from ruamel.yaml import YAML
+from transferline.flows.flow_run import sign, tell_of_failure
+from transferline.flows.retrain import retrain
+from transferline.tasks.log import quiet_states
 
-from flows.flow_run import sign, tell_of_failure
-from flows.retrain import retrain
-from tasks.log import quiet_states
 from transferline import environment
 from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.training_lock import LockHeldError, held
-
-DEPLOYMENT = "retrain/retrain"
 
 
 @flow(name="watch", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
@@ -57,17 +56,23 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
     except LockHeldError as error:
         return f"{change.reason}: waits, because {error}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
+    deployment = f"retrain/{project_name(root)}"
     with get_client(sync_client=True) as client:
         try:
-            client.read_deployment_by_name(DEPLOYMENT)
+            client.read_deployment_by_name(deployment)
         except ObjectNotFound:
             remember(root, dataset, change)
             if retrain(**parameters, return_state=True).is_cancelled():
                 take_back(root, dataset, change)
             return f"started retrain: {change.reason}"
-    run = run_deployment(DEPLOYMENT, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
+    run = run_deployment(deployment, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
     remember(root, dataset, change, str(run.id))
     return f"started retrain: {change.reason}"
+
+
+def project_name(root: Path) -> str:
+    """Returns the name of the project, which is the name of its deployments, from `prefect.yaml`."""
+    return str(YAML(typ="safe", pure=True).load(root / "prefect.yaml")["name"])
 
 
 def _never_ran(started: Started) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
+from transferline.tasks.pages import EpochProgress, show_stage
 
-from tasks.pages import EpochProgress, show_stage
 from transferline.ends_with_parent import started
 from transferline.stage_seconds import keep_seconds
 

@@ -4,8 +4,8 @@ for an import they are refused."""
 import shutil
 
 import pytest
+from transferline.flows.retrain import retrain
 
-from flows.retrain import retrain
 from tests.photographs import FILE, RAW, picture
 from tests.small_line import command, make_line
 from transferline.cli.status import status

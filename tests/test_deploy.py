@@ -43,7 +43,7 @@ def schedules() -> dict[str, tuple[str, bool]]:
     """When each deployment is due, and whether a collision cancels the new run."""
     with get_client(sync_client=True) as client:
         return {
-            found.name: (
+            client.read_flow(found.flow_id).name: (
                 str(getattr(found.schedules[0].schedule, "cron", None) or found.schedules[0].schedule.interval),
                 found.concurrency_options is not None and found.concurrency_options.collision_strategy == "CANCEL_NEW",
             )
@@ -64,7 +64,7 @@ def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tm
     worker = [*PREFECT, "worker", "start", "--pool", "transferline"]
     with started(worker, log, cwd=tmp_path, env=server | {"STEP_SECONDS": "4"}):
         for number in (1, 2):
-            run_deployment("retrain/retrain", parameters={"reason": f"run {number}", "promote": False}, timeout=0)
+            run_deployment("retrain/transferline", parameters={"reason": f"run {number}", "promote": False}, timeout=0)
         first, second = sorted(
             wait_for("both runs", 90, [log], lambda: ended("retrain", 2)), key=lambda run: str(run.state_name)
         )
@@ -87,7 +87,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         (at_start,) = ended("reconcile", 1)
         assert at_start.deployment_id is None and at_start.state_name == "Completed"
         (root / "data/raw/images/b.txt").write_text("b")
-        run_deployment("watch/watch", timeout=0)
+        run_deployment("watch/transferline", timeout=0)
         (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
         assert run.name == "watch: first training on images" and run.tags == ["watch"]
         kept = json.loads((root / ".transferline/watched.json").read_text())["started"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from prefect.artifacts import Artifact
+from transferline.flows.retrain import main, retrain
 
-from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, edit, make_line
 from transferline import pipeline

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from transferline.flows import automation
+from transferline.flows.retrain import main, retrain
 
-from flows import automation
-from flows.retrain import main, retrain
 from tests.small_line import make_line, prefect_server, receiver, wait_for
 from transferline.notify import VARIABLE, notify
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from prefect import get_client
+from transferline.flows.opening import Opening, open_run
+from transferline.flows.retrain import retrain
 
-from flows.opening import Opening, open_run
-from flows.retrain import retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, command, edit, make_line, runs_of
 from transferline import pipeline

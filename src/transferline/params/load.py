@@ -14,8 +14,12 @@ from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
 
 
-def load_params(path: Path) -> Params:
+def load_params(path: Path, project: str | None = None) -> Params:
     """Reads and checks a params file or a recipe; missing keys get their defaults.
+
+    Args:
+        path: the file.
+        project: the default of the names in MLflow; None for the name of the dataset.
 
     Raises:
         TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
@@ -26,13 +30,13 @@ def load_params(path: Path) -> Params:
         raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
     except (OSError, UnicodeDecodeError) as error:
         raise TransferlineError(f"{path} cannot be read: {error}") from error
-    return parse_params(text, path)
+    return parse_params(text, path, project)
 
 
-def parse_params(text: str, path: Path) -> Params:
+def parse_params(text: str, path: Path, project: str | None = None) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
     try:
-        tree = with_job_defaults(YAML(typ="safe").load(text))  # DVC reads the file the same way
+        tree = with_job_defaults(YAML(typ="safe").load(text), project)  # DVC reads the file the same way
     except YAMLError as error:
         raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
     try:
