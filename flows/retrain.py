@@ -10,6 +10,9 @@ from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
+
+from transferline import environment, pipeline
+from transferline.errors import TransferlineError
 from transferline.flows.flow_run import connected, name_run, sign, tell_of_failure
 from transferline.flows.opening import Opening, open_run
 from transferline.flows.preparation import prepare
@@ -17,9 +20,6 @@ from transferline.flows.summary import closing, outcome
 from transferline.tasks.jobs import run_steps
 from transferline.tasks.log import quiet_states
 from transferline.tasks.promotion import promote_selected
-
-from transferline import environment, pipeline
-from transferline.errors import TransferlineError
 from transferline.training_lock import LockHeldError, held
 
 

@@ -3,9 +3,8 @@
 import importlib
 from pathlib import Path
 
-from transferline.flows.preparation import prepare
-
 from transferline import pipeline
+from transferline.flows.preparation import prepare
 from transferline.params import Params
 from transferline.prefect_server import embedded_server
 from transferline.registry.promotion import decided_before

@@ -11,9 +11,9 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
+
 from transferline.flows.flow_run import connected, drained
 from transferline.flows.reconcile import reconcile
-
 from transferline.prefect_server import configured_address, prefect_server
 
 

@@ -8,15 +8,15 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, State
 from ruamel.yaml import YAML
-from transferline.flows.flow_run import sign, tell_of_failure
-from transferline.flows.retrain import retrain
-from transferline.tasks.log import quiet_states
 
 from transferline import environment
 from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
+from transferline.flows.flow_run import sign, tell_of_failure
+from transferline.flows.retrain import retrain
 from transferline.params import load_params
+from transferline.tasks.log import quiet_states
 from transferline.training_lock import LockHeldError, held
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
-from transferline.tasks.pages import EpochProgress, show_stage
 
 from transferline.ends_with_parent import started
 from transferline.stage_seconds import keep_seconds
+from transferline.tasks.pages import EpochProgress, show_stage
 
 # Lines that DVC repeats for each stage, also for stages that it skips.
 CHATTER = (

@@ -216,6 +216,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 def recorded(embedded: Callable[[], str]) -> Iterator[None]:
     """Flow runs of the test are recorded as `transferline run` records them; those of other tests are deleted."""
     from prefect import get_client
+
     from transferline.flows.flow_run import connected
 
     with connected(embedded):

@@ -4,7 +4,6 @@ for an import they are refused."""
 import shutil
 
 import pytest
-from transferline.flows.retrain import retrain
 
 from tests.photographs import FILE, RAW, picture
 from tests.small_line import command, make_line
@@ -15,6 +14,7 @@ from transferline.datasets.remove import remove_photographs
 from transferline.datasets.revisions import recorded_hash, update_import
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
+from transferline.flows.retrain import retrain
 
 
 def test_status_says_what_was_changed_by_hand(project):

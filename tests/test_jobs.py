@@ -12,15 +12,15 @@ import pytest
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.settings import PREFECT_API_URL
-from transferline.flows.retrain import main, retrain
-from transferline.tasks.jobs import StagesFailedError, run_steps
 
 from tests.empty_databases import give_database
 from tests.small_line import PROJECT, changed, command, edit, make_line, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
+from transferline.flows.retrain import main, retrain
 from transferline.params import load_params
 from transferline.params.load import parse_params
+from transferline.tasks.jobs import StagesFailedError, run_steps
 from transferline.training_lock import clear
 
 pytestmark = pytest.mark.slow

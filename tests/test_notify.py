@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from transferline.flows import automation
-from transferline.flows.retrain import main, retrain
 
 from tests.small_line import make_line, prefect_server, receiver, wait_for
+from transferline.flows import automation
+from transferline.flows.retrain import main, retrain
 from transferline.notify import VARIABLE, notify
 
 FAILED = "stage validate failed: data/raw/images: 1 broken image\n  a.png: truncated; mend or remove it"

@@ -5,6 +5,7 @@ import time
 
 import psutil
 import pytest
+
 from transferline.tasks.stage import failure_message, stream
 
 
