@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 BIN := .venv/bin
 
-.PHONY: setup run quick test test-all check bench bench-accuracy ui clean
+.PHONY: setup run quick test test-all check bench bench-accuracy docs ui clean
 
 # Compiles the bytecode of this repository, as below that of the packages: else each process compiles edited files again.
 setup: .venv/installed
@@ -48,6 +48,10 @@ bench-accuracy: setup
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
 	  | xargs -n 1 $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps || true
 	@touch $@
+
+# the pages that are made from the code
+docs: setup
+	$(BIN)/python docs/make_reference.py
 
 ui: setup
 	$(BIN)/transferline ui

@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"transferline {installed_version()}")
     shtab.add_argument_to(whole, "--print-completion", help="print a script for completion in this shell")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    whole.set_defaults(commands=commands)
     for group in (project, pipeline, params, data, registry, prediction, serving):
         group.add_commands(commands)
     return whole

@@ -29,24 +29,26 @@ STAGES = (
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    run = add_command(commands, "run", _run, "run the stages that changed, then promotion, in this process")
+    run = add_command(commands, "run", _run, "run the stages that changed, then promotion, in this process", "--jobs 2")
     run.add_argument("--recipe", help="first write params.yaml from this recipe; see `transferline use`")
     run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
     run.add_argument("--update", action="store_true", help="first update an imported dataset from its source")
     run.add_argument("--force-from", metavar="STAGE", help="run this stage and all later ones even if nothing changed")
     run.add_argument("--jobs", type=positive, default=1, help="how many stages of different candidates run at once")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
-    schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
+    schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "")
     schedule.add_argument("--prefect-port", type=int, help="of Prefect's page; 4200 if it is free")
     here = add_command(
         commands, "schedule-here", _schedule_here, "for `schedule`, which calls it and ends it by SIGINT"
     )
     here.add_argument("--prefect-port", type=int, required=True)
     add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
-    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe")
+    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
     use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
     use.add_argument("--force", action="store_true", help="overwrite changes that no other file holds")
-    describe = add_command(commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates")
+    describe = add_command(
+        commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates", "lite0_plain"
+    )
     describe.add_argument("candidate", nargs="?", help="by default all")
     describe.add_argument("--classes", type=int, help="the number of classes, if there is no manifest yet")
     describe.add_argument("--json", action="store_true")
@@ -54,7 +56,7 @@ def add_commands(commands: Commands) -> None:
     ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
     ui.add_argument("--mlflow-port", type=int, help="5000 if it is free")
     ui.add_argument("--prefect-port", type=int, help="4200 if it is free")
-    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this")
+    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this", "code")
     stage.add_argument("name", choices=STAGES)
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
 

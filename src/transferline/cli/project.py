@@ -9,7 +9,7 @@ from transferline.cli.arguments import Commands, add_command
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    init = add_command(commands, "init", _init, "make a project in a new folder")
+    init = add_command(commands, "init", _init, "make a project in a new folder", "waste --data photos.zip")
     init.add_argument("folder", type=Path, help="the new folder; its name becomes the project's name")
     init.add_argument("--recipe", help="as for `transferline use`; by default one that fits the photographs")
     init.add_argument("--data", metavar="SOURCE", help="photographs to add: a folder, zip or tar")
