@@ -80,10 +80,10 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
     give_database(root / ".prefect")
     port, log = free_port(), tmp_path / "schedule.txt"
     api = f"http://127.0.0.1:{port}/api"
-    words = [TRANSFERLINE, "schedule", "--prefect-port", str(port)]
+    words = [TRANSFERLINE, "schedule", "--prefect-port", str(port), "--watch", "20m"]
     with started(words, log, cwd=root, env=env) as process, temporary_settings({PREFECT_API_URL: api}):
         wait_for("deployments", 120, [log], lambda: len(schedules()) == 3)
-        assert schedules() == EXPECTED
+        assert schedules() == {**EXPECTED, "watch": ("0:20:00", True)}
         (at_start,) = ended("reconcile", 1)
         assert at_start.deployment_id is None and at_start.state_name == "Completed"
         (root / "data/raw/images/b.txt").write_text("b")
@@ -95,6 +95,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         assert "no model is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
         process.terminate()
         assert process.wait(60) == 0
-    assert "Warning" not in log.read_text()
+    text = log.read_text()
+    assert "Warning" not in text and "watch: every 20 minutes" in text and "retrain: Mon " in text
     with pytest.raises(requests.ConnectionError):
         requests.get(api, timeout=5)

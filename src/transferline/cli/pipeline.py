@@ -36,11 +36,18 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--force-from", metavar="STAGE", help="run this stage and all later ones even if nothing changed")
     run.add_argument("--jobs", type=positive, default=1, help="how many stages of different candidates run at once")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
-    schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "")
+    schedule = add_command(
+        commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "--at 3:00 --watch 5m"
+    )
     schedule.add_argument("--prefect-port", type=int, help="of Prefect's page; 4200 if it is free")
     here = add_command(
         commands, "schedule-here", _schedule_here, "for `schedule`, which calls it and ends it by SIGINT"
     )
+    for parser in (schedule, here):
+        when = parser.add_mutually_exclusive_group()
+        when.add_argument("--at", metavar="TIME", help="retrain at this time, every day or weekly: 3:00, or 'mon 3:00'")
+        when.add_argument("--every", metavar="TIME", help="retrain at this interval: 30m, 6h or 1d")
+        parser.add_argument("--watch", metavar="TIME", help="look for new photographs at this interval: 5m or 1h")
     here.add_argument("--prefect-port", type=int, required=True)
     add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
@@ -115,14 +122,19 @@ def _schedule(options: argparse.Namespace) -> int:
     environment.enter_project()
     port = options.prefect_port or usual_or_free(PREFECT_PORT)
     command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(port)]
+    for name in ("at", "every", "watch"):
+        command += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
     with sigterm_as_exit(0), suppress(KeyboardInterrupt), started(command) as process:
         return process.wait()
     return 0
 
 
 def _schedule_here(options: argparse.Namespace) -> int:
-    schedule = _flow("schedule").main
-    schedule(Path.cwd(), options.prefect_port)
+    schedule, times = _flow("schedule"), _flow("times")
+    changed = {"retrain": times.at(options.at)} if options.at else {}
+    changed |= {"retrain": times.every(options.every)} if options.every else {}
+    changed |= {"watch": times.every(options.watch, "--watch")} if options.watch else {}
+    schedule.main(Path.cwd(), options.prefect_port, changed)
     return 0
 
 
