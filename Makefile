@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 BIN := .venv/bin
 
-.PHONY: setup run quick test test-all check bench bench-accuracy ui clean
+.PHONY: setup run quick test test-all check bench bench-accuracy docs lock ui clean
 
 # Compiles the bytecode of this repository, as below that of the packages: else each process compiles edited files again.
 setup: .venv/installed
@@ -48,6 +48,17 @@ bench-accuracy: setup
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" \
 	  | xargs -n 1 $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps || true
 	@touch $@
+
+# Writes requirements.lock from pyproject.toml. Versions that are locked stay if they still fit; UPGRADE=--upgrade takes the
+# newest. uv is in a separate environment, because nothing else needs it.
+lock:
+	[ -x .venv/lock/bin/uv ] || { python3 -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
+	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-emit-index-url --no-header $(UPGRADE) pyproject.toml --output-file requirements.lock
+
+# the pages that are made from the code
+docs: setup
+	$(BIN)/python docs/make_reference.py
 
 ui: setup
 	$(BIN)/transferline ui

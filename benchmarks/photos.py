@@ -15,9 +15,7 @@ def lay_out(data: Path | None, folder: Path, count: int) -> None:
 
     Which class and split an image gets follows from its number: speed does not depend on what is learnt.
     """
-    paths = (
-        [] if data is None else sorted(path for path in data.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES[:2])
-    )
+    paths = [] if data is None else sorted(path for path in data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     random = np.random.default_rng(7)
     for number in range(count):
         split = "validation" if number % 10 < 10 * VALIDATION_SHARE else "train"

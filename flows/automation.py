@@ -1,4 +1,6 @@
-"""An automation of Prefect's server that posts failed and crashed runs to a URL: `python -m flows.automation URL`.
+"""An automation of Prefect's server that posts failed and crashed runs to a URL.
+
+It is created by `python -m transferline.flows.automation URL`.
 
 Prefect's server sends the posts. So they also arrive if the host of the run has no network access, or if `reconcile`
 marks the run as crashed.

@@ -9,7 +9,7 @@ from transferline.datasets.revisions import take_revision, update_import
 from transferline.params import Params
 from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
-from transferline.recipes import complete_params, remove_other_candidates, use
+from transferline.use_recipe import complete_params, remove_other_candidates, use
 
 
 def prepare(

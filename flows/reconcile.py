@@ -16,13 +16,13 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
-from flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
-from tasks.log import quiet_states
 from transferline import environment
 from transferline.errors import TransferlineError
+from transferline.flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
 from transferline.params import load_params
 from transferline.processes import Identity
 from transferline.repairs import repair_files
+from transferline.tasks.log import quiet_states
 from transferline.training_lock import LockHeldError, clear
 
 FLOWS = ("retrain", "watch", "reconcile")

@@ -11,17 +11,17 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
-from flows.flow_run import connected, name_run, sign, tell_of_failure
-from flows.opening import Opening, open_run
-from flows.preparation import prepare
-from flows.reconcile import close_flow_runs
-from flows.summary import closing, outcome
-from tasks.jobs import run_steps
-from tasks.log import quiet_states
-from tasks.promotion import promote_selected
 from transferline import environment, pipeline
 from transferline.errors import TransferlineError, cause_first, system_cause
+from transferline.flows.flow_run import connected, name_run, sign, tell_of_failure
+from transferline.flows.opening import Opening, open_run
+from transferline.flows.preparation import prepare
+from transferline.flows.reconcile import close_flow_runs
+from transferline.flows.summary import closing, outcome
 from transferline.repairs import repair_files
+from transferline.tasks.jobs import run_steps
+from transferline.tasks.log import quiet_states
+from transferline.tasks.promotion import promote_selected
 from transferline.training_lock import LockHeldError, held
 
 

@@ -3,8 +3,8 @@
 import importlib
 from pathlib import Path
 
-from flows.preparation import prepare
 from transferline import pipeline
+from transferline.flows.preparation import prepare
 from transferline.params import Params
 from transferline.prefect_server import embedded_server
 from transferline.progress import say
@@ -43,12 +43,12 @@ def main(
         if not steps and (done := _nothing_to_do(root, params, promote)):
             print(done)
             return 0
-        from flows.opening import open_run  # pandas takes half a second to import
+        from transferline.flows.opening import open_run  # pandas takes half a second to import
 
         opening = open_run(root, params, steps, promote)
         print(opening.text(), flush=True)
         with embedded_server(root) as server:
-            retrain = importlib.import_module("flows.retrain")  # Prefect takes seconds to import
+            retrain = importlib.import_module("transferline.flows.retrain")  # Prefect takes seconds to import
             status: int = retrain.main(server, reason=None, force_from=force_from, promote=promote, jobs=jobs)
         return status
 

@@ -8,17 +8,16 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, State
 
-from flows.flow_run import sign, tell_of_failure
-from flows.retrain import retrain
-from tasks.log import quiet_states
 from transferline import environment
 from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
+from transferline.flows.flow_run import sign, tell_of_failure
+from transferline.flows.retrain import retrain
 from transferline.params import load_params
+from transferline.project_files import prefect_file
+from transferline.tasks.log import quiet_states
 from transferline.training_lock import LockHeldError, held
-
-DEPLOYMENT = "retrain/retrain"
 
 
 @flow(name="watch", retries=0, persist_result=False, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
@@ -57,15 +56,16 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
     except LockHeldError as error:
         return f"{change.reason}: waits, because {error}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
+    deployment = f"retrain/{prefect_file(root)['name']}"
     with get_client(sync_client=True) as client:
         try:
-            client.read_deployment_by_name(DEPLOYMENT)
+            client.read_deployment_by_name(deployment)
         except ObjectNotFound:
             remember(root, dataset, change)
             if retrain(**parameters, return_state=True).is_cancelled():
                 take_back(root, dataset, change)
             return f"started retrain: {change.reason}"
-    run = run_deployment(DEPLOYMENT, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
+    run = run_deployment(deployment, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
     remember(root, dataset, change, str(run.id))
     return f"started retrain: {change.reason}"
 

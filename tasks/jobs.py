@@ -5,9 +5,9 @@ from graphlib import TopologicalSorter
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.stage import end_stages, run_stage
 from transferline.errors import TransferlineError
 from transferline.pipeline import Step
+from transferline.tasks.stage import end_stages, run_stage
 
 
 class StagesFailedError(TransferlineError):

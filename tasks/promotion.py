@@ -11,10 +11,10 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
-from tasks.pages import show_decision
-from tasks.stage import failure_message, stream
 from transferline.params import load_params
 from transferline.stage_seconds import keep_seconds
+from transferline.tasks.pages import show_decision
+from transferline.tasks.stage import failure_message, stream
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)

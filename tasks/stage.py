@@ -16,11 +16,11 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
 
-from tasks.pages import EpochProgress, show_stage
 from transferline.datasets.dvc_lock_file import keep_copy
 from transferline.ends_with_parent import started
 from transferline.errors import system_cause
 from transferline.stage_seconds import keep_seconds
+from transferline.tasks.pages import EpochProgress, show_stage
 
 # Lines that DVC repeats for each stage, also for stages that it skips.
 CHATTER = (

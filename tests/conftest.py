@@ -141,7 +141,7 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
 
 def make_project(root: Path) -> None:
     """A project in a Git repository: the real pipeline and sources, a tiny job on images of three colours."""
-    folders = ("src", "flows", "tasks", "data", "recipes", "networks", "own_augmentations", "own_metrics")
+    folders = ("data", "recipes", "networks", "own_augmentations", "own_metrics")
     for name in folders:
         made = ("raw", "downloads", "*.parquet", "*.lock", "tested_images.txt")
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", *made)
@@ -217,7 +217,7 @@ def recorded(embedded: Callable[[], str]) -> Iterator[None]:
     """Flow runs of the test are recorded as `transferline run` records them; those of other tests are deleted."""
     from prefect import get_client
 
-    from flows.flow_run import connected
+    from transferline.flows.flow_run import connected
 
     with connected(embedded):
         with get_client(sync_client=True) as client:

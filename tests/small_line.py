@@ -77,8 +77,6 @@ def make_line(root: Path) -> Path:
 
 def _make_line(root: Path) -> None:
     root.mkdir()
-    for name in ("flows", "tasks"):
-        shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("prefect.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(PROJECT / name, root / name)
     params = (PROJECT / "params.yaml").read_text().replace("dataset: digits", "dataset: images")

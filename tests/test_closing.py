@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows.summary import closing, outcome
+from transferline.flows.summary import closing, outcome
 
 
 def test_the_last_lines_are_one_sentence_and_the_page_that_shows_more(tmp_path: Path) -> None:

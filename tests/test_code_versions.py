@@ -16,6 +16,7 @@ from transferline.code_versions import LIBRARIES, NOT_FOLLOWED, source_sha256
 OTHERS = {
     *(
         "distributed",
+        "shtab",
         "dvc",
         "dvc_data",
         "fastapi",

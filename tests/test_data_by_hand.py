@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from flows.retrain import retrain
 from tests.photographs import FILE, RAW, picture
 from tests.small_line import command, make_line
 from transferline.cli.status import status
@@ -15,6 +14,7 @@ from transferline.datasets.remove import remove_photographs
 from transferline.datasets.revisions import recorded_hash, update_import
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
+from transferline.flows.retrain import retrain
 
 
 def test_status_says_what_was_changed_by_hand(project):

@@ -43,7 +43,7 @@ def schedules() -> dict[str, tuple[str, bool]]:
     """When each deployment is due, and whether a collision cancels the new run."""
     with get_client(sync_client=True) as client:
         return {
-            found.name: (
+            client.read_flow(found.flow_id).name: (
                 str(getattr(found.schedules[0].schedule, "cron", None) or found.schedules[0].schedule.interval),
                 found.concurrency_options is not None and found.concurrency_options.collision_strategy == "CANCEL_NEW",
             )
@@ -64,7 +64,7 @@ def test_a_worker_runs_what_is_deployed_one_at_a_time(server: dict[str, str], tm
     worker = [*PREFECT, "worker", "start", "--pool", "transferline"]
     with started(worker, log, cwd=tmp_path, env=server | {"STEP_SECONDS": "4"}):
         for number in (1, 2):
-            run_deployment("retrain/retrain", parameters={"reason": f"run {number}", "promote": False}, timeout=0)
+            run_deployment("retrain/transferline", parameters={"reason": f"run {number}", "promote": False}, timeout=0)
         first, second = sorted(
             wait_for("both runs", 90, [log], lambda: ended("retrain", 2)), key=lambda run: str(run.state_name)
         )
@@ -80,14 +80,14 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
     give_database(root / ".prefect")
     port, log = free_port(), tmp_path / "schedule.txt"
     api = f"http://127.0.0.1:{port}/api"
-    words = [TRANSFERLINE, "schedule", "--prefect-port", str(port)]
+    words = [TRANSFERLINE, "schedule", "--prefect-port", str(port), "--watch", "20m"]
     with started(words, log, cwd=root, env=env) as process, temporary_settings({PREFECT_API_URL: api}):
         wait_for("deployments", 120, [log], lambda: len(schedules()) == 3)
-        assert schedules() == EXPECTED
+        assert schedules() == {**EXPECTED, "watch": ("0:20:00", True)}
         (at_start,) = ended("reconcile", 1)
         assert at_start.deployment_id is None and at_start.state_name == "Completed"
         (root / "data/raw/images/b.txt").write_text("b")
-        run_deployment("watch/watch", timeout=0)
+        run_deployment("watch/transferline", timeout=0)
         (run,) = wait_for("retrain", 90, [log], lambda: ended("retrain", 1))
         assert run.name == "watch: first training on images" and run.tags == ["watch"]
         kept = json.loads((root / ".transferline/watched.json").read_text())["started"]
@@ -95,6 +95,7 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
         assert "no model is selected yet" in str(run.state.message)  # the small line has no metrics to promote by
         process.terminate()
         assert process.wait(60) == 0
-    assert "Warning" not in log.read_text()
+    text = log.read_text()
+    assert "Warning" not in text and "watch: every 20 minutes" in text and "retrain: Mon " in text
     with pytest.raises(requests.ConnectionError):
         requests.get(api, timeout=5)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from prefect.artifacts import Artifact
 
-from flows.retrain import main, retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, edit, make_line
 from transferline import pipeline
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
+from transferline.flows.retrain import main, retrain
 
 PROJECT = Path(__file__).parents[1]
 

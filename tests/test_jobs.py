@@ -13,14 +13,14 @@ from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.settings import PREFECT_API_URL
 
-from flows.retrain import main, retrain
-from tasks.jobs import StagesFailedError, run_steps
 from tests.empty_databases import give_database
 from tests.small_line import PROJECT, changed, command, edit, make_line, started, wait_for
 from transferline import pipeline
 from transferline.errors import TransferlineError
+from transferline.flows.retrain import main, retrain
 from transferline.params import load_params
 from transferline.params.load import parse_params
+from transferline.tasks.jobs import StagesFailedError, run_steps
 from transferline.training_lock import clear
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_after_a_failure_no_further_stage_starts(line: Path) -> None:
 
 def test_ctrl_c_stops_the_stages(line: Path, recorded: None) -> None:
     log, env = line / "log.txt", os.environ | {"STEP_SECONDS": "600", "PREFECT_API_URL": PREFECT_API_URL.value()}
-    words = [sys.executable, "-c", "from flows.retrain import main; main(jobs=2, promote=False)"]
+    words = [sys.executable, "-c", "from transferline.flows.retrain import main; main(jobs=2, promote=False)"]
     with started(words, log, cwd=line, env=env) as process:
         wait_for("stage", 60, [log], lambda: "validate is at work" in log.read_text())
         children = psutil.Process(process.pid).children(recursive=True)

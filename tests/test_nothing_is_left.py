@@ -92,7 +92,7 @@ def test_a_schedule_takes_the_run_that_is_at_work_along(
         temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}),
     ):
         wait_for("schedule", 120, [log], lambda: "Your deployments are being served" in log.read_text())
-        run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
+        run_deployment("retrain/transferline", parameters={"promote": False}, timeout=0)
         wait_for("stage", 90, [log], lambda: "validate is at work" in log.read_text())
         assert [run.state_name for run in runs_of("retrain")] == ["Running"]
         assert any("step.py" in words for words in left(environ[MARK]))

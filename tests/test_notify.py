@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import automation
-from flows.retrain import main, retrain
 from tests.small_line import make_line, prefect_server, receiver, wait_for
+from transferline.flows import automation
+from transferline.flows.retrain import main, retrain
 from transferline.notify import VARIABLE, notify
 
 FAILED = "stage validate failed: data/raw/images: 1 broken image\n  a.png: truncated; mend or remove it"

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from prefect import get_client
 
-from flows.opening import Opening, open_run
-from flows.retrain import retrain
 from tests.conftest import edit_yaml
 from tests.small_line import changed, command, edit, make_line, runs_of
 from transferline import pipeline
 from transferline.datasets.dvc_lock_file import LOCK, locked_stages
+from transferline.flows.opening import Opening, open_run
+from transferline.flows.retrain import retrain
 from transferline.params import load_params
 from transferline.stage_seconds import FILE, keep_seconds, seconds_of_stages
 

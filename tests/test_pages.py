@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from prefect import flow, get_client
 
-from tasks.pages import ROWS, EpochProgress, show_decision, show_stage
 from transferline.paths import DATA_DOCS, VALIDATION_REPORT
+from transferline.tasks.pages import ROWS, EpochProgress, show_decision, show_stage
 
 FINDING = {"severity": "warn", "rule": "blank", "path": "a.png", "detail": "nothing in it", "value": 3}
 

@@ -15,7 +15,7 @@ from transferline.params import Section, load_params
 from transferline.params.load import parse_params
 from transferline.params.missing import missing_keys, with_missing_keys
 from transferline.params.write import complete_text, flow
-from transferline.recipes import complete_params, use
+from transferline.use_recipe import complete_params, use
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 FILE = Path("params.yaml")

@@ -15,8 +15,8 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.params.missing import missing_keys
 from transferline.params.write import complete_text
-from transferline.recipes import remove_other_candidates, use
 from transferline.stages import fetch
+from transferline.use_recipe import remove_other_candidates, use
 
 OWN = "  # from the old camera\n  own: {kind: folder, path: nowhere}\n"
 LISTED = f"# mine\nsources:\n  digits:\n    kind: digits\n\n{OWN}"

@@ -46,7 +46,7 @@ def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None
     command(*PREFECT, "deploy", "--all", cwd=root, env=server)
     words, log = [*PREFECT, "worker", "start", "--pool", "transferline"], tmp_path / "worker.txt"
     with started(words, log, cwd=tmp_path, env=server | {"STEP_SECONDS": "600"}) as worker:
-        run = run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
+        run = run_deployment("retrain/transferline", parameters={"promote": False}, timeout=0)
         wait_for("stage", 90, [log], lambda: "validate is at work" in log.read_text())
         flow = psutil.Process(holder(root))
         stages = [child for child in flow.children(recursive=True) if "step.py" in child.cmdline()]
@@ -68,7 +68,7 @@ def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None
     assert command(TRANSFERLINE, "reconcile", cwd=root, env=server).strip().endswith("there was nothing to clean up")
 
     with started(words, log, cwd=tmp_path, env=server):
-        run_deployment("retrain/retrain", parameters={"promote": False}, timeout=0)
+        run_deployment("retrain/transferline", parameters={"promote": False}, timeout=0)
         names = lambda: sorted(str(found.state_name) for found in runs_of("retrain"))  # noqa: E731
         wait_for("next run", 90, [log], lambda: names() == ["Completed", "Crashed"])
 

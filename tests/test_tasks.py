@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tasks.stage import End, failure_message, stream
+from transferline.tasks.stage import End, failure_message, stream
 
 
 def test_the_message_of_a_failed_stage() -> None:

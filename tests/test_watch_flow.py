@@ -11,11 +11,11 @@ import pytest
 from prefect import State, get_client
 from prefect.states import Cancelled
 
-from flows import watch
-from flows.retrain import retrain
 from tests.small_line import command, make_line, runs_of
 from tests.test_watch import find_change, train
 from transferline.datasets.started_retrainings import remember, started_for, take_back
+from transferline.flows import watch
+from transferline.flows.retrain import retrain
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from transferline.errors import TransferlineError
+from transferline.project_files import other_version
 
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -33,6 +34,8 @@ DEFAULTS = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+
+TOLD_OF_VERSION = "TRANSFERLINE_TOLD_OF_VERSION"  # set for the child processes, which need not print it again
 
 
 def prepare(root: Path) -> None:
@@ -70,10 +73,15 @@ def project_root(start: Path) -> Path:
 def enter_project() -> Path:
     """Changes the working directory to the root of its project and calls `prepare`; returns the root.
 
+    If another minor version of transferline made the project, it prints so on standard error.
+
     Raises:
         TransferlineError: the working directory is not in a project.
     """
     root = project_root(Path.cwd())
     os.chdir(root)
     prepare(root)
+    if TOLD_OF_VERSION not in os.environ and (notice := other_version(root)):
+        os.environ[TOLD_OF_VERSION] = "1"
+        print(notice, file=sys.stderr)
     return root

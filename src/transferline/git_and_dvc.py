@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from transferline.errors import TransferlineError
 
@@ -38,6 +39,26 @@ def dvc(root: Path, *arguments: str) -> str:
         TransferlineError: the command fails.
     """
     return _output([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], root, {}).decode(errors="replace")
+
+
+def merge_texts(own: str, old: str, new: str) -> tuple[str, bool]:
+    """Merges the changes from `old` to `new` into `own`, with `git merge-file`.
+
+    Returns:
+        The merged text, and whether it has conflicts. Git marks them in the text.
+
+    Raises:
+        TransferlineError: Git cannot merge the texts.
+    """
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("yours", "old template", "template")]
+        for file, text in zip(files, (own, old, new), strict=True):
+            file.write_text(text, encoding="utf-8")
+        labels = [word for file in files for word in ("-L", file.name)]
+        done = subprocess.run(["git", "merge-file", "-p", *labels, *files], capture_output=True, check=False)
+    if not 0 <= done.returncode < 128:  # below, it is the number of conflicts
+        raise TransferlineError(f"`git merge-file` failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(), done.returncode > 0
 
 
 def _output(command: list[str], root: Path, variables: dict[str, str]) -> bytes:

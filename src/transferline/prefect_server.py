@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from transferline.server_process import (
     HOST,
     Running,
     Server,
+    free_port,
     require_free,
     sigterm_as_exit,
     started,
@@ -92,9 +92,7 @@ def embedded_server(root: Path) -> Iterator[Callable[[], str] | None]:
         if configured_address():
             yield None
             return
-        with socket.create_server((HOST, 0)) as free:
-            port = free.getsockname()[1]
-        with started(_server(EMBEDDED, port), root) as running:
+        with started(_server(EMBEDDED, free_port()), root) as running:
             try:
                 yield partial(_address_of_api, running)
             except Exception as error:  # the client sees only that the server failed, its log names the cause

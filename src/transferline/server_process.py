@@ -20,6 +20,7 @@ from transferline.errors import TransferlineError, system_cause
 from transferline.progress import say
 
 HOST = "127.0.0.1"
+MLFLOW_PORT, PREFECT_PORT = 5000, 4200  # the usual ports of their pages
 SECONDS_TO_START = 300.0
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -61,21 +62,45 @@ class Running:
         return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
 
 
+def usual_or_free(port: int) -> int:
+    """Returns the port if no process listens on it, as another project's might; else a free port."""
+    return port if is_free(port) else free_port()
+
+
+def is_free(port: int) -> bool:
+    """Returns whether no process listens on a port of `HOST`."""
+    try:
+        _bind(port)
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """Returns a port of `HOST` on which no process listens."""
+    with socket.create_server((HOST, 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def require_free(server: Server) -> None:
     """Checks that no other process listens on the server's port.
 
     Raises:
         TransferlineError: the port is in use.
     """
+    try:
+        _bind(server.port)
+    except OSError as error:
+        raise TransferlineError(
+            f"{server.name}'s page cannot use port {server.port} of {HOST}: {error.strerror}; "
+            f"choose another port with --{server.name.lower()}-port"
+        ) from error
+
+
+def _bind(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, server.port))
-        except OSError as error:
-            raise TransferlineError(
-                f"{server.name}'s page cannot use port {server.port} of {HOST}: {error.strerror}; "
-                f"choose another port with --{server.name.lower()}-port"
-            ) from error
+        probe.bind((HOST, port))
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from transferline.server_process import (
 VIEW = "transferline"  # the name under which MLflow stores the state of the table
 
 
-def serve_pages(root: Path, params: Params, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
+def serve_pages(root: Path, params: Params, mlflow_port: int, prefect_port: int) -> None:
     """Serves both pages until Ctrl-C or SIGTERM, then stops both servers.
 
     If the user has configured a server of MLflow or Prefect, only its address is printed.

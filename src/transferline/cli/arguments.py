@@ -9,9 +9,20 @@ Action = Callable[[argparse.Namespace], int]
 Commands = Any  # what argparse's `add_subparsers` returns
 
 
-def add_command(commands: Commands, name: str, action: Action, explanation: str) -> argparse.ArgumentParser:
-    """Adds a command that calls `action`; returns its parser, to which arguments can be added."""
+def add_command(
+    commands: Commands, name: str, action: Action, explanation: str, example: str = ""
+) -> argparse.ArgumentParser:
+    """Adds a command that calls `action`; returns its parser, to which arguments can be added.
+
+    Args:
+        commands: the commands to which this one is added.
+        name: the name that users type.
+        action: takes the options and returns the exit status.
+        explanation: what the command does.
+        example: the arguments of a typical call. It can be empty if there are none.
+    """
     added: argparse.ArgumentParser = commands.add_parser(name, help=explanation, description=explanation)
+    added.epilog = f"example: {added.prog} {example}".rstrip()
     added.set_defaults(action=action)
     return added
 

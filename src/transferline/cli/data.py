@@ -12,13 +12,22 @@ from transferline.paths import CORRECTIONS, RAW
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    group = commands.add_parser("data", help="add, change, correct and show datasets").add_subparsers(required=True)
+    about = "add, change, correct and show datasets"
+    data = commands.add_parser("data", help=about, description=about)
+    group = data.add_subparsers(required=True, metavar="COMMAND")
+    data.set_defaults(commands=group)
     for add in (_add_add, _add_corrections, _add_show, _add_diff, _add_remove):
         add(group)
 
 
 def _add_add(group: Commands) -> None:
-    add = add_command(group, "add", _add, "copy a folder, or unpack an archive, into a dataset, and `dvc add` it")
+    add = add_command(
+        group,
+        "add",
+        _add,
+        "copy a folder, or unpack an archive, into a dataset, and `dvc add` it",
+        "photos.zip --name waste",
+    )
     add.add_argument("source", help="a folder, or the path or URL of a zip or tar archive")
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--name", help="the name of the new dataset in params.yaml")
@@ -28,8 +37,20 @@ def _add_add(group: Commands) -> None:
 
 
 def _add_corrections(group: Commands) -> None:
-    relabel = add_command(group, "relabel", _relabel, "correct the label of an image, in data/corrections")
-    exclude = add_command(group, "exclude", _exclude, "leave an image out, in data/corrections; its file stays")
+    relabel = add_command(
+        group,
+        "relabel",
+        _relabel,
+        "correct the label of an image, in data/corrections",
+        "waste glass/7.jpg metal --reason 'a can'",
+    )
+    exclude = add_command(
+        group,
+        "exclude",
+        _exclude,
+        "leave an image out, in data/corrections; its file stays",
+        "waste glass/8.jpg --reason blurred",
+    )
     for correction in (relabel, exclude):
         correction.add_argument("name", help="the dataset's folder in data/raw")
         correction.add_argument("path", help="the image, relative to that folder or to the working directory")
@@ -39,21 +60,27 @@ def _add_corrections(group: Commands) -> None:
 
 
 def _add_show(group: Commands) -> None:
-    show = add_command(group, "show", _show, "draw samples, counts, sizes and brightness of a dataset in data/raw")
+    show = add_command(
+        group, "show", _show, "draw samples, counts, sizes and brightness of a dataset in data/raw", "waste"
+    )
     show.add_argument("name", help="the dataset's folder in data/raw")
     show.add_argument("--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class")
     show.add_argument("--out", type=png, help="the PNG, instead of reports/data_NAME.png")
 
 
 def _add_diff(group: Commands) -> None:
-    diff = add_command(group, "diff", _diff, "show the differences between two versions of a dataset")
+    diff = add_command(
+        group, "diff", _diff, "show the differences between two versions of a dataset", "waste HEAD~1 --out diff.png"
+    )
     diff.add_argument("name", help="the dataset's folder in data/raw")
     diff.add_argument("revisions", nargs="?", metavar="REV", help="a Git revision, or OLD..NEW, instead of HEAD")
     diff.add_argument("--out", type=png, help="draw samples of new, removed and changed images into this PNG")
 
 
 def _add_remove(group: Commands) -> None:
-    remove = add_command(group, "remove", _remove, "remove images from a dataset, or remove the dataset")
+    remove = add_command(
+        group, "remove", _remove, "remove images from a dataset, or remove the dataset", "waste glass/9.jpg"
+    )
     remove.add_argument("name", help="the dataset's folder in data/raw")
     remove.add_argument(
         "paths", nargs="*", metavar="PATH", help="files and folders in the dataset; by default the whole dataset"

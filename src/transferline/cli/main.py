@@ -5,15 +5,21 @@ import io
 import os
 import sys
 
-from transferline.cli import data, params, pipeline, prediction, registry, serving
+import shtab
+
+from transferline.cli import data, params, pipeline, prediction, project, registry, serving
 from transferline.errors import TransferlineError, cause_first, system_cause
+from transferline.project_files import installed_version
 
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     whole = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
+    whole.add_argument("--version", action="version", version=f"transferline {installed_version()}")
+    shtab.add_argument_to(whole, "--print-completion", help="print a script for completion in this shell")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for group in (pipeline, params, data, registry, prediction, serving):
+    whole.set_defaults(commands=commands)
+    for group in (project, pipeline, params, data, registry, prediction, serving):
         group.add_commands(commands)
     return whole
 

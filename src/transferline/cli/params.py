@@ -9,7 +9,9 @@ from transferline.errors import TransferlineError
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    params = add_command(commands, "params", _params, "explain the keys of params.yaml, with their present values")
+    params = add_command(
+        commands, "params", _params, "explain the keys of params.yaml, with their present values", "augment.rotation"
+    )
     params.add_argument("key", nargs="?", help="such as augment or candidates.fine_tune.epochs; by default all")
 
 

@@ -32,32 +32,41 @@ STAGES = (
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    run = add_command(commands, "run", _run, "run the stages that changed, then promotion, in this process")
-    run.add_argument("--recipe", type=Path, help="first write params.yaml from this recipe")
+    run = add_command(commands, "run", _run, "run the stages that changed, then promotion, in this process", "--jobs 2")
+    run.add_argument("--recipe", help="first write params.yaml from this recipe; see `transferline use`")
     run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
     run.add_argument("--update", action="store_true", help="first update an imported dataset from its source")
     run.add_argument("--force-from", metavar="STAGE", help="run this stage and all later ones even if nothing changed")
     run.add_argument("--jobs", type=positive, default=1, help="how many stages of different candidates run at once")
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
-    schedule = add_command(commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due")
-    schedule.add_argument("--prefect-port", type=int, default=4200, help="of Prefect's page, if you have no server")
+    schedule = add_command(
+        commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "--at 3:00 --watch 5m"
+    )
+    schedule.add_argument("--prefect-port", type=int, help="of Prefect's page; 4200 if it is free")
     here = add_command(
         commands, "schedule-here", _schedule_here, "for `schedule`, which calls it and ends it by SIGINT"
     )
+    for parser in (schedule, here):
+        when = parser.add_mutually_exclusive_group()
+        when.add_argument("--at", metavar="TIME", help="retrain at this time, every day or weekly: 3:00, or 'mon 3:00'")
+        when.add_argument("--every", metavar="TIME", help="retrain at this interval: 30m, 6h or 1d")
+        parser.add_argument("--watch", metavar="TIME", help="look for new photographs at this interval: 5m or 1h")
     here.add_argument("--prefect-port", type=int, required=True)
     add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
-    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe")
-    use.add_argument("recipe", type=Path)
+    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
+    use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
     use.add_argument("--force", action="store_true", help="overwrite changes that no other file holds")
-    describe = add_command(commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates")
+    describe = add_command(
+        commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates", "lite0_plain"
+    )
     describe.add_argument("candidate", nargs="?", help="by default all")
     describe.add_argument("--classes", type=int, help="the number of classes, if there is no manifest yet")
     describe.add_argument("--json", action="store_true")
     add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
     ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
-    ui.add_argument("--mlflow-port", type=int, default=5000)
-    ui.add_argument("--prefect-port", type=int, default=4200)
-    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this")
+    ui.add_argument("--mlflow-port", type=int, help="5000 if it is free")
+    ui.add_argument("--prefect-port", type=int, help="4200 if it is free")
+    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this", "code")
     stage.add_argument("name", choices=STAGES)
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
 
@@ -108,13 +117,15 @@ def _stage(options: argparse.Namespace) -> int:
 
 
 def _flow(name: str) -> Any:
-    """Imports the module of a flow from the folder `flows` of the project."""
-    sys.path.insert(0, str(environment.enter_project()))
-    return importlib.import_module(f"flows.{name}")
+    """Changes to the project's folder and imports the module of a flow."""
+    environment.enter_project()
+    return importlib.import_module(f"transferline.flows.{name}")
 
 
 def _run(options: argparse.Namespace) -> int:
-    recipe = str(options.recipe.resolve()) if options.recipe else None
+    from transferline.use_recipe import find_recipe
+
+    recipe = str(find_recipe(options.recipe)) if options.recipe else None
     run = _flow("run").main
     status: int = run(
         Path.cwd(),
@@ -130,18 +141,24 @@ def _run(options: argparse.Namespace) -> int:
 
 def _schedule(options: argparse.Namespace) -> int:
     from transferline.ends_with_parent import started
-    from transferline.server_process import sigterm_as_exit
+    from transferline.server_process import PREFECT_PORT, sigterm_as_exit, usual_or_free
 
     environment.enter_project()
-    command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(options.prefect_port)]
+    port = options.prefect_port or usual_or_free(PREFECT_PORT)
+    command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(port)]
+    for name in ("at", "every", "watch"):
+        command += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
     with sigterm_as_exit(0), suppress(KeyboardInterrupt), started(command) as process:
         return process.wait()
     return 0
 
 
 def _schedule_here(options: argparse.Namespace) -> int:
-    schedule = _flow("schedule").main
-    schedule(Path.cwd(), options.prefect_port)
+    schedule, times = _flow("schedule"), _flow("times")
+    changed = {"retrain": times.at(options.at)} if options.at else {}
+    changed |= {"retrain": times.every(options.every)} if options.every else {}
+    changed |= {"watch": times.every(options.watch, "--watch")} if options.watch else {}
+    schedule.main(Path.cwd(), options.prefect_port, changed)
     return 0
 
 
@@ -154,10 +171,10 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _use(options: argparse.Namespace) -> int:
-    from transferline.recipes import use
     from transferline.training_lock import held
+    from transferline.use_recipe import find_recipe, use
 
-    recipe, root = options.recipe.resolve(), environment.enter_project()
+    recipe, root = find_recipe(options.recipe), environment.enter_project()
     with held(root, "transferline use"):
         params = use(recipe, root, options.force)
     print(f"params.yaml is now {options.recipe}: {params.data.dataset}, candidates {', '.join(params.candidates)}")
@@ -184,10 +201,13 @@ def _status(options: argparse.Namespace) -> int:
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
     from transferline.registry.tracking import prepare_database
+    from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, usual_or_free
     from transferline.ui import serve_pages
 
+    mlflow_port = options.mlflow_port or usual_or_free(MLFLOW_PORT)
+    prefect_port = options.prefect_port or usual_or_free(PREFECT_PORT)
     root = environment.enter_project()
     params = load_params(root / "params.yaml")
     prepare_database(params.record, root)
-    serve_pages(root, params, options.mlflow_port, options.prefect_port)
+    serve_pages(root, params, mlflow_port, prefect_port)
     return 0

@@ -11,7 +11,9 @@ from transferline.errors import TransferlineError
 
 def add_commands(commands: Commands) -> None:
     """Adds the command of this group."""
-    predict = add_command(commands, "predict", _predict, "predict image files with the champion")
+    predict = add_command(
+        commands, "predict", _predict, "predict image files with the champion", "photos/ --csv out.csv --grid out.png"
+    )
     predict.add_argument("paths", nargs="+", help="files, folders or globs")
     predict.add_argument(
         "--model",

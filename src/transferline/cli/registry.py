@@ -16,22 +16,34 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Adds the commands of this group."""
-    promote = add_command(commands, "promote", _promote, "make the selected model the champion if it passes every gate")
+    promote = add_command(
+        commands, "promote", _promote, "make the selected model the champion if it passes every gate", "--dry-run"
+    )
     promote.add_argument("--dry-run", action="store_true", help="only show the decision: register and promote nothing")
     promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
     promote.add_argument("--reason", help="for the ledger")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
     smoke = add_command(
-        commands, "smoke", _smoke, "load a registered version as a server does, and check its predictions"
+        commands,
+        "smoke",
+        _smoke,
+        "load a registered version as a server does, and check its predictions",
+        "sqlite:///mlruns/mlflow.db waste champion",
     )
     smoke.add_argument("uri", help="MLflow's tracking URI")
     smoke.add_argument("model", help="the registered model's name")
     smoke.add_argument("reference", help="an alias, or a version's number")
     add_command(commands, "history", _history, "list every move of the alias champion, with reasons")
-    rollback = add_command(commands, "rollback", _rollback, "make an earlier champion the champion again")
+    rollback = add_command(
+        commands,
+        "rollback",
+        _rollback,
+        "make an earlier champion the champion again",
+        "--reason 'confuses glass and metal'",
+    )
     rollback.add_argument("--to", metavar="VERSION", help="by default the one that the present champion replaced")
     rollback.add_argument("--reason", required=True, help="for the ledger")
-    reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare")
+    reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare", "3")
     reproduce.add_argument("version")
 
 

@@ -118,19 +118,25 @@ def describe_folder(name: str, found: FolderContents) -> str:
         lines.append(
             f"{sum(found.unlabelled.values()):,} images get no label and are left out{_list(found.unlabelled)}"
         )
+    if found.masks:
+        lines += found.masks.lines
+    text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
+    yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
+    yaml.dump({"data": proposed_data(name, found, found.layout)}, text)
+    return "\n".join([*lines, "Proposal for params.yaml:", text.getvalue().rstrip()])
+
+
+def proposed_data(name: str, found: FolderContents, layout: Layout) -> dict[str, Any]:
+    """Returns the section `data` of `params.yaml` for the dataset `name` with this content and layout."""
     classes = {label for of_split in found.classes.values() for label in of_split}
     block: dict[str, Any] = {
         "dataset": name,
-        "problem": fitting_problem(has_masks(found.layout), gives_several_labels(found.layout), len(classes)),
-        "layout": found.layout.model_dump(mode="json", exclude_unset=True),
+        "problem": fitting_problem(has_masks(layout), gives_several_labels(layout), len(classes)),
+        "layout": layout.model_dump(mode="json", exclude_unset=True),
     }
     if found.masks:
-        lines += found.masks.lines
         block["masks"] = found.masks.block
-    text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
-    yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
-    yaml.dump({"data": block}, text)
-    return "\n".join([*lines, "Proposal for params.yaml:", text.getvalue().rstrip()])
+    return block
 
 
 def describe_reasons(found: FolderContents) -> list[str]:

@@ -4,27 +4,37 @@ from typing import Any
 
 from transferline.params.problem_kinds import KINDS
 
-NAMED_LIKE_THE_DATASET = ("promote.model_name", "record.experiment")
+NAMES_IN_MLFLOW = ("promote.model_name", "record.experiment")
 
 
-def job_defaults(problem: object, dataset: object) -> dict[str, Any]:
-    """Returns these defaults by dotted key. For an unknown kind of problem, it uses the first kind in `KINDS`."""
+def job_defaults(problem: object, name: object) -> dict[str, Any]:
+    """Returns these defaults by dotted key. For an unknown kind of problem, it uses the first kind in `KINDS`.
+
+    Args:
+        problem: the kind of problem.
+        name: the name in MLflow.
+    """
     kind = next((kind for name, kind in KINDS.items() if name == problem), next(iter(KINDS.values())))
     thresholds = {"kind": "per_class"} if kind.several_labels else None
     return {
         "thresholds": thresholds,
         "select.metric": kind.main_metric,
-        **dict.fromkeys(NAMED_LIKE_THE_DATASET, str(dataset)),  # a wrong dataset is one fault
+        **dict.fromkeys(NAMES_IN_MLFLOW, str(name)),  # a wrong dataset is one fault
     }
 
 
-def with_job_defaults(tree: Any) -> Any:
-    """Returns a tree of params with these defaults for missing keys. It does not change a tree without `data`."""
+def with_job_defaults(tree: Any, project: str | None = None) -> Any:
+    """Returns a tree of params with these defaults for missing keys. It does not change a tree without `data`.
+
+    Args:
+        tree: what a params file contains.
+        project: the name in MLflow; None for the name of the dataset.
+    """
     data = tree.get("data") if isinstance(tree, dict) else None
     if not isinstance(data, dict):
         return tree
     filled = dict(tree)
-    for key, value in job_defaults(data.get("problem"), data.get("dataset")).items():
+    for key, value in job_defaults(data.get("problem"), project or data.get("dataset")).items():
         section, _, name = key.rpartition(".")
         if not section:
             filled.setdefault(name, value)

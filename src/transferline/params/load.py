@@ -16,8 +16,12 @@ from transferline.yaml_text import parse_yaml
 QUOTES = "put it in quotes"
 
 
-def load_params(path: Path) -> Params:
+def load_params(path: Path, project: str | None = None) -> Params:
     """Reads and checks a params file or a recipe; missing keys get their defaults.
+
+    Args:
+        path: the file.
+        project: the default of the names in MLflow; None for the name of the dataset.
 
     Raises:
         TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
@@ -28,15 +32,15 @@ def load_params(path: Path) -> Params:
         raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
     except (OSError, UnicodeDecodeError) as error:
         raise TransferlineError(f"{path} cannot be read: {error}") from error
-    return parse_params(text, path)
+    return parse_params(text, path, project)
 
 
-def parse_params(text: str, path: Path) -> Params:
+def parse_params(text: str, path: Path, project: str | None = None) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
     given = parse_yaml(text, path)
     if others := list(_not_in_json(given, "")):
         raise TransferlineError("\n  ".join([f"{path}: {len(others)} fault(s)", *others]))
-    tree = with_job_defaults(given)
+    tree = with_job_defaults(given, project)
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 from transferline.atomic_files import write_text
@@ -14,26 +15,66 @@ from transferline.params.missing import listed, missing_keys, with_missing_keys
 from transferline.params.write import complete_text
 from transferline.paths import BANK, EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
+from transferline.project_files import made_by
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Returns the recipes that come with transferline, by name."""
+    found = sorted(Path(str(files("transferline.recipes"))).glob("*.yaml"))
+    return {file.stem: file for file in found}
+
+
+def find_recipe(recipe: str) -> Path:
+    """Returns the file of a recipe: the file with this path, or the recipe of this name that comes with transferline.
+
+    Raises:
+        TransferlineError: there is no such file and no such recipe.
+    """
+    known = packaged_recipes()
+    if Path(recipe).is_file():
+        return Path(recipe).resolve()
+    if recipe not in known:
+        raise TransferlineError(f"{recipe}: no such file; give a file, or a recipe of transferline: {', '.join(known)}")
+    return known[recipe]
 
 
 def use(recipe: Path, root: Path, force: bool) -> Params:
-    """Writes the complete `params.yaml` from a recipe, and removes results that do not belong to its params.
-
-    It removes all results if the section `data` differs from that of the old `params.yaml`, or if that file is missing
-    or faulty. Else it removes only the results of candidates that the recipe does not name.
+    """Writes the complete `params.yaml` from a recipe, see `write_params`.
 
     Args:
         recipe: a params file. It may leave out every key that has a default.
         root: the project's folder.
+        force: see `write_params`.
+
+    Raises:
+        TransferlineError: the recipe is faulty; see also `write_params`.
+    """
+    return write_params(load_params(recipe, name_in_mlflow(root)), root, force)
+
+
+def name_in_mlflow(root: Path) -> str | None:
+    """Returns the project's name, the default of the names in MLflow; None if `transferline init` did not make it."""
+    project = made_by(root)
+    return project.project if project else None
+
+
+def write_params(params: Params, root: Path, force: bool) -> Params:
+    """Writes the complete `params.yaml`, and removes results that do not belong to the params.
+
+    It removes all results if the section `data` differs from that of the old `params.yaml`, or if that file is missing
+    or faulty. Else it removes only the results of candidates that the params do not name.
+
+    Args:
+        params: the new params.
+        root: the project's folder.
         force: whether to overwrite a `params.yaml` whose changes are neither in Git nor in a recipe.
 
     Returns:
-        The params of the recipe.
+        The params.
 
     Raises:
-        TransferlineError: the recipe is faulty, or `params.yaml` has such changes and `force` is False.
+        TransferlineError: `params.yaml` has such changes and `force` is False.
     """
-    params = load_params(recipe)
     target = root / "params.yaml"
     if not force and target.exists() and not _is_saved(target, root):
         raise TransferlineError(
@@ -58,7 +99,7 @@ def complete_params(root: Path) -> Params:
         TransferlineError: the file is faulty.
     """
     file = root / "params.yaml"
-    params, text = load_params(file), file.read_text(encoding="utf-8")
+    params, text = load_params(file, name_in_mlflow(root)), file.read_text(encoding="utf-8")
     if lacking := missing_keys(text, params):
         write_text(file, with_missing_keys(text, params))
         _tell_added(lacking)
@@ -108,14 +149,15 @@ def _is_saved(target: Path, root: Path) -> bool:
     """Returns whether the content of the file is in Git or in a recipe, not counting defaults and explanations."""
     content = target.read_text(encoding="utf-8")
     committed = git_or_nothing(root, "show", "HEAD:./params.yaml").decode(errors="replace")
-    recipes = (recipe.read_text(encoding="utf-8") for recipe in sorted((root / "recipes").glob("*.yaml")))
-    return any(content in _forms(text) for text in (committed, *recipes))
+    recipes = [*sorted((root / "recipes").glob("*.yaml")), *packaged_recipes().values()]
+    texts = (committed, *(recipe.read_text(encoding="utf-8") for recipe in recipes))
+    return any(content in _forms(text, name_in_mlflow(root)) for text in texts)
 
 
-def _forms(text: str) -> tuple[str, ...]:
+def _forms(text: str, project: str | None) -> tuple[str, ...]:
     """Returns a params file as it is, with its missing keys, and completely rewritten; a faulty file only as it is."""
     try:
-        params = parse_params(text, Path("params.yaml"))
+        params = parse_params(text, Path("params.yaml"), project)
         return text, with_missing_keys(text, params), complete_text(params)
     except TransferlineError:
         return (text,)

@@ -1,0 +1,83 @@
+"""Writes docs/params.md and docs/cli.md from the code: `make docs`. A test compares them."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from transferline.cli.main import parser
+from transferline.params.allowed import Node, allowed, kind_of, schema, sections_in
+from transferline.params.job_defaults import NAMES_IN_MLFLOW, job_defaults
+from transferline.params.write import flow
+
+DOCS = Path(__file__).parent
+HEADS = {
+    "params.md": "Every key of `params.yaml`. `make docs` writes this page from the code. `transferline params KEY`\n"
+    "also prints the value in force.",
+    "cli.md": "Every command with its options. `make docs` writes this page from the code.",
+}
+BY_JOB = {
+    **dict.fromkeys(job_defaults("", ""), "depends on the kind of problem"),
+    **dict.fromkeys(NAMES_IN_MLFLOW, "the name of the project"),
+}
+HIDDEN = ("schedule-here", "smoke", "stage")  # other commands call them
+
+
+def params_page() -> str:
+    """Returns the page about `params.yaml`: a table for each section."""
+    lines = ["# params.yaml", "", HEADS["params.md"]]
+    for name, node in schema()["properties"].items():
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{_sentence(node)}",
+            "",
+            "| key | meaning | allowed | default |",
+            "|---|---|---|---|",
+        ]
+        rows = dict.fromkeys(_rows(name, node)) or {_row(name, node, ""): None}
+        lines += rows
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(node: Node) -> str:
+    text = str(node["description"])
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _rows(path: str, node: Node) -> Iterator[str]:
+    for section in sections_in(node):
+        kind = kind_of(section)
+        for name, inner in section["properties"].items():
+            yield _row(f"{path}.{name}", inner, kind)
+            if name != "layers":
+                yield from _rows(f"{path}.{name}", inner)
+
+
+def _row(path: str, node: Node, kind: str) -> str:
+    default = flow(node["default"]) if "default" in node else BY_JOB.get(path, "required")
+    cells = (f"`{path}`{f' with {kind}' if kind else ''}", str(node["description"]), "; ".join(allowed(node)), default)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def cli_page() -> str:
+    """Returns the page about the command line: the help text of each command."""
+    lines = ["# The command line", "", HEADS["cli.md"]]
+    for command in _commands(parser()):
+        lines += ["", f"## {command.prog}", "", "```text", command.format_help().rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(above: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    for name, command in above.get_default("commands").choices.items():
+        if command.get_default("commands"):
+            yield from _commands(command)
+        elif name not in HIDDEN:
+            yield command
+
+
+if __name__ == "__main__":
+    os.environ["COLUMNS"] = "100"  # the width of help texts
+    (DOCS / "params.md").write_text(params_page(), encoding="utf-8")
+    (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")

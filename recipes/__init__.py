@@ -1,0 +1,1 @@
+"""The recipes that come with transferline. `transferline use NAME` finds them here."""

@@ -1,0 +1,51 @@
+"""The options of `transferline schedule` that set when flows run, and the time of the next run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from transferline.errors import TransferlineError
+from transferline.flows.schedule import entries, flow_of
+from transferline.flows.times import at, every, next_run
+
+
+@pytest.mark.parametrize(
+    ("text", "cron"),
+    [("3:00", "0 3 * * *"), ("23:59", "59 23 * * *"), ("Mon 3:05", "5 3 * * 1"), ("sunday 0:00", "0 0 * * 0")],
+)
+def test_a_time_of_the_day(text: str, cron: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    assert at(text) == {"cron": cron, "timezone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("15m", 900), ("6h", 21600), ("1d", 86400)])
+def test_an_interval(text: str, seconds: int) -> None:
+    assert every(text) == {"interval": seconds}
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "3", "3:60", "noday 3:00", "3:00 mon"])
+def test_a_wrong_time_is_one_message(text: str) -> None:
+    with pytest.raises(TransferlineError, match=f"^--at {re.escape(text)}: give a time such as 3:00"):
+        at(text)
+
+
+@pytest.mark.parametrize("text", ["", "0m", "15", "1.5h", "-1h", "2w"])
+def test_a_wrong_interval_is_one_message(text: str) -> None:
+    with pytest.raises(TransferlineError, match=f"^--watch {re.escape(text)}: give a whole number"):
+        every(text, "--watch")
+
+
+def test_the_next_run_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.fullmatch(r"Mon \d{4}-\d\d-\d\d 03:00 UTC", next_run({"cron": "0 3 * * 1", "timezone": "UTC"}))
+    assert [next_run(every(text)) for text in ("15m", "1h", "2d", "90m")] == [
+        "every 15 minutes", "every hour", "every 2 days", "every 90 minutes"
+    ]  # fmt: skip
+
+
+def test_options_replace_the_schedules_of_prefect_yaml() -> None:
+    as_written = {flow_of(entry): entry["schedules"] for entry in entries(ROOT, {})}
+    assert set(as_written) == {"retrain", "watch", "reconcile"}
+    changed = {flow_of(entry): entry["schedules"] for entry in entries(Path(ROOT), {"watch": every("5m")})}
+    assert changed == {**as_written, "watch": [{"interval": 300}]}
