@@ -97,7 +97,14 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
     for phase in ("head", "fine_tune"):
         folder = Path("evaluations/small") / phase
         folder.mkdir(parents=True)
-        test = {"n": 9, "accuracy": 0.5, "accuracy_low": 0.4, "log_loss_low": 0.1, "per_class": {"red!": {"f1": 0.25}}}
+        test = {
+            "n": 9,
+            "groups": 3,
+            "accuracy": 0.5,
+            "accuracy_low": 0.4,
+            "log_loss_low": 0.1,
+            "per_class": {"red!": {"f1": 0.25}},
+        }
         metrics = {"test": test, "validation": {"n": 9, "accuracy": 0.75, "per_class": {"red!": {"f1": 0.5}}}}
         write_json(folder / "metrics.json", {**metrics, **SUMMARY})
         write_json(folder / "latency.json", LATENCY)
@@ -114,11 +121,11 @@ def test_runs_that_the_store_does_not_know_are_recorded_again_from_the_files(par
         **{"train/loss": 1.0, "train/accuracy": 0.5, "train/val_loss": 1.0, "train/val_accuracy": 0.5},
         **{"train/learning_rate": 0.1, "train/seconds": 1.0, "train/best_epoch": 1.0},
         **{"validation/n": 9.0, "validation/accuracy": 0.75},
-        **{"test/n": 9.0, "test/accuracy": 0.5, "test/accuracy_low": 0.4},
+        **{"test/n": 9.0, "test/groups": 3.0, "test/accuracy": 0.5, "test/accuracy_low": 0.4},
         **{"model/ms_for_one_image": 3.0, "model/megabytes": 2.0},
     }
     assert head.info.run_name == "small head"
-    assert "**test: accuracy 0.5000 on 9 images**" in head.data.tags["mlflow.note.content"]
+    assert "**test: accuracy 0.5000 on 9 images in 3 groups**" in head.data.tags["mlflow.note.content"]
     (dataset,) = (item.dataset for item in head.inputs.dataset_inputs)
     assert (dataset.name, dataset.digest, dataset.source_type) == ("colors", "unknown", "dvc")
     assert head.data.tags["mlflow.source.type"] == "LOCAL" and head.data.tags["mlflow.user"]
