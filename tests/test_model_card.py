@@ -38,9 +38,9 @@ def test_the_weakest_classes_of_a_segmentation_are_by_iou(tmp_path: Path, monkey
     metrics = json.loads((evaluation / "metrics.json").read_text())
     metrics["test"]["per_class"] = {
         "a": {"iou": 0.5, "recall": 0.1},
-        "b": {"iou": 0.25, "recall": 0.9},
+        "b": {"iou": 0.25, "iou_low": 0.125, "iou_high": 0.5, "recall": 0.9},
         "c": {"iou": None},
     }
     write_json(evaluation / "metrics.json", metrics)
     card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
-    assert "- weakest classes (iou on test): b: 0.25, a: 0.50\n" in card
+    assert "- weakest classes (iou on test): b: 0.25 (0.12 to 0.50), a: 0.50\n" in card

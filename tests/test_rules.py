@@ -177,6 +177,14 @@ def test_few_images_names_class_and_split(split_raw: Path) -> None:
         run(split_raw, **changes)
 
 
+def test_no_image_in_train_is_one_message(split_raw: Path) -> None:
+    for path in (split_raw / "TRAIN").glob("*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(TransferlineError, match=r"no image that can be used: add images, or put some into") as error:
+        run(split_raw, data__layout=SPLIT_FOLDERS)
+    assert str(error.value).count("train has no") == 1
+
+
 def test_imbalance_names_the_small_class(split_raw: Path) -> None:
     for index in range(100, 160):
         save(split_raw / "TRAIN/cat" / f"{index}.png", picture(index))

@@ -23,6 +23,8 @@ PARAMS = load_params(ROOT / "recipes" / "digits.yaml")
 
 def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[str, Any]:
     return {
+        "n": 4,
+        "groups": 3,
         "accuracy": accuracy,
         "accuracy_low": accuracy - 0.1,
         "accuracy_high": accuracy + 0.05,
@@ -76,7 +78,7 @@ def write_multilabel(folder: Path, candidate: str, phase: str, hamming: float, p
     own = folder / candidate / phase
     means = {"mean_average_precision": precision, "hamming_loss": hamming, "micro_f1": 0.5}
     split = {f"{name}{end}": value for name, value in means.items() for end in ("", "_low", "_high")}
-    split |= {"n": 4, "log_loss": 0.2, "expected_calibration_error": 0.1, "per_class": {}}
+    split |= {"n": 4, "groups": 4, "log_loss": 0.2, "expected_calibration_error": 0.1, "per_class": {}}
     floor = {"majority_mean_average_precision": 0.3, "untrained_mean_average_precision": 0.31}
     metrics = {"problem": "multilabel", "floor": floor, "parameters": 7, "validation": split, "test": split}
     (own / "metrics.json").write_text(json.dumps(metrics))

@@ -1,4 +1,4 @@
-"""Text in messages: lists, reasons of exceptions, and names that are not UTF-8."""
+"""Text in messages: lists, counts, reasons of exceptions, and names that are not UTF-8."""
 
 from collections.abc import Sequence
 
@@ -21,3 +21,8 @@ def reason(error: BaseException) -> str:
 def printable(text: object) -> str:
     """Returns text in which bytes of a file name that are not UTF-8 are escaped, such as `caf\\xe9.png`."""
     return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def images_in_groups(images: int, groups: int) -> str:
+    """Returns the number of images, and of their groups if they are fewer: `301 images in 22 groups`."""
+    return f"{images:,} images" + (f" in {groups:,} groups" if groups < images else "")

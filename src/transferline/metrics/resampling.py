@@ -1,11 +1,11 @@
-"""Metrics of weighted images for many resamples at once, and bootstrap intervals.
+"""Metrics of weighted images for many resamples at once, and the resamples of the bootstrap.
 
 A `Figure` is a metric as a function of weights. The weights, (resamples, images), hold how often each image is drawn.
 The function returns the metric of each resample, (resamples,); NaN where it is not defined. scikit-learn's functions
 take one set of weights per call, which is too slow for a thousand resamples of each class.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,11 @@ Figure = Callable[[Floats], Floats]
 def mean_of(values: Array) -> Figure:
     """Returns the mean of `values`, one for each image, (n,)."""
     return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def ratio_of(parts: Floats, wholes: Floats) -> Figure:
+    """Returns the sum of `parts` divided by the sum of `wholes`; both have one value for each image, (n,)."""
+    return lambda weights: weights @ parts / (weights @ wholes)
 
 
 def recalls(truth: Flags, predicted: Flags) -> Figure:
@@ -126,27 +131,3 @@ def draw_weights(groups: Counts, params: Evaluate) -> Iterator[Floats]:
         rows = min(most, params.bootstrap - first)
         drawn = random.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)[:, groups]
-
-
-def with_intervals(figures: Mapping[str, Figure], groups: Counts, params: Evaluate) -> dict[str, float | None]:
-    """Computes each metric of `n` images with its percentile bootstrap interval; see `draw_weights`.
-
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
-
-    Returns:
-        For each metric `name`, `name_low` and `name_high`; None where the value is not defined.
-    """
-    resamples: dict[str, list[Floats]] = {name: [] for name in figures}
-    for weights in draw_weights(groups, params):
-        for name, figure in figures.items():
-            resamples[name].append(figure(weights))
-    result = {}
-    tail = (1 - params.confidence) / 2
-    for name, figure in figures.items():
-        values = np.concatenate(resamples[name])
-        values = values[~np.isnan(values)]
-        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
-        value = figure(np.ones((1, len(groups))))[0]
-        for end, number in (("", value), ("_low", low), ("_high", high)):
-            result[name + end] = None if np.isnan(number) else float(number)
-    return result

@@ -52,7 +52,7 @@ def boundary_f(images: SegmentedImages) -> Figure:
     return mean_of(images.outlines)
 
 
-@metric(SEGMENTATION, is_loss=True)
+@metric(SEGMENTATION, is_loss=True, is_bounded=False)
 def log_loss(images: SegmentedImages) -> Figure:
     """The mean over the pixels of -ln(probability of the true class), in nats."""
     return lambda weights: weights @ images.losses / (weights @ images.pixels).clip(1)

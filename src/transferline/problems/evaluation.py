@@ -77,8 +77,8 @@ class EvaluationOfKind(Protocol):
         so its images count as wrong. Predictions of a class that is not in `classes` are ignored.
         """
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Returns the values of `metrics.json` that have no interval; `per_class` contains those of each class."""
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
+        """Returns the other values of `metrics.json`; `per_class` contains those of each class."""
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """Returns the metric that `class_measure` names, (classes,), 0 to 1; NaN where no image has the class."""

@@ -22,7 +22,6 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
 import transferline.datasets.checks.mask_rules  # noqa: F401  (adds its rules to the table)
-from transferline.datasets.checks.class_counts import SPLITS
 from transferline.datasets.checks.corrections import LEFT_OUT
 from transferline.datasets.checks.expectations import RULES, Expected, rule
 from transferline.params import Severity, Split, Validate
@@ -30,7 +29,7 @@ from transferline.params import Severity, Split, Validate
 __all__ = ["NO_TEST_SET", "RULES"]
 
 IMAGE: Any = Column("kind") == "image"
-IN_SPLIT: dict[Split, Any] = {split: Column("split") == split for split in SPLITS}
+SEVERITY_IN: dict[Split, Severity | None] = {"train": None, "validation": "warn", "test": "warn"}  # of few_images
 NO_TEST_SET = "none"
 SIDES = ("width", "height")
 SIZE = "{width} × {height} pixels"
@@ -190,10 +189,9 @@ def few_images(validate: Validate) -> list[Expected]:
     """A class with too few images in a split. For validation and test, fail becomes a warning."""
     kind, least = gxe.ExpectColumnValuesToBeBetween, validate.min_images
     detail = f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {least}: {{remedy}}"
-    severities: dict[Split, Severity | None] = {"train": None, "validation": "warn", "test": "warn"}
     return [
-        Expected(kind, detail, severity, column="images", min_value=least, row_condition=IN_SPLIT[split])
-        for split, severity in severities.items()
+        Expected(kind, detail, severity, column="images", min_value=least, row_condition=Column("split") == split)
+        for split, severity in SEVERITY_IN.items()
     ]
 
 

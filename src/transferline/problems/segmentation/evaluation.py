@@ -13,6 +13,7 @@ import pandas as pd
 from transferline.arrays import Array, Floats, Pixels
 from transferline.datasets.mask_values import values_from_text
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
+from transferline.metrics.intervals import ratio_with_interval
 from transferline.metrics.pixel_confusion import ious
 from transferline.metrics.resampling import group_numbers
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
@@ -68,25 +69,15 @@ class SegmentationEvaluation:
         matrices = matrices.reshape(-1, len(classes), len(classes) + 1)
         return SegmentedImages(matrices, pixels, losses, outlines, group_numbers(predictions))
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns `pixels`, the number of pixels that have a class, and metrics by class.
 
-        These are iou (None where the class is neither true nor predicted), recall (None without true pixels), support
-        (pixels of the class) and images (that have the class).
+        These are iou (None where the class is neither true nor predicted) and recall (None without true pixels), both
+        with intervals, support (pixels of the class) and images (that have the class).
         """
-        matrices = self.images(predictions, classes).confusion
-        matrix = matrices.sum(axis=0)
-        support, hits, images = matrix.sum(axis=1), np.diagonal(matrix), (matrices.sum(axis=2) > 0).sum(axis=0)
-        per_class = {
-            name: {
-                "iou": None if np.isnan(iou) else float(iou),
-                "recall": float(hits[number] / support[number]) if support[number] else None,
-                "support": int(support[number]),
-                "images": int(images[number]),
-            }
-            for number, (name, iou) in enumerate(zip(classes, ious(matrix), strict=True))
-        }
-        return {"pixels": int(support.sum()), "per_class": per_class}
+        images = self.images(predictions, classes)
+        per_class = {name: _of_class(images, number, params) for number, name in enumerate(classes)}
+        return {"pixels": int(images.pixels.sum()), "per_class": per_class}
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""
@@ -152,6 +143,17 @@ class SegmentationEvaluation:
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
         """See `EvaluationOfKind`."""
         return [f"{age} mean IoU {one['mean_iou']:.3f}" for age, one in (("new:", new), ("old:", old))]
+
+
+def _of_class(images: SegmentedImages, number: int, params: Evaluate) -> dict[str, Any]:
+    hits, support = images.confusion[:, number, number], images.confusion[:, number].sum(axis=1)
+    union = support + images.confusion[:, :, number].sum(axis=1) - hits
+    return {
+        **ratio_with_interval("iou", hits, union, images.groups, params),
+        **ratio_with_interval("recall", hits, support, images.groups, params),
+        "support": int(support.sum()),
+        "images": int((support > 0).sum()),
+    }
 
 
 def _iou_changes(
