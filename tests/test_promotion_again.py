@@ -7,7 +7,7 @@ import pytest
 from tests.registry_project import registry_project, select, train, with_promote
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.params import Limit, Params, Robustness
+from transferline.params import Adversarial, Limit, Params, Robustness
 from transferline.paths import MANIFEST
 from transferline.registry import ledger
 from transferline.registry.promotion import decided_before, promote
@@ -46,17 +46,22 @@ def test_a_model_that_was_rolled_back_stays_out_until_something_changes(params):
     )
 
 
-def test_a_relative_limit_on_robustness_measures_both_models_on_the_same_images(params, capsys):
-    root, robustness = Path.cwd(), Robustness(images=12, corruptions=("darkness",))
+@pytest.mark.parametrize("kind", ["corruption", "adversarial"])
+def test_a_relative_limit_on_robustness_measures_both_models_on_the_same_images(params, capsys, kind):
+    root, weak = Path.cwd(), Adversarial(attacks=("fgsm",), epsilons=(1,), steps=1)
+    robustness = Robustness(images=12, corruptions=("darkness",), adversarial=weak)
+    evaluate = params.evaluate.model_copy(update={"robustness": robustness})
     for phase, kernel in (("head", "good"), ("fine_tune", "fair")):
         select(params, train(params, phase, kernel))
-        promote(params, root)
-    assert "robustness" not in capsys.readouterr().out
-    limited = with_promote(params, min_corruption_accuracy=Limit(relative=0.99))
-    limited = limited.model_copy(update={"evaluate": params.evaluate.model_copy(update={"robustness": robustness})})
-    gate = next(one for one in promote(limited, root, dry_run=True).gates if one.name == "accuracy under corruptions")
-    assert gate.state == "failed" and gate.figures["challenger"] < gate.figures["champion"]
-    assert "promote: robustness of 2 models on the same 12 images" in capsys.readouterr().out
+        promote(params.model_copy(update={"evaluate": evaluate}), root)
+    assert "robustness" not in capsys.readouterr().out  # no relative limit asks for it
+    limited = with_promote(params, **{f"min_{kind}_accuracy": Limit(relative=0.99)})
+    decision = promote(limited.model_copy(update={"evaluate": evaluate}), root, dry_run=True)
+    name = {"corruption": "accuracy under corruptions", "adversarial": "accuracy under attacks"}[kind]
+    gate = next(one for one in decision.gates if one.name == name)
+    assert gate.state == "failed" and 0 < gate.figures["challenger"] < gate.figures["champion"]
+    said = capsys.readouterr().out
+    assert said.count("robustness small") == 2 and "promote: robustness of 2 models on the same 12 images" in said
 
 
 def test_images_that_the_champion_has_used_are_left_out_of_the_comparison(params):
