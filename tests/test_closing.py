@@ -9,10 +9,10 @@ def test_the_last_lines_are_one_sentence_and_the_page_that_shows_more(tmp_path: 
     summary = {
         "stages": {},
         "seconds": 3.2,
-        "decision": {"promoted": False, "reason": "no improvement", "version": "2"},
+        "decision": {"promoted": False, "reason": "test accuracy 0.9000 is not better", "version": "2"},
     }
     page = tmp_path / "reports/decision/index.html"
-    sentence = "no stages ran in 3 s; nothing was promoted: no improvement."
+    sentence = "no stages ran in 3 s; nothing was promoted: test accuracy 0.9000 is not better."
     assert closing(tmp_path, summary).split("\n")[1:] == [sentence, (tmp_path / "reports/leaderboard.md").as_uri()]
     page.parent.mkdir(parents=True)
     page.touch()

@@ -47,7 +47,7 @@ def test_the_line_trains_compares_and_records(trained_project):
 
 def test_what_is_trained_is_promoted_and_restored_without_training(trained_copy, trained_project):
     """`test_reproduce.py` trains a second time and finds the same, bit for bit."""
-    assert promote(load_params(trained_copy / "params.yaml"), trained_copy).reason.startswith("the first champion")
+    assert promote(load_params(trained_copy / "params.yaml"), trained_copy).promoted
     said = status(trained_copy)
     assert "everything is up to date" in said and "champion of colors: version 1" in said
     assert "didn't change" in run("dvc", "repro", cwd=trained_copy).stdout

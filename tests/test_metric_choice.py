@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tests.conftest import ROOT, run
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import metrics_of
-from transferline.params import Evaluate, OwnMetric, Params, Problem, load_params
+from transferline.params import Evaluate, OwnMetric, Params, Problem, SignificanceTest, load_params
 from transferline.problems.metric_choice import METRICS, check_metrics, metric_table
 
 BRIER = {"function": "own_metrics.example:brier_score", "best": "lowest"}
@@ -27,15 +27,13 @@ PREDICTIONS = pd.DataFrame(
 )
 
 
-def params(metric: str = "accuracy", own: tuple[dict[str, str], ...] = (), test: str = "bootstrap") -> Params:
+def params(metric: str = "accuracy", own: tuple[dict[str, str], ...] = ()) -> Params:
     found = load_params(ROOT / "recipes" / "digits.yaml")
-    promote = found.promote.model_copy(update={"test": found.promote.test.model_copy(update={"kind": test})})
     listed = tuple(OwnMetric.model_validate(one) for one in own)
     return found.model_copy(
         update={
             "select": found.select.model_copy(update={"metric": metric}),
             "evaluate": found.evaluate.model_copy(update={"metrics": listed}),
-            "promote": promote,
         }
     )
 
@@ -69,10 +67,9 @@ def test_no_stage_starts_with_such_a_mistake(project: Path) -> None:
     assert done.returncode == 1 and "select.metric: acuracy is not a metric of a multiclass problem" in done.stderr
 
 
-def test_mcnemars_test_needs_a_share_of_images() -> None:
-    check_metrics(params("accuracy", test="mcnemar"))
-    with pytest.raises(TransferlineError, match=r"promote\.test\.kind: mcnemar .* but log_loss is not a share"):
-        check_metrics(params("log_loss", test="mcnemar"))
+def test_a_params_file_with_the_former_key_kind_is_told_what_to_do() -> None:
+    with pytest.raises(ValidationError, match="the key kind no longer exists; delete it"):
+        SignificanceTest.model_validate({"kind": "bootstrap", "level": 0.05})
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel", "segmentation"])

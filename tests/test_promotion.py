@@ -43,25 +43,29 @@ def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(par
 
     select(params, fair)
     refused = promote(with_promote(params, min_value=0.7), root)
-    assert not refused.promoted and "not good enough for a first champion: test accuracy 0.6667" in refused.reason
+    assert not refused.promoted and "test accuracy 0.6667 is not good enough for a first champion" in refused.reason
     assert version_by_alias(client, name, CHAMPION) is None and not ledger.read(root)
     first = promote(params, root)
-    assert first.promoted and first.version == refused.version and first.reason.startswith("the first champion")
+    assert (
+        first.promoted
+        and first.version == refused.version
+        and "0.6667 is good enough for a first champion" in first.reason
+    )
     again = promote(params, root)
     assert not again.promoted and again.reason == f"version {first.version} is already the champion"
 
     select(params, good)
     refused = promote(with_promote(params, min_improvement=0.9), root)
-    assert not refused.promoted and "below promote.min_improvement = 0.9" in refused.reason
+    assert not refused.promoted and "by less than promote.min_improvement = 0.9" in refused.reason
     assert str(version_by_alias(client, name, CHALLENGER).version) == refused.version
     assert str(version_by_alias(client, name, CHAMPION).version) == first.version
     better = promote(params, root)
     assert better.promoted and better.version == refused.version
-    assert "test accuracy 1.0000, champion 0.6667 on the same 24 images" in better.reason
+    assert "test accuracy 1.0000 is better than the champion's 0.6667 on the same 24 images" in better.reason
 
     select(params, fair)
     worse = promote(params, root)
-    assert not worse.promoted and "no improvement: test accuracy 0.6667" in worse.reason
+    assert not worse.promoted and "test accuracy 0.6667 is not better than" in worse.reason
     assert "blue 1.000 → 0.000" in worse.reason
     assert str(version_by_alias(client, name, CHAMPION).version) == better.version
     assert len(client.search_model_versions(f"name = '{name}'")) == 2
@@ -121,7 +125,7 @@ def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, c
     assert (
         "accuracy" in said
         and "signature" in said
-        and "the selected model: would be promoted, the first champion" in said
+        and "the selected model: would be promoted, test accuracy 1.0000 is good enough" in said
     )
     client = connect(params.record, Path.cwd())
     assert not client.search_model_versions("name = 'colors'") and not ledger.read(Path.cwd())
@@ -164,7 +168,7 @@ def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeyp
     assert transferline(monkeypatch, "promote", "--force", "--reason", "blue is gone") == 0
     move = ledger.read(Path.cwd())[-1]
     assert move.forced and move.version == "2" and move.former == "1"
-    assert move.reason.startswith("forced (blue is gone) although no improvement")
+    assert move.reason.startswith("forced (blue is gone) although test accuracy 0.6667 is not better")
     assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote, forced"
 
 

@@ -1,51 +1,110 @@
-"""Tests whether a difference between two models on the same images is statistically significant."""
+"""Tests whether a difference between two models on the same images is more than chance.
 
-from typing import Any
+Images of one group, such as frames of one track, are not independent. So each function here takes the group of each
+image. Where no groups are known, each image is its own group.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from transferline.arrays import Counts, Flags
-from transferline.metrics.resampling import Figure, draw_weights
-from transferline.params import Evaluate, SignificanceTest
+from transferline.arrays import Array, Flags, Floats, Positions
+from transferline.metrics.resampling import Figure
+from transferline.params import SignificanceTest
+
+MOST_WEIGHTS = 2_000_000
+ROUNDING = 1e-12
 
 Interval = tuple[float, float]
+Images = TypeVar("Images")
 
 
-def paired_bootstrap(new: Figure, old: Figure, groups: Counts, test: SignificanceTest, params: Evaluate) -> Interval:
-    """Computes the percentile bootstrap interval of the metric `new` minus `old`.
-
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
+def stacked(new: Images, old: Images) -> Images:
+    """Returns the predictions of two models for the same n images as those for 2n images, `new` first.
 
     Args:
-        new: the metric of one model, see `resampling`.
-        old: the same metric of another model on the same images.
-        groups: see `draw_weights`.
-        test: `resamples` is the number of resamples, which both models share. The interval has the confidence
-            1 - `level`.
-        params: `seed` fixes the resamples.
+        new, old: a dataclass with arrays of n rows, such as `LabelledImages`.
+    """
+    images: Any = new
+    arrays = [each.name for each in fields(images) if isinstance(getattr(images, each.name), np.ndarray)]
+    joined = {name: np.concatenate([getattr(new, name), getattr(old, name)]) for name in arrays}
+    return replace(images, **joined)  # type: ignore[no-any-return]
+
+
+def swapped_differences(both: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
+    """Computes the difference between two models after their predictions were swapped in randomly chosen groups.
+
+    Args:
+        both: a metric of the `stacked` images, or several: it returns (resamples,) or (resamples, metrics).
+        groups: (n,) the number of each image's group, from 0.
+        test: `resamples` is the number of random choices.
+        seed: fixes them.
 
     Returns:
-        Lower and upper end. Resamples for which the metric is not defined are left out.
+        (resamples,) or (resamples, metrics).
     """
-    draws = draw_weights(groups, params.model_copy(update={"bootstrap": test.resamples}))
-    values = np.concatenate([new(weights) - old(weights) for weights in draws])
-    low, high = np.nanquantile(values, [test.level / 2, 1 - test.level / 2])
-    return float(low), float(high)
+    random = np.random.default_rng(seed)
+
+    def parts() -> Iterator[Floats]:
+        for rows in _portions(test.resamples, 2 * len(groups)):
+            kept = random.integers(2, size=(rows, groups.max() + 1))[:, groups].astype(float)
+            weights = np.concatenate([kept, 1 - kept], axis=1)
+            yield both(weights) - both(1 - weights)
+
+    return np.concatenate(list(parts()))
 
 
-def mcnemar(one: Flags, other: Flags) -> float:
-    """Computes the two-sided p-value of McNemar's exact test.
+def permutation_test(both: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
+    """Computes the two-sided p-value of a permutation test, () or (metrics,); see `swapped_differences`.
 
-    McNemar, Psychometrika 12, 1947. The exact form is a sign test.
+    If the models are equally good, swapping their predictions for the images of a group changes nothing but chance.
+    The p-value is the share of random swaps after which the models differ at least as much as they do. For a share
+    of images without groups this is McNemar's exact test, up to the number of resamples.
+
+    Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 3rd edition, 2005. Phipson and Smyth, Permutation
+    P-values Should Never Be Zero, Statistical Applications in Genetics and Molecular Biology 9, 2010.
+    """
+    of_new = np.repeat([[1.0, 0.0]], len(groups), axis=1)
+    difference = np.abs(both(of_new) - both(1 - of_new))[0]
+    reached = np.abs(swapped_differences(both, groups, test, seed)) >= difference - ROUNDING
+    return np.asarray((1 + reached.sum(axis=0)) / (1 + len(reached)))
+
+
+def fewest_groups(level: float) -> int:
+    """Returns the least number of groups with which a two-sided permutation test can be significant at `level`."""
+    return int(np.floor(1 - np.log2(level))) + 1
+
+
+def gain_interval(new: Figure, old: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
+    """Computes the bootstrap interval of the metric `new` minus `old`, from resamples of groups.
+
+    It is the percentile interval, expanded for few groups as a t interval is: Hesterberg, What Teachers Should Know
+    About the Bootstrap, The American Statistician 69, 2015.
 
     Args:
-        one: (n,) bool, whether one model predicts each image correctly.
-        other: (n,) the same for the other model.
-    """
-    from scipy.stats import binomtest
+        new: a metric of one model, or several: it returns (resamples,) or (resamples, metrics).
+        old: the same of another model on the same n images.
+        groups: (n,) the number of each image's group, from 0.
+        test: `resamples` is the number of resamples, which both models share. The interval has the confidence
+            1 - `level`.
+        seed: fixes the resamples.
 
-    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    Returns:
+        Lower and upper end, (2,) or (2, metrics). Resamples for which the metric is not defined are left out.
+    """
+    from scipy.stats import norm, t
+
+    random, count = np.random.default_rng(seed), int(groups.max()) + 1
+    shares, values = np.full(count, 1 / count), []
+    for rows in _portions(test.resamples, len(groups)):
+        weights = random.multinomial(count, shares, size=rows)[:, groups].astype(float)
+        values.append(new(weights) - old(weights))
+    freedom = max(count - 1, 1)
+    tail = float(norm.cdf(-t.ppf(1 - test.level / 2, freedom) * np.sqrt(count / freedom)))
+    ends: Floats = np.nanquantile(np.concatenate(values), [tail, 1 - tail], axis=0)
+    return ends
 
 
 def share_difference(one: Flags, other: Flags, level: float) -> Interval:
@@ -70,6 +129,36 @@ def share_difference(one: Flags, other: Flags, level: float) -> Interval:
 
     centre = first - second
     return centre - reach(first - low_1, high_2 - second), centre + reach(high_1 - first, second - low_2)
+
+
+def share_difference_of_groups(one: Flags, other: Flags, groups: Array, level: float) -> Interval:
+    """Computes the interval of `share_difference` for images in groups; without groups it is the same.
+
+    With groups it is the wider of two intervals: that of `share_difference`, and a t interval with the standard error
+    from the differences of whole groups (Liang and Zeger, Longitudinal Data Analysis Using Generalized Linear Models,
+    Biometrika 73, 1986), which are taken from 0, as if the models were equally good.
+    """
+    low, high = share_difference(one, other, level)
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) == len(one):
+        return low, high
+    differences = np.bincount(group, one.astype(float) - other) / len(one)
+    reach = t_reach(float(np.sqrt((differences**2).sum())), len(names), level)
+    return min(low, differences.sum() - reach), max(high, differences.sum() + reach)
+
+
+def t_reach(error: float, groups: int, level: float) -> float:
+    """Returns half the width of a t interval of the confidence 1 - level, from an error and a number of groups."""
+    from scipy.stats import t
+
+    return float(t.ppf(1 - level / 2, groups)) * error
+
+
+def _portions(resamples: int, images: int) -> Iterator[int]:
+    """Yields numbers of resamples that fit in memory and add up to `resamples`."""
+    most = max(1, MOST_WEIGHTS // images)
+    for first in range(0, resamples, most):
+        yield min(most, resamples - first)
 
 
 def _share(flags: Flags, level: float) -> tuple[float, float, float]:

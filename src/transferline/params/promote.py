@@ -1,10 +1,12 @@
 """The section `promote`: the gates that a challenger must pass to become the champion."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from transferline.params.section import Fraction, Name, Section
+
+NewClasses = Literal["require", "allow", "ignore"]
 
 
 class Limit(Section):
@@ -32,17 +34,25 @@ class ConfidentShare(Limit):
 class SignificanceTest(Section):
     """The statistical test that distinguishes an improvement from noise.
 
-    `bootstrap` draws images with replacement, the same images for both models; the whole interval of the difference
-    must be above 0. `mcnemar` is the exact test on the images that only one of the two models predicts correctly. It is
-    for metrics that are shares of images, such as accuracy and subset_accuracy.
+    It is a permutation test: it swaps the predictions of champion and challenger for the images of randomly chosen
+    groups (see `data.split.group`; without groups, for randomly chosen images) and asks how often the two then differ
+    as much as they do.
     """
 
-    kind: Annotated[
-        Literal["bootstrap", "mcnemar"],
-        Field(description="bootstrap, for every metric, or mcnemar, for accuracy and subset_accuracy"),
-    ] = "bootstrap"
     level: Annotated[float, Field(gt=0, lt=0.5, description="the significance level, two-sided")] = 0.05
-    resamples: Annotated[int, Field(ge=100, le=100_000, description="number of resamples of bootstrap")] = 1000
+    resamples: Annotated[
+        int, Field(ge=100, le=100_000, description="number of random swaps, and of resamples for the interval")
+    ] = 1000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_kind(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "kind" in values:
+            raise ValueError(
+                "the key kind no longer exists; delete it. One permutation test replaces bootstrap and mcnemar: it is "
+                "for every metric, and for accuracy without groups it is McNemar's test"
+            )
+        return values
 
 
 class Promote(Section):
@@ -56,11 +66,18 @@ class Promote(Section):
         float, Field(ge=0, description="the least select.metric of the first champion (for a loss: the largest)")
     ] = 0.8
     max_class_drop: Annotated[
-        Fraction, Field(description="the largest loss of a class's recall (segmentation: IoU), beyond noise")
+        Fraction,
+        Field(description="the largest loss of a class's recall (segmentation: IoU), beyond noise"),
     ] = 0.1
     test: Annotated[
         SignificanceTest, Field(description="the statistical test that distinguishes an improvement from noise")
     ] = SignificanceTest()
+    new_classes: Annotated[
+        NewClasses,
+        Field(
+            description="with new classes, the old ones must get better (require), not worse (allow), anything (ignore)"
+        ),
+    ] = "allow"
     max_calibration_error: Annotated[
         Limit | None, Field(description="largest expected calibration error; null: no limit")
     ] = None

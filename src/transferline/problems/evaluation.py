@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from transferline.arrays import Array, Floats, Pixels
+from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.params import Evaluate, Problem, SignificanceTest
+from transferline.params import Problem, SignificanceTest
 from transferline.problems.classification.evaluation import ClassificationEvaluation
 from transferline.problems.model_changes import Changes
 from transferline.problems.multilabel.evaluation import MultilabelEvaluation
@@ -77,6 +77,15 @@ class EvaluationOfKind(Protocol):
         so its images count as wrong. Predictions of a class that is not in `classes` are ignored.
         """
 
+    def rows_with(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Positions:
+        """Returns the positions of the images that can be rated with only the classes `known` of `classes`."""
+
+    def images_of(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Any:
+        """Returns the input of the metrics with only the classes `known`; a prediction of another class is wrong."""
+
+    def floor_images(self, images: Any) -> Any:
+        """Returns the same images with the predictions of a model that has learned nothing; see `floor_rule`."""
+
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns the other values of `metrics.json`; `per_class` contains those of each class."""
 
@@ -114,10 +123,14 @@ class EvaluationOfKind(Protocol):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
+        groups: Positions,
         test: SignificanceTest,
-        params: Evaluate,
+        seed: int,
     ) -> Changes:
-        """Returns what changes between two models' predictions for the same images."""
+        """Returns what changes between two models' predictions for the same n images.
+
+        `groups`, (n,), is the number of each image's group, from 0.
+        """
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """Returns two captions: for the picture of at most `most` regressions, and for that of improvements."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pandas as pd
 from transferline.arrays import Array, Flags, Floats, Pixels, Positions
 from transferline.metrics.labelled_images import LabelledImages
 from transferline.metrics.resampling import group_numbers
-from transferline.metrics.significance import share_difference
+from transferline.metrics.significance import share_difference_of_groups
 from transferline.models.exported import ModelCard
-from transferline.params import Evaluate, SignificanceTest
+from transferline.params import SignificanceTest
 from transferline.problems.label_decision import decide
 from transferline.problems.model_changes import Changes, ClassComparison
 
@@ -34,6 +35,10 @@ class LabelEvaluation(ABC):
     @abstractmethod
     def flags(self, labels: pd.Series, classes: tuple[str, ...]) -> Flags:
         """Returns which of `classes` a column `label` or `predicted` names, (n, classes); other names are ignored."""
+
+    @abstractmethod
+    def most_frequent(self, frequencies: Floats) -> Flags:
+        """Returns the labels that a model predicts for each image if it knows only how frequent each is, (classes,)."""
 
     @abstractmethod
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
@@ -62,6 +67,18 @@ class LabelEvaluation(ABC):
         columns = [predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes]
         return LabelledImages(truth, predicted, np.stack(columns, axis=1), classes, group_numbers(predictions))
 
+    def images_of(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> LabelledImages:
+        """See `EvaluationOfKind`."""
+        return self.images(predictions, known)
+
+    def floor_images(self, images: LabelledImages) -> LabelledImages:
+        """Returns images with the frequency of each class as its probability. See `EvaluationOfKind`."""
+        frequencies = images.truth.mean(axis=0)
+        predicted, probabilities = (
+            np.tile(row, (len(images), 1)) for row in (self.most_frequent(frequencies), frequencies)
+        )
+        return replace(images, predicted=predicted, probabilities=probabilities)
+
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
         """See `EvaluationOfKind`."""
         labels = self.names(decide(probabilities, card), card.classes)
@@ -73,8 +90,9 @@ class LabelEvaluation(ABC):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
+        groups: Positions,
         test: SignificanceTest,
-        params: Evaluate,
+        seed: int,
     ) -> Changes:
         """Compares the recall of each class, and finds the images that only one of the models predicts correctly.
 
@@ -85,7 +103,7 @@ class LabelEvaluation(ABC):
         old_right, new_right = ((one.truth == one.predicted).all(axis=1) for one in (before, after))
         confidence = new["confidence"].to_numpy(float)
         return Changes(
-            tuple(_recall_changes(before, after, classes, test.level)),
+            tuple(_recall_changes(before, after, groups, test.level)),
             _most_confident(old_right & ~new_right, confidence),
             _most_confident(new_right & ~old_right, confidence),
         )
@@ -104,16 +122,17 @@ class LabelEvaluation(ABC):
         return [f"is {new['label']}", *(f"{age} {one['predicted']} {one['confidence']:.0%}" for age, one in both)]
 
 
-def _recall_changes(
-    old: LabelledImages, new: LabelledImages, classes: tuple[str, ...], level: float
-) -> list[ClassComparison]:
-    changes = []
-    for column, name in enumerate(classes):
+def _recall_changes(old: LabelledImages, new: LabelledImages, groups: Positions, level: float) -> list[ClassComparison]:
+    present, changes = np.flatnonzero(old.truth.any(axis=0)), []
+    for column in present:
         has = old.truth[:, column]
-        if has.any():
-            before, after = old.predicted[has, column], new.predicted[has, column]
-            low, high = share_difference(before, after, level)
-            changes.append(ClassComparison(name, int(has.sum()), float(before.mean()), float(after.mean()), low, high))
+        before, after, group = old.predicted[has, column], new.predicted[has, column], groups[has]
+        (low, high), (surely, _) = (
+            share_difference_of_groups(before, after, group, part) for part in (level, level / len(present))
+        )
+        size = int(has.sum()), len(np.unique(group))
+        shares = float(before.mean()), float(after.mean())
+        changes.append(ClassComparison(old.classes[column], *size, *shares, low, high, surely))
     return changes
 
 

@@ -27,8 +27,8 @@ def check_metrics(params: Params) -> None:
     """Checks the metrics that `params.yaml` names.
 
     Raises:
-        TransferlineError: a metric does not exist, the file of one of the user's own is missing, its name is already
-            in use, or the significance test does not fit the metric.
+        TransferlineError: a metric does not exist, the file of one of the user's own is missing, or its name is already
+            in use.
     """
     problem, chosen, own = params.data.problem, params.select.metric, params.evaluate.metrics
     known = metric_table(problem, params.evaluate)
@@ -47,10 +47,4 @@ def check_metrics(params: Params) -> None:
     if chosen not in known:
         raise TransferlineError(
             f"select.metric: {chosen} is not a metric of a {problem} problem; allowed are {', '.join(known)}"
-        )
-    if params.promote.test.kind == "mcnemar" and known[chosen].flags is None:
-        shares = ", ".join(name for name, metric in known.items() if metric.flags)
-        raise TransferlineError(
-            f"promote.test.kind: mcnemar compares numbers of right and wrong predictions, but {chosen} is not a share "
-            f"of right predictions; set it to bootstrap, or set select.metric to one of {shares}"
         )

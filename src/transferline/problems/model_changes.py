@@ -11,15 +11,21 @@ from transferline.arrays import Floats, Positions
 class ClassComparison:
     """The metric of one class (see `EvaluationOfKind.compared`) for both models.
 
-    `low` and `high` are the interval of the drop: champion minus challenger.
+    Attributes:
+        images, groups: the number of images that have the class, and of their groups.
+        low, high: the interval of the drop: champion minus challenger.
+        surely: the lower end of the interval of the drop at the level / number of classes. So the chance that any of
+            the classes of equal models has a positive one is at most about `level` (Bonferroni's correction).
     """
 
     name: str
     images: int
+    groups: int
     champion: float
     challenger: float
     low: float
     high: float
+    surely: float
 
     @property
     def drop(self) -> float:

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.tested_images import hash_of_test_set
 from transferline.errors import TransferlineError
+from transferline.evaluation.changed_images import Subject
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
+from transferline.registry.compared_images import ComparedImages, compared_images, group_numbers
 from transferline.registry.decision_report import Case
 from transferline.registry.gates import GateInputs, judge
 from transferline.registry.model_comparison import (
@@ -17,18 +21,22 @@ from transferline.registry.model_comparison import (
     LoadedModel,
     Scored,
     compare_models,
+    floor_of,
     latencies,
     load_with_card,
     score_model,
 )
+from transferline.registry.recording import METRICS_FILE
 from transferline.registry.registered_models import download_version, fetch_version
+from transferline.registry.rollback import rolled_back
+from transferline.registry.same_run_robustness import measure_robustness, relative_robustness
 from transferline.registry.trained_data import read_trained_data, trained_data
-from transferline.registry.version_files import EVALUATION, ORIGIN
+from transferline.registry.version_files import ORIGIN
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-Contender = tuple[Path, LoadedModel, Path]  # a model's folder, the model loaded from it, its `metrics.json`
+Contender = tuple[Path, LoadedModel]  # a model's folder, and the model loaded from it
 
 
 def decide_promotion(
@@ -41,7 +49,7 @@ def decide_promotion(
     version: "ModelVersion | None",
     force: str | None,
 ) -> Case:
-    """Evaluates champion and challenger on the same images, and checks the challenger with every gate.
+    """Evaluates champion and challenger on `compared_images`, and checks the challenger with every gate.
 
     Args:
         params: the gates.
@@ -54,18 +62,11 @@ def decide_promotion(
         force: see `promote`.
 
     Raises:
-        TransferlineError: `select.metric`, or a metric with a limit, has no value.
+        TransferlineError: `select.metric`, or a metric with a limit, has no value, or the champion has used all test
+            images.
     """
-    contenders: list[Contender] = [(folder, loaded, evaluation / "metrics.json")]
-    if version:
-        fetched, origin = fetch_version(version, root), download_version(version) / ORIGIN
-        contenders.append((fetched, load_with_card(fetched), origin / EVALUATION))
-    challenger, *others = _score(params, root, table, contenders)
-    champion = others[0] if others else None
-    change = _compare(params, table, champion, challenger) if champion else None
-    is_loss = metric_table(challenger.card.problem, params.evaluate)[params.select.metric].is_loss
-    limits, metric, passed = params.promote, params.select.metric, _is_accepted(root)
-    inputs = GateInputs(limits, metric, is_loss, challenger, champion, change, folder, loaded[0], passed)
+    stored = download_version(version) / ORIGIN if version else None
+    inputs = _inputs(params, root, table, (folder, loaded), evaluation, version, stored)
     judged = judge(inputs)
     failed = "; ".join(gate.sentence for gate in judged if gate.state == "failed")
     forced = bool(failed) and force is not None
@@ -75,13 +76,49 @@ def decide_promotion(
         forced=forced,
         reason=reason,
         gates=judged,
-        challenger=challenger,
-        champion=champion,
-        change=change,
+        challenger=inputs.challenger,
+        champion=inputs.champion,
+        change=inputs.change,
         version=str(version.version) if version else None,
         test_set=hash_of_test_set(table.of_split("test")["sha256"]),
         data=trained_data(root, params.data.dataset),
-        champion_data=read_trained_data(download_version(version) / ORIGIN) if version else None,
+        champion_data=read_trained_data(stored) if stored else None,
+    )
+
+
+def _inputs(
+    params: Params,
+    root: Path,
+    table: ImageTable,
+    contender: Contender,
+    evaluation: Path,
+    version: "ModelVersion | None",
+    stored: Path | None,
+) -> GateInputs:
+    """Evaluates the models; `stored` is the folder `origin` of the champion's version."""
+    contenders, classes, metric = [contender], table.classes, params.select.metric
+    if version:
+        fetched = fetch_version(version, root)
+        contenders.append((fetched, load_with_card(fetched)))
+    compared = compared_images(table, stored, params)
+    if compared.rows.empty:
+        raise TransferlineError(_all_used(params, compared))
+    challenger, *others = _score(params, root, classes, compared.rows, contenders, evaluation)
+    champion = others[0] if others else None
+    return GateInputs(
+        promote=params.promote,
+        metric=metric,
+        is_loss=metric_table(challenger.card.problem, params.evaluate)[metric].is_loss,
+        challenger=challenger,
+        champion=champion,
+        change=_compare(params, champion, challenger, classes, compared.rows) if champion else None,
+        folder=contender[0],
+        model=contender[1][0],
+        data_passed=_is_accepted(root),
+        compared=compared,
+        least_images=params.validate_.min_images,
+        floor=floor_of(challenger, classes, metric, params.evaluate),
+        rolled_back=rolled_back(params, root, contender[0]),
     )
 
 
@@ -90,20 +127,50 @@ def _is_accepted(root: Path) -> bool:
     return bool(json.loads((root / VALIDATION_REPORT).read_text(encoding="utf-8"))["success"])
 
 
-def _score(params: Params, root: Path, table: ImageTable, contenders: list[Contender]) -> list[Scored]:
-    """Evaluates champion and challenger on the test set."""
-    rows, raw, scored = table.of_split("test"), root / RAW / params.data.dataset, []
-    speeds = latencies([loaded for _, loaded, _ in contenders])
-    for (folder, loaded, evaluation), latency in zip(contenders, speeds, strict=True):
-        one = score_model(folder, loaded, raw, rows, table.classes, params.evaluate, evaluation, latency)
+def _all_used(params: Params, compared: ComparedImages) -> str:
+    return (
+        f"the champion was trained or selected with all {compared.left_out} test images, so promotion cannot compare "
+        "it with another model; restore its data.split, add photographs, or begin a new model with another "
+        f"promote.model_name than {params.promote.model_name}"
+    )
+
+
+def _score(
+    params: Params,
+    root: Path,
+    classes: tuple[str, ...],
+    rows: pd.DataFrame,
+    contenders: list[Contender],
+    evaluation: Path,
+) -> list[Scored]:
+    """Evaluates the challenger, and the champion if there is one, on the compared images."""
+    raw, scored = root / RAW / params.data.dataset, []
+    speeds = latencies([loaded for _, loaded in contenders])
+    robust = _robustness(params, raw, rows, contenders, evaluation)
+    for (folder, loaded), latency, known in zip(contenders, speeds, robust, strict=True):
+        one = score_model(folder, loaded, raw, rows, classes, params.evaluate, known, latency)
         _require(one, params.select.metric)
         scored.append(one)
     return scored
 
 
-def _compare(params: Params, table: ImageTable, champion: Scored, challenger: Scored) -> Comparison:
+def _robustness(
+    params: Params, raw: Path, rows: pd.DataFrame, contenders: list[Contender], evaluation: Path
+) -> list[dict[str, Any]]:
+    """Returns the robustness of each model: measured now for a relative limit, else the challenger's evaluation."""
+    wanted, own = relative_robustness(params), json.loads((evaluation / METRICS_FILE).read_text(encoding="utf-8"))
+    known: list[dict[str, Any]] = [own.get("test", {}), *({} for _ in contenders[1:])]
+    if wanted is None or len(contenders) == 1:
+        return known
+    found = measure_robustness([Subject(folder, *loaded, raw, rows) for folder, loaded in contenders], wanted, params)
+    return [before | now for before, now in zip(known, found, strict=True)]
+
+
+def _compare(
+    params: Params, champion: Scored, challenger: Scored, classes: tuple[str, ...], rows: pd.DataFrame
+) -> Comparison:
     metric, test = params.select.metric, params.promote.test
-    return compare_models(champion, challenger, table.classes, metric, test, params.evaluate)
+    return compare_models(champion, challenger, classes, metric, group_numbers(rows), test, params.evaluate)
 
 
 def _require(found: Scored, metric: str) -> None:

@@ -7,12 +7,12 @@ import numpy as np
 from transferline.arrays import Positions
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.plots import BLUE, GREY, ORANGE, picture
-from transferline.registry.model_comparison import Comparison, Scored
+from transferline.registry.model_comparison import Comparison, Gain, Scored
 
 COLUMNS = 8
 
 
-def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None:
+def plot_gain(gain: Gain, metric: str, least: float, path: Path) -> None:
     """Draws the gain with its interval, a line at 0, and a line at the least gain that is required."""
     with picture(path, 8, 1.7) as figure:
         axes = figure.subplots()
@@ -20,9 +20,9 @@ def plot_gain(change: Comparison, metric: str, least: float, path: Path) -> None
         if least:
             axes.axvline(least, color=ORANGE, linestyle="--", label=f"min_improvement {least:g}")
             axes.legend(loc="upper right")
-        axes.plot((change.low, change.high), (0, 0), color=BLUE, linewidth=5, alpha=0.5)
-        axes.plot(change.gain, 0, "o", color=BLUE, markersize=9)
-        ends = np.abs([change.low, change.high, change.gain, least]).max()
+        axes.plot((gain.low, gain.high), (0, 0), color=BLUE, linewidth=5, alpha=0.5)
+        axes.plot(gain.gain, 0, "o", color=BLUE, markersize=9)
+        ends = np.abs([gain.low, gain.high, gain.gain, least]).max()
         axes.set(xlabel=f"gain in test {metric} (right of 0 the challenger is better)", yticks=[], ylim=(-1, 1))
         axes.set_xlim(-1.15 * ends - 1e-3, 1.15 * ends + 1e-3)
 

@@ -46,13 +46,14 @@ img { max-width: 100%; display: block; }
 <p>{{ reason }}</p>
 <table>
 <tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms per image</th><th>MB</th>
+{% for name in more %}<th>{{ name }}</th>{% endfor %}
 {% for name in robust %}<th>{{ robust_metric }} {{ name.replace("_", " ") }}</th>{% endfor %}</tr>
 {% for role, row in models %}
 <tr><td>{{ role }}</td><td>{{ row.name }}</td>
 <td>{{ "%.4f"|format(row.value) }}
 {% if row.low is not none %}({{ "%.4f to %.4f"|format(row.low, row.high) }}){% endif %}</td>
 <td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td>
-{% for name in robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
+{% for name in more + robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
 <p>The test split has {{ test_images }}. In brackets: the {{ share }} interval.</p>
@@ -127,6 +128,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
         page = Environment(autoescape=True).from_string(PAGE)
         names = {"challenger": case.challenger, f"champion, version {case.version}": case.champion}
         models = [(role, _row(scored, params.select.metric)) for role, scored in names.items() if scored]
+        more = _of_new_classes(case.change, params.select.metric, case.challenger.kind.class_measure)
+        models = [(role, row | more.get(role.partition(",")[0], {})) for role, row in models]
         text = page.render(
             model=params.promote.model_name,
             verdict=case.verdict,
@@ -139,6 +142,7 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             data_sentences=data_sentences(case.data, case.champion_data),
             data_rows=data_rows(case.data, case.champion_data),
             splits=SPLITS,
+            more=list(more.get("challenger", {})),
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
             robust_metric=KINDS[case.challenger.card.problem].main_metric.replace("_", " "),
             gates=case.gates,
@@ -161,6 +165,17 @@ def _row(scored: Scored, metric: str) -> dict[str, Any]:
     }
 
 
+def _of_new_classes(change: Comparison | None, metric: str, measure: str) -> dict[str, dict[str, float]]:
+    """Returns further columns of the table of models, by role; nothing if the challenger has no new classes."""
+    if change is None or not change.new_classes:
+        return {}
+    new = {f"{measure} of {name} (new)": value for name, value in change.new_classes.items()}
+    if change.common is None:
+        return {"challenger": new}
+    column = f"test {metric} without the new classes ({change.common.images} images)"
+    return {"challenger": {column: change.common.challenger, **new}, "champion": {column: change.common.champion}}
+
+
 def _tree(case: Case, params: Params) -> dict[str, Any]:
     tree = {
         "model": params.promote.model_name,
@@ -180,6 +195,8 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
     }
     if case.champion and case.change:
         tree["champion"] = {"version": case.version, **_row(case.champion, params.select.metric)}
+        tree["gain"], tree["new_classes"] = asdict(case.change.whole), case.change.new_classes
+        tree["gain_on_common_classes"] = case.change.common and asdict(case.change.common)
         tree["classes"] = [asdict(one) for one in case.change.classes]
         for name in ("regressions", "improvements"):
             changed = case.challenger.predictions.iloc[getattr(case.change, name)[:LISTED]]
@@ -202,15 +219,19 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
             path = Path(scratch) / f"{name}.png"
             return base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
 
-        plot_gain(change, params.select.metric, params.promote.min_improvement, Path(scratch) / "gain.png")
+        plot_gain(change.whole, params.select.metric, params.promote.min_improvement, Path(scratch) / "gain.png")
         plot_class_changes(change, measure, allowed, Path(scratch) / "classes.png")
         for name in ("regressions", "improvements"):
             positions = getattr(change, name)
             if len(positions):
                 draw_changed(positions, champion, case.challenger, raw, most, Path(scratch) / f"{name}.png")
+        whole = change.whole
+        of = f"of the {whole.images} images" if whole.groups == whole.images else f"of the {whole.groups} groups"
+        gain = f"The dot is the gain, the bar its {share} interval from resamples {of}. "
+        gain += f"The permutation test swaps the predictions {of}: p = {whole.p_value:.2g}."
         lost, gained = case.challenger.kind.explain_changes(most)
         return [
-            ("Gain", f"The dot is the gain, the bar its {share} interval (paired bootstrap).", png("gain")),
+            ("Gain", gain, png("gain")),
             (
                 "Classes",
                 f"{measure} and number of images; the bars are {share} intervals.",

@@ -1,13 +1,15 @@
 """The verdicts of gates: each with the numbers that it depends on and a sentence with the reason."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from transferline.errors import TransferlineError
+from transferline.metrics.significance import fewest_groups
 from transferline.params import Limit, Promote
 from transferline.problems.model_changes import ClassComparison
-from transferline.registry.model_comparison import Comparison, Scored
+from transferline.registry.compared_images import ComparedImages
+from transferline.registry.model_comparison import Comparison, Gain, Scored
 
 NAMED = 5
 NO_CHAMPION = "there is no champion yet"
@@ -40,56 +42,113 @@ def first_value(challenger: Scored, metric: str, least: float, is_loss: bool) ->
     value = challenger.metrics[metric]
     passed = value <= least if is_loss else value >= least
     limit = f"at {'most' if is_loss else 'least'} promote.min_value = {least:g}"
-    verdict = "the first champion" if passed else "not good enough for a first champion"
-    sentence = f"{verdict}: test {metric} {value:.4f}, required is {limit}"
+    verdict = f"is {'' if passed else 'not '}good enough for a first champion"
+    sentence = f"test {metric} {value:.4f} {verdict}, required is {limit}"
     return Gate(metric, "passed" if passed else "failed", sentence, {"challenger": value}, limit)
 
 
-def improvement(change: Comparison, champion: Scored, challenger: Scored, metric: str, promote: Promote) -> Gate:
+def improvement(gain: Gain, metric: str, promote: Promote) -> Gate:
     """Checks that the metric is better beyond noise, and by at least `min_improvement`."""
-    old, new, test = champion.metrics[metric], challenger.metrics[metric], promote.test
-    interval = f"[{change.low:+.4f}, {change.high:+.4f}]"
-    noise = (
-        f"McNemar's test p = {change.p_value:.2g}" if change.p_value is not None else f"{1 - test.level:.0%} interval"
+    passed, verdict = _compared(gain, promote)
+    sentence = f"test {metric} {gain.challenger:.4f} is {verdict} the champion's {gain.champion:.4f}"
+    sentence += f" on the same {_size(gain)}; {_noise(gain, promote.test.level)}"
+    limit = f"permutation test at level {promote.test.level:g}, gain of at least {promote.min_improvement:g}"
+    return Gate(metric, "passed" if passed else "failed", sentence, asdict(gain), limit)
+
+
+def _compared(gain: Gain, promote: Promote) -> tuple[bool, str]:
+    """Returns whether the challenger is better as `promote` requires, and the words between its value and the other."""
+    if gain.gain <= 0:
+        return False, "not better than"
+    if not gain.is_beyond_noise(promote.test.level):
+        return False, "not better beyond noise than"
+    if gain.gain < promote.min_improvement:
+        return False, f"better, but by less than promote.min_improvement = {promote.min_improvement:g}, than"
+    return True, "better than"
+
+
+def _size(gain: Gain) -> str:
+    return f"{gain.images} images" + (f" in {gain.groups} group(s)" if gain.groups < gain.images else "")
+
+
+def _noise(gain: Gain, level: float) -> str:
+    words = f"gain {gain.gain:+.4f}, {1 - level:.0%} interval {gain.low:+.4f} to {gain.high:+.4f}"
+    words += f", permutation test p = {gain.p_value:.2g}"
+    needed = fewest_groups(level)
+    return words + (f" (a test at level {level:g} needs at least {needed})" if gain.groups < needed else "")
+
+
+def new_classes(change: Comparison, metric: str, measure: str, promote: Promote) -> Gate:
+    """Checks the classes that the champion knows, if the challenger knows more; `promote.new_classes` decides how."""
+    gain, wanted = change.common, promote.new_classes
+    new = ", ".join(f"{name} ({measure} {value:.3f})" for name, value in change.new_classes.items())
+    limit = f"promote.new_classes: {wanted}"
+    if gain is None:
+        sentence = f"the champion does not know {new}, and no test image has a class that it knows ({limit})"
+        return Gate("new classes", "passed" if wanted == "ignore" else "failed", sentence, {}, limit)
+    passed, verdict = _compared(gain, promote)
+    if wanted != "require":
+        is_worse = gain.gain < 0 and gain.is_beyond_noise(promote.test.level)
+        passed, verdict = not is_worse or wanted == "ignore", f"{'' if is_worse else 'not '}worse beyond noise than"
+    sentence = (
+        f"the champion does not know {new}; with the classes that it knows, test {metric} {gain.challenger:.4f} is "
+        f"{verdict} its {gain.champion:.4f} on the same {_size(gain)}, {_noise(gain, promote.test.level)} ({limit})"
     )
-    values = f"test {metric} {new:.4f}, champion {old:.4f} on the same {len(champion.predictions)} images"
-    beyond = change.low > 0 if change.p_value is None else change.p_value < test.level
-    state: State
-    if change.gain <= 0:
-        state, verdict = "failed", "no improvement"
-    elif not beyond:
-        state, verdict = "failed", "not better beyond noise"
-    elif change.gain < promote.min_improvement:
-        state, verdict = "failed", f"better, but below promote.min_improvement = {promote.min_improvement:g}"
-    else:
-        state, verdict = "passed", "better"
-    numbers = {"challenger": new, "champion": old, "gain": change.gain, "low": change.low, "high": change.high}
-    numbers |= {"p_value": change.p_value} if change.p_value is not None else {}
-    limit = f"{test.kind} at level {test.level:g}, gain of at least {promote.min_improvement:g}"
-    return Gate(metric, state, f"{verdict}: {values}, gain {change.gain:+.4f} {interval}, {noise}", numbers, limit)
+    return Gate("new classes", "passed" if passed else "failed", sentence, asdict(gain), limit)
 
 
-def class_drops(classes: tuple[ClassComparison, ...], allowed: float, measure: str) -> Gate:
-    """Checks that the `measure` of no class falls by more than `allowed`.
+def above_floor(metric: str, value: float, floor: float, is_loss: bool, rule: str) -> Gate:
+    """Checks that the metric is better than that of a model that has learned nothing."""
+    passed = value < floor if is_loss else value > floor
+    words = f"test {metric} {value:.4f} is {'' if passed else 'not '}better than {floor:.4f}, the value of a model that"
+    numbers = {"challenger": value, "floor": floor}
+    return Gate("floor", "passed" if passed else "failed", f"{words} always predicts {rule}", numbers, "floor")
 
-    A drop counts only if its whole interval is above `allowed`.
+
+def unseen(compared: ComparedImages, least: int) -> Gate:
+    """Checks that each class keeps at least `least` images after those that the champion has used are left out."""
+    sentence = f"both models are compared on {len(compared.rows)} images that neither has used"
+    if compared.left_out:
+        sentence += (
+            f"; {compared.left_out} other test image(s) were in train or validation of the champion, or are near "
+            "duplicates or of the groups of such images"
+        )
+    if compared.short:
+        short = ", ".join(f"{name} {count}" for name, count in compared.short.items())
+        sentence += (
+            f". Too few images are left ({short}; validate.min_images = {least}): restore the champion's data.split, "
+            "add photographs, or promote with `transferline promote --force --reason WHY`"
+        )
+    numbers = {"images": len(compared.rows), "left_out": compared.left_out, **compared.short}
+    return Gate("unseen images", "failed" if compared.short else "passed", sentence, numbers, f"min_images {least}")
+
+
+def class_drops(classes: tuple[ClassComparison, ...], promote: Promote, measure: str) -> Gate:
+    """Checks that the `measure` of no class falls.
+
+    A class fails if the whole interval of its drop is above `max_class_drop`, or if it is above 0 at the level of the
+    test divided by the number of classes. So a class that certainly gets worse fails, whatever the limit.
     """
-    lost = sorted((one for one in classes if one.low > allowed), key=lambda one: -one.drop)
+    allowed, level = promote.max_class_drop, promote.test.level
+    lost = sorted((one for one in classes if one.low > allowed or one.surely > 0), key=lambda one: -one.drop)
     worst = max(classes, key=lambda one: one.drop)
     named = "; ".join(_drop(one) for one in lost[:NAMED])
+    limit = f"more than {allowed:g} at level {level:g}, or anything at level {level:g} / {len(classes)} classes"
     sentence = (
-        f"{len(lost)} class(es) lose more than {allowed:g} beyond noise: {named}"
+        f"{len(lost)} class(es) lose {measure} beyond noise ({limit}): {named}"
         if lost
-        else f"no class loses more than {allowed:g} beyond noise; worst is {_drop(worst)}"
+        else f"no class loses {measure} beyond noise ({limit}); worst is {_drop(worst)}"
     )
-    figures = {one.name: {"drop": one.drop, "low": one.low, "high": one.high, "images": one.images} for one in classes}
+    names = ("drop", "low", "high", "surely", "images", "groups")
+    figures = {one.name: {name: getattr(one, name) for name in names} for one in classes}
     state: State = "failed" if lost else "passed"
     return Gate(f"{measure} of each class", state, sentence, figures, f"max_class_drop {allowed:g}")
 
 
 def _drop(one: ClassComparison) -> str:
+    size = f"{one.images} image(s)" + (f" in {one.groups} group(s)" if one.groups < one.images else "")
     interval = f"[{-one.high:+.3f}, {-one.low:+.3f}]"
-    return f"{one.name} {one.champion:.3f} → {one.challenger:.3f}, {-one.drop:+.3f} {interval} on {one.images} image(s)"
+    return f"{one.name} {one.champion:.3f} → {one.challenger:.3f}, {-one.drop:+.3f} {interval} on {size}"
 
 
 def within_limit(

@@ -14,6 +14,7 @@ from transferline.models.lite import LiteModel
 from transferline.params import Promote
 from transferline.params.problem_kinds import KINDS
 from transferline.registry import gate_verdicts
+from transferline.registry.compared_images import ComparedImages
 from transferline.registry.gate_verdicts import NO_CHAMPION, Gate, Value
 from transferline.registry.model_comparison import Comparison, Scored
 
@@ -34,6 +35,10 @@ class GateInputs:
         folder: the challenger's model folder.
         model: the exported model from that folder.
         data_passed: whether `validate` accepted the data.
+        compared: the test images, and those that were left out.
+        least_images: `validate.min_images`.
+        floor: the metric of a model that has learned nothing, on the same images.
+        rolled_back: the reason why the model was rolled back, in a sentence; empty if it was not.
     """
 
     promote: Promote
@@ -45,6 +50,10 @@ class GateInputs:
     folder: Path
     model: LiteModel
     data_passed: bool
+    compared: ComparedImages
+    least_images: int
+    floor: float
+    rolled_back: str
 
 
 Judge = Callable[[GateInputs], Gate]
@@ -72,23 +81,36 @@ def improvement(inputs: GateInputs) -> Gate:
 
     If there is no champion, it must be at least `min_value`; a loss must be at most `min_value`.
     """
-    if inputs.champion and inputs.change:
-        return gate_verdicts.improvement(
-            inputs.change, inputs.champion, inputs.challenger, inputs.metric, inputs.promote
-        )
+    if inputs.change:
+        return gate_verdicts.improvement(inputs.change.whole, inputs.metric, inputs.promote)
     return gate_verdicts.first_value(inputs.challenger, inputs.metric, inputs.promote.min_value, is_loss=inputs.is_loss)
 
 
 @_gate
 def class_recall(inputs: GateInputs) -> Gate:
-    """The recall of a class must not fall by more than `max_class_drop`. A segmentation uses the IoU.
-
-    A drop is measured against the champion. It counts only if its whole interval is above the limit.
-    """
+    """The recall of a class must not fall beyond noise: see `class_drops`. A segmentation uses the IoU."""
     measure = inputs.challenger.kind.compared
     if inputs.change:
-        return gate_verdicts.class_drops(inputs.change.classes, inputs.promote.max_class_drop, measure)
+        return gate_verdicts.class_drops(inputs.change.classes, inputs.promote, measure)
     return Gate(f"{measure} of each class", "not applicable", NO_CHAMPION)
+
+
+@_gate
+def above_floor(inputs: GateInputs) -> Gate:
+    """`select.metric` must be better than that of a model that always predicts the most frequent class.
+
+    In a multilabel problem, such a model predicts the class frequencies.
+    """
+    value, rule = inputs.challenger.metrics[inputs.metric], inputs.challenger.kind.floor_rule
+    return gate_verdicts.above_floor(inputs.metric, value, inputs.floor, inputs.is_loss, rule)
+
+
+@_gate
+def unseen_images(inputs: GateInputs) -> Gate:
+    """Enough test images of each class must be left that neither champion nor challenger has used."""
+    if inputs.champion is None:
+        return Gate("unseen images", "not applicable", NO_CHAMPION)
+    return gate_verdicts.unseen(inputs.compared, inputs.least_images)
 
 
 @_gate
@@ -165,6 +187,24 @@ def clean_data(inputs: GateInputs) -> Gate:
     passed = inputs.data_passed
     words = f"the challenger's data {'passed' if passed else 'did not pass'} validation"
     return Gate("validation", "passed" if passed else "failed", words)
+
+
+@_gate
+def not_rolled_back(inputs: GateInputs) -> Gate:
+    """A model that was rolled back must not return before the data, the params or the code change."""
+    if inputs.rolled_back:
+        return Gate("rollback", "failed", inputs.rolled_back)
+    return Gate("rollback", "passed", "this model was not rolled back")
+
+
+@_gate
+def new_classes(inputs: GateInputs) -> Gate:
+    """With new classes, the challenger must still be good on the others; see `promote.new_classes`."""
+    if inputs.change is None:
+        return Gate("new classes", "not applicable", NO_CHAMPION)
+    if not inputs.change.new_classes:
+        return Gate("new classes", "not applicable", "the champion knows all classes of the challenger")
+    return gate_verdicts.new_classes(inputs.change, inputs.metric, inputs.challenger.kind.class_measure, inputs.promote)
 
 
 @_gate

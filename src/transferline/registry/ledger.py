@@ -55,6 +55,8 @@ class Move(BaseModel):
         forced: whether the version was promoted although gates failed.
         figure: the test metric of `version` when it was promoted, such as `accuracy 0.9432`.
         test_set: sha256 of the list of test images of the decision; `data/tested_images.txt` names it.
+        state: of a rollback: a sha256 over data, params and code at that time (see `last_refusal.basis`); empty if the
+            project had no manifest then.
         data_revision, corrections_revision, images, images_by_class: see `TrainedData`; older lines lack some.
     """
 
@@ -71,6 +73,7 @@ class Move(BaseModel):
     forced: bool
     figure: str
     test_set: str
+    state: str = ""
     dataset: str = ""
     data_revision: str = ""
     corrections_revision: str = ""
@@ -162,6 +165,26 @@ def latest(root: Path, model: str, version: str) -> Move | None:
     """Returns the last move of the alias to a version."""
     found = [move for move in read(root) if (move.model, move.version) == (model, version)]
     return found[-1] if found else None
+
+
+def rollback_of(root: Path, model: str, tflite_sha256: str) -> Move | None:
+    """Returns the rollback that replaced a model, if the model has not been the champion since.
+
+    Args:
+        root: the project's folder.
+        model: the name of the registered model.
+        tflite_sha256: of the model file. Unlike the Keras file it is the same after the same training.
+    """
+    found, of_version = None, dict[str, str]()
+    for move in read(root):
+        if move.model != model:
+            continue
+        of_version[move.version] = move.tflite_sha256
+        if move.kind == "rollback" and of_version.get(move.former or "") == tflite_sha256:
+            found = move
+        elif move.tflite_sha256 == tflite_sha256:
+            found = None
+    return found
 
 
 def history(root: Path, model: str) -> str:

@@ -1,6 +1,6 @@
 """Champion and challenger on the same images: the present test set."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transferline.arrays import Positions
 from transferline.evaluation.latency import one_image_times
 from transferline.evaluation.scoring import metrics_of, predict_rows
-from transferline.metrics.significance import mcnemar, paired_bootstrap
+from transferline.metrics.metric_table import Metric
+from transferline.metrics.significance import gain_interval, permutation_test, stacked
 from transferline.models.exported import LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, SignificanceTest
@@ -32,8 +34,9 @@ class Scored:
         metrics: see `metrics_of`.
         latency_ms: for one image, from pixels in memory to probabilities; see `latencies`.
         size_mb: of the model file.
-        corruption_accuracy, adversarial_accuracy: the main metric under corruptions and attacks, from the model's own
-            evaluation; None where it has none.
+        corruption_accuracy, adversarial_accuracy: the main metric under corruptions and attacks. For a relative limit
+            both models are measured now on the same images; else the challenger's are from its own evaluation, and
+            the champion's are None.
     """
 
     card: ModelCard
@@ -51,19 +54,44 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """The metric of both models on the same images.
+
+    Attributes:
+        champion, challenger: its values.
+        gain: the improvement, in the unit of the metric; negative if the challenger is worse.
+        low, high: the interval of the gain.
+        p_value: of the permutation test, two-sided.
+        images, groups: how many there are; without groups each image counts as one.
+    """
+
+    champion: float
+    challenger: float
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    images: int
+    groups: int
+
+    def is_beyond_noise(self, level: float) -> bool:
+        """Whether the test is significant and the interval excludes 0. With few groups only one of them may hold."""
+        return self.p_value < level and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
 class Comparison(Changes):
     """The challenger compared with the champion.
 
     Attributes:
-        gain: the improvement of the metric, in its own unit; negative if the challenger is worse.
-        low, high: the interval of the gain.
-        p_value: of McNemar's test; None where a bootstrap decides.
+        whole: the gain on all compared images.
+        new_classes: the challenger's `class_measure` of each class that the champion does not know.
+        common: the gain on the classes that the champion knows. None without new classes, and without such images.
     """
 
-    gain: float
-    low: float
-    high: float
-    p_value: float | None
+    whole: Gain
+    new_classes: dict[str, float]
+    common: Gain | None
 
 
 def load_with_card(folder: Path) -> LoadedModel:
@@ -88,7 +116,7 @@ def score_model(
     rows: pd.DataFrame,
     classes: tuple[str, ...],
     params: Evaluate,
-    evaluation: Path,
+    robustness: Mapping[str, Any],
     latency_ms: float,
 ) -> Scored:
     """Predicts `rows` with the model of `folder`, and computes the metrics.
@@ -100,20 +128,19 @@ def score_model(
         rows: the test set.
         classes: of the dataset, in the order of the manifest; the model may have other classes.
         params: the settings of the intervals.
-        evaluation: the `metrics.json` of the model's own evaluation.
+        robustness: metrics of `evaluate_robustness`; empty if they are not known.
         latency_ms: see `Scored`.
     """
     model, card = loaded
     predictions = predict_rows(model, card, raw, rows, classes)
     main_metric = KINDS[card.problem].main_metric
-    own = json.loads(evaluation.read_text(encoding="utf-8"))
     return Scored(
         card,
         predictions,
         metrics_of(predictions, classes, params, card.problem),
         latency_ms,
         (folder / LITE_FILE).stat().st_size / 1e6,
-        *(own.get("test", {}).get(f"{kind}_{main_metric}") for kind in ("corruption", "adversarial")),
+        *(robustness.get(f"{kind}_{main_metric}") for kind in ("corruption", "adversarial")),
     )
 
 
@@ -122,17 +149,40 @@ def compare_models(
     challenger: Scored,
     classes: tuple[str, ...],
     metric: str,
+    groups: Positions,
     test: SignificanceTest,
     params: Evaluate,
 ) -> Comparison:
-    """Compares two models that predicted the same rows."""
+    """Compares two models that predicted the same rows. `groups`, (n,), is the number of each row's group, from 0."""
     kind, wanted = challenger.kind, metric_table(challenger.card.problem, params)[metric]
-    old, new = (kind.images(scored.predictions, classes) for scored in (champion, challenger))
-    better, worse = (wanted.figure(images) for images in (new, old))
-    gain = challenger.metrics[metric] - champion.metrics[metric]
-    if wanted.is_loss:
-        better, worse, gain = worse, better, -gain
-    low, high = paired_bootstrap(better, worse, old.groups, test, params)
-    p_value = mcnemar(wanted.flags(new), wanted.flags(old)) if test.kind == "mcnemar" and wanted.flags else None
-    changes = kind.compare(champion.predictions, challenger.predictions, classes, test, params)
-    return Comparison(changes.classes, changes.regressions, changes.improvements, gain, low, high, p_value)
+    tables = champion.predictions, challenger.predictions
+    old, new = (kind.images(table, classes) for table in tables)
+    whole = measure_gain(wanted, old, new, groups, test, params.seed)
+    values = dict(zip(classes, map(float, kind.by_class(challenger.predictions, classes)), strict=True))
+    known = tuple(name for name in classes if name in champion.card.classes)
+    added = {name: values[name] for name in challenger.card.classes if name in values and name not in known}
+    common, rows = None, kind.rows_with(champion.predictions, classes, known)
+    if added and len(rows):
+        old, new = (kind.images_of(table.iloc[rows], classes, known) for table in tables)
+        common = measure_gain(wanted, old, new, np.unique(groups[rows], return_inverse=True)[1], test, params.seed)
+    changes = kind.compare(*tables, classes, groups, test, params.seed)
+    return Comparison(changes.classes, changes.regressions, changes.improvements, whole, added, common)
+
+
+def floor_of(scored: Scored, classes: tuple[str, ...], metric: str, params: Evaluate) -> float:
+    """Returns the metric of a model that has learned nothing, on the images of `scored`; see `floor_images`."""
+    images = scored.kind.floor_images(scored.kind.images(scored.predictions, classes))
+    figure = metric_table(scored.card.problem, params)[metric].figure(images)
+    return float(figure(np.ones((1, len(images))))[0])
+
+
+def measure_gain(metric: Metric, old: Any, new: Any, groups: Positions, test: SignificanceTest, seed: int) -> Gain:
+    """Measures the gain of `new` over `old`, the images with the predictions of two models; see `compare_models`."""
+    figures = [metric.figure(images) for images in (old, new)]
+    values = [float(figure(np.ones((1, len(groups))))[0]) for figure in figures]
+    low, high = map(float, gain_interval(figures[1], figures[0], groups, test, seed))
+    p_value = float(permutation_test(metric.figure(stacked(new, old)), groups, test, seed))
+    gain = values[1] - values[0]
+    if metric.is_loss:
+        gain, low, high = -gain, -high, -low
+    return Gain(values[0], values[1], gain, low, high, p_value, len(groups), int(groups.max()) + 1)

@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline.errors import TransferlineError
+from transferline.hashes import file_sha256
+from transferline.models.exported import LITE_FILE
 from transferline.params import Params
+from transferline.paths import MANIFEST
 from transferline.registry import ledger
 from transferline.registry.champion_move import move_champion, recover
+from transferline.registry.last_refusal import basis
 from transferline.registry.registered_models import CHAMPION, fetch_version, version_named
 from transferline.registry.tracking import connect
 
@@ -40,11 +44,27 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
         forced=False,
         figure=promotion.figure,
         test_set=promotion.test_set,
+        state=basis(params, [root / MANIFEST], None) if (root / MANIFEST).exists() else "",
         **ledger.provenance_of(version),
     )
     move_champion(client, root, move)
     fetch_version(version, root)  # `predict` then needs no MLflow
     return move
+
+
+def rolled_back(params: Params, root: Path, folder: Path) -> str:
+    """Returns why the model of a folder may not return, in a sentence; "" if it was not rolled back, or may return.
+
+    A model that was rolled back may return after a change of data, params or code.
+    """
+    move = ledger.rollback_of(root, params.promote.model_name, file_sha256(folder / LITE_FILE))
+    if move is None or (move.state and move.state != basis(params, [root / MANIFEST], None)):
+        return ""
+    return (
+        f"this model is version {move.former}, which {move.who} rolled back on {move.time[:10]} ({move.reason}), "
+        "and data, params and code have not changed since; change them, or promote it again with `transferline promote "
+        "--force --reason WHY`"
+    )
 
 
 def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move:

@@ -13,7 +13,7 @@ from transferline.registry.trained_data import DATA_FILE, TrainedData
 
 ORIGIN, MODEL_CARD = "origin", "model_card.md"
 LOCK, PATCH, EVALUATION, LISTED = "dvc.lock", "changes.patch", "evaluation.json", "manifest.csv"
-LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept")
+LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept", "phash")
 # the files that the pipeline reads, without the raw images, which DVC stores
 SOURCES = (
     *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Hashes, Positions
+from transferline.arrays import Array, Flags, Hashes, Positions
 from transferline.params import Split
 
 HASH_BITS = 256
@@ -64,6 +64,15 @@ def near_duplicates(images: pd.DataFrame, bits: int, ours: Callable[[Split, Spli
         match = first_within(_unpack(queries["phash"]), _unpack(references["phash"]), bits)
         column = "near_duplicate_of" if ours(low, high) else "near_duplicate_given"
         found.loc[queries.index[match >= 0], column] = references["path"].to_numpy()[match[match >= 0]]
+    return found
+
+
+def are_near(phashes: pd.Series, others: pd.Series, bits: int) -> Flags:
+    """Returns for each of `phashes` whether it differs from one of `others` in at most `bits` bits, (n,).
+
+    Both hold 64 hexadecimal digits, see `near_duplicates`.
+    """
+    found: Flags = first_within(_unpack(phashes), _unpack(others), bits) >= 0
     return found
 
 

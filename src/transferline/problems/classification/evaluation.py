@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats
+from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import class_positions
 from transferline.metrics.calibration import calibration_gaps
@@ -40,6 +40,15 @@ class ClassificationEvaluation(LabelEvaluation):
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """See `LabelEvaluation`."""
         return np.array(classes)[flags.argmax(axis=1)]
+
+    def most_frequent(self, frequencies: Floats) -> Flags:
+        """See `LabelEvaluation`."""
+        first: Flags = np.arange(len(frequencies)) == frequencies.argmax()
+        return first
+
+    def rows_with(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Positions:
+        """Returns the images with a label in `known`."""
+        return np.flatnonzero(predictions["label"].isin(known))
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns the calibration error of the predicted class, also if it is not in `classes`, and

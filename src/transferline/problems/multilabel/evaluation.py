@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats
+from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.tables import join_labels, label_matrix, split_labels
 from transferline.metrics.calibration import calibration_gaps
 from transferline.metrics.intervals import error_with_interval, with_intervals
@@ -37,6 +37,15 @@ class MultilabelEvaluation(LabelEvaluation):
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """See `LabelEvaluation`."""
         return join_labels(flags, classes)
+
+    def most_frequent(self, frequencies: Floats) -> Flags:
+        """Returns the labels that at least half of the images have."""
+        common: Flags = frequencies >= 0.5
+        return common
+
+    def rows_with(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Positions:
+        """Returns all images: one without a label in `known` is an image without labels."""
+        return np.arange(len(predictions))
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns the calibration error and `metrics_by_class` with the average precision and its interval.

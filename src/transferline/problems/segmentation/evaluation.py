@@ -3,21 +3,21 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Floats, Pixels
+from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.datasets.mask_values import values_from_text
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
 from transferline.metrics.intervals import ratio_with_interval
 from transferline.metrics.pixel_confusion import ious
 from transferline.metrics.resampling import group_numbers
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
-from transferline.metrics.significance import paired_bootstrap
+from transferline.metrics.significance import stacked, swapped_differences, t_reach
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, SignificanceTest
@@ -68,6 +68,30 @@ class SegmentationEvaluation:
         pixels, losses, outlines = (predictions[name].to_numpy(float) for name in ("pixels", "loss", "boundary_f"))
         matrices = matrices.reshape(-1, len(classes), len(classes) + 1)
         return SegmentedImages(matrices, pixels, losses, outlines, group_numbers(predictions))
+
+    def rows_with(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Positions:
+        """Returns the images with a pixel of a class in `known`."""
+        pixels = self.images(predictions, classes).confusion.sum(axis=2)
+        return np.flatnonzero(pixels[:, np.isin(classes, known)].any(axis=1))
+
+    def images_of(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> SegmentedImages:
+        """Returns images whose confusion has only `known`; losses and outlines still include all classes."""
+        images, kept = self.images(predictions, classes), np.flatnonzero(np.isin(classes, known))
+        of_known = images.confusion[:, kept]
+        others = of_known.sum(axis=2) - of_known[:, :, kept].sum(axis=2)
+        return replace(images, confusion=np.concatenate([of_known[:, :, kept], others[..., None]], axis=2))
+
+    def floor_images(self, images: SegmentedImages) -> SegmentedImages:
+        """Returns images in which each pixel has the class of most pixels, and the share of each class as probability.
+
+        There are no outlines.
+        """
+        pixels = images.confusion.sum(axis=2)
+        shares = pixels.sum(axis=0) / max(pixels.sum(), 1)
+        confusion = np.zeros_like(images.confusion)
+        confusion[:, :, shares.argmax()] = pixels
+        losses = pixels @ -np.log(np.clip(shares, np.finfo(np.float32).eps, 1))
+        return replace(images, confusion=confusion, losses=losses, outlines=np.zeros_like(images.outlines))
 
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns `pixels`, the number of pixels that have a class, and metrics by class.
@@ -123,8 +147,9 @@ class SegmentationEvaluation:
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
+        groups: Positions,
         test: SignificanceTest,
-        params: Evaluate,
+        seed: int,
     ) -> Changes:
         """Compares the IoU of each class, and finds the images whose mean IoU falls or rises.
 
@@ -132,7 +157,7 @@ class SegmentationEvaluation:
         """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         gains = new["mean_iou"].to_numpy(float) - old["mean_iou"].to_numpy(float)
-        changes = tuple(_iou_changes(before, after, classes, test, params))
+        changes = tuple(_iou_changes(before, after, classes, groups, test, seed))
         return Changes(changes, negative_first(gains), negative_first(-gains))
 
     def explain_changes(self, most: int) -> tuple[str, str]:
@@ -157,18 +182,23 @@ def _of_class(images: SegmentedImages, number: int, params: Evaluate) -> dict[st
 
 
 def _iou_changes(
-    old: SegmentedImages, new: SegmentedImages, classes: tuple[str, ...], test: SignificanceTest, params: Evaluate
+    old: SegmentedImages,
+    new: SegmentedImages,
+    classes: tuple[str, ...],
+    groups: Positions,
+    test: SignificanceTest,
+    seed: int,
 ) -> list[ClassComparison]:
-    values = [ious(images.confusion.sum(axis=0)) for images in (old, new)]
-    holding = (old.confusion.sum(axis=2) > 0).sum(axis=0)
-    changes = []
-    for column in np.flatnonzero(holding):
-        before, after = (of_confusion(images, partial(_iou_of, int(column))) for images in (old, new))
-        low, high = paired_bootstrap(before, after, old.groups, test, params)
-        champion, challenger = (float(one[column]) for one in values)
-        changes.append(ClassComparison(classes[column], int(holding[column]), champion, challenger, low, high))
+    """Compares the IoU of each class, with t intervals whose standard error is that of `swapped_differences`."""
+    before, after = (ious(images.confusion.sum(axis=0)) for images in (old, new))
+    swapped = swapped_differences(of_confusion(stacked(new, old), ious), groups, test, seed)
+    errors = np.sqrt(np.nanmean(swapped**2, axis=0))
+    holding = old.confusion.sum(axis=2) > 0
+    present, changes = np.flatnonzero(holding.any(axis=0)), []
+    for column in present:
+        size = int(holding[:, column].sum()), len(np.unique(groups[holding[:, column]]))
+        drop = float(before[column] - after[column])
+        reach, far = (t_reach(float(errors[column]), size[1], part) for part in (test.level, test.level / len(present)))
+        values = float(before[column]), float(after[column])
+        changes.append(ClassComparison(classes[column], *size, *values, drop - reach, drop + reach, drop - far))
     return changes
-
-
-def _iou_of(column: int, matrices: Floats) -> Floats:
-    return ious(matrices)[:, column]

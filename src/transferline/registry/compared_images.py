@@ -1,0 +1,77 @@
+"""The test images on which champion and challenger are compared: those that neither model has used.
+
+The champion has used the images of train, and those of validation, which chose its epoch, its thresholds, and itself
+among the candidates. If the data or the fractions of the splits change, such an image can come into test. The
+challenger has used none of the present test images.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Positions
+from transferline.datasets.checks.class_counts import labelled_images
+from transferline.datasets.checks.duplicates import are_near
+from transferline.datasets.tables import ImageTable
+from transferline.params import Params, Split
+from transferline.registry.version_files import LISTED
+
+USED: tuple[Split, ...] = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class ComparedImages:
+    """The compared images.
+
+    Attributes:
+        rows: their rows of the manifest.
+        left_out: the number of test images that the champion has used.
+        short: the classes that have too few images for that reason, with the number that they have.
+    """
+
+    rows: pd.DataFrame
+    left_out: int = 0
+    short: dict[str, int] = field(default_factory=dict)
+
+
+def compared_images(table: ImageTable, origin: Path | None, params: Params) -> ComparedImages:
+    """Returns the test images of a manifest that the champion has not used.
+
+    An image also counts as used if another image of its group was used, or if it is a near duplicate of a used image
+    that the challenger has not used.
+
+    Args:
+        table: the manifest.
+        origin: the folder `origin` of the champion's version; None without a champion.
+        params: `validate` has the least number of images of a class, and what a near duplicate is.
+    """
+    rows = table.of_split("test")
+    if origin is None:
+        return ComparedImages(rows)
+    listed = pd.read_csv(origin / LISTED, keep_default_na=False, dtype=str)
+    used = listed[(listed["kept"] == "True") & listed["split"].isin(USED)]
+    left = rows[~_is_used(table, rows, used, params.validate_.near_duplicate_bits)].reset_index(drop=True)
+    before, after = (labelled_images(part, params.data)["label"].value_counts() for part in (rows, left))
+    after = after.reindex(before.index, fill_value=0)
+    short = after[(after < before) & (after < params.validate_.min_images)]
+    return ComparedImages(left, len(rows) - len(left), {str(name): int(count) for name, count in short.items()})
+
+
+def _is_used(table: ImageTable, rows: pd.DataFrame, used: pd.DataFrame, bits: int) -> pd.Series:
+    groups = {*_groups(used), *_groups(table.rows[table.rows["sha256"].isin(used["sha256"])])}
+    found = rows["sha256"].isin(used["sha256"]) | _groups(rows).isin(groups)
+    if "phash" in used and "phash" in rows:
+        ours = pd.concat([table.of_split(split)["sha256"] for split in USED])
+        found |= are_near(rows["phash"], used.loc[~used["sha256"].isin(ours), "phash"], bits)
+    return found
+
+
+def group_numbers(rows: pd.DataFrame) -> Positions:
+    """Returns the number of each row's group, from 0, (n,); without groups each image has its own."""
+    return pd.factorize(_groups(rows))[0].astype(np.intp)
+
+
+def _groups(rows: pd.DataFrame) -> pd.Series:
+    return rows["group"] if "group" in rows else rows["sha256"]

@@ -1,0 +1,83 @@
+"""Promotion with the real MLflow after a rollback, after images moved between splits, and with relative limits."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.registry_project import registry_project, select, train, with_promote
+from transferline.datasets.tables import ImageTable, read_table, write_table
+from transferline.errors import TransferlineError
+from transferline.params import Adversarial, Limit, Params, Robustness
+from transferline.paths import MANIFEST
+from transferline.registry import ledger
+from transferline.registry.promotion import decided_before, promote
+from transferline.registry.rollback import rollback
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    return registry_project(tmp_path, monkeypatch)
+
+
+def test_a_model_that_was_rolled_back_stays_out_until_something_changes(params):
+    root = Path.cwd()
+    for phase, kernel in (("head", "fair"), ("fine_tune", "good")):
+        select(params, train(params, phase, kernel))
+        assert promote(params, root).promoted
+    rollback(params, root, "it mixes up metal")
+    assert decided_before(params, root) is None  # so `run` does not call it nothing to do
+    refused = promote(params, root, dry_run=True)
+    assert not refused.accepted and "this model is version 2, which" in refused.reason
+    assert "rolled back on" in refused.reason and "(it mixes up metal)" in refused.reason
+    assert promote(params, root).reason == refused.reason
+    assert decided_before(params, root).reason == f"nothing has changed since the last decision: {refused.reason}"
+    Path("models/small/fine_tune/model.keras").write_bytes(
+        Path("models/small/fine_tune/model.keras").read_bytes() + b"\0"
+    )  # a new training gives the same exported model, but another Keras file
+    assert "rolled back on" in promote(params, root, dry_run=True).reason
+
+    changed = with_promote(params, max_class_drop=0.2)
+    assert promote(changed, root, dry_run=True).accepted
+    assert promote(params, root, force="it was the camera").promoted
+    assert "rolled back on" in ledger.read(root)[-1].reason and ledger.read(root)[-1].forced
+    assert promote(params, root).reason == "version 3 is already the champion"
+    assert "it was the camera" in ledger.history(root, "colors") and "it mixes up metal" in ledger.history(
+        root, "colors"
+    )
+
+
+@pytest.mark.parametrize("kind", ["corruption", "adversarial"])
+def test_a_relative_limit_on_robustness_measures_both_models_on_the_same_images(params, capsys, kind):
+    root, weak = Path.cwd(), Adversarial(attacks=("fgsm",), epsilons=(1,), steps=1)
+    robustness = Robustness(images=12, corruptions=("darkness",), adversarial=weak)
+    evaluate = params.evaluate.model_copy(update={"robustness": robustness})
+    for phase, kernel in (("head", "good"), ("fine_tune", "fair")):
+        select(params, train(params, phase, kernel))
+        promote(params.model_copy(update={"evaluate": evaluate}), root)
+    assert "robustness" not in capsys.readouterr().out  # no relative limit asks for it
+    limited = with_promote(params, **{f"min_{kind}_accuracy": Limit(relative=0.99)})
+    decision = promote(limited.model_copy(update={"evaluate": evaluate}), root, dry_run=True)
+    name = {"corruption": "accuracy under corruptions", "adversarial": "accuracy under attacks"}[kind]
+    gate = next(one for one in decision.gates if one.name == name)
+    assert gate.state == "failed" and 0 < gate.figures["challenger"] < gate.figures["champion"]
+    said = capsys.readouterr().out
+    assert said.count("robustness small") == 2 and "promote: robustness of 2 models on the same 12 images" in said
+
+
+def test_images_that_the_champion_has_used_are_left_out_of_the_comparison(params):
+    root = Path.cwd()
+    select(params, train(params, "head", "fair"))
+    promote(params, root)
+    table = read_table(MANIFEST)
+    moved = table.rows["split"].mask(table.rows["split"] == "validation", "test")
+    write_table(ImageTable(table.rows.assign(split=moved), table.classes), MANIFEST)
+    select(params, train(params, "fine_tune", "good"))
+    decision = promote(params, root, dry_run=True)
+    assert decision.accepted and "on the same 24 images" in decision.reason
+    gate = next(one for one in decision.gates if one.name == "unseen images")
+    assert gate.figures == {"images": 24, "left_out": 12}
+
+    only = table.rows["split"].map({"validation": "test", "test": "train"})
+    write_table(ImageTable(table.rows.assign(split=only), table.classes), MANIFEST)
+    with pytest.raises(TransferlineError, match=r"trained or selected with all 12 test images, .* promote\.model_name"):
+        promote(params, root)
