@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
-from transferline.yaml_text import parse_yaml
+from transferline.yaml_text import parse_settings
 
 
 def load_params(path: Path) -> Params:
@@ -30,7 +30,7 @@ def load_params(path: Path) -> Params:
 
 def parse_params(text: str, path: Path) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
-    tree = with_job_defaults(parse_yaml(text, path))
+    tree = with_job_defaults(parse_settings(text, path))
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:
