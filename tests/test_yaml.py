@@ -18,7 +18,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
 BAD = {
-    "a: 1\nb: 2\na: 3\n": 'found duplicate key "a", line 3; keep one of them',
+    "a: 1\nb: 2\na: 3\n": 'found duplicate key "a", line 3, column 1; keep one of them',
     "data: {a: 1, a: 1}\n": 'found duplicate key "a", line 1',
     "a: &b [*b]\n": r"the alias \*b contains itself",
     "a: &b\n  <<: *b\n": r"the alias \*b contains itself",
@@ -48,6 +48,27 @@ def test_bad_yaml_is_one_message_in_no_time(text: str, message: str, tmp_path: P
         with pytest.raises(TransferlineError, match=rf"a.yaml cannot be read as YAML: .*{message}"):
             load(file)
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    {
+        "x: 2026-01-01\n": r"x: Input should be a valid string \(got 2026-01-01\); put it in quotes",
+        "a:\n  b:\n  - 1\n  - 2026-01-01T10:00:00\n": r"a.b\[1\]: Input should .*; put it in quotes",
+        "x: !!binary aGVsbG8=\n": "x is a bytes",
+        "x: !!set {a, b}\n": "x is a set",
+        "? [1, 2]\n: 3\n": r"top level: the key \(1, 2\) is not a text; put it in quotes",
+        "a: {null: 1}\n": "a: the key None is not a text",
+        "a: {1: 1, '1': 2}\n": "a: the key '1' occurs twice",
+        f"x: 0x{'f' * 5000}\n": "x: the number has too many digits",
+        "x: !!bool x": "cannot be read as YAML",
+    }.items(),
+)
+def test_what_settings_cannot_hold_is_named(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    for load in (load_params, load_sources):
+        with pytest.raises(TransferlineError, match=rf"a.yaml:? .*{message}"):
+            load(tmp_path / "a.yaml")
 
 
 def test_aliases_and_merges_of_a_usual_size_are_read() -> None:

@@ -11,6 +11,7 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from transferline.errors import TransferlineError
 
 MOST_LEVELS = 100  # of lists and mappings inside each other
+MOST_BITS = 64  # of an integer
 MOST_VALUES = 1_000_000  # if each alias is replaced by what it stands for
 
 
@@ -32,13 +33,49 @@ def parse_yaml(text: str, name: Path | str) -> Any:
         raise TransferlineError(f"{name} cannot be read as YAML: {problem}{_place(error)}; keep one of them") from error
     except MarkedYAMLError as error:
         raise TransferlineError(f"{name} cannot be read as YAML: {error.problem}{_place(error)}") from error
-    except (YAMLError, ValueError) as error:  # also a date such as 2026-13-01
+    except (YAMLError, ValueError, LookupError) as error:  # also a date such as 2026-13-01, or `!!bool x`
         raise TransferlineError(f"{name} cannot be read as YAML: {' '.join(str(error).split())}") from error
+
+
+def parse_settings(text: str, name: Path | str) -> Any:
+    """Returns the content of a YAML document as JSON could hold it. Keys that are integers become texts.
+
+    Raises:
+        TransferlineError: see `parse_yaml`; or a value is a date, bytes or a set, or a key is not a text.
+    """
+    return _settings(parse_yaml(text, name), name, "")
+
+
+def _settings(value: Any, name: Path | str, place: str) -> Any:
+    if isinstance(value, list):
+        return [_settings(item, name, f"{place}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            text = str(key) if type(key) in (str, int) else None
+            if text is None or text in found:
+                what = "occurs twice" if text else "is not a text; put it in quotes"
+                raise TransferlineError(f"{name}: {place or 'top level'}: the key {key!r:.40} {what}")
+            found[text] = _settings(item, name, f"{place}.{text}" if place else text)
+        return found
+    if fault := _fault(value):
+        raise TransferlineError(f"{name}: {place or 'top level'}: {fault}")
+    return value
+
+
+def _fault(value: Any) -> str:
+    if isinstance(value, str) and "\0" in value:
+        return f"a text must not contain the character NUL (got {value!r:.40})"
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return "the number has too many digits"
+    if not isinstance(value, str | int | float | None):
+        return f"Input should be a valid string (got {value!s:.40}); put it in quotes"
+    return ""
 
 
 def _place(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    return f", line {mark.line + 1}" if mark else ""
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
 def _check_limits(text: str, name: Path | str) -> None:

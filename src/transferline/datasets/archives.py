@@ -1,16 +1,21 @@
 """Unpacks zip and tar files from unknown sources safely."""
 
+import bz2
+import gzip
+import io
+import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from shutil import copyfileobj
-from typing import IO
+from typing import IO, Any, cast
 
 from transferline.errors import TransferlineError
 from transferline.progress import progress
@@ -21,6 +26,8 @@ MAX_RATIO = 200  # unpacked bytes divided by bytes of the archive; photographs h
 RATIO_COUNTS_FROM = 64 * 2**20  # up to this number of unpacked bytes, any ratio is allowed
 
 PIECE = 2**20
+MOST_AT_ONCE = 2**24  # bytes of a header of a tar, with its long names
+UNPACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 # RuntimeError: the file is encrypted, or zipfile does not know its compression.
 UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, OSError, ValueError)
 
@@ -53,13 +60,53 @@ def unpack(archive: Path, target: Path, subfolder: str | None) -> None:
         raise TransferlineError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
 
 
-def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
-    # Tar comes first: the end of an uncompressed tar that contains a zip looks like a zip.
-    if tarfile.is_tarfile(archive):
-        return tarfile.open(archive)
-    if zipfile.is_zipfile(archive):
-        return zipfile.ZipFile(archive)
-    raise ValueError("it is neither a zip nor a tar (plain, gz, bz2 or xz)")
+class _LimitedStream(io.RawIOBase):
+    """The unpacked bytes of a tar, within the limits.
+
+    `tarfile` reads a header in one piece, however large it says that it is, and does not count headers as files.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        super().__init__()
+        with archive.open("rb") as file:
+            start = file.read(6)
+        unpacker = next((unpacker for magic, unpacker in UNPACKERS.items() if start.startswith(magic)), open)
+        self._packed, self._stream = archive.stat().st_size, unpacker(archive, "rb")
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MOST_AT_ONCE:
+            raise ValueError(f"a header has {size:,} bytes; allowed are {MOST_AT_ONCE:,}")
+        _check_ratio(self._packed, self._stream.tell())
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        _check_ratio(self._packed, offset)
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    with _LimitedStream(archive) as stream:
+        # Tar comes first: the end of an uncompressed tar that contains a zip looks like a zip.
+        tar = _tar_or_none(stream)
+        if tar is None and not zipfile.is_zipfile(archive):
+            raise ValueError("it is neither a zip nor a tar (plain, gz, bz2 or xz)")
+        with tar or zipfile.ZipFile(archive) as opened:
+            yield opened
+
+
+def _tar_or_none(stream: _LimitedStream) -> tarfile.TarFile | None:
+    try:
+        return tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:")
+    except tarfile.ReadError:
+        return None
 
 
 def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[ArchiveEntry]:
@@ -104,11 +151,15 @@ def _within_limits(entries: Iterator[ArchiveEntry], archive: Path) -> Iterator[A
         unpacked += entry.size
         if count > MAX_ENTRIES:
             raise ValueError(f"the archive holds more than {MAX_ENTRIES:,} files and folders")
-        if unpacked > MAX_BYTES or unpacked > max(RATIO_COUNTS_FROM, packed * MAX_RATIO):
-            raise ValueError(
-                f"its {packed:,} bytes unpack to {unpacked:,} and more; allowed are {MAX_BYTES:,} and {MAX_RATIO} times"
-            )
+        _check_ratio(packed, unpacked)
         yield entry
+
+
+def _check_ratio(packed: int, unpacked: int) -> None:
+    if unpacked > MAX_BYTES or unpacked > max(RATIO_COUNTS_FROM, packed * MAX_RATIO):
+        raise ValueError(
+            f"its {packed:,} bytes unpack to {unpacked:,} and more; allowed are {MAX_BYTES:,} and {MAX_RATIO} times"
+        )
 
 
 def _inside(entries: list[ArchiveEntry], top: PurePosixPath) -> list[ArchiveEntry]:

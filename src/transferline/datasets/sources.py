@@ -18,7 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
 from transferline.progress import progress
-from transferline.yaml_text import parse_yaml
+from transferline.yaml_text import parse_settings
 
 
 class Digits(Section):
@@ -81,8 +81,8 @@ def load_sources(path: Path) -> dict[str, Source]:
         TransferlineError: the file cannot be read, or keys or values are wrong. The message names all of them.
     """
     try:
-        tree = parse_yaml(path.read_text(encoding="utf-8"), path)
-        return Sources.model_validate_json(json.dumps(tree, default=str)).sources
+        tree = parse_settings(path.read_text(encoding="utf-8"), path)
+        return Sources.model_validate_json(json.dumps(tree)).sources
     except (OSError, UnicodeDecodeError) as error:
         raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
     except ValidationError as error:

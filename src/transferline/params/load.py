@@ -2,7 +2,6 @@
 
 import difflib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
-from transferline.yaml_text import parse_yaml
+from transferline.yaml_text import parse_settings
 
 QUOTES = "put it in quotes"
 
@@ -37,27 +36,12 @@ def load_params(path: Path, project: str | None = None) -> Params:
 
 def parse_params(text: str, path: Path, project: str | None = None) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
-    given = parse_yaml(text, path)
-    if others := list(_not_in_json(given, "")):
-        raise TransferlineError("\n  ".join([f"{path}: {len(others)} fault(s)", *others]))
-    tree = with_job_defaults(given, project)
+    tree = with_job_defaults(parse_settings(text, path), project)
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         faults = dict.fromkeys(_explain(fault, tree) for fault in error.errors() if not _is_other_member(fault))
         raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
-
-
-def _not_in_json(value: Any, key: str) -> Iterator[str]:
-    """Yields a message for each value that YAML reads as something other than text, a number, or true and false."""
-    if isinstance(value, dict | list):
-        inner = value.items() if isinstance(value, dict) else enumerate(value)
-        for name, item in inner:
-            yield from _not_in_json(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, str) and "\0" in value:
-        yield f"{key}: a text must not contain the character NUL (got {json.dumps(value)})"
-    elif not isinstance(value, str | int | float | None):
-        yield f"{key}: Input should be a valid string (got {value}); {QUOTES}"
 
 
 def _is_other_member(fault: Any) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.params import Problem, SignificanceTest
+from transferline.params import Evaluate, Problem, SignificanceTest
 from transferline.problems.classification.evaluation import ClassificationEvaluation
 from transferline.problems.model_changes import Changes
 from transferline.problems.multilabel.evaluation import MultilabelEvaluation
