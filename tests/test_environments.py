@@ -58,14 +58,25 @@ def line(tmp_path: Path) -> Path:
 
 
 @needs_mount
-@pytest.mark.parametrize("extra", [0, *(random.Random(26 + number).randrange(8, 900, 4) for number in range(5))])
+@pytest.mark.parametrize("extra", [0, *(random.Random(number).randrange(100, 900, 4) for number in range(3))])
 def test_a_disk_that_fills_up(extra: int, line: Path, tmp_path: Path) -> None:
+    fill_up(line, tmp_path, extra, environ())
+
+
+@needs_mount
+@pytest.mark.parametrize("extra", [12, *(random.Random(number).randrange(16, 120, 4) for number in range(5))])
+def test_a_disk_that_fills_up_under_dvc(extra: int, line: Path, tmp_path: Path) -> None:
+    """Prefect's database is on another disk, so that DVC and the stages meet the full one."""
+    (line / ".prefect").rename(tmp_path / "prefect")
+    fill_up(line, tmp_path, extra, environ(PREFECT_HOME=str(tmp_path / "prefect")))
+
+
+def fill_up(line: Path, tmp_path: Path, extra: int, env: dict[str, str]) -> None:
+    """Runs on a disk with room for `extra` kilobytes, which must fail, and again with room enough, which must not."""
     disk, log = tmp_path / "disk", tmp_path / "log.txt"
     disk.mkdir()
     script = ON_A_SMALL_DISK.format(disk=disk, project=line, log=log, extra=extra, transferline=TRANSFERLINE)
-    done = subprocess.run(
-        [*IN_NAMESPACE, "sh", "-c", script], env=environ(), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*IN_NAMESPACE, "sh", "-c", script], env=env, capture_output=True, text=True, check=False)
     error = error_of(log.read_text())
     assert error.startswith(("error: no space left on device", "error: database or disk is full", "error: stage "))
     assert "no space left on device" in error or "database or disk is full" in error
