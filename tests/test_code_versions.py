@@ -15,6 +15,7 @@ from transferline.code_versions import LIBRARIES, NOT_FOLLOWED, source_sha256
 # they transport, draw, store, serve or check, and decide no value that a stage writes
 OTHERS = {
     *(
+        "alembic",
         "distributed",
         "shtab",
         "dvc",
@@ -36,6 +37,7 @@ OTHERS = {
         "requests",
         "ruamel",
         "scmrepo",
+        "sqlalchemy",
         "starlette",
         "threadpoolctl",
     ),

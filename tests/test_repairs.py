@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kill_at import example_move
-from tests.small_line import changed, command, make_line
+from tests.small_line import changed, command, commit, make_line
 from transferline.cli import main as cli
 from transferline.cli import pipeline
 from transferline.datasets.dvc_lock_file import COPY, keep_copy, restore_copy
@@ -56,12 +56,22 @@ def test_a_dvc_lock_with_conflicts_is_the_users(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_copy_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_copy_the_committed_one_is_restored_or_the_file_deleted(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
-    old(root / "dvc.lock", "schema: '2")
-    assert repair_files(root) == []
-    with pytest.raises(TransferlineError, match=r"(?s)dvc\.lock.*`git checkout dvc\.lock` restores the committed"):
+    whole = f"schema: '2.0'\nstages:\n{STAGE}"
+    old(root / "dvc.lock", whole)
+    commit(root)
+    old(root / "dvc.lock", whole[:20])
+    with pytest.raises(TransferlineError, match=r"(?s)dvc\.lock.*`transferline run` restores the last complete"):
         changed(root)
+    assert repair_files(root) == ["dvc.lock was cut off, perhaps by a full disk: restored the committed one"]
+    assert (root / "dvc.lock").read_text() == whole
+    command("git", "rm", "-q", "--cached", "dvc.lock", cwd=root)
+    commit_without_adding = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")
+    command(*commit_without_adding, cwd=root)
+    old(root / "dvc.lock", "")
+    assert "deleted it, because there is no complete one; all stages run again" in repair_files(root)[0]
+    assert len(changed(root)) == 4
 
 
 @pytest.mark.slow

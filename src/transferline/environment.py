@@ -3,6 +3,7 @@
 They are defaults: a variable that the user has set keeps its value.
 """
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -48,12 +49,25 @@ def prepare(root: Path) -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(root / ".prefect"))
+    _give_user_a_name_and_a_home(root)
     profiles = Path.home() / ".prefect" / "profiles.toml"
     if os.environ["PREFECT_HOME"] == str(root / ".prefect") and profiles.is_file():
         os.environ.setdefault("PREFECT_PROFILES_PATH", str(profiles))
     programs = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != programs:
         os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
+
+
+def _give_user_a_name_and_a_home(root: Path) -> None:
+    """Sets LOGNAME and HOME if the system knows neither, as in a container that runs with any number as its user."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(root / ".transferline" / "home")
 
 
 def project_root(start: Path) -> Path:

@@ -141,14 +141,14 @@ def require_alive(running: list[Running]) -> None:
     """Checks that all servers still run.
 
     Raises:
-        TransferlineError: a server has ended. The message contains the last lines of its output.
+        TransferlineError: a server has ended. The message names the cause, or the last lines of its output.
     """
     for item in running:
         if (status := item.process.poll()) is not None:
-            output = item.output()
-            first = [cause] if (cause := system_cause(output)) else []
-            tail = [f"{item.server.name}'s server ended with status {status}:", *output.strip().splitlines()[-10:]]
-            raise TransferlineError("\n  ".join([*first, *tail]))
+            output, ended = item.output(), f"{item.server.name}'s server ended with status {status}"
+            if cause := system_cause(output):
+                raise TransferlineError(f"{cause} ({ended})")
+            raise TransferlineError("\n  ".join([f"{ended}:", *output.strip().splitlines()[-10:]]))
 
 
 @contextlib.contextmanager

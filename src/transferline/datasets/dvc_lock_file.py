@@ -6,15 +6,13 @@ from typing import Any
 
 from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
+from transferline.git_and_dvc import git_or_nothing
 from transferline.paths import RAW
 from transferline.yaml_text import parse_yaml
 
 LOCK = Path("dvc.lock")
 COPY = Path(".transferline/dvc.lock")
-HOW_TO_RESTORE = (
-    "`transferline run` restores the last complete dvc.lock, if it has a copy; `git checkout dvc.lock` restores the "
-    "committed one; without the file all stages run again"
-)
+HOW_TO_RESTORE = "`transferline run` restores the last complete dvc.lock, `git checkout dvc.lock` the committed one"
 CORRECTIONS = Path("data/corrections")
 # The stages from the raw images to the evaluation of a candidate.
 CHAIN = ("validate", "augment", "extract@{}", "train_head@{}", "fine_tune@{}", "train@{}", "evaluate@{}")
@@ -52,23 +50,30 @@ def keep_copy(root: Path) -> None:
 
 
 def restore_copy(root: Path) -> list[str]:
-    """Replaces a `dvc.lock` that DVC cannot read by the copy. A file with the conflicts of a Git merge stays as it is.
+    """Replaces a `dvc.lock` that DVC cannot read by the copy, or else by the committed one, or else deletes it.
 
     DVC writes the file in place. A full disk or a kill cuts it off, and then no command of DVC works. The stages that
-    ended after the copy was made run again, or come from DVC's cache.
+    ended later run again, or come from DVC's cache. A file with the conflicts of a Git merge stays as it is.
 
     Returns:
-        A sentence if the file was replaced.
+        A sentence if the file was replaced or deleted.
     """
     lock, copy = root / LOCK, root / COPY
     while lock.exists() and not _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
         if time.time() - lock.stat().st_mtime < SECONDS_TO_WRITE:  # perhaps DVC is writing it
             time.sleep(SECONDS_BETWEEN_READS)
             continue
-        if "<<<<<<< " in text or not copy.exists():
-            return []
-        write_text(lock, copy.read_text(encoding="utf-8"))
-        return [f"{LOCK} was cut off, perhaps by a full disk: restored the last one that was complete"]
+        if "<<<<<<< " in text:
+            break
+        cut_off = f"{LOCK} was cut off, perhaps by a full disk"
+        if copy.exists():
+            write_text(lock, copy.read_text(encoding="utf-8"))
+            return [f"{cut_off}: restored the last one that was complete"]
+        if committed := git_or_nothing(root, "show", f"HEAD:./{LOCK}").decode():
+            write_text(lock, committed)
+            return [f"{cut_off}: restored the committed one"]
+        lock.unlink()
+        return [f"{cut_off}: deleted it, because there is no complete one; all stages run again"]
     return []
 
 
