@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from transferline.errors import TransferlineError
-from transferline.text import first_of, reason
+from transferline.text import first_of, reason_of
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 SEPARATORS = (",", ";", "\t", "|")
@@ -57,7 +57,7 @@ def read_table_file(file: Path) -> Table:
         text = _decoded(file)
         numbered = _records(text)
     except (OSError, ValueError, csv.Error) as error:
-        raise TransferlineError(f"{file} cannot be read as a table: {reason(error)}") from error
+        raise TransferlineError(f"{file} cannot be read as a table: {reason_of(error)}") from error
     if not numbered:
         raise TransferlineError(f"{file} cannot be read as a table: it has no rows")
     (_, header), *records = numbered
@@ -102,7 +102,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
             if any(cells):
                 found.append((number, cells))
     except csv.Error as error:
-        raise ValueError(f"row {number + 1}: {error}; check its quotes") from error
+        raise ValueError(f"row {number + 1}: {reason_of(error)}; check its quotes") from error
     return found
 
 
