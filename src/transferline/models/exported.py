@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
@@ -75,6 +75,9 @@ def read_card(folder: Path) -> ModelCard:
     """
     try:
         return ModelCard.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}" for fault in error.errors())
+        raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=wrong)) from error
     except (OSError, ValueError) as error:
         raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=reason_of(error))) from error
 

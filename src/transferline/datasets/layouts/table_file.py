@@ -99,7 +99,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
     number = 0
     try:
         for number, cells in enumerate(_cells(text, separator, strict=True), 1):
-            if any(cells):
+            if _is_filled(cells):
                 found.append((number, cells))
     except csv.Error as error:
         raise ValueError(f"row {number + 1}: {reason_of(error)}; check its quotes") from error
@@ -108,9 +108,13 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
 
 def _columns_of_header(text: str, separator: str) -> int:
     try:
-        return next((len(cells) for cells in _cells(text, separator, strict=False) if any(cells)), 0)
+        return next((len(cells) for cells in _cells(text, separator, strict=False) if _is_filled(cells)), 0)
     except csv.Error:
         return 0
+
+
+def _is_filled(cells: Sequence[str]) -> bool:
+    return any(cell.strip("".join(SEPARATORS)) for cell in cells)
 
 
 def _cells(text: str, separator: str, strict: bool) -> Iterator[list[str]]:
