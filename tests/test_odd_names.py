@@ -1,5 +1,6 @@
 """Names of files, classes and params that are unusual: hidden, not UTF-8, similar, dates, with NUL."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -7,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
+from transferline import params
 from transferline.datasets.checks.similar_names import similar_names
 from transferline.datasets.file_names import is_hidden, is_image, is_image_file
 from transferline.datasets.layouts.contents import read_contents_of
@@ -18,6 +21,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import load_model, read_card
 from transferline.params.load import parse_params
 from transferline.prediction.found_images import find_images
+from transferline.serving.inputs import read_request
 from transferline.text import printable, reason_of
 
 SYSTEM = (
@@ -152,3 +156,11 @@ def test_a_closed_pipe_is_no_traceback(words: tuple[str, ...]) -> None:
     )
     os.close(write)
     assert done.returncode in (0, 141) and done.stderr == ""  # argparse ignores a closed pipe
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", " DATA:image/png;name=a.png;base64, "])
+def test_base64_may_have_line_breaks_and_the_prefix_of_a_data_url(prefix: str, tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    text = prefix + base64.encodebytes((tmp_path / "1.png").read_bytes()).decode()
+    image = params.Image(size=9, color="grayscale", resize="stretch")
+    assert (read_request(pd.DataFrame({"image": [text]}), image)[0] == 0).all()
