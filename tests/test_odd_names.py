@@ -162,5 +162,5 @@ def test_a_closed_pipe_is_no_traceback(words: tuple[str, ...]) -> None:
 def test_base64_may_have_line_breaks_and_the_prefix_of_a_data_url(prefix: str, tmp_path: Path) -> None:
     picture(tmp_path / "1.png")
     text = prefix + base64.encodebytes((tmp_path / "1.png").read_bytes()).decode()
-    image = params.Image(size=9, color="grayscale", resize="stretch")
+    image = params.Image(size=32, color="grayscale", resize="stretch")
     assert (read_request(pd.DataFrame({"image": [text]}), image)[0] == 0).all()
