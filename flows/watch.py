@@ -17,6 +17,7 @@ from transferline.flows.retrain import retrain
 from transferline.params import load_params
 from transferline.project_files import prefect_file
 from transferline.tasks.log import quiet_states
+from transferline.text import reason_of
 from transferline.training_lock import LockHeldError, held
 
 
@@ -54,7 +55,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
         with held(root, "the flow watch"):  # only a test, because a retraining is cancelled if the lock is held
             pass
     except LockHeldError as error:
-        return f"{change.reason}: waits, because {error}"
+        return f"{change.reason}: waits, because {reason_of(error)}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     deployment = f"retrain/{prefect_file(root)['name']}"
     with get_client(sync_client=True) as client:

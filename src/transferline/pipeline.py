@@ -18,6 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.paths import CODE
 from transferline.progress import say
+from transferline.text import reason_of
 from transferline.why_stages_run import NEVER_RUN, Why, why_it_runs
 
 
@@ -143,7 +144,7 @@ def open_repo(root: Path) -> Iterator[Any]:
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         hint = f"; {HOW_TO_RESTORE}" if LOCK.name in str(error) else ""
-        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}{hint}") from error
+        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {reason_of(error)}{cause}{hint}") from error
 
 
 def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:

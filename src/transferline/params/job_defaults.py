@@ -1,8 +1,10 @@
 """The defaults that depend on the kind of problem and on the dataset."""
 
+import re
 from typing import Any
 
 from transferline.params.problem_kinds import KINDS
+from transferline.params.section import NAME
 
 NAMES_IN_MLFLOW = ("promote.model_name", "record.experiment")
 
@@ -14,12 +16,14 @@ def job_defaults(problem: object, name: object) -> dict[str, Any]:
         problem: the kind of problem.
         name: the name in MLflow.
     """
-    kind = next((kind for name, kind in KINDS.items() if name == problem), next(iter(KINDS.values())))
+    kind = next((kind for key, kind in KINDS.items() if key == problem), next(iter(KINDS.values())))
+    is_name = isinstance(name, str) and re.fullmatch(NAME, name)
+    named = name if is_name else "dataset"  # a wrong dataset is one fault, not three
     thresholds = {"kind": "per_class"} if kind.several_labels else None
     return {
         "thresholds": thresholds,
         "select.metric": kind.main_metric,
-        **dict.fromkeys(NAMES_IN_MLFLOW, str(name)),  # a wrong dataset is one fault
+        **dict.fromkeys(NAMES_IN_MLFLOW, named),
     }
 
 

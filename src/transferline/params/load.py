@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
+from transferline.text import reason_of
 from transferline.yaml_text import parse_settings
 
 QUOTES = "put it in quotes"
@@ -30,7 +31,7 @@ def load_params(path: Path, project: str | None = None) -> Params:
     except FileNotFoundError as error:
         raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{path} cannot be read: {error}") from error
+        raise TransferlineError(f"{path} cannot be read: {reason_of(error)}") from error
     return parse_params(text, path, project)
 
 

@@ -5,6 +5,7 @@ import binascii
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from itertools import chain
@@ -20,6 +21,7 @@ from transferline.serving.request_format import values_of
 from transferline.text import first_of
 
 MOST_PIXELS = 50_000_000  # of an image file
+DATA_URL = re.compile(r"^\s*data:[^,]*;base64\s*,", re.IGNORECASE)
 MOST_NAMED = 10  # bad images in a message
 # Limits on memory: a parsed body takes up to 25 times its bytes, and an open image up to 24 bytes for each pixel.
 _PARSING, _DECODING = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
@@ -84,9 +86,14 @@ def _taken(value: Any, name: str, image: params.Image) -> Pixels | _Upload:
     if not isinstance(value, str):
         raise TransferlineError(f"{name} is {json.dumps(value):.40}, not an image file in base64")
     try:
-        return _Upload(base64.b64decode(value, validate=True), name)
+        return _Upload(base64.b64decode(_plain(value), validate=True), name)
     except (binascii.Error, ValueError) as error:
         raise TransferlineError(f"{name} is not base64: {error}") from error
+
+
+def _plain(text: str) -> str:
+    """Returns base64 without blanks, line breaks and the prefix of a data URL, such as `data:image/png;base64,`."""
+    return "".join(DATA_URL.sub("", text, count=1).split())
 
 
 def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
