@@ -82,6 +82,7 @@ def test_validate_accepts_heic_and_avif_by_default():
 CONTENTS = {
     "a.svg": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
     "b.svg": (b"\xef\xbb\xbf  <svg width='3'></svg>", "SVG"),
+    "c.svg": (b'<?xml version="1.0"?><!DOCTYPE svg PUBLIC "x" [' + b'<!ENTITY a "b">' * 500 + b"]><svg/>", "SVG"),
     "a.psd": (b"8BPS\0\1" + bytes(40), "Photoshop"),
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000"),
     "a.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "JPEG XL"),
@@ -101,6 +102,7 @@ CONTENTS = {
     "a.avi": (b"RIFF\x24\0\0\0AVI LIST", "a video"),
     "a.mkv": (b"\x1aE\xdf\xa3" + bytes(40), "a video"),
     "a.html": (b"<!DOCTYPE html>\n<html>404 Not Found</html>", "a web page"),
+    "b.html": (b"<!-- x --><html><body><svg></svg></body></html>", "a web page"),
     "a.zip": (b"PK\x03\x04" + bytes(40), "an archive"),
     "a.txt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
 }
@@ -143,7 +145,7 @@ def raw_tiff(photometric, nested):
     return bytes(content)
 
 
-@pytest.mark.parametrize("photometric", [32803, 34892])
+@pytest.mark.parametrize("photometric", [32803, 34892, 2])
 @pytest.mark.parametrize("name", ["a.nef", "a.tif", "a.jpg", "a"])
 def test_camera_raw_is_not_read_as_its_thumbnail(tmp_path, photometric, name):
     content = raw_tiff(photometric, nested=True)
