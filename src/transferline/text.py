@@ -13,7 +13,7 @@ def first_of(items: Sequence[object], shown: int, between: str = ", ") -> str:
     return f"{listed}{before_rest}and {len(items) - shown:,} more" if len(items) > shown else listed
 
 
-def reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Returns the text of an exception, or the name of its class if it has no text."""
     return str(error).strip() or type(error).__name__
 

@@ -17,7 +17,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import NAME
 from transferline.progress import say
-from transferline.text import printable
+from transferline.text import printable, reason_of
 
 LABEL_SUFFIXES = (*TABLE_SUFFIXES, ".json", ".xml", ".yaml", ".yml")
 
@@ -166,4 +166,4 @@ def _dvc_add(target: Path, root: Path) -> None:
     try:
         add_version(root, target.name)
     except TransferlineError as error:
-        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {error}") from error
+        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {reason_of(error)}") from error

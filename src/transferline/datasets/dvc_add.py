@@ -53,7 +53,7 @@ def require_versionable(paths: Iterable[str], where: object) -> None:
     if ignores := [path for path in paths if PurePosixPath(path).name == IGNORE_FILE]:
         messages.append(f"DVC allows no {IGNORE_FILE} in a dataset ({listed(ignores)}): remove it")
     if unnamed := [path for path in paths if printable(path) != path]:
-        messages.append(f"the names of {len(unnamed):,} files are not UTF-8 ({listed(unnamed)}): rename them")
+        messages.append(f"it holds names that are not UTF-8 ({listed(unnamed)}): rename these files")
     if messages:
         raise TransferlineError("\n  ".join([f"{where} cannot be versioned as it is:", *messages]))
 

@@ -116,7 +116,7 @@ def describe_folder(name: str, found: FolderContents) -> str:
         return "\n".join([*lines, *describe_reasons(found)])
     if found.unlabelled:
         lines.append(
-            f"{sum(found.unlabelled.values()):,} images get no label and are left out{_list(found.unlabelled)}"
+            f"left out, because they get no label: {sum(found.unlabelled.values()):,}{_list(found.unlabelled)}"
         )
     classes = {label for of_split in found.classes.values() for label in of_split}
     block: dict[str, Any] = {

@@ -34,6 +34,7 @@ from transferline.hashes import file_sha256
 from transferline.params import NAME, Layout, load_params
 from transferline.params.layouts import has_masks
 from transferline.paths import CORRECTIONS, RAW
+from transferline.text import reason_of
 
 LOCK = Path(".transferline/corrections.lock")
 
@@ -92,7 +93,7 @@ def _read(
     try:
         wanted = None if label is None else read_label(label, classes_of(listing, layout), layout)
     except ValueError as error:
-        faults.append(f"label {error}")
+        faults.append(f"label {reason_of(error)}")
     if not reason.strip():
         faults.append("the reason is empty; give a reason, for those who read the correction later")
     if faults:

@@ -8,6 +8,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
+from transferline.text import reason_of
 
 
 def dvc_file(dataset: str) -> Path:
@@ -69,7 +70,7 @@ def _at_revision(root: Path, dataset: str, revision: str) -> str:
         return git(root, "show", f"{revision}:./{file}")
     except TransferlineError as error:
         raise TransferlineError(
-            f"data revision {revision}: not in this repository, or without {file}; {error}"
+            f"data revision {revision}: not in this repository, or without {file}; {reason_of(error)}"
         ) from error
 
 

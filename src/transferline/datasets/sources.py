@@ -20,6 +20,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
 from transferline.progress import progress
+from transferline.text import reason_of
 
 
 class Digits(Section):
@@ -85,7 +86,7 @@ def load_sources(path: Path) -> dict[str, Source]:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return Sources.model_validate_json(json.dumps(tree, default=str)).sources
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
+        raise TransferlineError(f"{path} cannot be read as YAML: {reason_of(error)}") from error
     except ValidationError as error:
         faults = [_explain(fault) for fault in error.errors()]
         raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
@@ -142,7 +143,7 @@ def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
             elif isinstance(source, Digits):
                 write_digits(folder)
     except OSError as error:
-        raise TransferlineError(f"{target} cannot be completed: {error}") from error
+        raise TransferlineError(f"{target} cannot be completed: {reason_of(error)}") from error
 
 
 def _checked(source: Packed, downloads: Path) -> Path:

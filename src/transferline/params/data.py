@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from transferline.params.layouts import ClassFolders, Layout, gives_several_labels, has_masks
 from transferline.params.problem_kinds import KINDS
 from transferline.params.section import Name, Problem, Section
+from transferline.text import reason_of
 
 Level = Annotated[int, Field(ge=0, le=255)]
 MaskValue = Annotated[int, Field(ge=0, le=65_535)] | tuple[Level, Level, Level]
@@ -70,7 +71,7 @@ def _regular_expression(pattern: str) -> str:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
+        raise ValueError(f"not a regular expression: {reason_of(error)}") from error
     if compiled.groups < 1:
         raise ValueError("needs a group in parentheses; its text is the name of an image's group")
     return pattern

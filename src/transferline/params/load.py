@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
-from transferline.text import reason
+from transferline.text import reason_of
 
 QUOTES = "put it in quotes"
 
@@ -29,7 +29,7 @@ def load_params(path: Path) -> Params:
     except FileNotFoundError as error:
         raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{path} cannot be read: {error}") from error
+        raise TransferlineError(f"{path} cannot be read: {reason_of(error)}") from error
     return parse_params(text, path)
 
 
@@ -39,7 +39,7 @@ def parse_params(text: str, path: Path) -> Params:
         given = YAML(typ="safe").load(text)  # DVC reads the file the same way
         json.dumps(given, default=str)
     except (YAMLError, ValueError, RecursionError, TypeError) as error:  # the last three: anchors in a circle, odd keys
-        raise TransferlineError(f"{path} cannot be read as YAML: {reason(error)}") from error
+        raise TransferlineError(f"{path} cannot be read as YAML: {reason_of(error)}") from error
     if others := list(_not_in_json(given, "")):
         raise TransferlineError("\n  ".join([f"{path}: {len(others)} fault(s)", *others]))
     tree = with_job_defaults(given)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from transferline.errors import TransferlineError
 from transferline.text import first_of
 
 COLUMN = "image"
+DATA_URL = re.compile(r"^\s*data:[^,]*;base64\s*,", re.IGNORECASE)
 MOST_NAMED = 10  # bad images in a message
 
 
@@ -79,10 +81,15 @@ def _from_base64(value: Any, name: str, image: params.Image, max_pixels: int) ->
     if not isinstance(value, str):
         raise TransferlineError(f"{name} is {value!r:.40}, not an image file in base64")
     try:
-        content = base64.b64decode(value, validate=True)
+        content = base64.b64decode(_plain(value), validate=True)
     except (binascii.Error, ValueError) as error:
         raise TransferlineError(f"{name} is not base64: {error}") from error
     return read_image(_Upload(content, name), image, max_pixels)
+
+
+def _plain(text: str) -> str:
+    """Returns base64 without blanks, line breaks and the prefix of a data URL, such as `data:image/png;base64,`."""
+    return "".join(DATA_URL.sub("", text, count=1).split())
 
 
 def _from_array(pixels: Array, name: str, image: params.Image) -> Pixels:

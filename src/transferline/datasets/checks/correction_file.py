@@ -17,7 +17,7 @@ from transferline.datasets.tables import SEPARATOR, join_names, natural, split_l
 from transferline.errors import TransferlineError
 from transferline.params import Layout
 from transferline.params.layouts import gives_several_labels, has_masks
-from transferline.text import first_of
+from transferline.text import first_of, reason_of
 
 COLUMNS = ("image", "label", "who", "when", "why", "never_test")
 ANSWERS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("", "no", "false", "0"), False)}
@@ -141,9 +141,9 @@ def _filled(file: Path) -> list[tuple[int, list[str]]]:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows.extend(csv.reader(opened, strict=True, skipinitialspace=True))
     except csv.Error as error:
-        raise TransferlineError(f"{file}, row {len(rows) + 1} cannot be read as CSV: {error}") from error
+        raise TransferlineError(f"{file}, row {len(rows) + 1} cannot be read as CSV: {reason_of(error)}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{file} cannot be read as CSV in UTF-8: {error}") from error
+        raise TransferlineError(f"{file} cannot be read as CSV in UTF-8: {reason_of(error)}") from error
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
     return filled or [(1, [])]
 
@@ -162,7 +162,7 @@ def _correction(
         try:
             return read(cells[column])
         except ValueError as error:
-            faults.append(f"row {number}, {column}: {error}")
+            faults.append(f"row {number}, {column}: {reason_of(error)}")
 
     return Correction(
         source=f"{file.as_posix()}, row {number}",

@@ -10,7 +10,7 @@ from transferline.datasets.layouts.listing import split_of, usual_splits
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
 from transferline.datasets.layouts.table_paths import full_path, places
 from transferline.errors import TransferlineError
-from transferline.params import Csv, SplitTable
+from transferline.params import Csv, Split, SplitTable
 from transferline.text import first_of
 
 # Usual names of columns, as `word` gives them. The first one that a table has is taken.
@@ -53,7 +53,7 @@ def propose_csv(contents: Contents) -> Csv | str:
 
 def _of_splits(read: dict[str, Understood]) -> Understood | None:
     """Returns one layout for tables of splits that have the same columns, if there are such tables."""
-    names = {path: split_of(PurePosixPath(path).stem) or split_of(PurePosixPath(path).parent.name) for path in read}
+    names = {path: _split_of_table(path) for path in read}
     splits = usual_splits({split: path for path, split in reversed(names.items()) if split})
     used = {split: path for split, path in splits.items() if path}
     own = {"file", "folder"}
@@ -64,6 +64,10 @@ def _of_splits(read: dict[str, Understood]) -> Understood | None:
     rows = sum(read[path].rows for path in used.values())
     given = {key: value for key, value in layout.model_dump().items() if value is not None}
     return Understood(Csv.model_validate(given), rows, read[used["train"]].classes)
+
+
+def _split_of_table(path: str) -> Split | None:
+    return split_of(PurePosixPath(path).stem) or split_of(PurePosixPath(path).parent.name)
 
 
 def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
@@ -87,17 +91,19 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
 
 def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:
     """Returns the column with the paths, and the folder and the suffix that they lack."""
+    if values := [name for name in table.columns if places([name], images)]:
+        raise TransferlineError(f"{path}: its first row must hold the names of the columns, but holds {values[0]}")
     found = {name: places(table.column(name), images) for name in table.columns}
     unique = {name: counts for name, counts in found.items() if counts and _tells_apart(table.column(name))}
     if not unique:
-        values = [name for name in table.columns if places([name], images)]
-        raise TransferlineError(
-            f"{path}: its first row must hold the names of the columns, but holds {values[0]}"
-            if values
-            else f"{path}: no column names images of this dataset (its columns are {', '.join(table.columns)})"
-        )
+        there = ", ".join(table.columns)
+        raise TransferlineError(f"{path}: no column names images of this dataset (its columns are {there})")
     column = max(unique, key=lambda name: unique[name].most_common(1)[0][1])
-    cells, ((folder, suffix), count) = table.column(column), unique[column].most_common(1)[0]
+    cells, own = table.column(column), path.rpartition("/")[0]
+    split = _split_of_table(path)
+    (folder, suffix), count = max(
+        unique[column].items(), key=lambda item: (item[1], item[0][0] == own, split and split_of(item[0][0]) == split)
+    )
     if count < LEAST_FOUND * len(cells):
         where = [
             f"{number} in {folder or 'the top folder'}" for (folder, _), number in unique[column].most_common(SHOWN)

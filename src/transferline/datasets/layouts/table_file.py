@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from transferline.errors import TransferlineError
-from transferline.text import first_of, reason
+from transferline.text import first_of, reason_of
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 SEPARATORS = (",", ";", "\t", "|")
@@ -57,7 +57,7 @@ def read_table_file(file: Path) -> Table:
         text = _decoded(file)
         numbered = _records(text)
     except (OSError, ValueError, csv.Error) as error:
-        raise TransferlineError(f"{file} cannot be read as a table: {reason(error)}") from error
+        raise TransferlineError(f"{file} cannot be read as a table: {reason_of(error)}") from error
     if not numbered:
         raise TransferlineError(f"{file} cannot be read as a table: it has no rows")
     (_, header), *records = numbered
@@ -99,18 +99,22 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
     number = 0
     try:
         for number, cells in enumerate(_cells(text, separator, strict=True), 1):
-            if any(cells):
+            if _is_filled(cells):
                 found.append((number, cells))
     except csv.Error as error:
-        raise ValueError(f"row {number + 1}: {error}; check its quotes") from error
+        raise ValueError(f"row {number + 1}: {reason_of(error)}; check its quotes") from error
     return found
 
 
 def _columns_of_header(text: str, separator: str) -> int:
     try:
-        return next((len(cells) for cells in _cells(text, separator, strict=False) if any(cells)), 0)
+        return next((len(cells) for cells in _cells(text, separator, strict=False) if _is_filled(cells)), 0)
     except csv.Error:
         return 0
+
+
+def _is_filled(cells: Sequence[str]) -> bool:
+    return any(cell.strip("".join(SEPARATORS)) for cell in cells)
 
 
 def _cells(text: str, separator: str, strict: bool) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from transferline.datasets.layouts.listing import Listing, listing_table, usual_
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
-from transferline.text import first_of
+from transferline.text import first_of, reason_of
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
 MASKS = "SegmentationClass"
@@ -121,7 +121,7 @@ def _objects(file: Path, faults: list[str]) -> set[str]:
     try:
         objects = ElementTree.parse(file).getroot().findall("object")
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
-        faults.append(f"{ANNOTATIONS}/{file.name}: {error}")
+        faults.append(f"{ANNOTATIONS}/{file.name}: {reason_of(error)}")
         return set()
     names = [_text(item, "name") for item in objects if _text(item, "difficult") != "1"]
     if "" in names:
