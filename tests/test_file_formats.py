@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.heic_files import HEIC
 from tests.test_image_modes import tiff
 from tests.test_images import noise, wanted
 from tests.test_masks import VALIDATE
@@ -22,32 +23,6 @@ from transferline.errors import TransferlineError
 from transferline.params import Validate
 
 SIZE = 32
-# 48 × 32 pixels, red on the left, green above black on the right. The second one is stored turned: EXIF and the
-# container say that it must be turned clockwise. Made with pillow-heif.
-HEIC = {
-    "plain": (
-        "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAb5tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAA"
-        "ADRpbG9jAAAAAERAAAIAAQAAAAAB4gABAAAAAAAAAG8AAgAAAAACUQABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAA"
-        "AAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAA"
-        "kAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
-        "5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xh"
-        "cAAAADAAAAABAAAAIAAAAAH////wAAAAAv///+AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAA"
-        "ABppcmVmAAAAAAAAAA5jZHNjAAIAAQABAAAAm21kYXQAAABrKAGvCeAhOKn/8zxv/vydl7S6kpk+47++/4q3/2SK7XCRe3E+CVRP"
-        "MT2vn/jP/Gjgd7UJH/37RWpS5oZBo9ymdeqbZtQIy1uSRzyBnNbC6nMTuXCAuNVVT1SU0a0a1OTQByMT0XXCUlI+V9sAAAAGRXhp"
-        "ZgAATU0AKgAAAAgAAQESAAMAAAABAAEAAAAAAAA="
-    ),
-    "turned": (
-        "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAA"
-        "ADRpbG9jAAAAAERAAAIAAQAAAAAB7AABAAAAAAAAAG8AAgAAAAACWwABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAA"
-        "AAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAA"
-        "kAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
-        "5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xh"
-        "cAAAADAAAAABAAAAIAAAAAH////wAAAAAv///+AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEA"
-        "AQaBAgMFhIYAAAAaaXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAJttZGF0AAAAaygBrwngITip//M8b/78nZe0upKZPuO/vv+Kt/9k"
-        "iu1wkXtxPglUTzE9r5/4z/xo4He1CR/9+0VqUuaGQaPcpnXqm2bUCMtbkkc8gZzWwupzE7lwgLjVVU9UlNGtGtTk0AcjE9F1wlJS"
-        "PlfbAAAABkV4aWYAAE1NACoAAAAIAAEBEgADAAAAAQAGAAAAAAAA"
-    ),
-}
 
 
 def heic(name):
@@ -107,6 +82,7 @@ def test_validate_accepts_heic_and_avif_by_default():
 CONTENTS = {
     "a.svg": (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
     "b.svg": (b"\xef\xbb\xbf  <svg width='3'></svg>", "SVG"),
+    "c.svg": (b'<?xml version="1.0"?><!DOCTYPE svg PUBLIC "x" [' + b'<!ENTITY a "b">' * 500 + b"]><svg/>", "SVG"),
     "a.psd": (b"8BPS\0\1" + bytes(40), "Photoshop"),
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000"),
     "a.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "JPEG XL"),
@@ -126,6 +102,7 @@ CONTENTS = {
     "a.avi": (b"RIFF\x24\0\0\0AVI LIST", "a video"),
     "a.mkv": (b"\x1aE\xdf\xa3" + bytes(40), "a video"),
     "a.html": (b"<!DOCTYPE html>\n<html>404 Not Found</html>", "a web page"),
+    "b.html": (b"<!-- x --><html><body><svg></svg></body></html>", "a web page"),
     "a.zip": (b"PK\x03\x04" + bytes(40), "an archive"),
     "a.txt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
 }
@@ -168,7 +145,7 @@ def raw_tiff(photometric, nested):
     return bytes(content)
 
 
-@pytest.mark.parametrize("photometric", [32803, 34892])
+@pytest.mark.parametrize("photometric", [32803, 34892, 2])
 @pytest.mark.parametrize("name", ["a.nef", "a.tif", "a.jpg", "a"])
 def test_camera_raw_is_not_read_as_its_thumbnail(tmp_path, photometric, name):
     content = raw_tiff(photometric, nested=True)

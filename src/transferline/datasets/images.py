@@ -123,8 +123,15 @@ def to_upright(opened: ImageFile) -> Image.Image:
 
     Returns:
         The picture with mode L or RGB: upright by its EXIF orientation, transparent parts white, 8 bits.
+
+    Raises:
+        TooManyPixelsError: see `open_picture`.
+        Exception: the image is broken.
     """
-    opened.load()
+    try:
+        opened.load()
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError(f"it is a {opened.format}: {error}") from error
     if opened.mode == "P" and not opened.getpalette():
         raise ValueError("its palette is missing")
     picture = to_8_bits(opened, opened)
