@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transferline.datasets.file_formats import IMAGE_SUFFIXES
-
 CLASSES = ("a", "b")
 VALIDATION_SHARE = 0.3
 
