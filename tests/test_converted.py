@@ -149,8 +149,8 @@ def test_a_backbone_of_imagenet_is_built_once(monkeypatch):
     from transferline.models import imagenet
 
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
-    _, first = open_model("imagenet:efficientnet_lite0")
+    _, first, _ = open_model("imagenet:efficientnet_lite0")
     monkeypatch.setattr(imagenet, "_convert", None)
-    card, second = open_model("imagenet:efficientnet_lite0")
+    card, second, _ = open_model("imagenet:efficientnet_lite0")
     assert len(card.classes) == 1000 and card.image.size == 224
     np.testing.assert_array_equal(first.probabilities(pixels), second.probabilities(pixels))

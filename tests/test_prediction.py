@@ -44,7 +44,7 @@ def save(folder, problem, **card):
 
 
 def answers(model, *sources):
-    card, network = open_model(model)
+    card, network, _ = open_model(model)
     return list(predict_images(card, network, find_images([str(source) for source in sources]))), card
 
 
@@ -69,10 +69,10 @@ def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, s
     found, card = answers(several_labels, tmp_path)
     assert [prediction.labels for prediction in found] == [(), ("green",), ("red", "blue")]
     assert found[2].label in ("red", "blue") and found[2].probability > 0.99
-    write_csv(found, card, tmp_path / "out.csv")
+    write_csv(found, card, tmp_path / "out.csv", "models/a/head")
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error"]
+    assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error", "model"]
     assert [row["labels"] for row in rows] == ["", "green", "red|blue"]
     black, lime, magenta = predictions_as_text(found, card).splitlines()
     assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")

@@ -96,7 +96,7 @@ def test_files_get_the_answers_that_predict_gives(address, root, tmp_path, monke
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(root)
-    expected = list(predict_images(*open_model("1"), [tmp_path / name for name in files]))
+    expected = list(predict_images(*open_model("1")[:2], [tmp_path / name for name in files]))
     texts = [base64.b64encode(content).decode() for content in files.values()]
     for body in (
         records(texts),
@@ -108,6 +108,10 @@ def test_files_get_the_answers_that_predict_gives(address, root, tmp_path, monke
             assert answer["probability"] == pytest.approx(prediction.probability, abs=1e-6)
             assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
             assert answer["labels"] == [prediction.label] and answer["version"] == "1"
+    for content, prediction in zip(files.values(), expected, strict=True):  # what `curl --data-binary` sends
+        headers = {"Content-Type": "image/jpeg"}
+        (answer,) = requests.post(f"{address}/invocations", content, headers=headers, timeout=60).json()["predictions"]
+        assert answer["label"] == prediction.label
 
 
 @pytest.mark.slow
@@ -140,7 +144,8 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
         assert set(refused.json()) == {"error_code", "message"} and "Traceback" not in refused.text
     csv = post(address, 'image\n"', "text/csv")
     assert csv.status_code == 400 and "Traceback" not in csv.text
-    assert post(address, good, "image/png").status_code == 415
+    assert post(address, good, "text/plain").status_code == 415
+    assert "image 0 cannot be read" in post(address, good, "image/png").json()["message"]
     assert requests.get(f"{address}/nothing", timeout=60).json() == {"error_code": 404, "message": "Not Found"}
     large = post(address, records([good + "A" * 2**20]))
     assert large.status_code == 413 and "larger than 1 MiB; send fewer or smaller images" in large.json()["message"]

@@ -38,7 +38,7 @@ def _predict(options: argparse.Namespace) -> int:
     named = sorted({name for kind in PREDICTIONS.values() for name in kind.outputs})
     targets = {name: getattr(options, name).resolve() for name in named if getattr(options, name)}
     paths = [path.resolve() for path in find_images(options.paths)]
-    card, model = open_model(options.model)
+    card, model, name = open_model(options.model)
     kind = PREDICTIONS[card.problem]
     if wrong := [f"--{name}" for name in targets if name not in kind.outputs]:
         allowed = ", ".join(f"--{name}" for name in kind.outputs)
@@ -46,11 +46,12 @@ def _predict(options: argparse.Namespace) -> int:
             f"{', '.join(wrong)}: {card.candidate} is a {card.problem} model, which does not write this; allowed are "
             f"{allowed}"
         )
-    found = kind.predict(card, model, paths, targets)
+    found = kind.predict(card, model, paths, targets, name)
     if options.json:
-        print(json.dumps(found.rows, indent=2))
+        print(json.dumps([{**row, "model": name} for row in found.rows], indent=2))
     else:
         print(f"written: {', '.join(map(str, targets.values()))}" if targets else found.text)
+        print(f"predicted by {name} ({card.candidate}, {card.phase})")
     for reason in found.errors:
         print(f"error: {reason}", file=sys.stderr)
     return 1 if found.errors else 0

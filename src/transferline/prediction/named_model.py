@@ -3,16 +3,26 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
+from transferline.registry.version_cache import described
 
 IMAGENET, CHAMPION = "imagenet:", "champion"
 
 
-def open_model(name: str, project: Path | None = None) -> tuple[ModelCard, LiteModel]:
+class NamedModel(NamedTuple):
+    """A model with its card and its name: `waste version 3`, a model folder, or `imagenet:` and a backbone."""
+
+    card: ModelCard
+    model: LiteModel
+    name: str
+
+
+def open_model(name: str, project: Path | None = None) -> NamedModel:
     """Loads a model by its name.
 
     Args:
@@ -27,15 +37,16 @@ def open_model(name: str, project: Path | None = None) -> tuple[ModelCard, LiteM
         from transferline.models.imagenet import imagenet_model
 
         with redirect_stdout(sys.stderr):  # Keras prints the progress of a download
-            return imagenet_model(name.removeprefix(IMAGENET))
-    folder = Path(name).resolve()
+            return NamedModel(*imagenet_model(name.removeprefix(IMAGENET)), name)
+    folder, shown = Path(name).resolve(), name
     if not folder.is_dir():
         folder = _registered(name, project or Path.cwd())
+        shown = described(folder)
     if missing := [file for file in (CARD_FILE, LITE_FILE) if not (folder / file).is_file()]:
         raise TransferlineError(
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
-    return read_card(folder), load_model(folder)
+    return NamedModel(read_card(folder), load_model(folder), shown)
 
 
 def _registered(name: str, start: Path) -> Path:

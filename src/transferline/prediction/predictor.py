@@ -50,7 +50,7 @@ class Predictor:
 
 def load_named(model: str | Path, project: Path | None) -> Predictor:
     """See `transferline.load`."""
-    card, network = open_model(str(model), project)
+    card, network, _ = open_model(str(model), project)
     if KINDS[card.problem].has_masks:
         raise TransferlineError(
             f"{card.candidate} is a segmentation model, which predicts masks; use `transferline predict --masks DIR`"

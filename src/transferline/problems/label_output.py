@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from transferline.datasets.tables import SEPARATOR
@@ -26,14 +27,15 @@ class LabelPrediction:
     outputs = ("csv", "submission", "grid")
 
     def predict(
-        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
+        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path], name: str
     ) -> PredictedFiles:
         """See `PredictionOfKind`."""
         found = list(predict_images(card, model, paths))
-        for name, write in (("csv", write_csv), ("submission", write_submission), ("grid", draw_grid)):
-            if name in outputs:
-                with writing(outputs[name]):
-                    write(found, card, outputs[name])
+        table = partial(write_csv, name=name)
+        for output, write in (("csv", table), ("submission", write_submission), ("grid", draw_grid)):
+            if output in outputs:
+                with writing(outputs[output]):
+                    write(found, card, outputs[output])
         return PredictedFiles(
             printable(predictions_as_text(found, card)), [printable_row(asdict(one)) for one in found]
         )
@@ -56,18 +58,18 @@ def _shown(found: Prediction, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {found.probabilities[name]:.4f}" for name in names)
 
 
-def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
+def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path, name: str) -> None:
     """Writes a CSV table.
 
     The columns are path, label, probability, labels (multilabel only, separated by |), one column for each class
-    (unless there are more than `MOST_CLASSES`), and error.
+    (unless there are more than `MOST_CLASSES`), error, and model, which is `name` in each row.
     """
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
     several = KINDS[card.problem].several_labels
-    rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error"]]
+    rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error", "model"]]
     for found in predictions:
         labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)
-        rows.append([found.path, found.label, found.probability, *labels, *values, found.error])
+        rows.append([found.path, found.label, found.probability, *labels, *values, found.error, name])
     _write(rows, path)
 
 

@@ -20,7 +20,7 @@ class PredictionOfKind(Protocol):
         """The files that it can write, by the names of the options of `transferline predict`."""
 
     def predict(
-        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
+        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path], name: str
     ) -> PredictedFiles:
         """Predicts image files.
 
@@ -29,6 +29,7 @@ class PredictionOfKind(Protocol):
             model: an exported model.
             paths: the files.
             outputs: what to write, and the path for each.
+            name: of the model, for the tables.
 
         Raises:
             TransferlineError: an output cannot be written.

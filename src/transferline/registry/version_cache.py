@@ -18,6 +18,12 @@ def cached_folder(root: Path, name: str, version: str, hashes: Mapping[str, str]
     return root / CACHE / f"{name}-{version}-{hashes['model_sha256'][:12]}"
 
 
+def described(folder: Path) -> str:
+    """Returns the name of the version in a folder of the local cache: `waste version 3`."""
+    name, version, _ = folder.name.rsplit("-", 2)
+    return f"{name} version {version}"
+
+
 def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str]) -> None:
     """Compares the files of a version in the local cache with the hashes that were registered, and writes its card.
 

@@ -83,6 +83,8 @@ def _attempted(read: Callable[..., Any], *arguments: Any) -> Any:
 def _taken(value: Any, name: str, image: params.Image) -> Pixels | _Upload:
     if isinstance(value, list):
         return _from_lists(value, name, image)
+    if isinstance(value, bytes):
+        return _Upload(value, name)
     if not isinstance(value, str):
         raise TransferlineError(f"{name} is {json.dumps(value):.40}, not an image file in base64")
     try:

@@ -1,4 +1,4 @@
-"""The formats of a request: JSON in the four forms of MLflow's scoring protocol, or CSV."""
+"""The formats of a request: JSON in the four forms of MLflow's scoring protocol, CSV, or an image file."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ MOST_NAMED = 5  # keys in a message
 
 
 def values_of(body: bytes | bytearray, content_type: str | None) -> list[Any]:
-    """Returns the images of a request as it holds them: texts, or nested lists.
+    """Returns the images of a request as it holds them: texts, nested lists, or the bytes of one image file.
 
     Args:
         body: the body of the request.
@@ -29,9 +29,17 @@ def values_of(body: bytes | bytearray, content_type: str | None) -> list[Any]:
         Refusal: the type is not one that the endpoint reads (status 415), or there are too many images (413).
         TransferlineError: the body does not have the format; the message names the field.
     """
+    if _is_image(content_type):
+        if not body:
+            raise TransferlineError("the body is empty; send the content of an image file")
+        return [bytes(body)]
     read = {"application/json": _of_json, "text/csv": _of_csv}.get(_media_type(content_type))
     if read is None:
-        raise Refusal(415, f"the header Content-Type is {content_type}; send application/json or text/csv in UTF-8")
+        raise Refusal(
+            415,
+            f"the header Content-Type is {content_type}; send application/json or text/csv in UTF-8, or "
+            "image/jpeg and the like for an image file",
+        )
     try:
         values = read(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -41,6 +49,12 @@ def values_of(body: bytes | bytearray, content_type: str | None) -> list[Any]:
     if len(values) > MOST_IMAGES:
         raise Refusal(413, f"the request holds {len(values)} images; send at most {MOST_IMAGES}")
     return values
+
+
+def _is_image(content_type: str | None) -> bool:
+    """Returns whether the body is an image file. What format it has follows from its content."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind.startswith("image/") or kind == "application/octet-stream"
 
 
 def _media_type(content_type: str | None) -> str:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 SECONDS_BETWEEN_LOOKS = 2.0
-EXAMPLE = """\
-printf '{{"dataframe_records": [{{"image": "%s"}}]}}' "$(base64 < photo.jpg | tr -d '\\n')" |
-  curl -s {address}/invocations -H 'Content-Type: application/json' -d @-"""
+EXAMPLE = "curl -s {address}/invocations -H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
 
 
 def serve_model(root: Path, params: Params, alias: str, port: int, most_mib: float) -> None:

@@ -108,12 +108,15 @@ def shares_as_text(found: Sequence[Segmented]) -> str:
     return "\n".join(lines)
 
 
-def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> None:
-    """Writes a CSV table with the columns path, one for each class (its share of the pixels), and error."""
+def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path, name: str) -> None:
+    """Writes a CSV table with the columns path, one for each class (its share of the pixels), error, and model.
+
+    The last one is `name` in each row.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["path", *card.classes, "error"])
+        table.writerow(["path", *card.classes, "error", "model"])
         for one in found:
-            shares = [one.shares.get(name, 0.0) for name in card.classes]
-            table.writerow([printable(one.path), *shares, printable(one.error) if one.error else None])
+            shares = [one.shares.get(label, 0.0) for label in card.classes]
+            table.writerow([printable(one.path), *shares, printable(one.error) if one.error else None, name])

@@ -24,7 +24,7 @@ class MaskPrediction:
     outputs = ("csv", "masks", "rle")
 
     def predict(
-        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path]
+        self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path], name: str
     ) -> PredictedFiles:
         """See `PredictionOfKind`. Each mask is written before the next one is predicted."""
         folder, rle, table = (outputs.get(name) for name in ("masks", "rle", "csv"))
@@ -39,5 +39,5 @@ class MaskPrediction:
                 found = list(segment(card, model, paths, Writer(card, folder, rows)))
         if table:
             with writing(table):
-                write_shares(found, card, table)
+                write_shares(found, card, table, name)
         return PredictedFiles(printable(shares_as_text(found)), [printable_row(asdict(one)) for one in found])
