@@ -56,10 +56,8 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     assert page.startswith("**test accuracy 1.0000 (") and "Promoted: the first champion" in page
     assert f"/runs/{registered.run_id}/artifacts/decision/index.html" in page
     assert "It predicts one of these classes for an image: blue, green, red. It takes uint8 images of 32 × 32" in page
-    assert (
-        "- weakest classes (recall on test): blue: 1.00 (0.68 to 1.00), green: 1.00 (0.68 to 1.00), red: 1.00 (0.68 to 1.00)"
-        in page
-    )
+    weakest = ", ".join(f"{name}: 1.00 (0.68 to 1.00)" for name in ("blue", "green", "red"))
+    assert f"- weakest classes (recall on test): {weakest}" in page
     assert "- damaged images were not tried" in page
     card = (download_version(registered) / "origin" / "model_card.md").read_text()
     assert card in page and "`transferline predict`" in client.get_registered_model("colors").description
