@@ -145,6 +145,7 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
     assert "roc_auc" not in tree["candidates"]["lite0_hidden"]["head"]["validation"]
 
     page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "Validation has 4 images in 3 groups, test has 4 images in 3 groups." in page
     table = [line for line in page.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[1:3] for line in table[2:]] == [
         ["lite0_plain", "fine_tune"], ["lite0_hidden", "head"], ["lite0_plain", "head"],
