@@ -17,7 +17,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-HEAD = 1024  # bytes at the beginning of a file; they tell its format
+HEAD = 4096  # bytes at the beginning of a file; they tell its format
 CONVERT = "convert it to JPEG or PNG"
 RAW = "camera raw"
 RAW_SUFFIXES = (
@@ -55,7 +55,7 @@ READ = (
     FileFormat("BMP", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", (".bmp", ".dib"), BmpImageFile),
     FileFormat("GIF", rb"GIF8[79]a", (".gif",), GifImageFile),
     FileFormat("WEBP", rb"RIFF.{4}WEBP", (".webp",), WebPImageFile),
-    FileFormat("PPM", rb"P[1-6][\s#]|Pf\s", (".ppm", ".pgm", ".pbm", ".pnm"), PpmImageFile),
+    FileFormat("PPM", rb"P[1-6f](\s|#[^\n]*\n)+\d", (".ppm", ".pgm", ".pbm", ".pnm"), PpmImageFile),
     FileFormat("TIFF", rb"II[*+]\0|MM\0[*+]|II\0\*|MM\*\0", (".tif", ".tiff"), TiffImageFile),
     FileFormat("AVIF", rb".{4}ftyp(avi[fs]|m(if1|sf1|iaf).{4}(.{4}){0,12}?avi[fs])", (".avif",), AvifImageFile),
     FileFormat("HEIF", rb".{4}ftyp(he[iv][cxms]|mif1|msf1)", (".heic", ".heif", ".hif"), HeifImageFile),
@@ -66,9 +66,12 @@ RAW_FORMAT = FileFormat(
     RAW_SUFFIXES,
     advice="develop it and save it as JPEG or PNG",
 )
-# Images first. Those before the formats that are read have a more exact pattern.
+# A web page can contain an SVG, so it comes first.
 NOT_READ = (
-    FileFormat("SVG", rb"\s*<(svg[\s>]|[?!].*?<svg[\s>])", (".svg",)),
+    FileFormat(
+        "a web page", rb"(?i)\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)", advice="download the image itself"
+    ),
+    FileFormat("SVG", rb"\s*(<[?!].*?)?<(svg[\s>]|!DOCTYPE svg)", (".svg",)),
     FileFormat("Photoshop", rb"8BPS", (".psd", ".psb")),
     FileFormat("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", (".jp2", ".j2k", ".jpx", ".jpf")),
     FileFormat("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", (".jxl",)),
@@ -80,15 +83,14 @@ NOT_READ = (
     FileFormat("GIMP", rb"gimp xcf", (".xcf",)),
     FileFormat("PostScript", rb"%!PS|\xc5\xd0\xd3\xc6", (".eps", ".ps", ".ai")),
     FileFormat("DirectDraw Surface", rb"DDS ", (".dds",)),
+    FileFormat("FITS", rb"SIMPLE  =", (".fits", ".fit")),
+    FileFormat("QOI", rb"qoif", (".qoi",)),
     FileFormat("a PDF document", rb"\s*%PDF-", advice="save its pages as JPEG or PNG"),
     FileFormat(
         "a video",
         rb".{4}(ftyp|moov|mdat|wide|free|skip|pnot)|RIFF.{4}AVI |\x1aE\xdf\xa3|\0\0\x01[\xba\xb3]|FLV\x01|"
         rb"0&\xb2u\x8ef\xcf\x11|OggS",
         advice="save frames of it as JPEG or PNG",
-    ),
-    FileFormat(
-        "a web page", rb"(?i)\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)", advice="download the image itself"
     ),
     FileFormat("a Git LFS pointer", rb"version https://git-lfs", advice="fetch the image with `git lfs pull`"),
     FileFormat("an archive", rb"PK\x03\x04|PK\x05\x06|\x1f\x8b|7z\xbc\xaf|Rar!|BZh[1-9]|\xfd7zXZ", advice="unpack it"),
@@ -98,15 +100,16 @@ FORMAT_OF_SUFFIX = {suffix: one.name for one in (*READ, RAW_FORMAT, *NOT_READ) f
 IMAGE_SUFFIXES = tuple(suffix for one in READ for suffix in one.suffixes)
 
 CHAIN = 16  # directories of a TIFF that are looked at
-PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 262, 330, 50706  # tags of TIFF 6.0, TIFF/EP and DNG 1.7
+SUBFILE_TYPE, PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 254, 262, 330, 50706  # tags of TIFF 6.0, TIFF/EP and DNG 1.7
+REDUCED = 1  # the subfile type of an image in a smaller size
 SENSOR_VALUES = {32803, 34892}  # photometric interpretations: colour filter array, linear raw
 
 
 def recognize(content: bytes, name: str) -> FileFormat | None:
     """Returns the format of a file by its content, or None.
 
-    A TIFF is a camera raw file if it holds values of a sensor, or has the suffix of a raw format: the image that can be
-    read of it is only a thumbnail.
+    A TIFF is a camera raw file if it holds values of a sensor, begins with a preview, or has the suffix of a raw
+    format: the image that can be read of it is only a thumbnail.
 
     Args:
         content: the bytes of the file.
@@ -122,7 +125,10 @@ def recognize(content: bytes, name: str) -> FileFormat | None:
 def _is_raw(content: bytes, name: str) -> bool:
     if PurePath(name).suffix.lower() in RAW_SUFFIXES:
         return True
-    return any(DNG_VERSION in tags or tags.get(PHOTOMETRIC) in SENSOR_VALUES for tags in _directories(BytesIO(content)))
+    found = _directories(BytesIO(content))
+    if found and found[0].get(SUBFILE_TYPE) == REDUCED and SUB_DIRECTORIES in found[0]:
+        return True
+    return any(DNG_VERSION in tags or tags.get(PHOTOMETRIC) in SENSOR_VALUES for tags in found)
 
 
 def _directories(stream: BytesIO) -> list[Any]:

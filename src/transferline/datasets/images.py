@@ -16,7 +16,9 @@ from PIL.ImageFile import ImageFile
 from transferline import params
 from transferline.arrays import Pixels
 from transferline.datasets.file_formats import recognize
+from transferline.datasets.png_text import without_texts
 from transferline.errors import TransferlineError
+from transferline.text import reason
 
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the value for two's complement
 TURNS = {
@@ -81,7 +83,7 @@ def open_upright(
             opened.draft(None, (2 * size, 2 * size))
             return _to_color(to_upright(opened), color)
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        raise TransferlineError(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
+        raise TransferlineError(f"{file} cannot be read as an image: {reason(error)}") from error
 
 
 def open_picture(content: bytes, name: str, max_pixels: int | None) -> ImageFile:
@@ -105,7 +107,7 @@ def open_picture(content: bytes, name: str, max_pixels: int | None) -> ImageFile
     if found.opens is None:
         raise ValueError(found.why_not_read)
     try:
-        opened = found.opens(BytesIO(content))
+        opened = found.opens(BytesIO(without_texts(content)))
         width, height = opened.size
         if max_pixels is not None and width * height > max_pixels:
             raise TooManyPixelsError(
@@ -121,8 +123,17 @@ def to_upright(opened: ImageFile) -> Image.Image:
 
     Returns:
         The picture with mode L or RGB: upright by its EXIF orientation, transparent parts white, 8 bits.
+
+    Raises:
+        TooManyPixelsError: see `open_picture`.
+        Exception: the image is broken.
     """
-    opened.load()
+    try:
+        opened.load()
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError(f"it is a {opened.format}: {error}") from error
+    if opened.mode == "P" and not opened.getpalette():
+        raise ValueError("its palette is missing")
     picture = to_8_bits(opened, opened)
     orientation = orientation_of(opened)
     if orientation in TURNS:

@@ -13,6 +13,7 @@ from transferline.datasets.layouts.contents import Contents, read_contents_of
 from transferline.datasets.layouts.layout_table import Proposal, propose_layout
 from transferline.datasets.layouts.other_formats import recognise_format
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES
+from transferline.datasets.mask_proposal import ProposedMasks, propose_masks
 from transferline.params import Layout, Split
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.params.problem_kinds import fitting_problem
@@ -33,6 +34,7 @@ class FolderContents:
         classes: if images have one label, the number of images of each class, by split ("" if there are no splits).
         unlabelled: the number of images without a label in each folder, if a layout fits.
         reasons: why each of the other layouts does not fit, by `kind`.
+        masks: the values in the masks, if the layout has masks.
         fault: why no entry in `params.yaml` makes a layout fit; "" if one may.
     """
 
@@ -43,6 +45,7 @@ class FolderContents:
     classes: dict[str, dict[str, int]]
     unlabelled: dict[str, int]
     reasons: dict[str, str]
+    masks: ProposedMasks | None
     fault: str
 
 
@@ -63,6 +66,7 @@ def inspect_folder(folder: Path) -> FolderContents:
         classes=_classes(proposal),
         unlabelled=dict(unlabelled.most_common()),
         reasons=proposal.reasons,
+        masks=_masks(folder, proposal),
         fault="" if proposal.layout else _fault(contents),
     )
 
@@ -80,6 +84,13 @@ def _classes(proposal: Proposal) -> dict[str, dict[str, int]]:
                 of_split = counts.setdefault(split, {})
                 of_split[label] = of_split.get(label, 0) + 1
     return {split: counts[split] for split in ("", *get_args(Split)) if split in counts}
+
+
+def _masks(folder: Path, proposal: Proposal) -> ProposedMasks | None:
+    if proposal.listing is None or "mask" not in proposal.listing.files:
+        return None
+    paths = proposal.listing.files["mask"].dropna()
+    return propose_masks(folder, [path for path in paths if (folder / path).is_file()])
 
 
 def _fault(contents: Contents) -> str:
@@ -113,8 +124,9 @@ def describe_folder(name: str, found: FolderContents) -> str:
         "problem": fitting_problem(has_masks(found.layout), gives_several_labels(found.layout), len(classes)),
         "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
-    if has_masks(found.layout):
-        block["masks"] = {"classes": ["name of value 0", "name of value 1"], "void": 255}
+    if found.masks:
+        lines += found.masks.lines
+        block["masks"] = found.masks.block
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
     yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
     yaml.dump({"data": block}, text)

@@ -8,11 +8,11 @@ import pandas as pd
 
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
+from transferline.datasets.checks.mask_scan import scan_masks
 from transferline.datasets.checks.scan import scan
 from transferline.datasets.file_names import is_hidden, is_image
 from transferline.datasets.layout_proposal import describe_reasons, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import MAX_PIXELS, Data, Layout, Masks

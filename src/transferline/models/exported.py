@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
-from transferline.params import MAX_PIXELS, Image, Problem
+from transferline.params import MAX_PIXELS, Image, MaskValue, Problem
 from transferline.quiet import quiet_imports
 from transferline.text import reason_of
 
@@ -42,6 +42,8 @@ class ModelCard(BaseModel):
         argmax_fallback: for a multilabel problem, whether the most probable label is predicted if no label reaches its
             threshold.
         max_pixels: the largest image that is predicted, width times height; `validate.max_pixels` of the training.
+        mask_values: for segmentation, the value of each class in the masks of the dataset; predicted masks get them.
+            None in models before this field: the numbers of the classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,7 @@ class ModelCard(BaseModel):
     thresholds: tuple[float, ...] | None = None
     argmax_fallback: bool = False
     max_pixels: int = MAX_PIXELS
+    mask_values: tuple[MaskValue, ...] | None = None
 
 
 def trained(models: Path) -> list[Path]:

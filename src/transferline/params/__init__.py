@@ -14,7 +14,7 @@ from transferline.params.candidate import (
     Unfreeze,
     WeightsFile,
 )
-from transferline.params.data import Data, Masks, SplitParams
+from transferline.params.data import Data, Masks, MaskValue, SplitParams
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
 from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, SplitTable, Voc
 from transferline.params.load import load_params
@@ -77,6 +77,7 @@ __all__ = [
     "Limit",
     "LinearTraining",
     "Loss",
+    "MaskValue",
     "Masks",
     "Monitor",
     "Name",

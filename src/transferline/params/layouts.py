@@ -146,10 +146,15 @@ class ImageMaskFolders(Section):
     """A folder of images and one of masks, for segmentation problems: `images/1.jpg` and `masks/1.png`."""
 
     kind: Annotated[
-        Literal["image_mask_folders"], Field(description="a folder of images and one of masks, PNGs of the same names")
+        Literal["image_mask_folders"],
+        Field(description="a folder of images and one of masks, such as images/1.jpg and masks/1.png"),
     ]
     images: Annotated[str, Field(description="the folder of the images")] = "images"
     masks: Annotated[str, Field(description="the folder of the masks")] = "masks"
+    mask_suffix: Annotated[
+        str,
+        Field(description="what a mask's name adds to its image's name, such as _mask for 1.jpg and 1_mask.png"),
+    ] = ""
 
     @property
     def gives(self) -> Gives:

@@ -61,6 +61,9 @@ class Rules(Section):
     mask_values: Annotated[Severity, Field(description="a mask with values that are neither a class nor void")] = (
         "quarantine"
     )
+    mask_orientation: Annotated[
+        Severity, Field(description="a mask that is perhaps not upright, because EXIF turns only its image")
+    ] = "warn"
     mask_empty: Annotated[
         Severity, Field(description="a mask with only void, or only void and a class named background")
     ] = "quarantine"

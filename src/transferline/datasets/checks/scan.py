@@ -16,10 +16,11 @@ from PIL import Image
 
 from transferline.arrays import Float32s
 from transferline.compute import run_shards
-from transferline.datasets.file_formats import FORMAT_OF_SUFFIX, IMAGES_NOT_READ, recognize
-from transferline.datasets.file_names import is_hidden
+from transferline.datasets.file_formats import IMAGES_NOT_READ, recognize
+from transferline.datasets.file_names import has_image_suffix, is_hidden
 from transferline.datasets.images import TooManyPixelsError, open_picture, orientation_of, to_upright
 from transferline.params import MAX_PIXELS, Compute
+from transferline.text import reason
 
 SIDE, LOW = 64, 16
 VALUES = np.arange(256.0)
@@ -75,18 +76,18 @@ def _look_at(raw: Path, path: str, max_pixels: int) -> dict[str, Any]:
     except TooManyPixelsError as error:
         row["error"] = f"too_large: {error}"
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        row["error"] = _fault(content, path, "format" in row, str(error) or type(error).__name__)
+        row["error"] = _fault(content, path, "format" in row, reason(error))
     return row
 
 
-def _fault(content: bytes, path: str, is_opened: bool, reason: str) -> str | None:
+def _fault(content: bytes, path: str, is_opened: bool, fault: str) -> str | None:
     """Returns the column `error` for a file that is not read, see `scan`; None for a file of an unknown kind."""
     found = recognize(content, path)
     if found in IMAGES_NOT_READ:
-        return f"format: {reason}"
-    if is_opened or (content and Path(path).suffix.lower() in FORMAT_OF_SUFFIX):
-        return f"{'truncated' if 'truncated' in reason.lower() else 'undecodable'}: {reason}"
-    return f"other: {reason}" if found and not found.opens else None
+        return f"format: {fault}"
+    if is_opened or (content and has_image_suffix(path)):
+        return f"{'truncated' if 'truncated' in fault.lower() else 'undecodable'}: {fault}"
+    return f"other: {fault}" if found and not found.opens else None
 
 
 def _read(path: str) -> bytes:

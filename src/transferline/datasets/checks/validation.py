@@ -21,6 +21,7 @@ from transferline.datasets.checks.corrections import (
 from transferline.datasets.checks.duplicates import exact_duplicates, near_duplicates
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.judge import Judge
+from transferline.datasets.checks.mask_scan import scan_masks
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
 from transferline.datasets.checks.rules import NO_TEST_SET
 from transferline.datasets.checks.scan import scan
@@ -28,7 +29,6 @@ from transferline.datasets.file_formats import FORMAT_OF_SUFFIX
 from transferline.datasets.file_names import HIDDEN, is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.listing import Listing
-from transferline.datasets.masks import scan_masks
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
 from transferline.params import Compute, Data, Validate
@@ -120,7 +120,7 @@ def _read_files(raw: Path, listing: Listing, data: Data, validate: Validate, com
     rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
     if data.masks:
         rows["mask"] = rows["mask"].where(rows["kind"] == "image")
-        rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
+        rows[["label", "mask_error", "pixels", "mask_values"]] = scan_masks(raw, rows, data.masks)
     return rows
 
 

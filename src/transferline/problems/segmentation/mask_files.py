@@ -43,7 +43,8 @@ class Writer:
 
     Args:
         card: the card of the model.
-        folder: for `<name>.png`, the mask with a palette, and `overlays/<name>.png`; None writes neither.
+        folder: for `<name>.png`, the mask with the values of `card.mask_values`, and `overlays/<name>.png`; None writes
+            neither.
         rows: an open CSV file for the columns Id, Class and Runs; None writes no rows.
     """
 
@@ -58,7 +59,7 @@ class Writer:
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
         """Writes one mask, and a run-length encoded row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
-            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
+            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png", self._card.mask_values)
             drawn = overlay(pixels, mask, self._card.classes)
             Image.fromarray(drawn).save(self._folder / OVERLAYS / f"{path.stem}.png")
         if self._rows:
