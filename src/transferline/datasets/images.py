@@ -18,7 +18,7 @@ from transferline.arrays import Pixels
 from transferline.datasets.file_formats import recognize
 from transferline.datasets.png_text import without_texts
 from transferline.errors import TransferlineError
-from transferline.text import reason
+from transferline.text import reason_of
 
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of TIFF 6.0 and the value for two's complement
 TURNS = {
@@ -83,7 +83,7 @@ def open_upright(
             opened.draft(None, (2 * size, 2 * size))
             return _to_color(to_upright(opened), color)
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        raise TransferlineError(f"{file} cannot be read as an image: {reason(error)}") from error
+        raise TransferlineError(f"{file} cannot be read as an image: {reason_of(error)}") from error
 
 
 def open_picture(content: bytes, name: str, max_pixels: int | None) -> ImageFile:

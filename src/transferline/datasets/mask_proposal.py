@@ -8,7 +8,7 @@ from typing import Any
 from transferline.datasets.checks.mask_scan import as_value, counts_of_values, shown_value
 from transferline.datasets.mask_values import VOID, decode_values, open_mask
 from transferline.params import MAX_PIXELS, MaskValue
-from transferline.text import first_of, reason
+from transferline.text import first_of, reason_of
 
 READ = 100  # masks, evenly drawn
 MOST_CLASSES, SHOWN = 200, 12
@@ -38,7 +38,7 @@ def propose_masks(folder: Path, paths: list[str]) -> ProposedMasks:
         try:
             counts += _count(folder / path)
         except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-            faults.append(f"{path}: {reason(error)}")
+            faults.append(f"{path}: {reason_of(error)}")
     if len({isinstance(value, int) for value in counts}) > 1:
         faults.append("some masks have colours, others numbers; save all in one way")
     lines = [f"masks that cannot be read: {first_of(faults, 1)}"] if faults else []

@@ -23,7 +23,7 @@ from transferline.datasets.mask_values import (
     values_from_text,
 )
 from transferline.errors import TransferlineError
-from transferline.text import reason
+from transferline.text import reason_of
 
 BACKGROUND = "background"
 
@@ -44,7 +44,7 @@ def read_whole_mask(file: Path, values: Values) -> Mask:
     try:
         return to_classes(read_values(file, are_colors(values)), values)
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        raise TransferlineError(f"{file} cannot be read as a mask: {reason(error)}") from error
+        raise TransferlineError(f"{file} cannot be read as a mask: {reason_of(error)}") from error
 
 
 def read_mask(file: Path, image: params.Image, values: Values) -> Mask:

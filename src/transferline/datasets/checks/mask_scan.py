@@ -15,7 +15,7 @@ from transferline.datasets.masks import BACKGROUND
 from transferline.datasets.tables import SEPARATOR
 from transferline.params import MAX_PIXELS, Masks, MaskValue
 from transferline.progress import progress
-from transferline.text import first_of, reason
+from transferline.text import first_of, reason_of
 
 VOID_PIXELS = "(void)"
 SHOWN = 10  # unknown values
@@ -58,7 +58,7 @@ def _look_at(file: Path, image: Any, masks: Masks) -> tuple[str, str | None, Any
     except FileNotFoundError:
         return "", f"mask_missing: there is no mask {file.parent.name}/{file.name}", None
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        return "", f"mask_missing: {file.name} cannot be read as a mask: {reason(error)}", None
+        return "", f"mask_missing: {file.name} cannot be read as a mask: {reason_of(error)}", None
     counts = counts_of_values(values, in_colors)
     known = np.array([counts.pop(as_number(value), 0) for value in masks.value_of_class])
     void = counts.pop(as_number(masks.void), 0) if masks.void is not None else 0

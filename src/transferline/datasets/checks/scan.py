@@ -20,7 +20,7 @@ from transferline.datasets.file_formats import IMAGES_NOT_READ, recognize
 from transferline.datasets.file_names import has_image_suffix, is_hidden
 from transferline.datasets.images import TooManyPixelsError, open_picture, orientation_of, to_upright
 from transferline.params import MAX_PIXELS, Compute
-from transferline.text import reason
+from transferline.text import reason_of
 
 SIDE, LOW = 64, 16
 VALUES = np.arange(256.0)
@@ -76,7 +76,7 @@ def _look_at(raw: Path, path: str, max_pixels: int) -> dict[str, Any]:
     except TooManyPixelsError as error:
         row["error"] = f"too_large: {error}"
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        row["error"] = _fault(content, path, "format" in row, reason(error))
+        row["error"] = _fault(content, path, "format" in row, reason_of(error))
     return row
 
 
