@@ -74,6 +74,7 @@ def test_folders_of_images_and_masks_are_found_in_any_case(images: str, masks: s
             "image_mask_folders",
             "there are test/images and test/masks, train/images and train/masks; move them",
         ),
+        (("1.jpg", "labels.xlsx"), "csv", "there is no table (*.csv, *.tsv); save labels.xlsx as a table in UTF-8"),
         (("JPEGImages/1.jpg", "JPEGImages/2.jpg"), "voc", "beside JPEGImages there are neither Annotations"),
     ],
 )

@@ -38,14 +38,18 @@ def test_broken_unlabelled_and_other_files_are_counted_and_skipped(tmp_path):
     found = look(tmp_path, FOLDERS)
     assert found.classes == ("blue", "empty", "green", "red")
     assert found.counts()[""].tolist() == [5, 0, 4, 2]
-    assert found.unreadable == ("red/0.png", "red/1.png") and (found.unlabelled, found.others) == (1, 2)
+    assert found.unreadable == ("red/0.png", "red/1.png") and (found.unlabelled, found.others, found.hidden) == (
+        1,
+        1,
+        1,
+    )
     text = summary(found, FOLDERS)
     for line in (
         "11 images in 4 classes, read as class_folders",
         "images of a class: 0 (empty) to 5 (blue)",
         "sizes in pixels: 40 to 50 wide, 40 to 60 high, median 40 × 40",
         "to 255, median",
-        "skipped: 2 unreadable (red/0.png, red/1.png), 1 without a label, 2 other files",
+        "skipped: 2 unreadable (red/0.png, red/1.png), 1 without a label, 1 other files, 1 hidden files",
     ):
         assert line in text
 

@@ -10,7 +10,7 @@ from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
 from transferline.datasets.checks.mask_scan import scan_masks
 from transferline.datasets.checks.scan import scan
-from transferline.datasets.file_names import is_image
+from transferline.datasets.file_names import is_hidden, is_image
 from transferline.datasets.layout_proposal import describe_reasons, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.tables import natural, split_labels
@@ -33,6 +33,7 @@ class Look:
         unreadable: paths of image files that cannot be read.
         unlabelled: the number of readable images without a label.
         others: the number of files that are not images.
+        hidden: the number of hidden files.
         relabelled: the number of images whose label was corrected.
         left_out: the number of readable images that a correction leaves out.
     """
@@ -42,6 +43,7 @@ class Look:
     unreadable: tuple[str, ...]
     unlabelled: int
     others: int
+    hidden: int
     relabelled: int
     left_out: int
 
@@ -96,6 +98,7 @@ def look(
     )
     if masks:
         files["label"] = scan_masks(raw, files, masks)["label"]
+    hidden = int(files["path"].map(is_hidden).sum())
     broken = files["luminance_mean"].isna() & files["path"].map(is_image)
     readable = files[files["luminance_mean"].notna()]
     entries = read_corrections(corrections, listing, layout) if corrections else []
@@ -113,7 +116,8 @@ def look(
         classes=tuple(sorted({name for labels in names for name in labels} | declared, key=natural)),
         unreadable=tuple(files.loc[broken, "path"]),
         unlabelled=len(readable) - len(labelled),
-        others=len(files) - len(readable) - left_out - int(broken.sum()),
+        others=len(files) - len(readable) - left_out - int(broken.sum()) - hidden,
+        hidden=hidden,
         relabelled=int((labelled["label"] != labelled["label_before"]).sum()),
         left_out=left_out,
     )
@@ -129,7 +133,7 @@ def summary(found: Look, layout: Layout) -> str:
         f"sizes in pixels: {sizes(images)}",
         f"mean brightness of 255: {brightness(light)}",
         f"skipped: {len(found.unreadable):,} unreadable{_names(found.unreadable)}, "
-        f"{found.unlabelled:,} without a label, {found.others:,} other files",
+        f"{found.unlabelled:,} without a label, {found.others:,} other files, {found.hidden:,} hidden files",
     ]
     if found.relabelled or found.left_out:
         lines.append(f"corrections: {found.relabelled:,} relabelled, {found.left_out:,} left out")

@@ -52,7 +52,8 @@ def propose_class_folders(contents: Contents) -> ClassFolders | str:
     """Returns the layout if every folder is a class, else why it does not fit."""
     folders, outside = list(contents.folders()), contents.images_by_folder[""]
     if len(folders) < 2:
-        there = f"only {folders[0]} has images" if folders else "all images lie at the top"
+        above = "all images lie at the top (if this is the folder of one class, add the folder above it)"
+        there = f"only {folders[0]} has images" if folders else above
         return f"two or more folders with images are needed, one for each class, but {there}"
     if outside > MOST_OUTSIDE * len(contents.images):
         return f"{outside} of {len(contents.images)} images lie at the top, not in the folder of a class"

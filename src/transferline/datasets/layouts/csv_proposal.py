@@ -20,6 +20,7 @@ LABEL_COLUMNS = (
 )
 SPLIT_COLUMNS = ("split", "subset", "set", "dataset", "partition")
 SEPARATORS = ("|", ";", ",", " ")
+OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
 MOST_TABLES, SHOWN = 50, 5
 LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
 
@@ -36,7 +37,9 @@ def propose_csv(contents: Contents) -> Csv | str:
     """Returns the layout of the table, or of one table per split, that labels the most images, else why none fits."""
     tables = [path for path in contents.files if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES]
     if not tables:
-        return "there is no table (*.csv, *.tsv)"
+        sheets = [path for path in contents.files if path.lower().endswith(OTHER_TABLES)]
+        hint = f"; save {first_of(sheets, SHOWN)} as a table in UTF-8" if sheets else ""
+        return f"there is no table (*.csv, *.tsv){hint}"
     read: dict[str, Understood] = {}
     reasons = []
     for path in sorted(tables, key=lambda path: (path.count("/"), path))[:MOST_TABLES]:
