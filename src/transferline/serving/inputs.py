@@ -4,7 +4,6 @@ import base64
 import binascii
 import io
 import json
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,17 +17,20 @@ from transferline import params
 from transferline.arrays import Pixels
 from transferline.datasets.images import read_image
 from transferline.errors import TransferlineError
+from transferline.serving.bodies import Refusal
 from transferline.serving.request_format import values_of
 from transferline.text import first_of
 
 MOST_PIXELS = 50_000_000  # of an image file
 MOST_NAMED = 10  # bad images in a message
-# Limits on memory: a parsed body takes up to 25 times its bytes, and an open image up to 24 bytes for each pixel.
-_PARSING, _DECODING = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
+MOST_PIXELS_AT_ONCE = 10 * MOST_PIXELS  # of all image files of a request
+_PARSING = threading.Lock()  # a parsed body takes up to 25 times its bytes
 
 
 class _Upload(io.BytesIO):
-    """The bytes of an image file, with a name for messages."""
+    """The bytes of an image file, with a name for messages and the number of its pixels."""
+
+    pixels = 0
 
     def __init__(self, content: bytes, name: str):
         super().__init__(content)
@@ -63,7 +65,10 @@ def read_request(body: bytes | bytearray, content_type: str | None, image: param
             _attempted(_taken, value, f"image {number}", image)
             for number, value in enumerate(values_of(body, content_type))
         ]
-    images = [_attempted(_decoded, one, image) if isinstance(one, _Upload) else one for one in taken]
+    taken = [_attempted(_measured, one) if isinstance(one, _Upload) else one for one in taken]
+    if sum(one.pixels for one in taken if isinstance(one, _Upload)) > MOST_PIXELS_AT_ONCE:
+        raise Refusal(413, f"the images have more than {MOST_PIXELS_AT_ONCE:,} pixels together; send fewer per request")
+    images = [_attempted(read_image, one, image) if isinstance(one, _Upload) else one for one in taken]
     if faults := [str(one) for one in images if isinstance(one, TransferlineError)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     return images
@@ -105,17 +110,13 @@ def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
     return np.array(values, np.uint8).reshape(wanted)
 
 
-def _decoded(upload: _Upload, image: params.Image) -> Pixels:
-    with _DECODING:
-        _check_size(upload)
-        return read_image(upload, image)
-
-
-def _check_size(upload: _Upload) -> None:
-    """Checks the number of pixels before they are decoded. A damaged file is left to `read_image`."""
+def _measured(upload: _Upload) -> _Upload:
+    """Counts the pixels before they are decoded. A damaged file is left to `read_image`."""
     width = height = 0
     with suppress(Exception), Picture.open(upload, formats=get_args(params.Format)) as opened:
         width, height = opened.size
     if width * height > MOST_PIXELS:
         raise TransferlineError(f"{upload} has {width} x {height} pixels; at most {MOST_PIXELS:,} are allowed")
+    upload.pixels = width * height
     upload.seek(0)
+    return upload
