@@ -39,15 +39,15 @@ JSON = "application/json"
 MOST = 2**23
 
 
-def served(most: int = MOST) -> Any:
+def served(most: int = MOST, probabilities: Any = lambda images: np.full((len(images), 2), 0.5, np.float32)) -> Any:
     """The endpoint with a model that always predicts the same."""
-    model = SimpleNamespace(probabilities=lambda images: np.full((len(images), 2), 0.5, np.float32))
+    model = SimpleNamespace(probabilities=probabilities)
     return application(ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(model))), "digits", "champion", most)
 
 
 def post(content: bytes, content_type: str | None = JSON, app: Any = None) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app or served())
+        transport = httpx.ASGITransport(app or served(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             headers = {"Content-Type": content_type} if content_type is not None else {}
             return await client.post("/invocations", content=content, headers=headers)
@@ -199,6 +199,19 @@ def test_a_picture_with_too_many_pixels_is_not_decoded() -> None:
     assert refused.status_code == 400
     assert f"image 0 has {side} x {side} pixels; at most 50,000,000 are allowed" in refused.json()["message"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
+
+
+def test_the_pictures_of_a_request_have_a_limit_together() -> None:
+    side = int(MOST_PIXELS**0.5)
+    picture = base64.b64encode(blank_png(side)[:100]).decode()  # the header is enough to count
+    refused = post(json.dumps({"instances": [picture + "A" * (-len(picture) % 4)] * 11}).encode())
+    assert refused.status_code == 413 and "more than 500,000,000 pixels together" in refused.json()["message"]
+
+
+def test_a_model_that_fails_is_a_500_without_the_reason() -> None:
+    refused = post(json.dumps({"instances": [ARRAY]}).encode(), JSON, served(MOST, lambda images: images[99]))
+    assert refused.status_code == 500
+    assert refused.json() == {"error_code": 500, "message": "the model failed; the server has printed the error"}
 
 
 def test_damaged_requests_never_are_a_500() -> None:

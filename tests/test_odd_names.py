@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -163,4 +162,4 @@ def test_base64_may_have_line_breaks_and_the_prefix_of_a_data_url(prefix: str, t
     picture(tmp_path / "1.png")
     text = prefix + base64.encodebytes((tmp_path / "1.png").read_bytes()).decode()
     image = params.Image(size=32, color="grayscale", resize="stretch")
-    assert (read_request(pd.DataFrame({"image": [text]}), image)[0] == 0).all()
+    assert (read_request(json.dumps({"instances": [text]}).encode(), "application/json", image)[0] == 0).all()

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -22,7 +21,6 @@ import pytest
 import requests
 from PIL import Image as Picture
 from PIL.ExifTags import Base
-from starlette.testclient import TestClient
 
 from benchmarks.serving import ask, make_project, register, request_of, served
 from tests.conftest import COLORS
@@ -35,9 +33,8 @@ from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
 from transferline.problems.label_predictions import predict_images
 from transferline.registry.tracking import connect
-from transferline.serving.application import application
 from transferline.serving.batcher import Batcher
-from transferline.serving.served_model import LoadedVersion, ServedModel
+from transferline.serving.served_model import LoadedVersion
 from transferline.serving.server import serve_model
 
 CLASSES = tuple(COLORS)  # blue, green, red
@@ -256,30 +253,14 @@ def end_amid_a_request(address: str, process: subprocess.Popen[str]) -> None:
     assert process.wait(60) == 0
 
 
-def arrays_of(*colours: tuple[int, int, int]) -> bytes:
-    """The body of a request with images of one colour."""
-    return json.dumps({"instances": [np.full((32, 32, 3), colour).tolist() for colour in colours]}).encode()
-
-
 def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds():
     kernel = np.eye(3)[:, ::-1] * 12
     thresholds = {"thresholds": (0.3, 0.5, 0.3), "argmax_fallback": True}
     card = CARD.model_copy(update={"problem": "multilabel", **thresholds})
-    model = ServedModel(
-        LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "sigmoid"), "test"))))
-    )
-    purple, black = model.predict(arrays_of((200, 0, 200), (0, 0, 0)), "application/json")
+    version = LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "sigmoid"), "test"))))
+    purple, black = version.answer([np.full((32, 32, 3), colour, np.uint8) for colour in ((200, 0, 200), (0, 0, 0))])
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
-
-
-def test_a_model_that_fails_is_a_500_without_the_reason():
-    broken = SimpleNamespace(probabilities=lambda images: images[99])
-    model = ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(broken)))
-    client = TestClient(application(model, "digits", "1", 2**20), raise_server_exceptions=False)
-    refused = client.post("/invocations", content=arrays_of((0, 0, 0)), headers={"Content-Type": "application/json"})
-    assert refused.status_code == 500
-    assert refused.json() == {"error_code": 500, "message": "the model failed; the server has printed the error"}
 
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):

@@ -1,6 +1,7 @@
 """The endpoint as an ASGI application, with the paths of MLflow's scoring server and `/model`."""
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from transferline.errors import TransferlineError
 from transferline.serving.bodies import Bodies, Refusal
+from transferline.serving.inputs import read_request
 from transferline.serving.served_model import ServedModel
 
 REQUESTS_AT_ONCE = 16  # whose images are in memory; the others wait as bodies
@@ -31,13 +33,17 @@ def application(served: ServedModel, name: str, alias: str, most_bytes: int) -> 
         alias: the alias or version that is served.
         most_bytes: the largest body of a request.
     """
-    bodies, threads = Bodies(most_bytes), ThreadPoolExecutor(REQUESTS_AT_ONCE)
+    bodies, places = Bodies(most_bytes), asyncio.Semaphore(REQUESTS_AT_ONCE)
+    # few threads read, because the memory of an image stays with the thread that has decoded it
+    readers, predictors = ThreadPoolExecutor(os.cpu_count()), ThreadPoolExecutor(REQUESTS_AT_ONCE)
 
     async def invocations(request: Request) -> Response:
-        async with bodies.read(request) as body:
-            content_type = request.headers.get("content-type")
-            work = asyncio.get_running_loop().run_in_executor(threads, served.predict, body, content_type)
-            return JSONResponse({"predictions": await work})
+        run, content_type = asyncio.get_running_loop().run_in_executor, request.headers.get("content-type")
+        async with bodies.read(request) as body, places:
+            loaded = served.loaded
+            card = loaded.card
+            images = await run(readers, read_request, body, content_type, card.image, card.max_pixels)
+            return JSONResponse({"predictions": await run(predictors, loaded.answer, images)})
 
     async def model(request: Request) -> Response:
         loaded = served.loaded

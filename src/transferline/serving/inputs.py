@@ -4,10 +4,10 @@ import base64
 import binascii
 import io
 import json
-import os
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -15,20 +15,23 @@ import numpy as np
 
 from transferline import params
 from transferline.arrays import Pixels
-from transferline.datasets.images import read_image
+from transferline.datasets.images import open_picture, read_image
 from transferline.errors import TransferlineError
+from transferline.serving.bodies import Refusal
 from transferline.serving.request_format import values_of
 from transferline.text import first_of
 
 MOST_PIXELS = 50_000_000  # of an image file
 DATA_URL = re.compile(r"^\s*data:[^,]*;base64\s*,", re.IGNORECASE)
 MOST_NAMED = 10  # bad images in a message
-# Limits on memory: a parsed body takes up to 25 times its bytes, and an open image up to 24 bytes for each pixel.
-_PARSING, _DECODING = threading.Lock(), threading.BoundedSemaphore(os.cpu_count() or 1)
+MOST_PIXELS_AT_ONCE = 10 * MOST_PIXELS  # of all image files of a request
+_PARSING = threading.Lock()  # a parsed body takes up to 25 times its bytes
 
 
 class _Upload(io.BytesIO):
-    """The bytes of an image file, with a name for messages."""
+    """The bytes of an image file, with a name for messages and the number of its pixels."""
+
+    pixels = 0
 
     def __init__(self, content: bytes, name: str):
         super().__init__(content)
@@ -66,7 +69,12 @@ def read_request(
             _attempted(_taken, value, f"image {number}", image)
             for number, value in enumerate(values_of(body, content_type))
         ]
-    images = [_attempted(_decoded, one, image, max_pixels) if isinstance(one, _Upload) else one for one in taken]
+    taken = [
+        _attempted(_measured, one, min(max_pixels, MOST_PIXELS)) if isinstance(one, _Upload) else one for one in taken
+    ]
+    if sum(one.pixels for one in taken if isinstance(one, _Upload)) > MOST_PIXELS_AT_ONCE:
+        raise Refusal(413, f"the images have more than {MOST_PIXELS_AT_ONCE:,} pixels together; send fewer per request")
+    images = [_attempted(read_image, one, image, max_pixels) if isinstance(one, _Upload) else one for one in taken]
     if faults := [str(one) for one in images if isinstance(one, TransferlineError)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     return images
@@ -115,6 +123,12 @@ def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
     return np.array(values, np.uint8).reshape(wanted)
 
 
-def _decoded(upload: _Upload, image: params.Image, max_pixels: int) -> Pixels:
-    with _DECODING:
-        return read_image(upload, image, min(max_pixels, MOST_PIXELS))
+def _measured(upload: _Upload, max_pixels: int) -> _Upload:
+    """Counts the pixels before they are decoded. A damaged file is left to `read_image`."""
+    width = height = 0
+    with suppress(Exception), open_picture(upload.getvalue(), repr(upload), None) as opened:
+        width, height = opened.size
+    if width * height > max_pixels:
+        raise TransferlineError(f"{upload} has {width} x {height} pixels; at most {max_pixels:,} are allowed")
+    upload.pixels = width * height
+    return upload

@@ -14,7 +14,7 @@ from transferline.text import first_of
 COLUMN = "image"
 FORMS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 MOST_IMAGES = 256  # in a request
-MOST_LISTS = 4_000_000  # lists and objects in a request: each takes up to 88 bytes, and two characters of the body
+MOST_LISTS = 2_500_000  # lists and objects in a request: each takes up to 88 bytes, and two characters of the body
 MOST_NAMED = 5  # keys in a message
 
 

@@ -1,6 +1,5 @@
 """The model behind the endpoint."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from transferline.params.problem_kinds import KINDS
 from transferline.problems.label_predictions import prediction_of
 from transferline.registry.registered_models import fetch_version
 from transferline.serving.batcher import Batcher
-from transferline.serving.inputs import read_request, shape_of
+from transferline.serving.inputs import shape_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -29,12 +28,14 @@ class LoadedVersion:
     card: ModelCard
     batcher: Batcher
 
-    def answer(self, images: list[Pixels]) -> Iterator[dict[str, Any]]:
-        """Yields, for each image of the card's size, the prediction of `transferline predict` and the version."""
+    def answer(self, images: list[Pixels]) -> list[dict[str, Any]]:
+        """Returns, for each image of the card's size, the prediction of `transferline predict` and the version."""
+        answers = []
         for row in self.batcher.probabilities(images):
             answer = asdict(prediction_of(Path(), self.card, row))
             del answer["path"], answer["error"]
-            yield answer | {"version": self.version}
+            answers.append(answer | {"version": self.version})
+        return answers
 
 
 def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
@@ -53,21 +54,12 @@ def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
         str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder))
     )
     for count in (1, 2):  # batches of one image and of several
-        list(loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count))
+        loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count)
     return loaded
 
 
+@dataclass
 class ServedModel:
-    """Predicts a request with the version that it holds when the request starts; `loaded` can change at any time."""
+    """Holds the version that predicts the requests that arrive; it can change at any time."""
 
-    def __init__(self, loaded: LoadedVersion):
-        self.loaded = loaded
-
-    def predict(self, body: bytes | bytearray, content_type: str | None) -> list[dict[str, Any]]:
-        """Returns a prediction for each image of a request; see `read_request`.
-
-        Raises:
-            TransferlineError: the request is bad.
-        """
-        loaded = self.loaded
-        return list(loaded.answer(read_request(body, content_type, loaded.card.image, loaded.card.max_pixels)))
+    loaded: LoadedVersion
