@@ -1,6 +1,7 @@
 """Names of files, classes and params that are unusual: hidden, not UTF-8, similar, dates, with NUL."""
 
 import base64
+import json
 import os
 import subprocess
 import sys
