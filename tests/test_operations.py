@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md: they run in order, and print what the page shows.
+"""The commands of README.md and docs/operations.md: they run in order, and print what the page shows.
 
 A block ```bash runs in a shell that stops at the first failure; ```bash no-test is left out. The lines of a block
 ```text must appear in this order in the output of the commands above it, where … stands for any text.
@@ -19,7 +19,6 @@ from tests.conftest import ROOT, edit_yaml, make_tiny, run
 from tests.empty_databases import give_database
 from tests.photographs import commit
 
-DOCUMENT = ROOT / "docs" / "operations.md"
 BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COLORS = {"glass": (50, 180, 60), "metal": (60, 80, 200), "paper": (220, 210, 190), "plastic": (200, 50, 40)}
 GIT = {f"GIT_{who}_{what}": "team" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -90,17 +89,34 @@ def waste(project: Path, tmp_path: Path) -> Path:
     return project
 
 
+def run_commands(commands: str, promised: str, folder: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands], cwd=folder, env={**os.environ, **GIT}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{commands}\nexited with {done.returncode}:\n{done.stdout}"
+    assert "Traceback" not in done.stdout
+    require_lines(promised, done.stdout)
+
+
+@pytest.mark.thorough
+def test_the_way_from_photographs_to_a_champion_in_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks are one session: it begins in the folder beside the photographs, and goes into the project."""
+    for name in ("glass", "metal", "paper"):
+        photographs(tmp_path / "photos" / name, 40)
+        photographs(tmp_path / "new_photos" / name, 2, seed=3)
+    photographs(tmp_path / "more" / "glass", 12, "new", seed=1)
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    session = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(session) == 2
+    run_commands("".join(commands for commands, _ in session), "".join(lines for _, lines in session), tmp_path)
+    assert (tmp_path / "predictions.png").exists()
+    assert run("git", "status", "--porcelain", cwd=tmp_path / "waste").stdout == ""
+
+
 @pytest.mark.thorough
 def test_the_commands_of_the_document_do_what_it_says(waste: Path, tmp_path: Path) -> None:
-    for number, (commands, promised) in enumerate(blocks(DOCUMENT.read_text(encoding="utf-8"))):
-        script = tmp_path / f"block{number}.sh"
-        script.write_text(f"set -euo pipefail\n{commands}", encoding="utf-8")
-        done = subprocess.run(
-            ["bash", script], cwd=waste, env={**os.environ, **GIT}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{commands}\nexited with {done.returncode}:\n{done.stdout}"
-        assert "Traceback" not in done.stdout
-        require_lines(promised, done.stdout)
+    for commands, promised in blocks((ROOT / "docs" / "operations.md").read_text(encoding="utf-8")):
+        run_commands(commands, promised, waste)
     assert (tmp_path / "diff.png").exists()
     assert run("git", "status", "--porcelain", cwd=waste).stdout == "", "the list of what to commit is complete"
