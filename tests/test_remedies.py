@@ -99,6 +99,14 @@ def test_given_splits_need_exactly_the_missing_images(split: Split) -> None:
     assert remedies(rows, counts, settings, LEAST) == {("a", split): f"add 2 image(s) of it to {split}"}
 
 
+def test_a_dataset_without_test_is_advised_about_the_other_splits() -> None:
+    settings = data(test=0.0)
+    rows, counts = counted(images(["a"] * 12, np.random.default_rng(4), settings), settings, ("a",))
+    assert remedies(rows, counts, settings, LEAST) == {
+        ("a", "validation"): "set data.split.validation to 0.38, or add about 19 image(s) of it"
+    }
+
+
 def test_the_stage_accepts_the_fraction_that_it_proposes(tmp_path: Path) -> None:
     for index in range(60):
         save(tmp_path / "raw" / ("cat", "dog")[index % 3 == 0] / f"{index}.png", picture(index))

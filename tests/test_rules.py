@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, picture, run, save, save_nothing
+from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, params, picture, run, save, save_nothing
 from transferline.datasets.checks.rules import RULES
+from transferline.datasets.checks.validation import validate_dataset
 from transferline.errors import TransferlineError
 from transferline.params import Rules
 
@@ -153,6 +154,31 @@ def test_near_duplicate_across_our_splits_leaves_the_lower_one(raw: Path) -> Non
     lower = {min(pair, key=lambda path: rank[split[path]]) for pair in pairs if split[pair[0]] != split[pair[1]]}
     assert lower and {finding["path"] for finding in report["findings"]} == lower == set(split.index) - kept(table)
     assert set(report["counts"]["rules"]) == {"near_duplicate"}
+
+
+@pytest.mark.parametrize("group", [None, r"(\d)\.png$"], ids=["images", "groups"])
+def test_no_tested_image_is_trained_on_when_a_dataset_with_faults_grows(raw: Path, group: str | None) -> None:
+    """The images that are left out are blank, broken, near duplicates or copies; some come back."""
+    splits: dict[str, str] = {}
+    rules = {"validate__rules__blank": "quarantine", "validate__rules__few_images": "warn"}
+    for size in (40, 55, 75):
+        for index in range(size):
+            folder = raw / ("cat", "dog")[index % 2]
+            save(folder / f"{index}.png", picture(index))
+            if index % 7 == 0:
+                save(folder / f"again{index + 1}.png", brighter(picture(index)))
+        for index in range(5):
+            save(raw / "cat" / f"blank{size + index}.png", Image.new("L", (24, 24), index))
+        broken_png(raw / "dog" / f"broken{size}.png")
+        settings = params(data__split__group=group, **rules)
+        tested = {sha256: "0" * 12 for sha256, split in splits.items() if split == "test"}
+        found = validate_dataset(raw, settings.data, settings.validate_, tested)
+        assert not found.reasons and "former_test_image" not in found.counts["rules"]
+        kept = found.table.rows[found.table.rows["kept"]]
+        for sha256, split in zip(kept["sha256"], kept["split"], strict=True):
+            assert {split, splits.get(sha256, "validation")} != {"train", "test"}
+            splits[sha256] = split if split != "validation" else splits.get(sha256, split)
+    assert {"near_duplicate", "blank", "truncated"} <= set(found.counts["rules"]) and len(tested) > 3
 
 
 def test_blank_images_are_no_near_duplicates(raw: Path) -> None:

@@ -28,6 +28,11 @@ def images_by_class_and_split(labelled: pd.DataFrame, classes: tuple[str, ...]) 
     return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
 
 
+def used_splits(given: pd.Series, data: Data) -> list[Split]:
+    """Returns the splits that must have images: not test, if the params ask for none. `given` is that of the images."""
+    return [split for split in SPLITS if split != "test" or data.split.test > 0 or given.notna().any()]
+
+
 def rows_to_judge(
     labelled: pd.DataFrame,
     per_class: pd.DataFrame,
@@ -36,8 +41,7 @@ def rows_to_judge(
     data: Data,
 ) -> pd.DataFrame:
     """Returns the table `classes` of `rules.py`. `remedies` holds what to do if a split has too few of a class."""
-    unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
-    used = per_class.drop(columns=unused)
+    used = per_class[used_splits(listing.files["given"], data)]
     largest = used["train"].max()
     table = [
         {

@@ -6,7 +6,7 @@ from itertools import count
 import pandas as pd
 from scipy.stats import binom
 
-from transferline.datasets.checks.class_counts import SPLITS, images_by_class_and_split, labelled_images
+from transferline.datasets.checks.class_counts import images_by_class_and_split, labelled_images, used_splits
 from transferline.datasets.checks.corrections import keep_out_of_test
 from transferline.datasets.splits import (
     is_ours,
@@ -25,7 +25,7 @@ MOST_PERCENT = 90  # for validation and test together; see `SplitParams`
 
 
 def remedies(rows: pd.DataFrame, per_class: pd.DataFrame, data: Data, least: int) -> Remedies:
-    """Returns what to do about each class and split with fewer than `least` images.
+    """Returns what to do about each class and split of `used_splits` with fewer than `least` images.
 
     Args:
         rows: all files with `path`, `kind`, `label`, `sha256`, `group`, `given`, `excluded`, `entry`, `split`, `kept`.
@@ -36,7 +36,7 @@ def remedies(rows: pd.DataFrame, per_class: pd.DataFrame, data: Data, least: int
     images = rows[rows["group"].notna()]
     labelled = labelled_images(images[~images["excluded"]], data)
     found: Remedies = {}
-    for split in SPLITS:
+    for split in used_splits(images["given"], data):
         few = per_class[per_class[split] < least]
         if few.empty:
             continue
