@@ -102,8 +102,9 @@ def write_model(folder: Path, card: ModelCard, kernel: str) -> None:
 
     inputs = keras.Input((32, 32, 3), dtype="uint8", name="image")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(mean))
-    model.layers[-1].set_weights([KERNELS[kernel], np.zeros(3)])
+    logits = keras.layers.Dense(3)
+    model = keras.Model(inputs, keras.layers.Activation("softmax", name="probabilities")(logits(mean)))
+    logits.set_weights([KERNELS[kernel], np.zeros(3)])
     history, summary = pd.DataFrame([ROW | {"phase": card.phase}]), Summary(1, 1.0, 12, 12, {"majority_accuracy": 0.3})
     samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     write_result(folder, Exported(model, model), card, history, history, summary, samples)

@@ -1,8 +1,8 @@
-"""The test images on which champion and challenger are compared: those that neither model has used.
+"""The test images on which champion and challenger are compared: those that neither model was trained on.
 
-The champion has used the images of train, and those of validation, which chose its epoch, its thresholds, and itself
-among the candidates. If the data or the fractions of the splits change, such an image can come into test. The
-challenger has used none of the present test images.
+If the fractions of the splits or the dataset's own splits change, an image that the champion was trained on can come
+into test. Images of its validation can come into test whenever a dataset grows, and they stay: they only chose its
+epoch and thresholds, which at most favours the champion a little.
 """
 
 from dataclasses import dataclass, field
@@ -15,10 +15,8 @@ from transferline.arrays import Positions
 from transferline.datasets.checks.class_counts import labelled_images
 from transferline.datasets.checks.duplicates import are_near
 from transferline.datasets.tables import ImageTable
-from transferline.params import Params, Split
+from transferline.params import Params
 from transferline.registry.version_files import LISTED
-
-USED: tuple[Split, ...] = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ComparedImages:
 
     Attributes:
         rows: their rows of the manifest.
-        left_out: the number of test images that the champion has used.
+        left_out: the number of test images that the champion was trained on, with their groups and near duplicates.
         short: the classes that have too few images for that reason, with the number that they have.
     """
 
@@ -37,10 +35,10 @@ class ComparedImages:
 
 
 def compared_images(table: ImageTable, origin: Path | None, params: Params) -> ComparedImages:
-    """Returns the test images of a manifest that the champion has not used.
+    """Returns the test images of a manifest that the champion was not trained on.
 
-    An image also counts as used if another image of its group was used, or if it is a near duplicate of a used image
-    that the challenger has not used.
+    An image also counts as trained on if another image of its group was, or if it is a near duplicate of such an image
+    that is not in the challenger's train split.
 
     Args:
         table: the manifest.
@@ -51,7 +49,7 @@ def compared_images(table: ImageTable, origin: Path | None, params: Params) -> C
     if origin is None:
         return ComparedImages(rows)
     listed = pd.read_csv(origin / LISTED, keep_default_na=False, dtype=str)
-    used = listed[(listed["kept"] == "True") & listed["split"].isin(USED)]
+    used = listed[(listed["kept"] == "True") & (listed["split"] == "train")]
     left = rows[~_is_used(table, rows, used, params.validate_.near_duplicate_bits)].reset_index(drop=True)
     before, after = (labelled_images(part, params.data)["label"].value_counts() for part in (rows, left))
     after = after.reindex(before.index, fill_value=0)
@@ -63,7 +61,7 @@ def _is_used(table: ImageTable, rows: pd.DataFrame, used: pd.DataFrame, bits: in
     groups = {*_groups(used), *_groups(table.rows[table.rows["sha256"].isin(used["sha256"])])}
     found = rows["sha256"].isin(used["sha256"]) | _groups(rows).isin(groups)
     if "phash" in used and "phash" in rows:
-        ours = pd.concat([table.of_split(split)["sha256"] for split in USED])
+        ours = table.of_split("train")["sha256"]
         found |= are_near(rows["phash"], used.loc[~used["sha256"].isin(ours), "phash"], bits)
     return found
 

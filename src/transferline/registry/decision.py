@@ -62,8 +62,8 @@ def decide_promotion(
         force: see `promote`.
 
     Raises:
-        TransferlineError: `select.metric`, or a metric with a limit, has no value, or the champion has used all test
-            images.
+        TransferlineError: `select.metric`, or a metric with a limit, has no value, or the champion was trained on
+            all test images.
     """
     stored = download_version(version) / ORIGIN if version else None
     inputs = _inputs(params, root, table, (folder, loaded), evaluation, version, stored)
@@ -129,7 +129,7 @@ def _is_accepted(root: Path) -> bool:
 
 def _all_used(params: Params, compared: ComparedImages) -> str:
     return (
-        f"the champion was trained or selected with all {compared.left_out} test images, so promotion cannot compare "
+        f"the champion was trained on all {compared.left_out} test images, so promotion cannot compare "
         "it with another model; restore its data.split, add photographs, or begin a new model with another "
         f"promote.model_name than {params.promote.model_name}"
     )

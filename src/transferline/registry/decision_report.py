@@ -232,19 +232,7 @@ def _pictures(case: Case, params: Params, root: Path) -> list[tuple[str, str, st
         lost, gained = case.challenger.kind.explain_changes(most)
         return [
             ("Gain", gain, png("gain")),
-            (
-                "Classes",
-                f"{measure} and number of images; the bars are {share} intervals.",
-                png("classes"),
-            ),
-            (
-                f"Regressions: {len(change.regressions)}",
-                lost,
-                png("regressions"),
-            ),
-            (
-                f"Improvements: {len(change.improvements)}",
-                gained,
-                png("improvements"),
-            ),
+            ("Classes", f"{measure} and number of images; the bars are {share} intervals.", png("classes")),
+            (f"Regressions: {len(change.regressions)}", lost, png("regressions")),
+            (f"Improvements: {len(change.improvements)}", gained, png("improvements")),
         ]

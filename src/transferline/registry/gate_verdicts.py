@@ -106,12 +106,12 @@ def above_floor(metric: str, value: float, floor: float, is_loss: bool, rule: st
 
 
 def unseen(compared: ComparedImages, least: int) -> Gate:
-    """Checks that each class keeps at least `least` images after those that the champion has used are left out."""
-    sentence = f"both models are compared on {len(compared.rows)} images that neither has used"
+    """Checks that each class keeps at least `least` images that the champion was not trained on."""
+    sentence = f"both models are compared on {len(compared.rows)} images that neither was trained on"
     if compared.left_out:
         sentence += (
-            f"; {compared.left_out} other test image(s) were in train or validation of the champion, or are near "
-            "duplicates or of the groups of such images"
+            f"; {compared.left_out} other test image(s) were in the champion's train split, or are near duplicates or "
+            "of the groups of such images"
         )
     if compared.short:
         short = ", ".join(f"{name} {count}" for name, count in compared.short.items())

@@ -107,7 +107,7 @@ def above_floor(inputs: GateInputs) -> Gate:
 
 @_gate
 def unseen_images(inputs: GateInputs) -> Gate:
-    """Enough test images of each class must be left that neither champion nor challenger has used."""
+    """Enough test images of each class must be left that neither model was trained on."""
     if inputs.champion is None:
         return Gate("unseen images", "not applicable", NO_CHAMPION)
     return gate_verdicts.unseen(inputs.compared, inputs.least_images)
