@@ -66,7 +66,7 @@ def test_thirty_kills_change_no_result(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     root = crash_project(tmp_path / "killed")
     moments = [("start", victim, SECONDS_TO_START) for victim in ("group", "main", "group")]
-    moments += [(stage, victim, 0.8 * seconds_of(stage)) for stage in STAGES for victim in VICTIMS]
+    moments += [(stage, victim, 0.5 * seconds_of(stage)) for stage in STAGES for victim in VICTIMS]
     for number, (stage, victim, longest) in enumerate(moments):
         seconds = chance.uniform(0, longest)
         print(f"kill {number}: {victim} in {stage} after {seconds:.1f} s", flush=True)
