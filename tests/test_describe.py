@@ -104,7 +104,7 @@ def test_the_default_recipe_is_described_as_json(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         TransferlineError,
-        match="the number of classes of digits is not known before validate has run on it; give --classes N",
+        match="the number of classes of digits is not known, because data/raw/digits is missing; give --classes N",
     ):
         describe_candidates(params, None, None, as_json=False)
     with pytest.raises(TransferlineError, match=r"there is no candidate big; .* has lite0_plain, lite0_hidden"):
@@ -123,6 +123,10 @@ def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path
         describe_candidates(params, None, None, as_json=True)
     (tmp_path / "data" / "raw" / "letters").rename(tmp_path / "data" / "raw" / "digits")
     found = json.loads(describe_candidates(params, "lite0_plain", None, as_json=True))
-    assert (
-        found["lite0_plain"] == json.loads(describe_candidates(params, "lite0_plain", 3, as_json=True))["lite0_plain"]
-    )
+    assert found == json.loads(describe_candidates(params, "lite0_plain", 3, as_json=True))
+    MANIFEST.unlink()
+    for name in "bcde":
+        (tmp_path / "data" / "raw" / "digits" / name).mkdir()
+        (tmp_path / "data" / "raw" / "digits" / name / "1.png").touch()
+    found = json.loads(describe_candidates(params, "lite0_plain", None, as_json=True))
+    assert found == json.loads(describe_candidates(params, "lite0_plain", 5, as_json=True)), "counted in the files"

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from transferline.datasets.tables import read_table
+from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.tables import read_table, split_labels
 from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import cut
 from transferline.models.backbones import build_backbone, image_shape
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
-from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
+from transferline.params import Candidate, Data, DeepLab, EndToEnd, Params, Pretrained, Problem
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import MANIFEST, RAW
 from transferline.text import reason_of
@@ -193,7 +194,7 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
     Args:
         params: the whole params.
         candidate: the candidate's name; None for all.
-        classes: the number of classes; None means 2 for a binary problem, else the number in the manifest.
+        classes: the number of classes; None means 2 for a binary problem, else the number in the data.
         as_json: whether to return JSON, with one entry per candidate, instead of lines.
 
     Raises:
@@ -201,7 +202,7 @@ def describe_candidates(params: Params, candidate: str | None, classes: int | No
     """
     if candidate is not None and candidate not in params.candidates:
         raise TransferlineError(f"there is no candidate {candidate}; params.yaml has {', '.join(params.candidates)}")
-    known = classes or KINDS[params.data.problem].classes or _classes_of_manifest(params.data.dataset)
+    known = classes or KINDS[params.data.problem].classes or _count_classes(params.data)
     names = [candidate] if candidate else list(params.candidates)
     found = {name: _describe_named(name, params, known) for name in names}
     if as_json:
@@ -216,11 +217,19 @@ def _describe_named(name: str, params: Params, classes: int) -> Description:
         raise TransferlineError(f"candidates.{name}: {reason_of(error)}") from error
 
 
-def _classes_of_manifest(dataset: str) -> int:
+def _count_classes(data: Data) -> int:
+    """Counts the classes: those of the manifest, or else of the files in the dataset's folder."""
+    if data.masks:
+        return len(data.masks.classes)
+    raw = RAW / data.dataset
     table = read_table(MANIFEST) if MANIFEST.exists() else None
     # After `transferline use` the manifest may belong to another dataset.
-    if table is None or not (RAW / dataset / table.rows["path"].iloc[0]).exists():
+    if table and (raw / table.rows["path"].iloc[0]).exists():
+        return len(table.classes)
+    if not raw.is_dir():
         raise TransferlineError(
-            f"the number of classes of {dataset} is not known before validate has run on it; give --classes N"
+            f"the number of classes of {data.dataset} is not known, because {raw} is missing; give --classes N"
         )
-    return len(table.classes)
+    labels = list_dataset(raw, data.layout).files["label"].dropna()
+    several = KINDS[data.problem].several_labels
+    return len({name for label in labels.unique() for name in (split_labels(label) if several else [label])})
