@@ -26,7 +26,7 @@ def examples() -> dict[str, str]:
 
 
 def make_changes(text: str, package: Path) -> None:
-    """Makes the changes of an example. A block belongs to a file of the sentence above: the first that has its place."""
+    """Makes the changes of an example. A block belongs to the first file of the sentence above that has its place."""
     named: list[str] = []
     position = 0
     for step in STEP.finditer(text):
@@ -93,7 +93,8 @@ assert set(list_dataset(Path("flat"), found.layout).files["label"]) == {"red", "
 from transferline.params.load import parse_params
 from transferline.problems.metric_choice import check_metrics, metric_table
 from transferline.problems.training import training_of
-candidate = "{kind: pretrained, image: {size: 64}, backbone: {name: efficientnet_lite0, unfreeze: null}, fine_tune: null}"
+backbone = "backbone: {name: efficientnet_lite0, unfreeze: null}"
+candidate = "{kind: pretrained, image: {size: 64}, fine_tune: null, " + backbone + "}"
 recipe = "data: {dataset: d, problem: grades}\\nselect: {metric: grade_error}\\ncandidates: {lite: " + candidate + "}"
 params = parse_params(recipe, Path("params.yaml"))
 check_metrics(params)
@@ -117,8 +118,9 @@ def test_an_example_works(title: str, tmp_path: Path) -> None:
     for file in (tmp_path / "photos").rglob("*.png"):
         shutil.copy(file, tmp_path / "flat" / f"{file.parent.name}_{file.name}")
     head, end = "from pathlib import Path\nimport numpy as np\n", "\nimport transferline\nprint(transferline.__file__)"
+    script = f"{head}{CHECKS[title]}{end}"
     done = subprocess.run(
-        [sys.executable, "-c", f"{head}{CHECKS[title]}{end}"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
