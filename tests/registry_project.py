@@ -49,6 +49,7 @@ def registry_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
             "path": f"{name}/{number}.png",
             "sha256": file_sha256(raw / name / f"{number}.png"),
             "label": name,
+            "group": f"{name}/{number}",
             "split": "test" if number < 8 else "validation",
             "kept": True,
         }

@@ -56,7 +56,7 @@ EDITS = {
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
     "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "select"},
-    "metrics/metric_table.py:share_with_interval": {"evaluate", "select"},
+    "metrics/intervals.py:share_with_interval": {"evaluate", "select"},
     "metrics/classification.py:log_loss": {"evaluate", "select"},
     "params/problem_kinds.py:fitting_problem": FROM_IMAGES - {"augment"},
     "problems/keras_losses.py:loss_of_labels": {*TRAININGS, "evaluate"},

@@ -72,9 +72,9 @@ def make_case(root: Path, classes: tuple[str, ...] = ("dark", "light"), splits: 
                 path = root / "raw" / name / f"{split}{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Picture.new("RGB", (20, 24), (SHADES[name] + 4 * number,) * 3).save(path)
-                rows.append((str(path.relative_to(root / "raw")), name, split, True))
-        rows.append((f"{classes[0]}/faulty.png", classes[0], split, False))
-    table = ImageTable(pd.DataFrame(rows, columns=["path", "label", "split", "kept"]), classes)
+                rows.append((str(path.relative_to(root / "raw")), name, split, str(path), True))
+        rows.append((f"{classes[0]}/faulty.png", classes[0], split, "faulty", False))
+    table = ImageTable(pd.DataFrame(rows, columns=["path", "label", "split", "group", "kept"]), classes)
     write_table(table, root / "manifest.parquet")
     save_model(root / "models" / "head", root / "raw", [row[0] for row in rows[:5]], classes, "head", 5)
 
@@ -108,7 +108,7 @@ def test_both_phases_are_evaluated(tmp_path: Path) -> None:
 
     predictions = pd.read_parquet(out / "fine_tune" / "predictions.parquet")
     assert list(predictions) == [
-        "path", "split", "label", "predicted", "confidence", "probability_dark", "probability_light",
+        "path", "split", "label", "group", "predicted", "confidence", "probability_dark", "probability_light",
     ]  # fmt: skip
     assert len(predictions) == 24
     test = predictions[predictions["split"] == "test"]
@@ -190,7 +190,7 @@ def test_no_validation_image_is_an_error(tmp_path: Path) -> None:
 def test_score_predicts_rows_of_a_class_that_the_model_does_not_know(tmp_path: Path) -> None:
     make_case(tmp_path)
     paths = ["light/test0.png", "dark/test0.png", "dark/test1.png"]
-    rows = pd.DataFrame({"path": paths, "split": "test", "label": ["light", "dark", "new"]}, index=[7, 1, 3])
+    rows = pd.DataFrame({"path": paths, "split": "test", "label": ["light", "dark", "new"], "group": paths}, [7, 1, 3])
     predictions = score(tmp_path / "models" / "head", tmp_path / "raw", rows)
     assert predictions["predicted"].tolist() == ["light", "dark", "dark"]
     columns = [f"probability_{name}" for name in ("dark", "light")]

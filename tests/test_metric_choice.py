@@ -19,6 +19,7 @@ PREDICTIONS = pd.DataFrame(
     {
         "label": ["cat", "dog", "dog", "new"],
         "predicted": ["cat", "cat", "dog", "dog"],
+        "group": list("1234"),
         "confidence": [0.8, 0.6, 0.9, 0.7],
         "probability_cat": [0.8, 0.6, 0.1, 0.3],
         "probability_dog": [0.2, 0.4, 0.9, 0.7],

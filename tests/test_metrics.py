@@ -9,12 +9,12 @@ import pytest
 from sklearn import metrics as sklearn
 
 from transferline.evaluation.scoring import metrics_of
-from transferline.metrics import resampling
-from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics import intervals, resampling
+from transferline.metrics.calibration import calibration_gaps, expected_calibration_error
 from transferline.metrics.classification import CLASSIFICATION, log_losses
+from transferline.metrics.intervals import share_with_interval, with_intervals
 from transferline.metrics.labelled_images import LabelledImages
-from transferline.metrics.metric_table import share_with_interval
-from transferline.metrics.resampling import mean_of, with_intervals
+from transferline.metrics.resampling import mean_of
 from transferline.params import Evaluate
 
 PARAMS = Evaluate(seed=1, bootstrap=2000, confidence=0.95, gallery=4)
@@ -32,7 +32,11 @@ def classification_metrics(
     """The metrics of a table of predictions that holds these."""
     columns = {f"probability_{name}": column for name, column in zip(classes, probabilities.T, strict=True)}
     table = {"label": labels, "predicted": predicted, "confidence": probabilities.max(axis=1)} | columns
-    return metrics_of(pd.DataFrame(table), classes, PARAMS, "multiclass")
+    return metrics_of(pd.DataFrame(table).assign(group=range(len(labels))), classes, PARAMS, "multiclass")
+
+
+def without_intervals(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.endswith(("_low", "_high"))}
 
 
 def test_figures_of_three_classes() -> None:
@@ -43,9 +47,14 @@ def test_figures_of_three_classes() -> None:
     # a: precision 1, recall 2/3; b: 1/2, 1/2; c: 1/2, 1
     assert figures["macro_f1"] == pytest.approx((4 / 5 + 1 / 2 + 2 / 3) / 3)
     assert figures["log_loss"] == pytest.approx(-sum(map(math.log, (0.8, 0.5, 0.3, 0.7, 0.3, 0.9))) / 6)
-    assert figures["per_class"]["a"] == pytest.approx(
+    found = figures["per_class"]["a"]
+    assert without_intervals(found) == pytest.approx(
         {"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3, "roc_auc": 1}
     )
+    assert [found["recall_low"], found["recall_high"]] == pytest.approx(intervals.wilson(2 / 3, 3, 0.95))
+    assert [found["precision_low"], found["precision_high"]] == pytest.approx(intervals.wilson(1, 2, 0.95))
+    low, high = intervals.wilson(2 / 3, 3, 0.95)  # of three images that are a or predicted as a, two are both
+    assert [found["f1_low"], found["f1_high"]] == pytest.approx([2 * low / (1 + low), 2 * high / (1 + high)])
     # for b, of 2 × 4 pairs: 0.7 beats four; 0.3 beats 0.1 and 0.05, ties with 0.3, loses to 0.6
     assert figures["per_class"]["b"]["roc_auc"] == pytest.approx((4 + 2.5) / 8)
     assert figures["roc_auc"] == pytest.approx((1 + 6.5 / 8 + 1) / 3)
@@ -88,13 +97,13 @@ def test_top_5_accuracy_is_scikit_learns_and_an_unknown_label_is_wrong() -> None
 
 def test_interval_of_an_accuracy_is_wilsons() -> None:
     # Newcombe, Statistics in Medicine 17, 1998, table I, method 3: 81 of 263, and 0 of 20
-    assert list(share_with_interval("accuracy", np.arange(263) < 81, PARAMS).values()) == pytest.approx(
+    assert list(share_with_interval("accuracy", np.arange(263) < 81, np.arange(263), 0.95).values()) == pytest.approx(
         [81 / 263, 0.2553, 0.3662], abs=5e-5
     )
-    assert share_with_interval("accuracy", np.zeros(20, bool), PARAMS)["accuracy_high"] == pytest.approx(
+    assert share_with_interval("accuracy", np.zeros(20, bool), np.arange(20), 0.95)["accuracy_high"] == pytest.approx(
         0.1611, abs=5e-5
     )
-    assert share_with_interval("accuracy", np.ones(20, bool), PARAMS)["accuracy_low"] == pytest.approx(
+    assert share_with_interval("accuracy", np.ones(20, bool), np.arange(20), 0.95)["accuracy_low"] == pytest.approx(
         1 - 0.1611, abs=5e-5
     )
 
@@ -104,7 +113,9 @@ def test_figures_of_weighted_images_are_scikit_learns() -> None:
     true, said = random.integers(0, 4, (2, 90))
     probabilities = np.round(random.dirichlet(np.ones(4), 90), 1)  # with ties
     weights = random.integers(0, 4, (3, 90)).astype(float)
-    images = LabelledImages(np.eye(4, dtype=bool)[true], np.eye(4, dtype=bool)[said], probabilities, tuple("abcd"))
+    images = LabelledImages(
+        np.eye(4, dtype=bool)[true], np.eye(4, dtype=bool)[said], probabilities, tuple("abcd"), np.arange(90)
+    )
     for row, weight in enumerate(weights):
         areas = [sklearn.roc_auc_score(true == n, probabilities[:, n], sample_weight=weight) for n in range(4)]
         expected = {
@@ -121,14 +132,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     random, params = np.random.default_rng(2), Evaluate(seed=1, bootstrap=400, confidence=0.9, gallery=4)
     inside = []
     for _ in range(200):
-        found = with_intervals({"mean": mean_of(random.normal(3, 1, 60))}, 60, params)
+        found = with_intervals({"mean": mean_of(random.normal(3, 1, 60))}, np.arange(60), params)
         inside.append(found["mean_low"] <= 3 <= found["mean_high"])
     assert 0.83 <= np.mean(inside) <= 0.96
 
 
 def test_draws_in_parts_are_whole_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resampling, "MOST_WEIGHTS", 30)
-    parts = list(resampling.draw_weights(7, Evaluate(seed=1, bootstrap=101, confidence=0.9, gallery=4)))
+    parts = list(resampling.draw_weights(np.arange(7), Evaluate(seed=1, bootstrap=101, confidence=0.9, gallery=4)))
     assert len(parts) > 20
     assert (np.concatenate(parts).sum(axis=1) == np.full(101, 7)).all()
 
@@ -137,7 +148,10 @@ def test_calibration_error_of_a_constructed_case() -> None:
     # two images in the bin (0.6, 0.667], one right: |0.5 - 0.65|; three sure and right: |1 - 1|; one at a bin's end
     confidence = np.array([0.64, 0.66, 1.0, 1.0, 1.0, 0.4])
     correct = np.array([True, False, True, True, True, False])
-    assert expected_calibration_error(confidence, correct) == pytest.approx((2 * 0.15 + 3 * 0 + 0.4) / 6)
+    error = (2 * 0.15 + 3 * 0 + 0.4) / 6
+    assert expected_calibration_error(confidence, correct) == pytest.approx(error)
+    gaps = calibration_gaps(confidence[:, None], correct[:, None])
+    assert np.abs(gaps.mean(axis=0)).sum() == pytest.approx(error)
 
 
 def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
@@ -148,6 +162,7 @@ def test_log_loss_of_an_unknown_label_is_that_of_probability_zero() -> None:
 def test_a_model_with_other_classes_is_judged_by_name() -> None:
     predictions = pd.DataFrame(
         {
+            "group": list("123"),
             "label": ["cat", "dog", "fox"],
             "predicted": ["cat", "wolf", "dog"],
             "confidence": [0.7, 0.6, 0.9],
@@ -159,9 +174,81 @@ def test_a_model_with_other_classes_is_judged_by_name() -> None:
     figures = metrics_of(predictions, ("cat", "dog", "fox"), PARAMS, "multiclass")
     assert figures["accuracy"] == pytest.approx(1 / 3)
     assert figures["per_class"]["cat"]["roc_auc"] == 1
-    assert figures["per_class"]["fox"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}
+    fox = figures["per_class"]["fox"]
+    assert without_intervals(fox) == {"precision": 0, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}
+    assert fox["precision_low"] is None and fox["recall_low"] == 0 < fox["recall_high"] < 1
     assert figures["log_loss"] == pytest.approx(
         -(math.log(0.7) + math.log(0.4) + math.log(np.finfo(np.float32).eps)) / 3
     )
     # the confidence is that of what was predicted, whether today's classes hold it or not
     assert figures["expected_calibration_error"] == pytest.approx((0.3 + 0.6 + 0.9) / 3)
+
+
+def test_whole_groups_are_drawn() -> None:
+    groups = np.array([2, 0, 1, 0, 2, 2])
+    weights = np.concatenate(list(resampling.draw_weights(groups, PARAMS)))
+    for group in range(3):
+        of_group = weights[:, groups == group]
+        assert (of_group == of_group[:, :1]).all()
+        assert of_group[:, 0].mean() == pytest.approx(1, abs=0.05)
+    assert (weights[:, [1, 2, 0]].sum(axis=1) == 3).all()
+
+
+def test_no_interval_of_a_perfect_or_a_useless_model_is_a_point() -> None:
+    labels, probabilities = np.array(list("ab") * 10), np.tile(np.eye(2), (10, 1))
+    right = classification_metrics(labels, labels, probabilities, ("a", "b"))
+    wrong = classification_metrics(labels, labels[::-1], 1 - probabilities, ("a", "b"))
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
+        assert right[name] == right[f"{name}_high"] == 1 > right[f"{name}_low"] > 0.8
+        assert wrong[name] == wrong[f"{name}_low"] == 0 < wrong[f"{name}_high"] < 0.2
+    for name in ("precision", "recall", "f1"):
+        assert right["per_class"]["a"][f"{name}_low"] < 1 and wrong["per_class"]["a"][f"{name}_high"] > 0
+    assert right["expected_calibration_error"] == 0 < right["expected_calibration_error_high"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("groups", "share", "correlation"), [(20, 0.9, 0.4), (20, 0.97, 0.1), (50, 0.97, 0.4), (10, 0.7, 0)]
+)
+def test_intervals_of_groups_cover_the_truth_about_as_often_as_they_say(
+    groups: int, share: float, correlation: float
+) -> None:
+    """Each group has its own share, and 20 images. docs/statistics.md has more cases."""
+    random, inside = np.random.default_rng(3), {"groups": 0, "images": 0}
+    prior = np.array([share, 1 - share]) * (1 - correlation) / max(correlation, 1e-9)
+    for _ in range(1000):
+        of_group = random.beta(*prior, groups) if correlation else np.full(groups, share)
+        flags, numbers = (random.random((20, groups)) < of_group).ravel(), np.tile(np.arange(groups), 20)
+        for name, of in (("groups", numbers), ("images", np.arange(len(flags)))):
+            found = share_with_interval("accuracy", flags, of, 0.95)
+            inside[name] += found["accuracy_low"] <= share <= found["accuracy_high"]
+    assert 930 <= inside["groups"] <= 995
+    assert inside["images"] >= 930 if correlation == 0 else inside["images"] < 830
+
+
+def test_bootstrap_intervals_of_groups_cover_the_truth() -> None:
+    random, params, inside = np.random.default_rng(6), Evaluate(bootstrap=200), []
+    groups = np.tile(np.arange(20), 10)
+    for _ in range(200):
+        values = random.normal(0.5, 0.1, 20)[groups] + random.normal(0, 0.1, 200)
+        found = with_intervals({"mean": mean_of(values)}, groups, params, {"mean"})
+        inside.append(found["mean_low"] <= 0.5 <= found["mean_high"])
+    assert 0.9 <= np.mean(inside) <= 0.98
+
+
+def test_an_interval_is_not_narrower_if_fewer_groups_are_wrong() -> None:
+    groups = np.repeat(np.arange(20), 10)
+    found = [share_with_interval("accuracy", groups >= wrong, groups, 0.95) for wrong in range(6)]
+    lows = [one["accuracy_low"] for one in found]
+    assert lows == sorted(lows, reverse=True) and lows[0] == pytest.approx(intervals.wilson(1, 20, 0.95)[0])
+
+
+def test_the_calibration_interval_covers_a_calibrated_and_a_wrong_model() -> None:
+    random, inside = np.random.default_rng(5), {0.0: 0, 0.2: 0}
+    for _ in range(100):
+        for error in inside:
+            confidence = random.uniform(0.5, 1, (300, 1))
+            gaps = calibration_gaps(confidence, random.random((300, 1)) < confidence - error)
+            found = intervals.error_with_interval("error", gaps, np.arange(300), Evaluate(bootstrap=200))
+            assert found["error_low"] <= found["error"] <= found["error_high"] < error + 0.2
+            inside[error] += found["error_low"] <= error <= found["error_high"]
+    assert min(inside.values()) >= 90

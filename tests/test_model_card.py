@@ -7,7 +7,10 @@ import pytest
 
 from tests.registry_project import registry_project, select, train
 from transferline.atomic_files import write_json
+from transferline.datasets.tables import read_table, write_table
+from transferline.metrics.intervals import wilson
 from transferline.models.exported import read_card
+from transferline.registry.promotion import promote
 from transferline.registry.trained_data import trained_data
 from transferline.registry.version_pages import model_card
 
@@ -38,9 +41,25 @@ def test_the_weakest_classes_of_a_segmentation_are_by_iou(tmp_path: Path, monkey
     metrics = json.loads((evaluation / "metrics.json").read_text())
     metrics["test"]["per_class"] = {
         "a": {"iou": 0.5, "recall": 0.1},
-        "b": {"iou": 0.25, "recall": 0.9},
+        "b": {"iou": 0.25, "iou_low": 0.125, "iou_high": 0.5, "recall": 0.9},
         "c": {"iou": None},
     }
     write_json(evaluation / "metrics.json", metrics)
     card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
-    assert "- weakest classes (iou on test): b: 0.25, a: 0.50\n" in card
+    assert "- weakest classes (iou on test): b: 0.25 (0.12 to 0.50), a: 0.50\n" in card
+
+
+def test_report_and_pages_name_the_groups_behind_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = registry_project(tmp_path, monkeypatch)
+    manifest = read_table(Path("data/manifest.parquet"))
+    manifest.rows["group"] = [f"{Path(path).parent}{int(Path(path).stem) // 4}" for path in manifest.rows["path"]]
+    write_table(manifest, Path("data/manifest.parquet"))
+    folder = train(params, "head", "good")
+    select(params, folder)
+    assert promote(params, tmp_path).promoted
+    decision = json.loads(Path("reports/decision/decision.json").read_text())
+    assert (decision["images"], decision["groups"]) == (24, 6)
+    assert decision["challenger"]["low"] == pytest.approx(wilson(1, 6, params.evaluate.confidence)[0])
+    assert "The test split has 24 images in 6 groups." in Path("reports/decision/index.html").read_text()
+    card = model_card(params, read_card(folder), Path("evaluations/small/head"), trained_data(tmp_path, "colors"))
+    assert "- test: accuracy 1.0000 (0.6097 to 1.0000) on 24 images in 6 groups" in card

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, picture, run, save, save_nothing
+from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, params, picture, run, save, save_nothing
 from transferline.datasets.checks.rules import RULES
+from transferline.datasets.checks.validation import validate_dataset
 from transferline.errors import TransferlineError
 from transferline.params import Rules
 
@@ -155,6 +156,31 @@ def test_near_duplicate_across_our_splits_leaves_the_lower_one(raw: Path) -> Non
     assert set(report["counts"]["rules"]) == {"near_duplicate"}
 
 
+@pytest.mark.parametrize("group", [None, r"(\d)\.png$"], ids=["images", "groups"])
+def test_no_tested_image_is_trained_on_when_a_dataset_with_faults_grows(raw: Path, group: str | None) -> None:
+    """The images that are left out are blank, broken, near duplicates or copies; some come back."""
+    splits: dict[str, str] = {}
+    rules = {"validate__rules__blank": "quarantine", "validate__rules__few_images": "warn"}
+    for size in (40, 55, 75):
+        for index in range(size):
+            folder = raw / ("cat", "dog")[index % 2]
+            save(folder / f"{index}.png", picture(index))
+            if index % 7 == 0:
+                save(folder / f"again{index + 1}.png", brighter(picture(index)))
+        for index in range(5):
+            save(raw / "cat" / f"blank{size + index}.png", Image.new("L", (24, 24), index))
+        broken_png(raw / "dog" / f"broken{size}.png")
+        settings = params(data__split__group=group, **rules)
+        tested = {sha256: "0" * 12 for sha256, split in splits.items() if split == "test"}
+        found = validate_dataset(raw, settings.data, settings.validate_, tested)
+        assert not found.reasons and "former_test_image" not in found.counts["rules"]
+        kept = found.table.rows[found.table.rows["kept"]]
+        for sha256, split in zip(kept["sha256"], kept["split"], strict=True):
+            assert {split, splits.get(sha256, "validation")} != {"train", "test"}
+            splits[sha256] = split if split != "validation" else splits.get(sha256, split)
+    assert {"near_duplicate", "blank", "truncated"} <= set(found.counts["rules"]) and len(tested) > 3
+
+
 def test_blank_images_are_no_near_duplicates(raw: Path) -> None:
     for value in range(30):
         save(raw / "cat" / f"blank{value}.png", Image.new("L", (24, 24), value))
@@ -165,9 +191,24 @@ def test_blank_images_are_no_near_duplicates(raw: Path) -> None:
 def test_few_images_names_class_and_split(split_raw: Path) -> None:
     for path in (split_raw / "TEST/cat").iterdir():
         path.unlink()
-    found = r"cat: 0 image\(s\) in test, fewer than validate.min_images = 5: .+ \(few_images, fail\)"
+    changes = {"data__layout": SPLIT_FOLDERS, "validate__min_images": 5}
+    report, _ = run(split_raw, **changes)
+    assert [(one["detail"], one["severity"]) for one in report["findings"] if "in test" in one["detail"]] == [
+        ("0 image(s) in test, fewer than validate.min_images = 5: add 5 image(s) of it to test", "warn")
+    ]
+    for path in sorted((split_raw / "TRAIN/cat").iterdir())[4:]:
+        path.unlink()
+    found = r"cat: \d image\(s\) in train, fewer than validate.min_images = 5: add about \d+ .+ \(few_images, fail\)"
     with pytest.raises(TransferlineError, match=found):
-        run(split_raw, data__layout=SPLIT_FOLDERS, validate__min_images=5)
+        run(split_raw, **changes)
+
+
+def test_no_image_in_train_is_one_message(split_raw: Path) -> None:
+    for path in (split_raw / "TRAIN").glob("*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(TransferlineError, match=r"no image that can be used: add images, or put some into") as error:
+        run(split_raw, data__layout=SPLIT_FOLDERS)
+    assert str(error.value).count("train has no") == 1
 
 
 def test_imbalance_names_the_small_class(split_raw: Path) -> None:

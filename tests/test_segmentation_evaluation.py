@@ -101,7 +101,10 @@ def test_evaluation_pictures_and_leaderboard(case: Params, tmp_path: Path) -> No
     names = {name: Path(name) for name in ("leaderboard", "chart", "plots", "metrics")}
     select.run(chosen, evaluations=Path("evaluations"), **names)
     page = Path("leaderboard").read_text()
-    assert f"| {test['pixel_accuracy']:.4f} | {test['boundary_f']:.4f} |" in page
+    for name in ("pixel_accuracy", "boundary_f"):
+        assert f"| {test[name]:.4f} [{test[f'{name}_low']:.4f}, {test[f'{name}_high']:.4f}] |" in page
+    red = test["per_class"]["red"]
+    assert red["iou_low"] <= red["iou"] <= red["iou_high"] and red["recall_low"] <= red["recall"]
     assert "Floor of validation pixel_accuracy: always predicting the most frequent class 0.1000" in page
     rows = pd.read_csv("plots/confusion.csv")
     right = (rows["actual"] == rows["predicted"]).mean()

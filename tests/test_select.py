@@ -23,6 +23,8 @@ PARAMS = load_params(ROOT / "recipes" / "digits.yaml")
 
 def figures(accuracy: float, log_loss: float, **others: float | None) -> dict[str, Any]:
     return {
+        "n": 4,
+        "groups": 3,
         "accuracy": accuracy,
         "accuracy_low": accuracy - 0.1,
         "accuracy_high": accuracy + 0.05,
@@ -76,7 +78,7 @@ def write_multilabel(folder: Path, candidate: str, phase: str, hamming: float, p
     own = folder / candidate / phase
     means = {"mean_average_precision": precision, "hamming_loss": hamming, "micro_f1": 0.5}
     split = {f"{name}{end}": value for name, value in means.items() for end in ("", "_low", "_high")}
-    split |= {"n": 4, "log_loss": 0.2, "expected_calibration_error": 0.1, "per_class": {}}
+    split |= {"n": 4, "groups": 4, "log_loss": 0.2, "expected_calibration_error": 0.1, "per_class": {}}
     floor = {"majority_mean_average_precision": 0.3, "untrained_mean_average_precision": 0.31}
     metrics = {"problem": "multilabel", "floor": floor, "parameters": 7, "validation": split, "test": split}
     (own / "metrics.json").write_text(json.dumps(metrics))
@@ -143,6 +145,7 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
     assert "roc_auc" not in tree["candidates"]["lite0_hidden"]["head"]["validation"]
 
     page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "Validation has 4 images in 3 groups, test has 4 images in 3 groups." in page
     table = [line for line in page.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[1:3] for line in table[2:]] == [
         ["lite0_plain", "fine_tune"], ["lite0_hidden", "head"], ["lite0_plain", "head"],

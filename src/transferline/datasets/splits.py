@@ -6,8 +6,7 @@ import re
 
 import pandas as pd
 
-from transferline.params import Problem, Split, SplitParams
-from transferline.params.problem_kinds import KINDS
+from transferline.params import Split, SplitParams
 
 
 def group_images(images: pd.DataFrame, pattern: str | None) -> pd.Series:
@@ -32,54 +31,62 @@ def is_ours(given: pd.Series, low: Split, high: Split) -> bool:
     return {low, high} == {"train", "validation"} and "validation" not in set(given)
 
 
-def split_images(images: pd.DataFrame, params: SplitParams, problem: Problem) -> pd.Series:
+def split_images(images: pd.DataFrame, params: SplitParams) -> pd.Series:
     """Returns the split of each image from `path`, `label`, `group` and `given`, the split that the dataset defines.
 
     Given splits are kept. If they do not include validation, `params.validation` is split off from train, and
-    `params.test` is ignored. Other images are split by `deal`, in a multilabel problem by `deal_stratified`.
+    `params.test` is ignored. Other images are split by `deal`.
     """
     positions = pd.Series(map(position_of, images["group"], images["sha256"]), images.index, dtype=float)
     given = images["given"]
     is_open = (given.isna() | (given == "train")) & is_ours(given, "train", "validation")
-    test = params.test if given.isna().all() else 0.0
-    if KINDS[problem].several_labels:
-        dealt = deal_stratified(images.assign(position=positions)[is_open], params.validation, test)
-    else:
-        dealt = deal(positions[is_open], params.validation, test)
+    dealt = deal(images.assign(position=positions)[is_open], params.validation, test_fraction(given, params))
     return given.astype(object).mask(is_open, dealt)
 
 
-def deal(positions: pd.Series, validation: float, test: float) -> pd.Series:
-    """Returns splits by position: test below the fraction `test`, then validation, then train. No image ever moves."""
-    everything = pd.Series("train", positions.index, dtype=object)
-    return everything.mask(positions < test + validation, "validation").mask(positions < test, "test")
+def test_fraction(given: pd.Series, params: SplitParams) -> float:
+    """Returns the fraction of images that transferline makes test images: none if the dataset defines splits."""
+    return params.test if given.isna().all() else 0.0
 
 
-def deal_stratified(images: pd.DataFrame, validation: float, test: float) -> pd.Series:
-    """Splits groups so that each combination of labels gets the same share of its groups in test and in validation.
+def never_trained_below(validation: float, test: float) -> float:
+    """Returns the position that separates train from test: groups below it are never train, the others never test."""
+    return test + validation / 2 if test else 0.0
 
-    Groups are ordered by position: the first groups of a combination are test, the next ones validation, the others
-    train. Combinations that are too small for one group in validation and in test are split together.
 
+def deal(images: pd.DataFrame, validation: float, test: float) -> pd.Series:
+    """Splits groups so that each stratum gets the same share of its groups in test and in validation.
+
+    A stratum is a label: a class, or a combination of classes in a multilabel problem or in masks. Labels that are
+    too rare for one group in validation and in test form one stratum together.
+
+    Groups are ordered by position: the first groups of a stratum are test, the next ones validation, the others train.
     When images are added, a group can move between validation and another split, but never between train and test.
-    For that, groups with a position below `test + validation / 2` are never train, and the others are never test. If
-    a combination lacks groups on one side of this limit, validation takes the difference.
+    For that, groups with a position below `never_trained_below` are never train, and the others are never test. If a
+    stratum has too few groups below it, test gets fewer groups. If it has too many, validation gets more.
 
     Args:
-        images: `path`, `label`, `group` and `position`. The first path of a group determines its combination.
+        images: `path`, `label`, `group` and `position`. The first path of a group determines its label.
         validation: the share of groups for validation.
         test: the share of groups for test.
     """
     groups = images.sort_values("path").drop_duplicates("group").set_index("group")
-    enough = math.ceil(1 / min(filter(None, (validation, test))))
     size = groups.groupby("label")["label"].transform("size")
-    strata = groups.groupby(groups["label"].where(size >= enough), dropna=False)["position"]
-    rank, size = strata.rank("first"), strata.transform("size")
-    first, second = (size * test).round(), (size * test).round() + (size * validation).round()
-    never_train = groups["position"] < (test + validation / 2 if test else 0)
+    strata = groups["label"].where(size >= smallest_stratum(validation, test))
+    rank = groups.groupby(strata, dropna=False)["position"].rank("first")
+    size = groups.groupby(strata, dropna=False)["label"].transform("size")
+    is_below = groups["position"] < never_trained_below(validation, test)
+    below = is_below.groupby(strata, dropna=False).transform("sum")
+    last_test = below.clip(upper=(size * test).round())
+    last_validation = below.clip(lower=last_test + (size * validation).round())
     dealt = pd.Series("validation", groups.index, dtype=object)
-    dealt = dealt.mask((rank <= first) & never_train, "test").mask((rank > second) & ~never_train, "train")
+    dealt = dealt.mask(rank <= last_test, "test").mask(rank > last_validation, "train")
     return images["group"].map(dealt)
+
+
+def smallest_stratum(validation: float, test: float) -> int:
+    """Returns the least number of groups of which validation and test, where it exists, get one each."""
+    return math.ceil(1 / min(filter(None, (validation, test))))
 
 
 def position_of(group: str, sha256: str) -> float:

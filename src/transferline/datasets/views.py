@@ -6,6 +6,7 @@ import pandas as pd
 from transferline.arrays import Array, Floats
 from transferline.datasets.augmentations import NEUTRAL
 from transferline.datasets.tables import ImageTable
+from transferline.errors import TransferlineError
 from transferline.params import Augment
 
 FLIPS = {"flip_horizontal": "horizontal_flip", "flip_vertical": "vertical_flip"}
@@ -26,8 +27,13 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
         `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
         `flip_vertical`, a column for each augmentation (see `augmentations.py`), a column for each augmentation of the
         user with its import path as name (null in views that are not augmented), and `fill`.
+
+    Raises:
+        TransferlineError: no image of train is kept.
     """
     images = manifest.rows[manifest.rows["kept"].astype(bool)].reset_index(drop=True)
+    if not (images["split"] == "train").any():
+        raise TransferlineError("the manifest keeps no image for train; run `dvc repro validate` to see why")
     flips = [column for column, key in FLIPS.items() if getattr(augment, key)]
     kinds = np.array(["untouched"] + ["flipped"] * len(flips) + ["augmented"] * augment.views)
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]

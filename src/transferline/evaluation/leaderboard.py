@@ -12,6 +12,7 @@ from transferline.models.exported import Phase
 from transferline.params.problem_kinds import KINDS
 from transferline.plots import BLUE, ORANGE, picture
 from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
+from transferline.text import images_in_groups
 
 PHASES = get_args(Phase)
 
@@ -106,7 +107,8 @@ def _with_interval(entry: EvaluatedModel, split: str, metric: str) -> str:
     if split not in entry.metrics:
         return "no such split"
     value, low, high = (entry.figure(split, metric + end) for end in ("", "_low", "_high"))
-    return "" if value is None else f"{_number(value)} [{_number(low)}, {_number(high)}]"
+    interval = "" if low is None else f" [{_number(low)}, {_number(high)}]"
+    return "" if value is None else f"{_number(value)}{interval}"
 
 
 def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
@@ -120,7 +122,7 @@ def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
         "candidate": entry.candidate,
         "phase": entry.phase,
         **{f"{part} {name}": _with_interval(entry, part, name) for name in shown for part in ("validation", "test")},
-        **{f"{split} {name}": _number(entry.figure(split, name)) for name in others},
+        **{f"{split} {name}": _with_interval(entry, split, name) for name in others},
         "parameters": f"{entry.metrics['parameters']:,}",
         "ms per image": f"{entry.latency['one_image_ms']:.1f}",
         "ms in a batch of 32": f"{entry.latency['batch_32_ms_per_image']:.1f}",
@@ -158,6 +160,12 @@ def _floor(ranked: list[EvaluatedModel], metric: str) -> str:
     return f"- Floor of validation {metric}: always predicting {rule} {majority:.4f}; untrained {untrained}."
 
 
+def _images(entry: EvaluatedModel) -> str:
+    parts = {split: entry.metrics[split] for split in ("validation", "test") if split in entry.metrics}
+    counts = [f"{split} has {images_in_groups(part['n'], part['groups'])}" for split, part in parts.items()]
+    return f"{', '.join(counts).capitalize()}."
+
+
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     """Returns the leaderboard as a Markdown page, from the result of `ranking`."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
@@ -168,6 +176,7 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     page = [
         "# Leaderboard\n",
         f"Selected by validation {metric}: **{ranked[0].name}**. Test metrics were not used.\n",
+        f"In brackets: intervals. {_images(ranked[0])}\n",
         *(f"| {' | '.join(cells)} |" for cells in lines),
         "",
         *_even(ranked, metric),

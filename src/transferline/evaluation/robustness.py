@@ -13,8 +13,9 @@ from transferline.evaluation import robustness_pictures as pictures
 from transferline.evaluation.attacks import attack, loss_gradient
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, ask, drawn_evenly
 from transferline.evaluation.corruptions import SEVERITIES, corrupt
+from transferline.metrics.intervals import with_intervals
 from transferline.metrics.metric_table import metrics_with_intervals
-from transferline.metrics.resampling import Figure, with_intervals
+from transferline.metrics.resampling import Figure, group_numbers
 from transferline.models.exported import load_keras_model
 from transferline.params import Adversarial, Attack, Corruption, Evaluate, Robustness
 from transferline.problems.metric_choice import METRICS
@@ -63,10 +64,10 @@ def corruption_figures(
         values: Floats = np.mean([figures[trial](weights) for trial in changes], axis=0)
         return values
 
-    metric = subject.main_metric
+    metric, groups = subject.main_metric, group_numbers(subject.rows)
     tree = {name: {f"severity_{level}": points[name, level] for level in SEVERITIES} for name in names}
     return {
-        **with_intervals({f"corruption_{metric}": mean}, len(subject.rows), params),
+        **with_intervals({f"corruption_{metric}": mean}, groups, params, {f"corruption_{metric}"}),
         "corruptions": {"images": len(subject.rows), metric: points[UNTOUCHED], **tree},
     }
 

@@ -78,9 +78,9 @@ def metrics_of(
     A model may have other classes: see `EvaluationOfKind.images`.
 
     Returns:
-        n, the number of images; each metric of `metric_table` with its interval (see `metrics_with_intervals`); and
-        `EvaluationOfKind.details`.
+        n and groups, the numbers of images and of their groups; each metric of `metric_table` with its interval (see
+        `metrics_with_intervals`); and `EvaluationOfKind.details`.
     """
-    kind = evaluation_of(problem)
+    kind, counts = evaluation_of(problem), {"n": len(predictions), "groups": predictions["group"].nunique()}
     found = metrics_with_intervals(metric_table(problem, params), kind.images(predictions, classes), params)
-    return {"n": len(predictions), **found, **kind.details(predictions, classes)}
+    return counts | found | kind.details(predictions, classes, params)

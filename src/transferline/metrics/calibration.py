@@ -24,6 +24,17 @@ def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
     return grouped.mean().assign(count=grouped.size())
 
 
+def calibration_gaps(confidence: Floats, correct: Flags) -> Floats:
+    """Returns each image's part of the gap between accuracy and confidence in each bin, (n, BINS).
+
+    The sum over the bins of the absolute means over the images is the `expected_calibration_error`. Both arrays are
+    (n, k): k predictions for each image.
+    """
+    number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = correct - confidence.astype(float)
+    return np.stack([np.where(number == one, gaps, 0).mean(axis=1) for one in range(BINS)], axis=1)
+
+
 def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
     """Returns the mean distance between confidence and accuracy over the bins, weighted by their number of images.
 

@@ -41,7 +41,7 @@ def macro_f1(images: LabelledImages) -> Figure:
     return resampling.macro_f1(images.truth, images.predicted)
 
 
-@metric(CLASSIFICATION, is_loss=True)
+@metric(CLASSIFICATION, is_loss=True, is_bounded=False)
 def log_loss(images: LabelledImages) -> Figure:
     """The mean of -ln(probability of the true class), in nats."""
     return mean_of(log_losses(images.truth, images.probabilities))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferline.arrays import Flags
-from transferline.metrics.resampling import Figure, mean_of, with_intervals
+from transferline.metrics.intervals import Values, share_with_interval, with_intervals
+from transferline.metrics.resampling import Figure, mean_of
 from transferline.params import Evaluate
 
 
@@ -21,12 +22,14 @@ class Metric:
         figure: takes the images with truth and predictions, such as `LabelledImages`, and returns a `Figure`: the
             metric as a function of the images' weights (see `resampling`).
         is_loss: whether the lowest value is the best, not the highest.
+        is_bounded: whether its values are from 0 to 1.
         flags: for a metric that is a share of images: takes the same images and returns for each whether it counts,
             (n,) bool. None for other metrics.
     """
 
     figure: Callable[[Any], Figure]
     is_loss: bool = False
+    is_bounded: bool = True
     flags: Callable[[Any], Flags] | None = None
 
 
@@ -35,11 +38,13 @@ MetricFunction = Callable[[Any], Figure]
 ShareFunction = Callable[[Any], Flags]
 
 
-def metric(table: MetricTable, is_loss: bool = False) -> Callable[[MetricFunction], MetricFunction]:
+def metric(
+    table: MetricTable, is_loss: bool = False, is_bounded: bool = True
+) -> Callable[[MetricFunction], MetricFunction]:
     """Returns a decorator that adds a function to the table. The function returns a `Figure`; see `Metric`."""
 
     def add(function: MetricFunction) -> MetricFunction:
-        table[function.__name__] = Metric(function, is_loss)
+        table[function.__name__] = Metric(function, is_loss, is_bounded)
         return function
 
     return add
@@ -58,35 +63,16 @@ def share(table: MetricTable) -> Callable[[ShareFunction], ShareFunction]:
     return add
 
 
-def metrics_with_intervals(table: MetricTable, images: Any, params: Evaluate) -> dict[str, float | None]:
+def metrics_with_intervals(table: MetricTable, images: Any, params: Evaluate) -> Values:
     """Computes each metric of one image or more, with its confidence interval as `<name>_low` and `<name>_high`.
 
-    The interval of a share comes from `share_with_interval`, that of other metrics from a bootstrap. A metric that is
-    not defined is None.
+    The interval of a share comes from `share_with_interval`, that of other metrics from `with_intervals`. A metric that
+    is not defined is None.
     """
     shares = {name: one.flags(images) for name, one in table.items() if one.flags}
     others = {name: one.figure(images) for name, one in table.items() if not one.flags}
-    values: dict[str, float | None] = {}
+    bounded = {name for name, one in table.items() if one.is_bounded}
+    values: Values = {}
     for name, flags in shares.items():
-        values |= share_with_interval(name, flags, params)
-    return values | with_intervals(others, len(images), params)
-
-
-def share_with_interval(name: str, flags: Flags, params: Evaluate) -> dict[str, float]:
-    """Computes a share of images, such as the accuracy, with its Wilson interval.
-
-    Wilson, Probable Inference, the Law of Succession, and Statistical Inference, Journal of the American Statistical
-    Association 22, 1927. Unlike a bootstrap interval it has a width above 0 if all images count, or none.
-
-    Args:
-        name: the name of the metric.
-        flags: (n,) bool, whether each image counts, n ≥ 1.
-        params: `confidence` is the level of the interval.
-
-    Returns:
-        `name`, `name_low` and `name_high`, 0 to 1.
-    """
-    from scipy.stats import binomtest
-
-    interval: Any = binomtest(int(flags.sum()), len(flags)).proportion_ci(params.confidence, method="wilson")
-    return {name: float(flags.mean()), f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+        values |= share_with_interval(name, flags, images.groups, params.confidence)
+    return values | with_intervals(others, images.groups, params, bounded)

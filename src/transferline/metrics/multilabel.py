@@ -46,7 +46,7 @@ def subset_accuracy(images: LabelledImages) -> Flags:
     return right
 
 
-@metric(MULTILABEL, is_loss=True)
+@metric(MULTILABEL, is_loss=True, is_bounded=False)
 def log_loss(images: LabelledImages) -> Figure:
     """The mean binary cross-entropy of the pairs of image and class, in nats."""
     return mean_of(pair_losses(images.truth, images.probabilities).mean(axis=1))

@@ -17,7 +17,7 @@ from transferline.params import OwnMetric
 
 def own_metric_table(listed: tuple[OwnMetric, ...]) -> MetricTable:
     """Returns the listed metrics, by the names of their functions."""
-    return {one.name: Metric(partial(_figure, one.function), one.best == "lowest") for one in listed}
+    return {one.name: Metric(partial(_figure, one.function), one.best == "lowest", is_bounded=False) for one in listed}
 
 
 def _figure(name: str, images: LabelledImages) -> Figure:

@@ -1,15 +1,16 @@
-"""Metrics of weighted images for many resamples at once, and bootstrap intervals.
+"""Metrics of weighted images for many resamples at once, and the resamples of the bootstrap.
 
 A `Figure` is a metric as a function of weights. The weights, (resamples, images), hold how often each image is drawn.
 The function returns the metric of each resample, (resamples,); NaN where it is not defined. scikit-learn's functions
 take one set of weights per call, which is too slow for a thousand resamples of each class.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats
+from transferline.arrays import Array, Counts, Flags, Floats
 from transferline.params import Evaluate
 
 MOST_WEIGHTS = 500_000
@@ -20,6 +21,11 @@ Figure = Callable[[Floats], Floats]
 def mean_of(values: Array) -> Figure:
     """Returns the mean of `values`, one for each image, (n,)."""
     return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def ratio_of(parts: Floats, wholes: Floats) -> Figure:
+    """Returns the sum of `parts` divided by the sum of `wholes`; both have one value for each image, (n,)."""
+    return lambda weights: weights @ parts / (weights @ wholes)
 
 
 def recalls(truth: Flags, predicted: Flags) -> Figure:
@@ -101,38 +107,27 @@ def _mean_of_known(values: Floats) -> Floats:
     return _share(np.where(known, values, 0).sum(axis=1), known.sum(axis=1))
 
 
-def draw_weights(n: int, params: Evaluate) -> Iterator[Floats]:
-    """Draws `params.bootstrap` resamples of `n` images, with replacement.
+def group_numbers(images: pd.DataFrame) -> Counts:
+    """Returns the number of each image's group, (n,), from 0 without gaps, from the column `group` of the manifest."""
+    return pd.factorize(images["group"])[0].astype(np.int64)
+
+
+def draw_weights(groups: Counts, params: Evaluate) -> Iterator[Floats]:
+    """Draws `params.bootstrap` resamples of whole groups, with replacement.
+
+    Images of one group, such as the frames of a track, are not independent. A resample therefore contains all images
+    of a group or none. Where each image is its own group, this is the bootstrap over images.
+
+    Args:
+        groups: (n,) the number of each image's group, from 0 without gaps, n ≥ 1.
+        params: `seed` fixes the resamples.
 
     Yields:
         Parts of the resamples that fit in memory, (resamples of the part, n): how often each image is drawn.
     """
-    random, most = np.random.default_rng(params.seed), max(1, MOST_WEIGHTS // n)
+    n = int(groups.max()) + 1
+    random, most = np.random.default_rng(params.seed), max(1, MOST_WEIGHTS // len(groups))
     for first in range(0, params.bootstrap, most):
         rows = min(most, params.bootstrap - first)
         drawn = random.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
-
-
-def with_intervals(figures: Mapping[str, Figure], n: int, params: Evaluate) -> dict[str, float | None]:
-    """Computes each metric of `n` images with its percentile bootstrap interval, from resamples of images.
-
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
-
-    Returns:
-        For each metric `name`, `name_low` and `name_high`; None where the value is not defined.
-    """
-    resamples: dict[str, list[Floats]] = {name: [] for name in figures}
-    for weights in draw_weights(n, params):
-        for name, figure in figures.items():
-            resamples[name].append(figure(weights))
-    result = {}
-    tail = (1 - params.confidence) / 2
-    for name, figure in figures.items():
-        values = np.concatenate(resamples[name])
-        values = values[~np.isnan(values)]
-        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
-        value = figure(np.ones((1, n)))[0]
-        for end, number in (("", value), ("_low", low), ("_high", high)):
-            result[name + end] = None if np.isnan(number) else float(number)
-    return result
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)[:, groups]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from transferline.arrays import Floats
+from transferline.arrays import Counts, Floats
 from transferline.metrics import pixel_confusion
 from transferline.metrics.metric_table import MetricTable, metric
 from transferline.metrics.resampling import Figure, mean_of
@@ -20,12 +20,14 @@ class SegmentedImages:
         pixels: (n,) the number of pixels that have a class.
         losses: (n,) the sum of -ln(probability of the true class) over these pixels, in nats.
         outlines: (n,) the boundary F1 score, see `outlines.boundary_f`.
+        groups: (n,) the number of each image's group, from 0 without gaps; see `draw_weights`.
     """
 
     confusion: Floats
     pixels: Floats
     losses: Floats
     outlines: Floats
+    groups: Counts
 
     def __len__(self) -> int:
         """The number of images."""
@@ -50,7 +52,7 @@ def boundary_f(images: SegmentedImages) -> Figure:
     return mean_of(images.outlines)
 
 
-@metric(SEGMENTATION, is_loss=True)
+@metric(SEGMENTATION, is_loss=True, is_bounded=False)
 def log_loss(images: SegmentedImages) -> Figure:
     """The mean over the pixels of -ln(probability of the true class), in nats."""
     return lambda weights: weights @ images.losses / (weights @ images.pixels).clip(1)

@@ -51,9 +51,9 @@ def _regular_expression(pattern: str) -> str:
 class SplitParams(Section):
     """How images are split if the dataset does not define its splits.
 
-    The split of an image follows from a hash of its content, or of its group, and never changes. For a multilabel
-    problem, the splits are also stratified over the combinations of labels. Then an image can move between validation
-    and another split when the dataset grows, but never between train and test.
+    Splits are stratified by class. In multilabel problems and segmentation, they are stratified by the combination of
+    classes. In each class, the hash of an image's content, or of its group, decides its split. When the dataset grows,
+    an image can move between validation and another split, but never between train and test.
     """
 
     validation: Annotated[

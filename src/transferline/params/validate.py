@@ -41,7 +41,9 @@ class Rules(Section):
     unmatched_correction: Annotated[
         Report, Field(description="a row of data/corrections/DATASET.csv that no image matches")
     ] = "warn"
-    few_images: Annotated[Report, Field(description="a class with fewer than min_images images in a split")] = "warn"
+    few_images: Annotated[
+        Report, Field(description="a class with fewer than min_images images in train; elsewhere it is a warning")
+    ] = "fail"
     imbalance: Annotated[
         Report, Field(description="the largest class is more than max_imbalance times the smallest one")
     ] = "warn"

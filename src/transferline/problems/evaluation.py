@@ -12,7 +12,7 @@ import pandas as pd
 from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.params import Problem, SignificanceTest
+from transferline.params import Evaluate, Problem, SignificanceTest
 from transferline.problems.classification.evaluation import ClassificationEvaluation
 from transferline.problems.model_changes import Changes
 from transferline.problems.multilabel.evaluation import MultilabelEvaluation
@@ -66,8 +66,8 @@ class EvaluationOfKind(Protocol):
             in_detail: False leaves out the metrics that take most of the time.
 
         Returns:
-            A row for each image: path, split, label, predicted (in the form of `label`), confidence (0 to 1), and the
-            columns that `images` reads.
+            A row for each image: path, split, label, group, predicted (in the form of `label`), confidence (0 to 1),
+            and the columns that `images` reads.
         """
 
     def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Any:
@@ -86,8 +86,8 @@ class EvaluationOfKind(Protocol):
     def floor_images(self, images: Any) -> Any:
         """Returns the same images with the predictions of a model that has learned nothing; see `floor_rule`."""
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Returns the values of `metrics.json` that have no interval; `per_class` contains those of each class."""
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
+        """Returns the other values of `metrics.json`; `per_class` contains those of each class."""
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """Returns the metric that `class_measure` names, (classes,), 0 to 1; NaN where no image has the class."""
@@ -123,14 +123,10 @@ class EvaluationOfKind(Protocol):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
-        """Returns what changes between two models' predictions for the same n images.
-
-        `groups`, (n,), is the number of each image's group, from 0.
-        """
+        """Returns what changes between two models' predictions for the same images. `seed` fixes random numbers."""
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """Returns two captions: for the picture of at most `most` regressions, and for that of improvements."""

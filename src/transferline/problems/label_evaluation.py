@@ -11,6 +11,7 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Pixels, Positions
 from transferline.metrics.labelled_images import LabelledImages
+from transferline.metrics.resampling import group_numbers
 from transferline.metrics.significance import share_difference_of_groups
 from transferline.models.exported import ModelCard
 from transferline.params import SignificanceTest
@@ -53,7 +54,7 @@ class LabelEvaluation(ABC):
         in_detail: bool = True,
     ) -> pd.DataFrame:
         """See `EvaluationOfKind`."""
-        found = rows[["path", "split", "label"]].reset_index(drop=True)
+        found = rows[["path", "split", "label", "group"]].reset_index(drop=True)
         found["predicted"] = self.names(decide(probabilities, card), card.classes)
         found["confidence"] = probabilities.max(axis=1)
         named = pd.DataFrame(probabilities, columns=[PROBABILITY + name for name in card.classes])
@@ -64,7 +65,7 @@ class LabelEvaluation(ABC):
         truth, predicted = (self.flags(predictions[name], classes) for name in ("label", "predicted"))
         empty = pd.Series(0.0, index=predictions.index)
         columns = [predictions.get(PROBABILITY + name, empty).to_numpy(float) for name in classes]
-        return LabelledImages(truth, predicted, np.stack(columns, axis=1), classes)
+        return LabelledImages(truth, predicted, np.stack(columns, axis=1), classes, group_numbers(predictions))
 
     def images_of(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> LabelledImages:
         """See `EvaluationOfKind`."""
@@ -89,7 +90,6 @@ class LabelEvaluation(ABC):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
@@ -102,7 +102,7 @@ class LabelEvaluation(ABC):
         old_right, new_right = ((one.truth == one.predicted).all(axis=1) for one in (before, after))
         confidence = new["confidence"].to_numpy(float)
         return Changes(
-            tuple(_recall_changes(before, after, groups, test.level)),
+            tuple(_recall_changes(before, after, test.level)),
             _most_confident(old_right & ~new_right, confidence),
             _most_confident(new_right & ~old_right, confidence),
         )
@@ -121,11 +121,11 @@ class LabelEvaluation(ABC):
         return [f"is {new['label']}", *(f"{age} {one['predicted']} {one['confidence']:.0%}" for age, one in both)]
 
 
-def _recall_changes(old: LabelledImages, new: LabelledImages, groups: Positions, level: float) -> list[ClassComparison]:
+def _recall_changes(old: LabelledImages, new: LabelledImages, level: float) -> list[ClassComparison]:
     present, changes = np.flatnonzero(old.truth.any(axis=0)), []
     for column in present:
         has = old.truth[:, column]
-        before, after, group = old.predicted[has, column], new.predicted[has, column], groups[has]
+        before, after, group = old.predicted[has, column], new.predicted[has, column], old.groups[has]
         (low, high), (surely, _) = (
             share_difference_of_groups(before, after, group, part) for part in (level, level / len(present))
         )

@@ -17,6 +17,7 @@ from transferline.registry.decision_pictures import draw_changed, plot_class_cha
 from transferline.registry.gate_verdicts import Gate
 from transferline.registry.model_comparison import Comparison, Scored
 from transferline.registry.trained_data import TrainedData
+from transferline.text import images_in_groups
 
 REPORT = DECISION.parent
 LISTED = 1000
@@ -48,11 +49,14 @@ img { max-width: 100%; display: block; }
 {% for name in more %}<th>{{ name }}</th>{% endfor %}
 {% for name in robust %}<th>{{ robust_metric }} {{ name.replace("_", " ") }}</th>{% endfor %}</tr>
 {% for role, row in models %}
-<tr><td>{{ role }}</td><td>{{ row.name }}</td><td>{{ "%.4f"|format(row.value) }}</td>
+<tr><td>{{ role }}</td><td>{{ row.name }}</td>
+<td>{{ "%.4f"|format(row.value) }}
+{% if row.low is not none %}({{ "%.4f to %.4f"|format(row.low, row.high) }}){% endif %}</td>
 <td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td>
 {% for name in more + robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
+<p>The test split has {{ test_images }}. In brackets: the {{ share }} interval.</p>
 <h2>Gates</h2>
 <table>
 <tr><th>gate</th><th>verdict</th><th>reason</th></tr>
@@ -133,6 +137,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             warning=case.warning,
             metric=params.select.metric,
             models=models,
+            test_images=images_in_groups(case.challenger.metrics["n"], case.challenger.metrics["groups"]),
+            share=f"{params.evaluate.confidence:.0%}",
             data_sentences=data_sentences(case.data, case.champion_data),
             data_rows=data_rows(case.data, case.champion_data),
             splits=SPLITS,
@@ -151,6 +157,8 @@ def _row(scored: Scored, metric: str) -> dict[str, Any]:
     return {
         "name": f"{scored.card.candidate}, {scored.card.phase}",
         "value": scored.metrics[metric],
+        "low": scored.metrics[f"{metric}_low"],
+        "high": scored.metrics[f"{metric}_high"],
         "latency_ms": scored.latency_ms,
         "size_mb": scored.size_mb,
         **{name: value for name, value in robust.items() if value is not None},
@@ -175,7 +183,8 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         "reason": case.reason,
         "warning": case.warning,
         "metric": params.select.metric,
-        "images": len(case.challenger.predictions),
+        "images": case.challenger.metrics["n"],
+        "groups": case.challenger.metrics["groups"],
         "test_set": case.test_set,
         "data": {
             "challenger": case.data.model_dump(),

@@ -13,7 +13,7 @@ from transferline.git_and_dvc import git_or_nothing
 from transferline.models.exported import ModelCard
 from transferline.paths import RAW
 from transferline.registry.trained_data import TrainedData
-from transferline.text import first_of
+from transferline.text import first_of, images_in_groups
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,12 +59,16 @@ def dataset_input(data: TrainedData) -> "DatasetInput":
 
 
 def headline(metric: str, values: dict[str, Any]) -> str:
-    """Returns metric, interval and number of images, such as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`."""
+    """Returns metric, interval and number of images, such as `accuracy 0.9524 (0.9217 to 0.9714) on 294 images`.
+
+    If images have groups, it returns their number, too.
+    """
     if metric not in values:
         return f"{metric} unknown"
     low, high = values.get(f"{metric}_low"), values.get(f"{metric}_high")
     interval = f" ({low:.4f} to {high:.4f})" if low is not None and high is not None else ""
-    return f"{metric} {values[metric]:.4f}{interval} on {values['n']:,} images"
+    groups = values.get("groups", values["n"])  # older evaluations do not have it
+    return f"{metric} {values[metric]:.4f}{interval} on {images_in_groups(values['n'], groups)}"
 
 
 def describe_data(data: TrainedData) -> str:

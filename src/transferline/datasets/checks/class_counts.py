@@ -1,5 +1,6 @@
 """Counts the images of each class in each split."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 import pandas as pd
@@ -26,8 +27,14 @@ def images_by_class_and_split(labelled: pd.DataFrame, classes: tuple[str, ...]) 
     return counts.reindex(index=pd.Index(classes), columns=pd.Index(SPLITS), fill_value=0)
 
 
-def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: Listing, data: Data) -> pd.DataFrame:
-    """Returns the table `classes` of `rules.py`."""
+def rows_to_judge(
+    labelled: pd.DataFrame,
+    per_class: pd.DataFrame,
+    remedies: Mapping[tuple[str, str], str],
+    listing: Listing,
+    data: Data,
+) -> pd.DataFrame:
+    """Returns the table `classes` of `rules.py`. `remedies` holds what to do if a split has too few of a class."""
     unused = ["test"] if listing.files["given"].isna().all() and data.split.test == 0 else []
     used = per_class.drop(columns=unused)
     largest = used["train"].max()
@@ -36,6 +43,7 @@ def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: List
             "path": name,
             "split": split,
             "images": images,
+            "remedy": remedies.get((str(name), str(split))),
             "ratio": largest / images if split == "train" and images else None,
         }
         for name, counts in used.iterrows()
@@ -47,7 +55,7 @@ def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: List
     declared = [
         {"path": name, "split": "", "files": int((labelled["label"] == name).sum())} for name in listing.classes
     ]
-    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "ratio", "files"])
+    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "remedy", "ratio", "files"])
 
 
 def _is_in(labelled: pd.DataFrame, folder: str) -> pd.Series:

@@ -48,6 +48,9 @@ def reasons_against_training(
     """Returns the reasons why the dataset must not be trained on, in sentences; none if it can be used."""
     if not rows["kept"].any():
         return ("there are no images that can be used",)
+    if not (rows["kept"] & (rows["split"] == "train")).any():
+        way = "lower data.split" if rows["given"].isna().all() else "put some into the dataset's split train"
+        return (f"train has no image that can be used: add images, or {way}",)
     reasons = []
     classes = list(map(str, per_class.index))
     images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()

@@ -11,9 +11,9 @@ a correction leaves out, has no such key. The docstring of a rule names what bre
 - `duplicates`: a row per image that no earlier rule leaves out. More columns: those of `duplicates`.
 - `history`: a row per such image in train. One more column: `former_test_set`, the hash of the test set with this
   image on which a champion was tested, or `NO_TEST_SET`.
-- `classes`: a row per class and split, with the number of its `images`. In train, `ratio` is the size of the largest
-  class divided by the size of this class. Each class folder or class column has one more row, with the number of its
-  images in `files`.
+- `classes`: a row per class and split, with the number of its `images` and the `remedy` if they are too few, see
+  `remedies`. In train, `ratio` is the size of the largest class divided by the size of this class. Each class folder or
+  class column has one more row, with the number of its images in `files`.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,10 @@ from great_expectations.expectations.row_conditions import Column
 
 from transferline.datasets.checks.corrections import LEFT_OUT
 from transferline.datasets.checks.expectations import Expectations, Expected, Rule, Table
-from transferline.params import Severity, Validate
+from transferline.params import Severity, Split, Validate
 
 IMAGE: Any = Column("kind") == "image"
+SEVERITY_IN: dict[Split, Severity | None] = {"train": None, "validation": "warn", "test": "warn"}  # of few_images
 NO_TEST_SET = "none"
 SIDES = ("width", "height")
 SIZE = "{width} × {height} pixels"
@@ -225,12 +226,13 @@ def former_test_image(validate: Validate) -> list[Expected]:
 
 @_rule("classes")
 def few_images(validate: Validate) -> list[Expected]:
-    """A class with too few images in a split."""
-    detail = (
-        f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {validate.min_images}: add images, "
-        "or increase this split's fraction in data.split"
-    )
-    return [Expected(gxe.ExpectColumnValuesToBeBetween, detail, column="images", min_value=validate.min_images)]
+    """A class with too few images in a split. For validation and test, fail becomes a warning."""
+    kind, least = gxe.ExpectColumnValuesToBeBetween, validate.min_images
+    detail = f"{{images:.0f}} image(s) in {{split}}, fewer than validate.min_images = {least}: {{remedy}}"
+    return [
+        Expected(kind, detail, severity, column="images", min_value=least, row_condition=Column("split") == split)
+        for split, severity in SEVERITY_IN.items()
+    ]
 
 
 @_rule("classes")

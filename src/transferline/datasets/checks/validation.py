@@ -22,6 +22,7 @@ from transferline.datasets.checks.duplicates import exact_duplicates, near_dupli
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.judge import Judge
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
+from transferline.datasets.checks.remedies import remedies
 from transferline.datasets.checks.rules import NO_TEST_SET
 from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
 from transferline.datasets.layouts.layout_table import list_dataset
@@ -98,7 +99,8 @@ def validate_dataset(
     labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
     classes = data.masks.classes if data.masks else tuple(sorted(labelled["label"].unique(), key=natural))
     per_class = images_by_class_and_split(labelled, classes)
-    findings += judge.judge("classes", rows_to_judge(labelled, per_class, listing, data))
+    advice = remedies(rows, per_class, data, validate.min_images)
+    findings += judge.judge("classes", rows_to_judge(labelled, per_class, advice, listing, data))
 
     findings = sorted(
         _merge_hidden(findings), key=lambda finding: (natural(finding.path), finding.rule, finding.detail)
@@ -141,7 +143,7 @@ def _can_be_corrected(rows: pd.DataFrame) -> pd.Series:
 def _groups_and_splits(rows: pd.DataFrame, data: Data) -> tuple[pd.Series, pd.Series]:
     images = rows[(rows["kind"] == "image") & rows["label"].notna() & rows["sha256"].notna()].copy()
     images["group"] = group_images(images, data.split.group)
-    return images["group"].reindex(rows.index), split_images(images, data.split, data.problem).reindex(rows.index)
+    return images["group"].reindex(rows.index), split_images(images, data.split).reindex(rows.index)
 
 
 def _judge_files(judge: Judge, rows: pd.DataFrame, data: Data) -> list[Finding]:

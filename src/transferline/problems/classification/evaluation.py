@@ -9,10 +9,12 @@ import pandas as pd
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import class_positions
-from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics.calibration import calibration_gaps
+from transferline.metrics.intervals import error_with_interval
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params import Evaluate
 from transferline.problems.attack_goals import least_likely_wrong
 from transferline.problems.classification.classification_pictures import (
     plot_confusion,
@@ -48,12 +50,14 @@ class ClassificationEvaluation(LabelEvaluation):
         """Returns the images with a label in `known`."""
         return np.flatnonzero(predictions["label"].isin(known))
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns the calibration error of the predicted class, also if it is not in `classes`, and
         `metrics_by_class`."""
+        images, (confidence, correct) = self.images(predictions, classes), _confidence(predictions)
+        gaps = calibration_gaps(confidence[:, None], correct[:, None])
         return {
-            "expected_calibration_error": expected_calibration_error(*_confidence(predictions)),
-            "per_class": metrics_by_class(self.images(predictions, classes)),
+            **error_with_interval("expected_calibration_error", gaps, images.groups, params),
+            "per_class": metrics_by_class(images, params),
         }
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:

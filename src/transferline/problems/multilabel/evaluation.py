@@ -1,5 +1,6 @@
 """The evaluation of a classifier with any number of labels per image."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.tables import join_labels, label_matrix, split_labels
-from transferline.metrics.calibration import expected_calibration_error
+from transferline.metrics.calibration import calibration_gaps
+from transferline.metrics.intervals import error_with_interval, with_intervals
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.metrics.multilabel import average_precisions
+from transferline.metrics.resampling import average_precision
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params import Evaluate
 from transferline.problems.label_evaluation import LabelEvaluation
 from transferline.problems.multilabel.multilabel_pictures import draw_multilabel
 
@@ -43,18 +47,22 @@ class MultilabelEvaluation(LabelEvaluation):
         """Returns all images: one without a label in `known` is an image without labels."""
         return np.arange(len(predictions))
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Returns the calibration error and `metrics_by_class` with the average precision.
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
+        """Returns the calibration error and `metrics_by_class` with the average precision and its interval.
 
         The calibration error is over all pairs of image and class. The average precision is None where no image has
         the class.
         """
         images = self.images(predictions, classes)
-        per_class, precisions = metrics_by_class(images), average_precisions(images)
-        for name, precision in zip(classes, precisions, strict=True):
-            per_class[name]["average_precision"] = None if np.isnan(precision) else float(precision)
-        error = expected_calibration_error(images.probabilities.ravel(), images.truth.ravel())
-        return {"expected_calibration_error": error, "per_class": per_class}
+        per_class = metrics_by_class(images, params)
+        for name, truth, probabilities in zip(classes, images.truth.T, images.probabilities.T, strict=True):
+            precision = {"average_precision": partial(average_precision, truth, probabilities)}
+            per_class[name] |= with_intervals(precision, images.groups, params, precision)
+        gaps = calibration_gaps(images.probabilities, images.truth)
+        return {
+            **error_with_interval("expected_calibration_error", gaps, images.groups, params),
+            "per_class": per_class,
+        }
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""

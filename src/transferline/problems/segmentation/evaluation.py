@@ -12,12 +12,14 @@ import pandas as pd
 
 from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
+from transferline.metrics.intervals import ratio_with_interval
 from transferline.metrics.pixel_confusion import ious
+from transferline.metrics.resampling import group_numbers
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
 from transferline.metrics.significance import stacked, swapped_differences, t_reach
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.params import SignificanceTest
+from transferline.params import Evaluate, SignificanceTest
 from transferline.problems.attack_goals import least_likely_wrong
 from transferline.problems.model_changes import Changes, ClassComparison, negative_first
 from transferline.problems.segmentation.predicted_masks import rate_mask
@@ -45,13 +47,13 @@ class SegmentationEvaluation:
         classes: tuple[str, ...] | None = None,
         in_detail: bool = True,
     ) -> pd.DataFrame:
-        """Returns the columns path, mask, split and label, and those of `rate_mask`."""
+        """Returns the columns path, mask, split, label and group, and those of `rate_mask`."""
         names = classes or card.classes
 
         def rate_row(row: Any, of_image: Floats) -> dict[str, Any]:
             truth = read_whole_mask(raw / row.mask, len(names))
             likely = to_original(of_image, truth.shape[1], truth.shape[0], card.image.resize)
-            return {column: getattr(row, column) for column in ("path", "mask", "split", "label")} | rate_mask(
+            return {column: getattr(row, column) for column in ("path", "mask", "split", "label", "group")} | rate_mask(
                 truth, likely, card.classes, names, in_detail
             )
 
@@ -62,7 +64,8 @@ class SegmentationEvaluation:
         """See `EvaluationOfKind`."""
         matrices = np.stack(predictions["confusion"].tolist()).astype(float)
         pixels, losses, outlines = (predictions[name].to_numpy(float) for name in ("pixels", "loss", "boundary_f"))
-        return SegmentedImages(matrices.reshape(-1, len(classes), len(classes) + 1), pixels, losses, outlines)
+        matrices = matrices.reshape(-1, len(classes), len(classes) + 1)
+        return SegmentedImages(matrices, pixels, losses, outlines, group_numbers(predictions))
 
     def rows_with(self, predictions: pd.DataFrame, classes: tuple[str, ...], known: tuple[str, ...]) -> Positions:
         """Returns the images with a pixel of a class in `known`."""
@@ -88,25 +91,15 @@ class SegmentationEvaluation:
         losses = pixels @ -np.log(np.clip(shares, np.finfo(np.float32).eps, 1))
         return replace(images, confusion=confusion, losses=losses, outlines=np.zeros_like(images.outlines))
 
-    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns `pixels`, the number of pixels that have a class, and metrics by class.
 
-        These are iou (None where the class is neither true nor predicted), recall (None without true pixels), support
-        (pixels of the class) and images (that have the class).
+        These are iou (None where the class is neither true nor predicted) and recall (None without true pixels), both
+        with intervals, support (pixels of the class) and images (that have the class).
         """
-        matrices = self.images(predictions, classes).confusion
-        matrix = matrices.sum(axis=0)
-        support, hits, images = matrix.sum(axis=1), np.diagonal(matrix), (matrices.sum(axis=2) > 0).sum(axis=0)
-        per_class = {
-            name: {
-                "iou": None if np.isnan(iou) else float(iou),
-                "recall": float(hits[number] / support[number]) if support[number] else None,
-                "support": int(support[number]),
-                "images": int(images[number]),
-            }
-            for number, (name, iou) in enumerate(zip(classes, ious(matrix), strict=True))
-        }
-        return {"pixels": int(support.sum()), "per_class": per_class}
+        images = self.images(predictions, classes)
+        per_class = {name: _of_class(images, number, params) for number, name in enumerate(classes)}
+        return {"pixels": int(images.pixels.sum()), "per_class": per_class}
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""
@@ -152,7 +145,6 @@ class SegmentationEvaluation:
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
@@ -162,7 +154,7 @@ class SegmentationEvaluation:
         """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         gains = new["mean_iou"].to_numpy(float) - old["mean_iou"].to_numpy(float)
-        changes = tuple(_iou_changes(before, after, classes, groups, test, seed))
+        changes = tuple(_iou_changes(before, after, classes, test, seed))
         return Changes(changes, negative_first(gains), negative_first(-gains))
 
     def explain_changes(self, most: int) -> tuple[str, str]:
@@ -175,22 +167,32 @@ class SegmentationEvaluation:
         return [f"{age} mean IoU {one['mean_iou']:.3f}" for age, one in (("new:", new), ("old:", old))]
 
 
+def _of_class(images: SegmentedImages, number: int, params: Evaluate) -> dict[str, Any]:
+    hits, support = images.confusion[:, number, number], images.confusion[:, number].sum(axis=1)
+    union = support + images.confusion[:, :, number].sum(axis=1) - hits
+    return {
+        **ratio_with_interval("iou", hits, union, images.groups, params),
+        **ratio_with_interval("recall", hits, support, images.groups, params),
+        "support": int(support.sum()),
+        "images": int((support > 0).sum()),
+    }
+
+
 def _iou_changes(
     old: SegmentedImages,
     new: SegmentedImages,
     classes: tuple[str, ...],
-    groups: Positions,
     test: SignificanceTest,
     seed: int,
 ) -> list[ClassComparison]:
     """Compares the IoU of each class, with t intervals whose standard error is that of `swapped_differences`."""
     before, after = (ious(images.confusion.sum(axis=0)) for images in (old, new))
-    swapped = swapped_differences(of_confusion(stacked(new, old), ious), groups, test, seed)
+    swapped = swapped_differences(of_confusion(stacked(new, old), ious), old.groups, test, seed)
     errors = np.sqrt(np.nanmean(swapped**2, axis=0))
     holding = old.confusion.sum(axis=2) > 0
     present, changes = np.flatnonzero(holding.any(axis=0)), []
     for column in present:
-        size = int(holding[:, column].sum()), len(np.unique(groups[holding[:, column]]))
+        size = int(holding[:, column].sum()), len(np.unique(old.groups[holding[:, column]]))
         drop = float(before[column] - after[column])
         reach, far = (t_reach(float(errors[column]), size[1], part) for part in (test.level, test.level / len(present)))
         values = float(before[column]), float(after[column])
