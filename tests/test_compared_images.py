@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from transferline.datasets.tables import ImageTable
 from transferline.params import Params, load_params
-from transferline.registry.compared_images import compared_images, group_numbers
+from transferline.registry.compared_images import compared_images
 from transferline.registry.version_files import LISTED
 
 CLASSES = ("cat", "dog")
@@ -24,7 +24,7 @@ def params() -> Params:
 def manifest(splits: dict[str, str], **columns: object) -> pd.DataFrame:
     """A row for each image, by name; the name is also its hash. Images with an odd number are dogs."""
     names = list(splits)
-    rows = {"path": names, "sha256": names, "label": [CLASSES[int(name[1:]) % 2] for name in names]}
+    rows = {"path": names, "sha256": names, "group": names, "label": [CLASSES[int(name[1:]) % 2] for name in names]}
     return pd.DataFrame(rows | {"split": list(splits.values()), "kept": True} | columns)
 
 
@@ -40,7 +40,7 @@ def compare(now: pd.DataFrame, then: pd.DataFrame, origin: Path, params: Params)
 def test_what_the_champion_was_trained_on_is_left_out(params, tmp_path):
     now = manifest({f"i{number}": "test" for number in range(16)})
     then = manifest({"i0": "train", "i1": "train", "i4": "validation", "i2": "test", "i99": "train"})
-    then.loc[len(then)] = {"path": "i3", "sha256": "i3", "label": "dog", "split": "train", "kept": False}
+    then.loc[len(then)] = {"path": "i3", "sha256": "i3", "group": "i3", "label": "dog", "split": "train", "kept": False}
     found = compare(now, then, tmp_path, params)
     assert names_of(found.rows) == [f"i{number}" for number in range(2, 16)] and found.left_out == 2
     assert not found.short and list(found.rows.index) == list(range(14))
@@ -60,8 +60,6 @@ def test_a_group_of_which_an_image_was_used_is_left_out(params, tmp_path):
     then = manifest({"i0": "train", "i99": "train"}, group=["former name", "g7"])
     found = compare(now, then, tmp_path, params)
     assert found.left_out == 4 and names_of(found.rows) == [f"i{number}" for number in range(2, 14)]
-    assert group_numbers(found.rows).tolist() == [number // 2 for number in range(12)]
-    assert group_numbers(manifest({"i1": "test", "i2": "test"})).tolist() == [0, 1]
 
 
 def test_a_near_duplicate_of_an_image_that_only_the_champion_used_is_left_out(params, tmp_path):

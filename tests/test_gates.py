@@ -56,8 +56,10 @@ def inputs(
 ) -> GateInputs:
     """Without a model: for the gates that look at its predictions."""
     settings, rows = promotion(**limits), challenger.predictions
-    numbers = np.arange(len(rows)) if groups is None else np.array(groups)
-    args = CLASSES, metric, numbers, settings.test, EVALUATE
+    args = CLASSES, metric, settings.test, EVALUATE
+    for model in (challenger, champion):
+        if model and groups:
+            model.predictions["group"] = groups
     return GateInputs(
         promote=settings,
         metric=metric,
@@ -135,15 +137,8 @@ def test_a_class_that_loses_fails_but_a_few_images_do_not_veto():
 
 def test_regressions_and_improvements_are_the_images_that_changed_sides():
     labels, old = ["cat", "cat", "dog", "owl"], ["cat", "dog", "dog", "cat"]
-    change = compare_models(
-        scored(labels, old),
-        scored(labels, ["dog", "cat", "owl", "cat"]),
-        CLASSES,
-        "accuracy",
-        np.arange(4),
-        TEST,
-        EVALUATE,
-    )
+    models = scored(labels, old), scored(labels, ["dog", "cat", "owl", "cat"])
+    change = compare_models(*models, CLASSES, "accuracy", TEST, EVALUATE)
     assert list(change.regressions) == [2, 0] and list(change.improvements) == [1]
 
 

@@ -21,7 +21,7 @@ PIXELS = 100
 def scored(problem: Problem, table: dict[str, Any], classes: tuple[str, ...] = CLASSES) -> Scored:
     image = Image(size=32, color="rgb", resize="stretch")
     card = ModelCard(candidate="a", phase="head", problem=problem, classes=classes, image=image)
-    return Scored(card, pd.DataFrame(table), {}, 1.0, 1.0, None, None)
+    return Scored(card, pd.DataFrame(table).rename_axis("group").reset_index(), {}, 1.0, 1.0, None, None)
 
 
 def segmentation(cats: list[int], classes: tuple[str, ...] = CLASSES) -> Scored:
@@ -66,18 +66,20 @@ def test_each_metric_has_a_floor(problem):
 
 def test_the_iou_of_each_class_is_compared_by_groups():
     old, new = segmentation([18] * 60), segmentation([10] * 60)
-    alone = compare_models(old, new, CLASSES, "mean_iou", np.arange(60), TEST, EVALUATE)
+    alone = compare_models(old, new, CLASSES, "mean_iou", TEST, EVALUATE)
     cat = alone.classes[1]
     assert (cat.champion, cat.challenger, cat.images, cat.groups) == (0.9, 0.5, 60, 60)
     assert 0 < cat.surely < cat.low < cat.drop < cat.high and cat.drop == pytest.approx(0.4)
-    grouped = compare_models(old, new, CLASSES, "mean_iou", np.arange(60) // 20, TEST, EVALUATE)
+    for model in (old, new):
+        model.predictions["group"] //= 20
+    grouped = compare_models(old, new, CLASSES, "mean_iou", TEST, EVALUATE)
     assert grouped.classes[1].low < 0 and grouped.classes[1].groups == grouped.whole.groups == 3
     assert alone.whole.is_beyond_noise(0.05) and not grouped.whole.is_beyond_noise(0.05)
 
 
 def test_a_segmentation_with_a_new_class_is_compared_on_the_others():
     old, new = segmentation([10] * 30, CLASSES[:2]), segmentation([10] * 30)
-    change = compare_models(old, new, CLASSES, "mean_iou", np.arange(30), TEST, EVALUATE)
+    change = compare_models(old, new, CLASSES, "mean_iou", TEST, EVALUATE)
     assert change.new_classes == {"dog": 1.0} and change.common.images == 30
     assert change.common.gain == 0 < change.whole.gain and change.common.champion == pytest.approx((60 / 70 + 0.5) / 2)
 
@@ -85,6 +87,6 @@ def test_a_segmentation_with_a_new_class_is_compared_on_the_others():
 def test_a_multilabel_model_with_a_new_class_is_compared_on_the_others():
     labels = ["cat|dog", "cat", "background", "dog"] * 10
     old = multilabel(labels, [one.replace("cat|dog", "cat").replace("dog", "") for one in labels], CLASSES[:2])
-    change = compare_models(old, multilabel(labels, labels), CLASSES, "micro_f1", np.arange(40), TEST, EVALUATE)
+    change = compare_models(old, multilabel(labels, labels), CLASSES, "micro_f1", TEST, EVALUATE)
     assert change.new_classes == {"dog": 1.0} and change.common.gain == 0 and change.common.images == 40
     assert change.whole.gain > 0

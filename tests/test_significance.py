@@ -14,10 +14,11 @@ from transferline.metrics.significance import (
     share_difference_of_groups,
     stacked,
 )
-from transferline.params import SignificanceTest
+from transferline.params import Evaluate, SignificanceTest
 from transferline.registry.model_comparison import Gain
 
 TEST = SignificanceTest()
+EVALUATE = Evaluate(seed=3, bootstrap=200, confidence=0.95, gallery=4)
 CLASSES, LEVEL, TIMES = 4, 0.05, 1000
 NOMINAL = LEVEL / 2  # of a two-sided test, the half in which the challenger is the better one
 
@@ -42,7 +43,8 @@ def equal_models(groups: int, size: int, random: np.random.Generator) -> tuple[P
 
 
 def accuracies(truth: Floats, predicted: Floats) -> Figure:
-    return mean_of(truth[:, None] == predicted)
+    """As `resampling.mean_of`, but of all simulations at once."""
+    return lambda weights: weights @ (truth[:, None] == predicted).astype(float) / weights.sum(axis=1, keepdims=True)
 
 
 def macro_f1s(truth: Floats, predicted: Floats) -> Figure:
@@ -67,7 +69,7 @@ def promoted(metric: str, truth: Floats, pair: Pair, groups: Positions, seed: in
     figure_of = METRICS[metric]
     old, new = (figure_of(truth, predicted) for predicted in pair)
     both = figure_of(np.tile(truth, 2), np.concatenate(pair[::-1]))
-    low, high = gain_interval(new, old, groups, TEST, seed)
+    low, high = gain_interval(new, old, groups, TEST, EVALUATE)
     p_values = permutation_test(both, groups, TEST, seed)
     one = np.ones((1, len(truth)))
     gains = (new(one) - old(one))[0]
@@ -113,7 +115,7 @@ def test_intervals_agree_with_published_and_exact_ones():
     images = np.arange(50)
     assert share_difference(one, other, 0.05) == pytest.approx((0.0569, 0.3404), abs=1e-4)
     assert share_difference_of_groups(one, other, images, 0.05) == share_difference(one, other, 0.05)
-    low, high = gain_interval(mean_of(one * 1.0), mean_of(other * 1.0), images, TEST, 3)
+    low, high = gain_interval(mean_of(one * 1.0), mean_of(other * 1.0), images, TEST, EVALUATE)
     assert 0.03 < low < 0.1 and 0.3 < high < 0.37
 
 
@@ -144,5 +146,5 @@ def test_the_interval_of_a_class_is_wider_with_groups_and_includes_0_for_very_fe
 
 def test_stacked_images_are_those_of_both_models():
     truth, old, new = (np.eye(3, dtype=bool)[row] for row in ([0, 1], [0, 0], [2, 1]))
-    both = stacked(*(LabelledImages(truth, each, each * 0.8, ("a", "b", "c")) for each in (new, old)))
+    both = stacked(*(LabelledImages(truth, each, each * 0.8, ("a", "b", "c"), np.arange(2)) for each in (new, old)))
     assert len(both) == 4 and both.predicted.tolist() == [*new.tolist(), *old.tolist()]

@@ -113,7 +113,7 @@ def with_intervals(
         For each metric `name`, `name_low` and `name_high`; None where the value is not defined.
     """
     result: Values = {}
-    tail, count = _tail(groups, params.confidence), int(groups.max()) + 1
+    tail, count = expanded_tail(groups, params.confidence), int(groups.max()) + 1
     for name, (value, resampled) in _resampled(figures, groups, params).items():
         low, high = np.quantile(resampled, [tail, 1 - tail]) if len(resampled) else (np.nan, np.nan)
         if name in bounded and not np.isnan(value) and (high - low < SMALL or low < SMALL or high > 1 - SMALL):
@@ -139,7 +139,10 @@ def error_with_interval(name: str, gaps: Floats, groups: Counts, params: Evaluat
     found = gaps.mean(axis=0)
     draws = draw_weights(groups, params)
     noise = np.concatenate([np.abs(w @ gaps / w.sum(axis=1, keepdims=True) - found).sum(axis=1) for w in draws])
-    value, reach = float(np.abs(found).sum()), float(np.quantile(noise, 1 - 2 * _tail(groups, params.confidence)))
+    value, reach = (
+        float(np.abs(found).sum()),
+        float(np.quantile(noise, 1 - 2 * expanded_tail(groups, params.confidence))),
+    )
     if reach < SMALL:
         return _values(name, value, *wilson(min(value, 1.0), int(groups.max()) + 1, params.confidence))
     return _values(name, value, max(value - reach, 0.0), min(value + reach, 1.0))
@@ -156,7 +159,7 @@ def _resampled(figures: Mapping[str, Figure], groups: Counts, params: Evaluate) 
     return {name: (float(figure(once)[0]), values[name][~np.isnan(values[name])]) for name, figure in figures.items()}
 
 
-def _tail(groups: Counts, confidence: float) -> float:
+def expanded_tail(groups: Counts, confidence: float) -> float:
     """Returns the share of resamples below an expanded percentile interval."""
     from scipy.stats import norm
     from scipy.stats import t as student

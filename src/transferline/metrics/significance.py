@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from transferline.arrays import Array, Flags, Floats, Positions
-from transferline.metrics.resampling import Figure
-from transferline.params import SignificanceTest
+from transferline.arrays import Counts, Flags, Floats
+from transferline.metrics.intervals import expanded_tail
+from transferline.metrics.resampling import Figure, draw_weights
+from transferline.params import Evaluate, SignificanceTest
 
 MOST_WEIGHTS = 2_000_000
 ROUNDING = 1e-12
@@ -33,7 +34,7 @@ def stacked(new: Images, old: Images) -> Images:
     return replace(images, **joined)  # type: ignore[no-any-return]
 
 
-def swapped_differences(both: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
+def swapped_differences(both: Figure, groups: Counts, test: SignificanceTest, seed: int) -> Floats:
     """Computes the difference between two models after their predictions were swapped in randomly chosen groups.
 
     Args:
@@ -48,7 +49,9 @@ def swapped_differences(both: Figure, groups: Positions, test: SignificanceTest,
     random = np.random.default_rng(seed)
 
     def parts() -> Iterator[Floats]:
-        for rows in _portions(test.resamples, 2 * len(groups)):
+        most = max(1, MOST_WEIGHTS // (2 * len(groups)))  # fit in memory
+        for first in range(0, test.resamples, most):
+            rows = min(most, test.resamples - first)
             kept = random.integers(2, size=(rows, groups.max() + 1))[:, groups].astype(float)
             weights = np.concatenate([kept, 1 - kept], axis=1)
             yield both(weights) - both(1 - weights)
@@ -56,7 +59,7 @@ def swapped_differences(both: Figure, groups: Positions, test: SignificanceTest,
     return np.concatenate(list(parts()))
 
 
-def permutation_test(both: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
+def permutation_test(both: Figure, groups: Counts, test: SignificanceTest, seed: int) -> Floats:
     """Computes the two-sided p-value of a permutation test, () or (metrics,); see `swapped_differences`.
 
     If the models are equally good, swapping their predictions for the images of a group changes nothing but chance.
@@ -77,11 +80,8 @@ def fewest_groups(level: float) -> int:
     return int(np.floor(1 - np.log2(level))) + 1
 
 
-def gain_interval(new: Figure, old: Figure, groups: Positions, test: SignificanceTest, seed: int) -> Floats:
-    """Computes the bootstrap interval of the metric `new` minus `old`, from resamples of groups.
-
-    It is the percentile interval, expanded for few groups as a t interval is: Hesterberg, What Teachers Should Know
-    About the Bootstrap, The American Statistician 69, 2015.
+def gain_interval(new: Figure, old: Figure, groups: Counts, test: SignificanceTest, params: Evaluate) -> Floats:
+    """Computes the bootstrap interval of the metric `new` minus `old`; see `draw_weights` and `with_intervals`.
 
     Args:
         new: a metric of one model, or several: it returns (resamples,) or (resamples, metrics).
@@ -89,21 +89,15 @@ def gain_interval(new: Figure, old: Figure, groups: Positions, test: Significanc
         groups: (n,) the number of each image's group, from 0.
         test: `resamples` is the number of resamples, which both models share. The interval has the confidence
             1 - `level`.
-        seed: fixes the resamples.
+        params: `seed` fixes the resamples.
 
     Returns:
         Lower and upper end, (2,) or (2, metrics). Resamples for which the metric is not defined are left out.
     """
-    from scipy.stats import norm, t
-
-    random, count = np.random.default_rng(seed), int(groups.max()) + 1
-    shares, values = np.full(count, 1 / count), []
-    for rows in _portions(test.resamples, len(groups)):
-        weights = random.multinomial(count, shares, size=rows)[:, groups].astype(float)
-        values.append(new(weights) - old(weights))
-    freedom = max(count - 1, 1)
-    tail = float(norm.cdf(-t.ppf(1 - test.level / 2, freedom) * np.sqrt(count / freedom)))
-    ends: Floats = np.nanquantile(np.concatenate(values), [tail, 1 - tail], axis=0)
+    draws = draw_weights(groups, params.model_copy(update={"bootstrap": test.resamples}))
+    values = np.concatenate([new(weights) - old(weights) for weights in draws])
+    tail = expanded_tail(groups, 1 - test.level)
+    ends: Floats = np.nanquantile(values, [tail, 1 - tail], axis=0)
     return ends
 
 
@@ -131,7 +125,7 @@ def share_difference(one: Flags, other: Flags, level: float) -> Interval:
     return centre - reach(first - low_1, high_2 - second), centre + reach(high_1 - first, second - low_2)
 
 
-def share_difference_of_groups(one: Flags, other: Flags, groups: Array, level: float) -> Interval:
+def share_difference_of_groups(one: Flags, other: Flags, groups: Counts, level: float) -> Interval:
     """Computes the interval of `share_difference` for images in groups; without groups it is the same.
 
     With groups it is the wider of two intervals: that of `share_difference`, and a t interval with the standard error
@@ -152,13 +146,6 @@ def t_reach(error: float, groups: int, level: float) -> float:
     from scipy.stats import t
 
     return float(t.ppf(1 - level / 2, groups)) * error
-
-
-def _portions(resamples: int, images: int) -> Iterator[int]:
-    """Yields numbers of resamples that fit in memory and add up to `resamples`."""
-    most = max(1, MOST_WEIGHTS // images)
-    for first in range(0, resamples, most):
-        yield min(most, resamples - first)
 
 
 def _share(flags: Flags, level: float) -> tuple[float, float, float]:

@@ -123,14 +123,10 @@ class EvaluationOfKind(Protocol):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
-        """Returns what changes between two models' predictions for the same n images.
-
-        `groups`, (n,), is the number of each image's group, from 0.
-        """
+        """Returns what changes between two models' predictions for the same images. `seed` fixes random numbers."""
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """Returns two captions: for the picture of at most `most` regressions, and for that of improvements."""

@@ -90,7 +90,6 @@ class LabelEvaluation(ABC):
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
@@ -103,7 +102,7 @@ class LabelEvaluation(ABC):
         old_right, new_right = ((one.truth == one.predicted).all(axis=1) for one in (before, after))
         confidence = new["confidence"].to_numpy(float)
         return Changes(
-            tuple(_recall_changes(before, after, groups, test.level)),
+            tuple(_recall_changes(before, after, test.level)),
             _most_confident(old_right & ~new_right, confidence),
             _most_confident(new_right & ~old_right, confidence),
         )
@@ -122,11 +121,11 @@ class LabelEvaluation(ABC):
         return [f"is {new['label']}", *(f"{age} {one['predicted']} {one['confidence']:.0%}" for age, one in both)]
 
 
-def _recall_changes(old: LabelledImages, new: LabelledImages, groups: Positions, level: float) -> list[ClassComparison]:
+def _recall_changes(old: LabelledImages, new: LabelledImages, level: float) -> list[ClassComparison]:
     present, changes = np.flatnonzero(old.truth.any(axis=0)), []
     for column in present:
         has = old.truth[:, column]
-        before, after, group = old.predicted[has, column], new.predicted[has, column], groups[has]
+        before, after, group = old.predicted[has, column], new.predicted[has, column], old.groups[has]
         (low, high), (surely, _) = (
             share_difference_of_groups(before, after, group, part) for part in (level, level / len(present))
         )

@@ -8,10 +8,8 @@ epoch and thresholds, which at most favours the champion a little.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from transferline.arrays import Positions
 from transferline.datasets.checks.class_counts import labelled_images
 from transferline.datasets.checks.duplicates import are_near
 from transferline.datasets.tables import ImageTable
@@ -58,18 +56,9 @@ def compared_images(table: ImageTable, origin: Path | None, params: Params) -> C
 
 
 def _is_used(table: ImageTable, rows: pd.DataFrame, used: pd.DataFrame, bits: int) -> pd.Series:
-    groups = {*_groups(used), *_groups(table.rows[table.rows["sha256"].isin(used["sha256"])])}
-    found = rows["sha256"].isin(used["sha256"]) | _groups(rows).isin(groups)
+    groups = {*used["group"], *table.rows.loc[table.rows["sha256"].isin(used["sha256"]), "group"]}
+    found = rows["sha256"].isin(used["sha256"]) | rows["group"].isin(groups)
     if "phash" in used and "phash" in rows:
         ours = table.of_split("train")["sha256"]
         found |= are_near(rows["phash"], used.loc[~used["sha256"].isin(ours), "phash"], bits)
     return found
-
-
-def group_numbers(rows: pd.DataFrame) -> Positions:
-    """Returns the number of each row's group, from 0, (n,); without groups each image has its own."""
-    return pd.factorize(_groups(rows))[0].astype(np.intp)
-
-
-def _groups(rows: pd.DataFrame) -> pd.Series:
-    return rows["group"] if "group" in rows else rows["sha256"]

@@ -13,7 +13,7 @@ from transferline.evaluation.changed_images import Subject
 from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
-from transferline.registry.compared_images import ComparedImages, compared_images, group_numbers
+from transferline.registry.compared_images import ComparedImages, compared_images
 from transferline.registry.decision_report import Case
 from transferline.registry.gates import GateInputs, judge
 from transferline.registry.model_comparison import (
@@ -111,7 +111,7 @@ def _inputs(
         is_loss=metric_table(challenger.card.problem, params.evaluate)[metric].is_loss,
         challenger=challenger,
         champion=champion,
-        change=_compare(params, champion, challenger, classes, compared.rows) if champion else None,
+        change=_compare(params, champion, challenger, classes) if champion else None,
         folder=contender[0],
         model=contender[1][0],
         data_passed=_is_accepted(root),
@@ -166,11 +166,8 @@ def _robustness(
     return [before | now for before, now in zip(known, found, strict=True)]
 
 
-def _compare(
-    params: Params, champion: Scored, challenger: Scored, classes: tuple[str, ...], rows: pd.DataFrame
-) -> Comparison:
-    metric, test = params.select.metric, params.promote.test
-    return compare_models(champion, challenger, classes, metric, group_numbers(rows), test, params.evaluate)
+def _compare(params: Params, champion: Scored, challenger: Scored, classes: tuple[str, ...]) -> Comparison:
+    return compare_models(champion, challenger, classes, params.select.metric, params.promote.test, params.evaluate)
 
 
 def _require(found: Scored, metric: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Positions
 from transferline.evaluation.latency import one_image_times
 from transferline.evaluation.scoring import metrics_of, predict_rows
 from transferline.metrics.metric_table import Metric
@@ -149,23 +148,22 @@ def compare_models(
     challenger: Scored,
     classes: tuple[str, ...],
     metric: str,
-    groups: Positions,
     test: SignificanceTest,
     params: Evaluate,
 ) -> Comparison:
-    """Compares two models that predicted the same rows. `groups`, (n,), is the number of each row's group, from 0."""
+    """Compares two models that predicted the same rows."""
     kind, wanted = challenger.kind, metric_table(challenger.card.problem, params)[metric]
     tables = champion.predictions, challenger.predictions
     old, new = (kind.images(table, classes) for table in tables)
-    whole = measure_gain(wanted, old, new, groups, test, params.seed)
+    whole = measure_gain(wanted, old, new, test, params)
     values = dict(zip(classes, map(float, kind.by_class(challenger.predictions, classes)), strict=True))
     known = tuple(name for name in classes if name in champion.card.classes)
     added = {name: values[name] for name in challenger.card.classes if name in values and name not in known}
     common, rows = None, kind.rows_with(champion.predictions, classes, known)
     if added and len(rows):
         old, new = (kind.images_of(table.iloc[rows], classes, known) for table in tables)
-        common = measure_gain(wanted, old, new, np.unique(groups[rows], return_inverse=True)[1], test, params.seed)
-    changes = kind.compare(*tables, classes, groups, test, params.seed)
+        common = measure_gain(wanted, old, new, test, params)
+    changes = kind.compare(*tables, classes, test, params.seed)
     return Comparison(changes.classes, changes.regressions, changes.improvements, whole, added, common)
 
 
@@ -176,13 +174,13 @@ def floor_of(scored: Scored, classes: tuple[str, ...], metric: str, params: Eval
     return float(figure(np.ones((1, len(images))))[0])
 
 
-def measure_gain(metric: Metric, old: Any, new: Any, groups: Positions, test: SignificanceTest, seed: int) -> Gain:
+def measure_gain(metric: Metric, old: Any, new: Any, test: SignificanceTest, params: Evaluate) -> Gain:
     """Measures the gain of `new` over `old`, the images with the predictions of two models; see `compare_models`."""
     figures = [metric.figure(images) for images in (old, new)]
-    values = [float(figure(np.ones((1, len(groups))))[0]) for figure in figures]
-    low, high = map(float, gain_interval(figures[1], figures[0], groups, test, seed))
-    p_value = float(permutation_test(metric.figure(stacked(new, old)), groups, test, seed))
+    values = [float(figure(np.ones((1, len(old))))[0]) for figure in figures]
+    low, high = map(float, gain_interval(figures[1], figures[0], old.groups, test, params))
+    p_value = float(permutation_test(metric.figure(stacked(new, old)), old.groups, test, params.seed))
     gain = values[1] - values[0]
     if metric.is_loss:
         gain, low, high = -gain, -high, -low
-    return Gain(values[0], values[1], gain, low, high, p_value, len(groups), int(groups.max()) + 1)
+    return Gain(values[0], values[1], gain, low, high, p_value, len(old), int(old.groups.max()) + 1)

@@ -147,7 +147,6 @@ class SegmentationEvaluation:
         old: pd.DataFrame,
         new: pd.DataFrame,
         classes: tuple[str, ...],
-        groups: Positions,
         test: SignificanceTest,
         seed: int,
     ) -> Changes:
@@ -157,7 +156,7 @@ class SegmentationEvaluation:
         """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         gains = new["mean_iou"].to_numpy(float) - old["mean_iou"].to_numpy(float)
-        changes = tuple(_iou_changes(before, after, classes, groups, test, seed))
+        changes = tuple(_iou_changes(before, after, classes, test, seed))
         return Changes(changes, negative_first(gains), negative_first(-gains))
 
     def explain_changes(self, most: int) -> tuple[str, str]:
@@ -185,18 +184,17 @@ def _iou_changes(
     old: SegmentedImages,
     new: SegmentedImages,
     classes: tuple[str, ...],
-    groups: Positions,
     test: SignificanceTest,
     seed: int,
 ) -> list[ClassComparison]:
     """Compares the IoU of each class, with t intervals whose standard error is that of `swapped_differences`."""
     before, after = (ious(images.confusion.sum(axis=0)) for images in (old, new))
-    swapped = swapped_differences(of_confusion(stacked(new, old), ious), groups, test, seed)
+    swapped = swapped_differences(of_confusion(stacked(new, old), ious), old.groups, test, seed)
     errors = np.sqrt(np.nanmean(swapped**2, axis=0))
     holding = old.confusion.sum(axis=2) > 0
     present, changes = np.flatnonzero(holding.any(axis=0)), []
     for column in present:
-        size = int(holding[:, column].sum()), len(np.unique(groups[holding[:, column]]))
+        size = int(holding[:, column].sum()), len(np.unique(old.groups[holding[:, column]]))
         drop = float(before[column] - after[column])
         reach, far = (t_reach(float(errors[column]), size[1], part) for part in (test.level, test.level / len(present)))
         values = float(before[column]), float(after[column])
