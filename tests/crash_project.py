@@ -70,7 +70,10 @@ def seconds_of(stage: str) -> float:
 
 
 def results(root: Path) -> dict[str, Any]:
-    """The results of a project that must not depend on kills: registry, ledger, metrics and weights."""
+    """The results of a project that must not depend on kills: registry, ledger, metrics and weights.
+
+    The weights are those of `model.tflite`; Keras writes the time into its files.
+    """
     params = load_params(root / "params.yaml")
     client = connect(params.record, root)
     names = [found.version for found in client.search_model_versions("name = 'colors'")]
@@ -79,12 +82,8 @@ def results(root: Path) -> dict[str, Any]:
     moves = ledger.read(root)
     return {
         "metrics": json.loads((root / "metrics.json").read_text()),
-        "weights": {
-            str(file.relative_to(root)): file_sha256(file)
-            for file in sorted((root / "models").rglob("*"))
-            if file.suffix in (".keras", ".tflite")
-        },
+        "weights": {file.parent.name: file_sha256(file) for file in (root / "models").rglob("model.tflite")},
         "versions": sorted((each.version, sorted(each.aliases), each.tags["tflite_sha256"]) for each in versions),
         "ledger": [(each.kind, each.former, each.version, each.figure, each.tflite_sha256) for each in moves],
-        "trainings": {(run.data.tags["phase"], run.data.tags["model_sha256"]) for run in runs},
+        "trainings": {run.data.tags["phase"] for run in runs},
     }

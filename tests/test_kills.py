@@ -42,8 +42,12 @@ def stage_process(main: psutil.Process, stage: str) -> psutil.Process | None:
 
 
 def kill_in(root: Path, log: Path, stage: str, victim: str, seconds: float) -> None:
-    """Runs from `stage` on, waits until it has run for so many seconds, and kills the victim."""
-    forced = [] if stage in ("start", "promote") else ["--force-from", stage]
+    """Runs from `stage` on, waits until it has run for so many seconds, and kills the victim.
+
+    If the stage has already ended, the main process is killed instead of it.
+    """
+    first = "select" if stage == "promote" else stage  # promotion also runs if it was decided before
+    forced = [] if stage == "start" else ["--force-from", first]
     with started([TRANSFERLINE, "run", *forced], log, cwd=root, env=environ()) as process:
         main, found = psutil.Process(process.pid), None
         if stage != "start":
