@@ -1,1 +1,1 @@
-"""The endpoint: a registered model behind MLflow's scoring server."""
+"""The endpoint: a registered model behind HTTP, with the protocol of MLflow's scoring server."""

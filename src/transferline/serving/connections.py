@@ -17,12 +17,21 @@ class LimitedConnection(H11Protocol):
     _timed: Any = None  # the request that the timer is for; None while a header is expected
 
     def connection_made(self, transport: Any) -> None:
-        """Starts the time for the first header. A connection above `MOST_CONNECTIONS` is closed."""
+        """Starts the time for the first header. Of too many connections, the one that waits longest is closed."""
         super().connection_made(transport)
+        self._limit(SECONDS_FOR_A_HEADER)
         if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
-        else:
-            self._limit(SECONDS_FOR_A_HEADER)
+            ours = (each for each in self.connections if isinstance(each, LimitedConnection))
+            waiting = (each for each in ours if each.waits_for_header())
+            min(waiting, key=LimitedConnection.deadline, default=self).transport.abort()
+
+    def waits_for_header(self) -> bool:
+        """Whether the connection is open and has not sent the header of its first request, or of a later one."""
+        return self._timed is None and not self.transport.is_closing()
+
+    def deadline(self) -> float:
+        """Returns the time at which the connection is closed, in seconds of the loop's clock."""
+        return self._timer.when() if self._timer else 0.0
 
     def data_received(self, data: bytes) -> None:
         """Starts the time for the response after a header, and for a header after the response before it."""

@@ -41,6 +41,10 @@ class _Upload(io.BytesIO):
         return self._name
 
 
+class _Fault(str):
+    """Why an image is bad."""
+
+
 def shape_of(image: params.Image) -> tuple[int, int, int]:
     """Returns height, width and channels of a model's images. Needs no TensorFlow."""
     return image.size, image.size, 3 if image.color == "rgb" else 1
@@ -75,17 +79,20 @@ def read_request(
     if sum(one.pixels for one in taken if isinstance(one, _Upload)) > MOST_PIXELS_AT_ONCE:
         raise Refusal(413, f"the images have more than {MOST_PIXELS_AT_ONCE:,} pixels together; send fewer per request")
     images = [_attempted(read_image, one, image, max_pixels) if isinstance(one, _Upload) else one for one in taken]
-    if faults := [str(one) for one in images if isinstance(one, TransferlineError)]:
+    if faults := [one for one in images if isinstance(one, _Fault)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     return images
 
 
 def _attempted(read: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns what `read` returns, or its error, so that one message can name all bad images."""
+    """Returns what `read` returns, or why it failed, so that one message can name all bad images.
+
+    The error itself is not kept: its traceback keeps the parsed body in memory.
+    """
     try:
         return read(*arguments)
     except TransferlineError as error:
-        return error
+        return _Fault(error)
 
 
 def _taken(value: Any, name: str, image: params.Image) -> Pixels | _Upload:
