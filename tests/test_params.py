@@ -135,7 +135,7 @@ MISTAKES = {
     "what DVC cannot read": (
         "promote: {",
         "promote: {model_name: sqlite:///digits, ",
-        r"cannot be read as YAML: (?s:.*)line 22, column \d+",
+        r"cannot be read as YAML: (?s:.*)line 21, column \d+",
     ),
     "reversed range": ("shear: [-5, 5]", "shear: [5, -5]", r"augment\.shear: the first number"),
     "backbone": ("efficientnet_lite0", "efficientnet_light0", r"did you mean efficientnet_lite0\? allowed are .*vgg16"),
@@ -155,7 +155,11 @@ MISTAKES = {
         "unfreeze: null",
         "fine_tune needs backbone",
     ),
-    "severity": ("few_images: fail", "blank: ignore", r"rules\.blank: .*'quarantine', 'warn' or 'fail'"),
+    "severity": (
+        "augment: {",
+        "validate: {rules: {blank: ignore}}\naugment: {",
+        r"rules\.blank: .*'quarantine', 'warn' or 'fail'",
+    ),
     "group pattern": ("split: {", 'split: {group: "^[a-z]+", ', r"group: .*needs a group in parentheses"),
     "splits": ("validation: 0.15", "validation: 0.6, test: 0.5", r"validation \+ test is 1\.1"),
     "limit": ("promote: {", "promote: {max_size_mb: {}, ", r"max_size_mb: give either absolute or rel"),

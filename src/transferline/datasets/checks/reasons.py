@@ -48,9 +48,6 @@ def reasons_against_training(
     """Returns the reasons why the dataset must not be trained on, in sentences; none if it can be used."""
     if not rows["kept"].any():
         return ("there are no images that can be used",)
-    if not (rows["kept"] & (rows["split"] == "train")).any():
-        way = "lower data.split" if rows["given"].isna().all() else "put some into the dataset's split train"
-        return (f"train has no image that can be used: add images, or {way}",)
     reasons = []
     classes = list(map(str, per_class.index))
     images = ((rows["kind"] == "image") & ~rows["excluded"]).sum()
@@ -66,8 +63,16 @@ def reasons_against_training(
     most = KINDS[data.problem].classes
     if most and len(classes) > most:
         reasons.append(f"data.problem is {data.problem}, but there are {len(classes)} classes: {', '.join(classes)}")
+<<<<<<< HEAD
     if missing := list(map(str, per_class.index[per_class["train"] == 0])):
         reasons.append(f"train has no usable image of {', '.join(missing)}{_values_of_masks(rows, data)}")
+=======
+    if not (rows["kept"] & (rows["split"] == "train")).any():
+        way = "lower data.split" if rows["given"].isna().all() else "put some into the dataset's split train"
+        reasons.append(f"train has no image that can be used: add images, or {way}")
+    elif missing := list(map(str, per_class.index[per_class["train"] == 0])):
+        reasons.append(f"train has no usable image of {', '.join(missing)}")
+>>>>>>> part-splits
     return tuple(reasons)
 
 
