@@ -63,16 +63,11 @@ def reasons_against_training(
     most = KINDS[data.problem].classes
     if most and len(classes) > most:
         reasons.append(f"data.problem is {data.problem}, but there are {len(classes)} classes: {', '.join(classes)}")
-<<<<<<< HEAD
-    if missing := list(map(str, per_class.index[per_class["train"] == 0])):
-        reasons.append(f"train has no usable image of {', '.join(missing)}{_values_of_masks(rows, data)}")
-=======
     if not (rows["kept"] & (rows["split"] == "train")).any():
         way = "lower data.split" if rows["given"].isna().all() else "put some into the dataset's split train"
         reasons.append(f"train has no image that can be used: add images, or {way}")
     elif missing := list(map(str, per_class.index[per_class["train"] == 0])):
-        reasons.append(f"train has no usable image of {', '.join(missing)}")
->>>>>>> part-splits
+        reasons.append(f"train has no usable image of {', '.join(missing)}{_values_of_masks(rows, data)}")
     return tuple(reasons)
 
 
