@@ -50,10 +50,10 @@ def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: List
     ]
     similar = similar_names(listing.folders or listing.classes or map(str, per_class.index))
     own_split = "" if folders or declared else "train"
-    rows = [
-        row | similar[row["path"]]._asdict() if row["split"] == own_split and row["path"] in similar else row
-        for row in [*table, *folders, *declared]
-    ]
+    rows = [*table, *folders, *declared]
+    for row in rows:
+        if row["split"] == own_split and row["path"] in similar:
+            row["like"], row["difference"] = similar[row["path"]]
     return pd.DataFrame(rows, columns=["path", "split", "images", "ratio", "files", "like", "difference"])
 
 
