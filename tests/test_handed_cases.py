@@ -42,7 +42,7 @@ def case(number: str, target: Path) -> Path:
 def proposed(folder: Path) -> dict[str, Any]:
     layout = inspect_folder(folder).layout
     assert layout
-    return layout.model_dump(exclude_none=True)
+    return layout.model_dump(exclude_none=True, exclude_unset=True)
 
 
 def validated(folder: Path) -> Validation:

@@ -94,7 +94,7 @@ def test_bytes_that_are_not_utf8_are_escaped() -> None:
     assert printable(os.fsdecode(b"caf\xe9.png")) == r"caf\xe9.png" and printable("café 猫") == "café 猫"
 
 
-@pytest.mark.parametrize("value", ["2024-11-05", "2024", "12e3", "true"])
+@pytest.mark.parametrize("value", ["2024-11-05", "2024", "true"])
 def test_a_dataset_named_by_a_date_or_a_number_is_one_message(value: str) -> None:
     text = (ROOT / "recipes" / "digits.yaml").read_text().replace("dataset: digits", f"dataset: {value}")
     with pytest.raises(TransferlineError) as error:
