@@ -179,8 +179,8 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
     assert "The mean IoU of these images rises" in page and "<th>mean iou under corruptions</th>" in page
     assert "<td>0.2500</td>" in page and "under attacks</th>" not in page
     third = offer("red")
-    assert not third.promoted and {gate.state for gate in third.gates[:2]} == {"failed"}
-    assert "red" in third.gates[1].sentence
+    assert not third.promoted and third.gates[0].state == "failed"
+    assert "worst is red" in third.gates[1].sentence  # fewer than 6 images have red, too few for a test
     move = rollback(case, tmp_path, "test", None)
     assert (move.version, move.former) == ("1", "2") and "mean_iou" in history(tmp_path, "tiny")
 
