@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import ROOT, measure
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 
 DATA, WEIGHTS = ROOT.parent / "shared" / "data", ROOT.parent / "shared/weights/mobilenet_v2_0.35_224_no_top.weights.h5"
 FIGURES = ROOT / "benchmarks" / "accuracy.json"

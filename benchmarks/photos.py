@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 
 CLASSES = ("a", "b")
 VALIDATION_SHARE = 0.3

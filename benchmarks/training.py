@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.harness import Clock, Row
 from benchmarks.notebook import notebook  # noqa: F401  a way
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.exported import HISTORY_FILE, SUMMARY_FILE, ModelCard, Phase

@@ -21,7 +21,8 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from transferline.datasets.images import IMAGE_SUFFIXES, read_batch  # noqa: E402
+from transferline.datasets.file_formats import IMAGE_SUFFIXES  # noqa: E402
+from transferline.datasets.images import read_batch  # noqa: E402
 from transferline.datasets.tables import ImageTable  # noqa: E402
 from transferline.datasets.transforms import apply_views  # noqa: E402
 from transferline.datasets.views import draw_views  # noqa: E402

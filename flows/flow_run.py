@@ -21,6 +21,7 @@ from transferline.errors import TransferlineError
 from transferline.notify import notify
 from transferline.prefect_server import configured_address
 from transferline.processes import own_identity
+from transferline.text import reason_of
 
 
 @contextmanager
@@ -53,8 +54,8 @@ def _require_answer(url: str) -> None:
         address = configured_address()
         origin = address.origin if address else "Prefect's settings"
         raise TransferlineError(
-            f"Prefect's server at {url} does not answer: {error}; start it, or change its address, which comes from "
-            f"{origin}"
+            f"Prefect's server at {url} does not answer: {reason_of(error)}; start it, or change its address, which "
+            f"comes from {origin}"
         )
 
 

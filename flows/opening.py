@@ -12,7 +12,7 @@ from transferline.paths import CORRECTIONS, RAW
 from transferline.pipeline import Step
 from transferline.registry.champion import describe_champion
 from transferline.stage_seconds import seconds_of_stages
-from transferline.text import first_of
+from transferline.text import first_of, reason_of
 from transferline.why_stages_run import NEVER_RUN
 
 PROMOTE = "promote"
@@ -57,7 +57,7 @@ def open_run(root: Path, params: Params, steps: Mapping[str, Step], promote: boo
             difference = changes_since_training(root, dataset)
             data = _describe_data(root, dataset, difference)
         except TransferlineError as error:  # the run continues: `validate` reports all faults of the data together
-            data = f"{RAW / dataset}: {error}"
+            data = f"{RAW / dataset}: {reason_of(error)}"
     return Opening(
         _changes(dataset, steps, difference),
         [data, describe_champion(params, root), _describe_steps(root, list(steps), promote)],

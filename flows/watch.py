@@ -16,6 +16,7 @@ from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
 from transferline.params import load_params
+from transferline.text import reason_of
 from transferline.training_lock import LockHeldError, held
 
 DEPLOYMENT = "retrain/retrain"
@@ -55,7 +56,7 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
         with held(root, "the flow watch"):  # only a test, because a retraining is cancelled if the lock is held
             pass
     except LockHeldError as error:
-        return f"{change.reason}: waits, because {error}"
+        return f"{change.reason}: waits, because {reason_of(error)}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
     with get_client(sync_client=True) as client:
         try:

@@ -44,7 +44,7 @@ def make_table(raw: Path, count: int = 12) -> ImageTable:
         path = f"images/{number:02}.png"
         split = "test" if number % 3 else "validation"
         row = {"path": path, "mask": f"masks/{number:02}.png", "label": label, "split": split, "kept": True}
-        rows.append(row | {"sha256": file_sha256(raw / path)})
+        rows.append(row | {"mask_values": "[0, 1, 2, 3]", "sha256": file_sha256(raw / path)})
     return ImageTable(pd.DataFrame(rows), CLASSES)
 
 

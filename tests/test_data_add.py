@@ -155,7 +155,7 @@ def test_sources_that_cannot_be(tmp_path, without_dvc):
     (tmp_path / "empty" / "cats").mkdir(parents=True)
     for source, digest, match in (
         ("nowhere", None, "nowhere: no such folder or archive"),
-        ("empty", None, "the folder holds no files"),
+        ("empty", None, "empty: nothing was added: there are no images"),
         ("photos", "0" * 64, "a sha256 is only for archives"),
         (".", None, "contains the other"),
         ("photos/README.md", None, "neither a zip nor a tar"),
@@ -179,8 +179,8 @@ def test_a_validation_folder_without_a_test_folder_becomes_the_test_set(tmp_path
 
 
 def test_a_table_that_names_files_is_found(tmp_path):
-    make(tmp_path, "images/1.jpg")
-    (tmp_path / "meta.csv").write_text("id,Label,file,split\n7,cat,images/1.jpg,train\n")
+    make(tmp_path, "images/1.jpg", "images/2.jpg")
+    (tmp_path / "meta.csv").write_text("id,Label,file,split\n7,cat,images/1.jpg,train\n8,dog,images/2.jpg,test\n")
     (tmp_path / "empty.csv").write_text("")
     assert inspect_folder(tmp_path).layout == Csv(
         kind="csv", file="meta.csv", path_column="file", label_column="Label", split_column="split"
@@ -188,7 +188,7 @@ def test_a_table_that_names_files_is_found(tmp_path):
 
 
 def test_a_table_of_0_and_1_is_found(tmp_path):
-    make(tmp_path, "images/1.jpg")
+    make(tmp_path, "images/1.jpg", "images/2.jpg")
     (tmp_path / "tags.csv").write_text("file,year,car,tree\nimages/1.jpg,1999,1,0\nimages/2.jpg,0,0,0\n")
     layout = Csv(kind="csv", file="tags.csv", path_column="file", label_columns=("car", "tree"), split_column=None)
     assert inspect_folder(tmp_path).layout == layout
@@ -198,7 +198,13 @@ def test_an_archive_of_voc_is_unwrapped_and_recognised(tmp_path, without_dvc):
     lists = [
         f"ImageSets/{name}.txt" for name in ("Layout/train", "Layout/val", "Main/train", "Main/val", "Main/cat_train")
     ]
-    devkit = make(tmp_path / "kit", *(f"VOC2009/{name}" for name in ("JPEGImages/1.jpg", "Annotations/1.xml", *lists)))
+    images = ("JPEGImages/1.jpg", "JPEGImages/2.jpg", "Annotations/1.xml")
+    devkit = make(tmp_path / "kit", *(f"VOC2009/{name}" for name in (*images, *lists)))
+    for name, text in (
+        ("Annotations/1.xml", "<annotation><object><name>cat</name></object></annotation>"),
+        *((f"ImageSets/Main/{name}.txt", text) for name, text in (("train", "1"), ("val", "2"), ("cat_train", "1 1"))),
+    ):
+        (devkit / "VOC2009" / name).write_text(text)
     found = add(str(zipped(devkit, tmp_path / "voc.zip")), "voc", tmp_path, None)
     layout = {"kind": "voc", "labels": "annotations", "train": "Main/train", "validation": None, "test": "Main/val"}
     assert found.layout == Voc.model_validate(layout)
@@ -218,7 +224,11 @@ def test_no_layout_is_suggested_where_none_fits(tmp_path):
 
 @pytest.mark.parametrize(
     "files",
-    [("yes/1.jpg", "no/2.jpg"), ("train/a: b/1.jpg", "test/1/2.jpg"), ("train/a/1.jpg", "val/a/1.jpg", "test/a/2.jpg")],
+    [
+        ("yes/1.jpg", "no/2.jpg"),
+        ("train/a: b/1.jpg", "train/1/2.jpg", "test/1/2.jpg"),
+        ("train/a/1.jpg", "val/a/1.jpg", "test/a/2.jpg"),
+    ],
 )
 def test_the_suggested_block_is_what_params_take(tmp_path, files):
     found = inspect_folder(make(tmp_path, *files))

@@ -1,7 +1,9 @@
 """Reading images: sizes, faulty files, batches."""
 
 import threading
+import warnings
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from transferline import params
 from transferline.datasets import images
+from transferline.datasets.checks.scan import scan
 from transferline.datasets.images import read_batch, read_batches, read_image
 from transferline.errors import TransferlineError
 
@@ -81,6 +84,33 @@ def test_a_truncated_file_is_refused(tmp_path):
         read_image(tmp_path / "cut.jpg", wanted())
 
 
+def test_a_photograph_of_108_megapixels_is_read(tmp_path):
+    """Pillow's own limit would refuse it, or warn."""
+    Image.new("L", (12_000, 9_000), 200).save(tmp_path / "large.jpg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (read_image(tmp_path / "large.jpg", wanted()) == 200).all()
+
+
+def png_of_size(width, height):
+    """A PNG whose header gives a size, without pixels."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    whole = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + head + crc32(head).to_bytes(4, "big")
+    return whole + bytes(4) + b"IDAT" + crc32(b"IDAT").to_bytes(4, "big")
+
+
+def test_more_pixels_than_the_limit_are_refused_before_they_are_decoded(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(png_of_size(90_000, 90_000))
+    with pytest.raises(TransferlineError, match=r"90000 × 90000 = 8,100,000,000 pixels, more than .* = 200,000,000"):
+        read_image(tmp_path / "bomb.png", wanted())
+    Image.new("RGB", (40, 30)).save(tmp_path / "small.png")
+    with pytest.raises(TransferlineError, match=r"40 × 30 = 1,200 pixels, more than validate\.max_pixels = 1,199"):
+        read_image(tmp_path / "small.png", wanted(), 1199)
+    assert read_image(tmp_path / "small.png", wanted(), 1200).shape == (SIZE, SIZE, 3)
+    found = scan(tmp_path, ["bomb.png", "small.png"], max_pixels=1199)
+    assert found["error"].str.startswith("too_large: ").all() and found["luminance_std"].isna().all()
+
+
 def test_floating_point_pixels_are_refused(tmp_path):
     Image.fromarray(np.ones((SIZE, SIZE), np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(TransferlineError, match=r"a\.tif.*floating-point"):
@@ -112,7 +142,7 @@ def test_batches_keep_the_order(tmp_path, batch_size):
 def test_the_next_batch_is_read_while_the_caller_works(tmp_path, monkeypatch):
     second = threading.Event()
 
-    def read(path, image):
+    def read(path, image, max_pixels):
         if path.name == "b.png":
             second.set()
         return np.zeros((SIZE, SIZE, 3), np.uint8)

@@ -83,20 +83,20 @@ def test_columns_of_0_and_1_become_labels_in_class_order(tmp_path: Path) -> None
 
 
 def test_cells_that_are_neither_0_nor_1_are_named_all_at_once(tmp_path: Path) -> None:
-    write(tmp_path, labels_csv="file,10,2\na.jpg,1,1.0\nb.jpg,,0\n../c.jpg,0,True\n")
+    write(tmp_path, labels_csv="file,10,2\na.jpg,1,1.5\nb.jpg,,0\n../c.jpg,0,x\n")
     with pytest.raises(TransferlineError) as error:
         list_dataset(tmp_path, FLAGS)
     assert str(error.value).splitlines() == [
         f"{tmp_path / 'labels.csv'}:",
-        "  paths that leave the dataset's folder: '../c.jpg'",
-        "  row 2 (a.jpg), column 2: '1.0' is neither 0 nor 1",
+        "  paths that leave the dataset's folder: row 4 ('../c.jpg')",
+        "  row 2 (a.jpg), column 2: '1.5' is neither 0 nor 1",
         "  row 3 (b.jpg), column 10: '' is neither 0 nor 1",
-        "  row 4 (../c.jpg), column 2: 'True' is neither 0 nor 1",
+        "  row 4 (../c.jpg), column 2: 'x' is neither 0 nor 1",
     ]
 
 
 def test_a_column_of_labels_is_separated(tmp_path: Path) -> None:
-    write(tmp_path, labels_csv="file,tags,split\na.jpg,10; 2;10,train\nb.jpg,,val\nc.jpg,2;,Test\n")
+    write(tmp_path, labels_csv="file,tags,split\na.jpg,10; 2;10,train\nb.jpg,,val\nc.jpg,2;,Test\n", a_jpg="")
     assert rows(list_dataset(tmp_path, LABELS)) == {
         "a.jpg": ("2|10", "train"),
         "b.jpg": ("", "validation"),
@@ -106,7 +106,10 @@ def test_a_column_of_labels_is_separated(tmp_path: Path) -> None:
 
 def test_the_sign_between_labels_and_unknown_splits_are_refused(tmp_path: Path) -> None:
     write(tmp_path, labels_csv="file,tags,split\na.jpg,x|y;z,later\n")
-    with pytest.raises(TransferlineError, match=r"(?s)splits other than train, .*: 'later'.*names of classes .*'x\|y'"):
+    with pytest.raises(
+        TransferlineError,
+        match=r"(?s)splits other than train, .*row 2 \('later'\).*names of classes .*row 2 \('x\|y'\)",
+    ):
         list_dataset(tmp_path, LABELS)
     write(tmp_path, JPEGImages__a_jpg="", Annotations__a_xml=annotation("x|y"))
     with pytest.raises(TransferlineError, match=r"the class 'x\|y' holds \|"):

@@ -26,7 +26,7 @@ def sections(of: type[Section] = Section) -> list[type[Section]]:
 
 # what nobody can guess: the job itself, and what tells a section from its alternatives
 WITHOUT_DEFAULT = {
-    *("Params.data", "Data.dataset", "Data.problem", "Masks.classes", "Csv.file", "Csv.path_column"),
+    *("Params.data", "Data.dataset", "Data.problem", "Masks.classes", "SplitTable.file", "Csv.path_column"),
     *("Params.candidates", "Pretrained.image", "EndToEnd.image", "DeepLab.image", "Image.size"),
     *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
     *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),

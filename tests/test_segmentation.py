@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tests.tiny_masks import CLASSES, make_pair, make_segmented
 from tests.tiny_training import TRAINING
-from transferline.datasets.masks import VOID
+from transferline.datasets.mask_values import VOID
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.candidate_description import describe_candidate, format_description
@@ -45,8 +45,9 @@ def deeplab(training: dict[str, Any] | None = None, **changes: Any) -> DeepLab:
 def table_of(layout: dict[str, Any], count: int = 24) -> ImageTable:
     """The views of the pairs of `make_segmented` in the layout image_mask_folders."""
     rows = [
-        {"path": f"images/{number:02}.png", "mask": f"masks/{number:02}.png", "label": "", "sha256": str(number),
-         "kept": True, "split": ("train", "train", "validation", "train", "test")[number % 5]}
+        {"path": f"images/{number:02}.png", "mask": f"masks/{number:02}.png", "mask_values": "[0, 1, 2, 3]",
+         "label": "", "sha256": str(number), "kept": True,
+         "split": ("train", "train", "validation", "train", "test")[number % 5]}
         for number in range(count)
     ]  # fmt: skip
     augment = Augment.model_validate({**DIGITS.augment.model_dump(), "horizontal_flip": True, "views": 1})
@@ -150,7 +151,7 @@ def test_dice_is_nothing_for_a_perfect_answer() -> None:
 def test_batches_hold_masks_and_weights_with_the_mean_of_one(data: tuple[Path, ImageTable], tmp_path: Path) -> None:
     raw, table = data
     rows = table.of_split("train")
-    pixels = MaskedImages(raw, rows, deeplab().image, tmp_path, 4)
+    pixels = MaskedImages(raw, rows, deeplab().image, tmp_path)
     counts = pixels.counts(rows.index.to_numpy())
     assert counts.sum() == counts[[0, 1, 2, 3, VOID]].sum() == rows["path"].nunique() * 64 * 64
     batches = MaskBatches(rows, pixels.read, counts[:4], np.array([1, 2, 2, 2], np.float32), 4, 7)

@@ -17,7 +17,7 @@ from tests.segmentation_case import make_case, save_colour_model
 from tests.tiny_masks import CLASSES, make_pair
 from transferline.atomic_files import write_json
 from transferline.cli.prediction import add_commands
-from transferline.datasets.masks import VOID
+from transferline.datasets.mask_values import VOID
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import markdown, read_evaluations

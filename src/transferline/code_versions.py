@@ -65,6 +65,7 @@ LIBRARIES = {
     "keras": "keras",
     "numpy": "numpy",
     "pandas": "pandas",
+    "pi_heif": "pi-heif",
     "scipy": "scipy",
     "sklearn": "scikit-learn",
     "tensorflow": "tensorflow",

@@ -11,6 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Compute
 from transferline.processes import end_with_parent
 from transferline.progress import progress, say
+from transferline.text import reason_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -87,7 +88,7 @@ def _client(compute: Compute) -> Iterator[Any]:
         client = Client(compute.address, timeout=10)
     except (OSError, ValueError) as error:
         raise TransferlineError(
-            f"compute.address: no Dask scheduler answers at {compute.address} ({error}); start one with "
+            f"compute.address: no Dask scheduler answers at {compute.address} ({reason_of(error)}); start one with "
             "`dask scheduler`, or leave the address out for workers on this machine"
         ) from error
     with client:

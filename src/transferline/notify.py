@@ -5,6 +5,7 @@ import os
 import requests
 
 from transferline.progress import say
+from transferline.text import reason_of
 
 VARIABLE = "TRANSFERLINE_WEBHOOK"
 SECONDS = 10
@@ -29,4 +30,4 @@ def notify(project: str, flow: str, run: str, stages: list[str], message: str, a
     try:
         requests.post(url, json=body, timeout=SECONDS).raise_for_status()
     except requests.RequestException as error:
-        say(f"warning: the notification to the URL in {VARIABLE} failed: {error}")
+        say(f"warning: the notification to the URL in {VARIABLE} failed: {reason_of(error)}")

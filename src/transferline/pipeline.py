@@ -17,6 +17,7 @@ from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.paths import CODE
 from transferline.progress import say
+from transferline.text import reason_of
 from transferline.why_stages_run import NEVER_RUN, Why, why_it_runs
 
 
@@ -140,7 +141,7 @@ def open_repo(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
-        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {error}{cause}") from error
+        raise TransferlineError(f"DVC cannot read the pipeline in {root}: {reason_of(error)}{cause}") from error
 
 
 def _wait_for_lock(repo: Repo, stack: ExitStack) -> None:

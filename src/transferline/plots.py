@@ -1,10 +1,11 @@
 """Draws with matplotlib's `Figure` class directly, without a window system or global state."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from transferline.fonts import LATIN, drawable, families
 
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#767676"
 
@@ -18,14 +19,33 @@ def short(name: str) -> str:
 def picture(path: Path, width: float, height: float) -> Iterator[Any]:
     """Yields a matplotlib figure of `width` by `height` inches and saves it as PNG. It overwrites an existing file.
 
-    Text is drawn literally: a `$` does not start a formula, and a character without a glyph causes no warning.
+    Text is drawn literally: a `$` does not start a formula. A character that no font has is drawn as its code point.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
+    with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
         yield figure
+        _choose_fonts(figure)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Software": None})
+
+
+def _choose_fonts(figure: Any) -> None:
+    """Lets matplotlib draw all letters of a figure's texts."""
+    import matplotlib
+    from matplotlib.text import Text
+
+    texts = figure.findobj(Text)
+    if all(max(text.get_text(), default="") <= LATIN for text in texts):
+        return
+    for axes in figure.findobj(matplotlib.axes.Axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if labels != [drawable(label) for label in labels]:
+                axis.set_ticks(axis.get_ticklocs(), [drawable(label) for label in labels])
+    names = families(text.get_text() for text in texts)
+    for text in figure.findobj(Text):
+        text.set_text(drawable(text.get_text()))
+        text.set_fontfamily(names)

@@ -21,6 +21,7 @@ from transferline.server_process import (
     started,
     wait_until_answering,
 )
+from transferline.text import reason_of
 
 START = ("prefect", "server", "start")
 # The embedded server is for one command only. It must not start scheduled runs; `transferline schedule` starts them.
@@ -52,7 +53,8 @@ def configured_address() -> Address | None:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except tomllib.TOMLDecodeError as error:
-        raise TransferlineError(f"{file}: Prefect's profiles are not valid TOML: {error}; correct the file") from error
+        why = reason_of(error)
+        raise TransferlineError(f"{file}: Prefect's profiles are not valid TOML: {why}; correct the file") from error
     name = os.environ.get("PREFECT_PROFILE") or tree.get("active")
     url = tree.get("profiles", {}).get(name, {}).get("PREFECT_API_URL")
     return Address(url, f"the profile {name} in {file}") if url else None

@@ -109,11 +109,11 @@ def _show(options: argparse.Namespace) -> int:
     from transferline.params.layouts import has_masks
 
     out = options.out.resolve() if options.out else Path("reports") / f"data_{options.name}.png"
-    data = load_params(environment.enter_project() / "params.yaml").data
-    raw = RAW / options.name
+    params = load_params(environment.enter_project() / "params.yaml")
+    data, raw = params.data, RAW / options.name
     layout = layout_of(raw, data)
     masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
-    found = look(raw, layout, masks, corrections)
+    found = look(raw, layout, masks, corrections, params.validate_.max_pixels)
     try:
         draw_dataset(found, raw, options.samples, out)
     except OSError as error:

@@ -1,6 +1,7 @@
 """The command line: `transferline …`."""
 
 import argparse
+import io
 import os
 import sys
 
@@ -19,11 +20,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Entry point. It exits with 1 and one message after a user's mistake, and with 130 after Ctrl-C."""
-    options = parser().parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show never ends a command
     try:
-        status = options.action(options)
-        sys.stdout.flush()
-        sys.exit(status)
+        try:
+            options = parser().parse_args()
+            sys.exit(options.action(options))
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # for example `transferline status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
         sys.exit(141)  # 128 + SIGPIPE, as in shells

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from transferline.datasets.changes_by_hand import describe_by_hand
-from transferline.datasets.dvc_add import files_below, refuse_repositories
+from transferline.datasets.dvc_add import files_below, require_versionable
 from transferline.datasets.revisions import dvc_file
 from transferline.params import Params, load_params
 from transferline.params.missing import listed, missing_keys
@@ -20,7 +20,7 @@ def status(root: Path) -> str:
     """
     params = load_params(root / "params.yaml")
     dataset = params.data.dataset
-    refuse_repositories(
+    require_versionable(
         files_below(root / RAW / dataset), RAW / dataset
     )  # DVC stops at some of them with its own error
     stages = reasons_by_stage(root)

@@ -8,21 +8,25 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from transferline.atomic_files import completed_folder
-from transferline.datasets.dvc_add import add_version, files_below, refuse_repositories
-from transferline.datasets.layout_proposal import FolderContents, inspect_folder
-from transferline.datasets.layouts.listing import HIDDEN
+from transferline.datasets.dvc_add import add_version, files_below, require_versionable
+from transferline.datasets.file_names import has_image_suffix, is_hidden
+from transferline.datasets.layout_proposal import FolderContents, describe_reasons, inspect_folder
+from transferline.datasets.layouts.table_file import TABLE_SUFFIXES
 from transferline.datasets.sources import Archive, Folder, fetch_dataset, load_sources
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import NAME
 from transferline.progress import say
+from transferline.text import printable, reason_of
+
+LABEL_SUFFIXES = (*TABLE_SUFFIXES, ".json", ".xml", ".yaml", ".yml")
 
 
 def add(source: str, name: str, root: Path, sha256: str | None) -> FolderContents:
     """Copies images into `data/raw/<name>` below `root` and puts them under DVC (`data/raw/<name>.dvc`).
 
-    All files are copied, also hidden files. A link to a file is copied as a file. If an archive contains only one
-    folder, and folders inside it, the content of that folder is copied.
+    All files are copied, also hidden files. A link to a file is copied as a file. If the images lie in the only folder
+    of the source, and that is not the folder of a class, only its content is copied.
 
     Args:
         source: a folder, a zip or tar, or the URL of one.
@@ -31,14 +35,18 @@ def add(source: str, name: str, root: Path, sha256: str | None) -> FolderContent
         sha256: the sha256 that the archive must have; required for a URL.
 
     Raises:
-        TransferlineError: the name is not allowed or exists, the source cannot be read or is empty, or `dvc add` fails
-            or does not record every file. The copy is then deleted.
+        TransferlineError: the name is not allowed or exists, the source cannot be read, has no images, or does not fit
+            any layout, or `dvc add` fails or does not record every file. The copy is then deleted.
     """
     target = root / "data" / "raw" / name
     _check_name(name, root, target)
+    typed = open_source(source, sha256, apart_from=target)
+    if isinstance(typed, Folder):
+        _require_fit(source, inspect_folder(Path(typed.path)))
     try:
-        bring(source, target, root, sha256, apart_from=target)
+        bring(typed, source, target, root)
         found = inspect_folder(target)
+        _require_fit(source, found)
         _dvc_add(target, root)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -46,32 +54,54 @@ def add(source: str, name: str, root: Path, sha256: str | None) -> FolderContent
     return found
 
 
-def bring(
-    source: str, target: Path, root: Path, sha256: str | None, apart_from: Path, known: Collection[str] = ()
-) -> None:
-    """Copies or unpacks `source` (see `add`) into the new folder `target`.
+def _require_fit(source: str, found: FolderContents) -> None:
+    if found.fault:
+        reasons = describe_reasons(found) if found.images else []
+        raise TransferlineError("\n".join([f"{source}: nothing was added: {found.fault}", *reasons]))
+
+
+def open_source(source: str, sha256: str | None, apart_from: Path, known: Collection[str] = ()) -> Archive | Folder:
+    """Checks a source (see `add`), and enters its only folder if that is a folder with the dataset.
 
     Args:
         source: a folder, a zip or tar, or the URL of one.
-        target: the new folder.
-        root: the project's folder.
         sha256: the sha256 that the archive must have; required for a URL.
         apart_from: the dataset's folder. Neither it nor the source may contain the other.
-        known: names at the top level of the dataset. If the only folder of an archive has one of these names, the
-            folder itself is copied, not just its content.
+        known: names at the top level of the dataset. A folder with one of these names is not entered.
 
     Raises:
-        TransferlineError: the source cannot be read, is empty, or contains a repository, from which DVC leaves files
-            out.
+        TransferlineError: the source does not exist, or contains files that DVC does not version.
     """
     typed = _source(source, sha256)
-    if isinstance(typed, Folder):
-        _refuse_nested(Path(typed.path), apart_from)
-        refuse_repositories(files_below(Path(typed.path)), source)
+    if isinstance(typed, Archive):
+        return typed
+    _refuse_nested(Path(typed.path), apart_from)
+    folder = _dataset_in(Path(typed.path), known)
+    require_versionable(files_below(folder), source)
+    return Folder(kind="folder", path=str(folder))
+
+
+def bring(typed: Archive | Folder, source: str, target: Path, root: Path, known: Collection[str] = ()) -> None:
+    """Copies or unpacks a source into the new folder `target`.
+
+    Args:
+        typed: the source as `open_source` returns it.
+        source: its name in messages.
+        target: the new folder.
+        root: the project's folder.
+        known: see `open_source`.
+
+    Raises:
+        TransferlineError: the source cannot be read, is empty, or contains files that DVC does not version.
+    """
     fetch_dataset(typed, target, root / "data" / "downloads")
     if isinstance(typed, Archive):
-        refuse_repositories(files_below(target), source)
-        _unwrap(target, known)
+        folder = _dataset_in(target, known)
+        require_versionable(files_below(folder), source)
+        if folder != target:
+            with completed_folder(target) as completed:
+                for path in folder.iterdir():
+                    path.rename(completed / path.name)
 
 
 def _check_name(name: str, root: Path, target: Path) -> None:
@@ -109,20 +139,25 @@ def _refuse_nested(source: Path, target: Path) -> None:
         raise TransferlineError(f"one of {source} and {target} contains the other; give a folder with only the images")
 
 
-def _unwrap(target: Path, known: Collection[str]) -> None:
-    """Replaces an archive's only folder by its content if it contains folders: then it is not a class. Repeats this."""
-    tops = [path for path in target.iterdir() if not HIDDEN.search(path.name)]
-    if (
-        len(tops) == 1
-        and tops[0].name not in known
-        and tops[0].is_dir()
-        and any(path.is_dir() for path in tops[0].iterdir())
-    ):
-        say(f"{tops[0].name} is the only folder of the archive: taking its content")
-        with completed_folder(target) as folder:
-            for path in tops[0].iterdir():
-                path.rename(folder / path.name)
-        _unwrap(target, known)
+def _dataset_in(folder: Path, known: Collection[str]) -> Path:
+    """Returns the folder with the dataset: a folder that has only one folder, and no labels beside it, is entered.
+
+    A folder without folders and tables in it is the folder of a class, and is not entered.
+    """
+    visible = [path for path in folder.iterdir() if not is_hidden(path.name)]
+    folders = [path for path in visible if path.is_dir()]
+    beside = [path.name for path in visible if not path.is_dir()]
+    if len(folders) != 1 or folders[0].name in known or any(map(_belongs_to_dataset, beside)):
+        return folder
+    inside = [path for path in folders[0].iterdir() if not is_hidden(path.name)]
+    if not any(path.is_dir() or path.suffix.lower() in TABLE_SUFFIXES for path in inside):
+        return folder
+    say(f"{printable(folders[0].name)} is the only folder: taking its content")
+    return _dataset_in(folders[0], known)
+
+
+def _belongs_to_dataset(name: str) -> bool:
+    return has_image_suffix(name) or name.lower().endswith(LABEL_SUFFIXES)
 
 
 def _dvc_add(target: Path, root: Path) -> None:
@@ -131,4 +166,4 @@ def _dvc_add(target: Path, root: Path) -> None:
     try:
         add_version(root, target.name)
     except TransferlineError as error:
-        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {error}") from error
+        raise TransferlineError(f"dvc add {path} failed, the copy was removed: {reason_of(error)}") from error

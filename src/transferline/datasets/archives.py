@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 
 from transferline.errors import TransferlineError
 from transferline.progress import progress
+from transferline.text import reason_of
 
 MAX_BYTES = 200 * 2**30  # unpacked
 MAX_ENTRIES = 2_000_000
@@ -57,7 +58,7 @@ def unpack(archive: Path, target: Path, subfolder: str | None) -> None:
             for entry in progress(entries, len(entries), f"unpacking {archive.name}"):
                 _write(entry, target)
     except UNREADABLE as error:
-        raise TransferlineError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
+        raise TransferlineError(f"{archive} cannot be unpacked: {reason_of(error)}") from error
 
 
 class _LimitedStream(io.RawIOBase):

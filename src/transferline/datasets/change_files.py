@@ -8,6 +8,7 @@ from pathlib import Path
 from transferline.datasets.dvc_add import add_version
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
+from transferline.text import reason_of
 
 
 def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
@@ -30,7 +31,7 @@ def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[
         with _moved(folder, aside, put, take):
             add_version(root, name)
     except OSError as error:
-        raise TransferlineError(f"{RAW / name} cannot be changed and is as before: {error}") from error
+        raise TransferlineError(f"{RAW / name} cannot be changed and is as before: {reason_of(error)}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferline.datasets.dvc_add import add_version, files_below, refuse_left_out, refuse_repositories
+from transferline.datasets.dvc_add import add_version, files_below, refuse_left_out, require_versionable
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.versions import is_import, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
@@ -50,7 +50,7 @@ def require_files(root: Path, name: str) -> None:
             f"{folder} {state}; `dvc checkout {folder}.dvc` restores it from DVC's cache, `dvc pull {folder}.dvc` "
             "from the remote"
         )
-    refuse_repositories(paths, folder)
+    require_versionable(paths, folder)
 
 
 def version_by_hand(root: Path, name: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from transferline.arrays import Pixels
 from transferline.atomic_files import completed
 from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
+from transferline.fonts import dejavu, drawable, font_of
+from transferline.text import printable
 
 SIDE, LINE, MARGIN, LETTERS = 128, 12, 8, 22
 LARGE = 200  # side of pictures that people look at one by one
@@ -48,7 +50,8 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
     rows = math.ceil(len(tiles) / columns)
     sheet = Image.new("RGB", (columns * width + MARGIN, top + max(rows, 1) * height), "white")
     draw = ImageDraw.Draw(sheet)
-    draw.multiline_text((MARGIN, MARGIN), title, "black", _font(13), spacing=TITLE_LINE - 13)
+    for number, line in enumerate(drawable(printable(title)).split("\n")):
+        _write(draw, (MARGIN, MARGIN + TITLE_LINE * number), line, "black", 13)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         _paste(sheet, draw, tile, (MARGIN + column * width, top + row * height), side)
@@ -57,10 +60,18 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Loads matplotlib's font, which other pictures also use. Pillow's own font has no Greek and Cyrillic letters."""
-    folder = Path(str(find_spec("matplotlib").origin)).parent  # type: ignore[union-attr]
-    return ImageFont.truetype(folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+def _font(size: int, file: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)
+
+
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[float, float], line: str, color: str, size: int) -> None:
+    """Draws a line of text, each letter with the first font that has it."""
+    left, top = corner
+    for file, letters in groupby(line, font_of):
+        run, font = "".join(letters), _font(size, file)
+        baseline = top + _font(size, dejavu()).getmetrics()[0]
+        draw.text((left, baseline), run, color, font, anchor="ls")
+        left += font.getlength(run)
 
 
 def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int], side: int) -> None:
@@ -68,10 +79,10 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tu
     sheet.paste(thumbnail(tile.picture, side), corner)
     if tile.frame:
         draw.rectangle((left, top, left + side - 1, top + side - 1), outline=tile.frame, width=FRAME)
-    lines, letters = tile.caption.split("\n"), LETTERS * side // SIDE
+    lines, letters = drawable(printable(tile.caption)).split("\n"), LETTERS * side // SIDE
     colors = tile.colors or [tile.frame or "black"] * len(lines)
     for number, (line, color) in enumerate(zip(lines, colors, strict=True)):
-        draw.text((left, top + side + 1 + LINE * number), _shorten(line, letters), color, _font(9))
+        _write(draw, (left, top + side + 1 + LINE * number), _shorten(line, letters), color, 9)
 
 
 def thumbnail(picture: Pixels | Path | None, side: int) -> Image.Image:

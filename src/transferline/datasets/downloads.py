@@ -8,6 +8,7 @@ import requests
 
 from transferline.errors import TransferlineError
 from transferline.progress import progress, say
+from transferline.text import reason_of
 
 ATTEMPTS = 5
 SECONDS_BETWEEN_ATTEMPTS = 2.0
@@ -43,7 +44,7 @@ def _give_up_if_hopeless(url: str, error: requests.RequestException, attempt: in
     refused = error.response is not None and error.response.status_code in range(400, 500)
     if refused or attempt == ATTEMPTS:
         raise TransferlineError(
-            f"{url} cannot be downloaded: {error}. Check the address and the connection (behind a proxy set "
+            f"{url} cannot be downloaded: {reason_of(error)}. Check the address and the connection (behind a proxy set "
             "HTTPS_PROXY) and run it again: it resumes the download"
         ) from error
 

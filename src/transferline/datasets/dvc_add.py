@@ -9,7 +9,7 @@ from transferline.datasets.revisions import dvc_file
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.paths import RAW
-from transferline.text import first_of
+from transferline.text import first_of, printable
 from transferline.yaml_text import parse_yaml
 
 SHOWN = 10  # paths in a message
@@ -25,21 +25,22 @@ def files_below(folder: Path) -> list[str]:
 
 def listed(paths: Iterable[str]) -> str:
     """Returns the first `SHOWN` of `paths` and the number of the others, for a message."""
-    return first_of(list(paths), SHOWN)
+    return first_of([printable(path) for path in paths], SHOWN)
 
 
-def refuse_repositories(paths: Iterable[str], where: object) -> None:
-    """Checks that a dataset contains no repository and no `.dvcignore`.
+def require_versionable(paths: Iterable[str], where: object) -> None:
+    """Checks that DVC versions all files of a dataset.
 
-    DVC leaves out files of a repository inside a dataset, and does not accept a `.dvcignore` there.
+    DVC leaves out files of a repository inside a dataset, and accepts neither a `.dvcignore` there nor a name that is
+    not UTF-8.
 
     Args:
         paths: the paths of the dataset's files, relative to its folder.
         where: the folder or archive with these files, for the message.
 
     Raises:
-        TransferlineError: a folder of a path belongs to a repository, or a file is a `.dvcignore`. The message lists
-            all of them.
+        TransferlineError: a folder of a path belongs to a repository, a file is a `.dvcignore`, or a name is not
+            UTF-8. The message lists all of them.
     """
     faults = {name: [path for path in paths if name in PurePosixPath(path).parts] for name in REPOSITORIES}
     messages = [
@@ -50,6 +51,8 @@ def refuse_repositories(paths: Iterable[str], where: object) -> None:
     ]
     if ignores := [path for path in paths if PurePosixPath(path).name == IGNORE_FILE]:
         messages.append(f"DVC allows no {IGNORE_FILE} in a dataset ({listed(ignores)}): remove it")
+    if unnamed := [path for path in paths if printable(path) != path]:
+        messages.append(f"it holds names that are not UTF-8 ({listed(unnamed)}): rename these files")
     if messages:
         raise TransferlineError("\n  ".join([f"{where} cannot be versioned as it is:", *messages]))
 
@@ -60,7 +63,7 @@ def refuse_left_out(root: Path, name: str) -> None:
 
     folder = root / RAW / name
     paths = files_below(folder)
-    refuse_repositories(paths, RAW / name)
+    require_versionable(paths, RAW / name)
     real = root.resolve() / RAW / name
     with open_repo(root) as repo:
         kept = {Path(file).relative_to(real).as_posix() for file in repo.dvcignore.find(repo.fs, str(real))}

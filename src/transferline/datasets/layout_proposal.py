@@ -1,20 +1,23 @@
-"""Lists the content of a dataset's folder and proposes a layout, without opening images."""
+"""Lists the content of a dataset's folder and proposes a layout. It opens tables, but no images with a usual name."""
 
 from collections import Counter
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePosixPath
+from typing import Any, cast, get_args
 
 from ruamel.yaml import YAML
 
-from transferline.datasets.images import IMAGE_SUFFIXES
-from transferline.datasets.layouts.layout_table import list_dataset, propose_layout
-from transferline.datasets.layouts.listing import HIDDEN
-from transferline.params import ClassFolders, Layout, SplitClassFolders
+from transferline.datasets.file_names import is_image
+from transferline.datasets.layouts.contents import Contents, read_contents_of
+from transferline.datasets.layouts.layout_table import Proposal, propose_layout
+from transferline.datasets.layouts.other_formats import recognise_format
+from transferline.datasets.layouts.table_file import TABLE_SUFFIXES
+from transferline.datasets.mask_proposal import ProposedMasks, propose_masks
+from transferline.params import Layout, Split
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.params.problem_kinds import fitting_problem
-from transferline.text import first_of
+from transferline.text import first_of, printable
 
 SHOWN = 12  # names in a list
 
@@ -24,11 +27,15 @@ class FolderContents:
     """The content of a dataset's folder.
 
     Attributes:
-        images: the number of image files for each suffix of `IMAGE_SUFFIXES`.
+        images: the number of images for each suffix.
         others: the number of other files for each suffix.
         hidden: the number of hidden files.
         layout: the layout that fits; None if no layout fits.
-        classes: for class folders, the number of images of each class, by split ("" if the layout has no splits).
+        classes: if images have one label, the number of images of each class, by split ("" if there are no splits).
+        unlabelled: the number of images without a label in each folder, if a layout fits.
+        reasons: why each of the other layouts does not fit, by `kind`.
+        masks: the values in the masks, if the layout has masks.
+        fault: why no entry in `params.yaml` makes a layout fit; "" if one may.
     """
 
     images: dict[str, int]
@@ -36,32 +43,67 @@ class FolderContents:
     hidden: int
     layout: Layout | None
     classes: dict[str, dict[str, int]]
+    unlabelled: dict[str, int]
+    reasons: dict[str, str]
+    masks: ProposedMasks | None
+    fault: str
 
 
 def inspect_folder(folder: Path) -> FolderContents:
     """Returns the content of a folder, mostly from the names of its files."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    visible = [path for path in files if not HIDDEN.search(path.relative_to(folder).as_posix())]
-    suffixes = Counter(path.suffix.lower() or "(none)" for path in visible)
-    layout = propose_layout(folder)
+    contents = read_contents_of(folder)
+    images = set(contents.images)
+    suffixes = [
+        Counter(_suffix(path) for path in contents.files if (path in images) == there) for there in (True, False)
+    ]
+    proposal = propose_layout(contents)
+    unlabelled = Counter(path.rpartition("/")[0] or "the top folder" for path in proposal.unlabelled())
     return FolderContents(
-        images={suffix: count for suffix, count in suffixes.most_common() if suffix in IMAGE_SUFFIXES},
-        others={suffix: count for suffix, count in suffixes.most_common() if suffix not in IMAGE_SUFFIXES},
-        hidden=len(files) - len(visible),
-        layout=layout,
-        classes=_classes(folder, layout) if isinstance(layout, ClassFolders | SplitClassFolders) else {},
+        images=dict(suffixes[0].most_common()),
+        others=dict(suffixes[1].most_common()),
+        hidden=contents.hidden,
+        layout=proposal.layout,
+        classes=_classes(proposal),
+        unlabelled=dict(unlabelled.most_common()),
+        reasons=proposal.reasons,
+        masks=_masks(folder, proposal),
+        fault="" if proposal.layout else _fault(contents),
     )
 
 
-def _classes(folder: Path, layout: Layout) -> dict[str, dict[str, int]]:
-    files = list_dataset(folder, layout).files.fillna({"given": ""})
-    is_image = files["path"].map(lambda path: path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path))
-    images = files[is_image & files["label"].notna()]
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower() or "(none)"
+
+
+def _classes(proposal: Proposal) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for split, label in zip(images["given"], images["label"], strict=True):
-        of_split = counts.setdefault(split, {})
-        of_split[label] = of_split.get(label, 0) + 1
-    return counts
+    if proposal.listing and proposal.layout and proposal.layout.gives == "label":
+        files = proposal.listing.files.fillna({"given": ""}).dropna(subset="label")
+        for path, label, split in files[["path", "label", "given"]].itertuples(index=False):
+            if is_image(path):
+                of_split = counts.setdefault(split, {})
+                of_split[label] = of_split.get(label, 0) + 1
+    return {split: counts[split] for split in ("", *get_args(Split)) if split in counts}
+
+
+def _masks(folder: Path, proposal: Proposal) -> ProposedMasks | None:
+    if proposal.listing is None or "mask" not in proposal.listing.files:
+        return None
+    paths = proposal.listing.files["mask"].dropna()
+    return propose_masks(folder, [path for path in paths if (folder / path).is_file()])
+
+
+def _fault(contents: Contents) -> str:
+    """Returns why the folder cannot become a dataset as it is; "" if it may, for instance if a table has other columns.
+
+    A folder with one class folder is allowed: `transferline data add --into` can add the others.
+    """
+    if not contents.images:
+        return "there are no images"
+    if foreign := recognise_format(contents):
+        return foreign
+    tables = any(path.lower().endswith(TABLE_SUFFIXES) for path in contents.files)
+    return "" if tables or (len(contents.folders()) == 1 and not contents.images_by_folder[""]) else "no layout fits"
 
 
 def describe_folder(name: str, found: FolderContents) -> str:
@@ -71,21 +113,30 @@ def describe_folder(name: str, found: FolderContents) -> str:
     lines = [f"data/raw/{name}: {'; '.join(parts)}"]
     lines += [f"{split or 'classes'}{_list(classes)}" for split, classes in found.classes.items()]
     if found.layout is None:
-        wanted = "two or more class folders, split folders, a table, or the folders of PASCAL VOC"
-        return "\n".join([*lines, f"No layout fits. A dataset needs {wanted}"])
+        return "\n".join([*lines, *describe_reasons(found)])
+    if found.unlabelled:
+        lines.append(
+            f"left out, because they get no label: {sum(found.unlabelled.values()):,}{_list(found.unlabelled)}"
+        )
     classes = {label for of_split in found.classes.values() for label in of_split}
     block: dict[str, Any] = {
         "dataset": name,
         "problem": fitting_problem(has_masks(found.layout), gives_several_labels(found.layout), len(classes)),
         "layout": found.layout.model_dump(mode="json", exclude_unset=True),
     }
-    if has_masks(found.layout):
-        block["masks"] = {"classes": ["name of value 0", "name of value 1"], "void": 255}
+    if found.masks:
+        lines += found.masks.lines
+        block["masks"] = found.masks.block
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
     yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
     yaml.dump({"data": block}, text)
     return "\n".join([*lines, "Proposal for params.yaml:", text.getvalue().rstrip()])
 
 
+def describe_reasons(found: FolderContents) -> list[str]:
+    """Returns lines that say for each layout why it does not fit."""
+    return ["No layout fits:", *(f"  {kind}: {reason}" for kind, reason in found.reasons.items())]
+
+
 def _list(counts: dict[str, int]) -> str:
-    return f" ({first_of([f'{name} {count:,}' for name, count in counts.items()], SHOWN)})" if counts else ""
+    return f" ({first_of([f'{printable(name)} {count:,}' for name, count in counts.items()], SHOWN)})" if counts else ""

@@ -6,9 +6,7 @@ After reading, a mask holds the numbers of `Masks.classes`, and `VOID` for pixel
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,57 +14,66 @@ from PIL import Image, ImageOps
 
 from transferline import params
 from transferline.arrays import Floats, Mask, Pixels
-from transferline.datasets.tables import SEPARATOR
+from transferline.datasets.mask_values import (
+    VOID,
+    Values,
+    are_colors,
+    read_values,
+    to_classes,
+    values_from_text,
+)
 from transferline.errors import TransferlineError
-from transferline.params import Masks
-from transferline.progress import progress
-from transferline.text import first_of
+from transferline.text import reason_of
 
-VOID = 255
 BACKGROUND = "background"
-VOID_PIXELS = "(void)"
-SHOWN = 10  # unknown values
 
 
-def read_values(file: Path) -> Mask:
-    """Reads the unchanged values of a mask file, (height, width) uint8.
+def read_whole_mask(file: Path, values: Values) -> Mask:
+    """Reads a mask in the size of its file, (height, width) uint8.
+
+    Args:
+        file: the mask.
+        values: the value of each class in the file.
+
+    Returns:
+        The number of the class of each pixel, 0 to `len(values)` - 1, or `VOID`.
 
     Raises:
-        TransferlineError: the file cannot be read, or is not a PNG with a palette or with values of 8 bits.
+        TransferlineError: the file cannot be read as a mask.
     """
     try:
-        with Image.open(file, formats=("PNG",)) as opened:
-            if opened.mode not in ("1", "L", "P"):
-                raise ValueError(f"its mode is {opened.mode}; it must be a PNG with a palette or with 8-bit values")
-            return np.asarray(opened).astype(np.uint8)
+        return to_classes(read_values(file, are_colors(values)), values)
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        raise TransferlineError(f"{file} cannot be read as a mask: {error or type(error).__name__}") from error
+        raise TransferlineError(f"{file} cannot be read as a mask: {reason_of(error)}") from error
 
 
-def read_whole_mask(file: Path, classes: int) -> Mask:
-    """Reads a mask in the size of its file, (height, width) uint8: 0 to `classes` - 1, or `VOID`."""
-    values = read_values(file)
-    return np.where(values < classes, values, VOID).astype(np.uint8)
-
-
-def read_mask(file: Path, image: params.Image, classes: int) -> Mask:
+def read_mask(file: Path, image: params.Image, values: Values) -> Mask:
     """Reads a mask and resizes it to `image.size` as `read_image` resizes the image, but with nearest neighbour.
 
     Returns:
-        (size, size) uint8: 0 to `classes` - 1, or `VOID`. The borders that `pad` adds are `VOID`.
+        (size, size) uint8: see `read_whole_mask`. The borders that `pad` adds are `VOID`.
     """
-    picture, size = Image.fromarray(read_whole_mask(file, classes)), (image.size, image.size)
+    picture, size = Image.fromarray(read_whole_mask(file, values)), (image.size, image.size)
     if image.resize == "stretch":
         return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
     return np.asarray(ImageOps.pad(picture, size, Image.Resampling.NEAREST, color=VOID))
 
 
-def read_masks(root: Path, paths: Sequence[str], image: params.Image, classes: int) -> Mask:
-    """Reads `root / path` for all `paths` on all cores: uint8, (n, size, size). See `read_mask`."""
+def read_masks(root: Path, rows: pd.DataFrame, image: params.Image) -> Mask:
+    """Reads the masks of all rows on all cores: uint8, (n, size, size). See `read_mask`.
+
+    Args:
+        root: the folder that the paths are relative to.
+        rows: columns `mask`, the path, and `mask_values`, see `mask_values.py`.
+        image: size and resizing.
+    """
     nothing = np.empty((0, image.size, image.size), np.uint8)
-    read = partial(read_mask, image=image, classes=classes)
+    files = [root / path for path in rows["mask"]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.stack([*pool.map(read, [root / path for path in paths])]) if paths else nothing
+        read = [
+            *pool.map(lambda file, text: read_mask(file, image, values_from_text(text)), files, rows["mask_values"])
+        ]
+    return np.stack(read) if read else nothing
 
 
 def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
@@ -92,58 +99,6 @@ def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
     return np.stack([np.asarray(channel) for channel in resized], axis=-1)
 
 
-def scan_masks(raw: Path, rows: pd.DataFrame, masks: Masks) -> pd.DataFrame:
-    """Reads the masks of all images that should have one, on all cores.
-
-    Args:
-        raw: the dataset's folder.
-        rows: columns `mask`, a path or null, and `width` and `height` of the image.
-        masks: the meaning of the masks' values.
-
-    Returns:
-        A row for each of `rows`, with null where `mask` is null. Columns: `label`, the names of the classes in the mask
-        with `SEPARATOR` between them; `mask_error`, whose first word is the rule that the mask breaks; `pixels`,
-        (classes + 1,), the number of pixels of each class and of void.
-    """
-
-    def look_at(row: Any) -> tuple[str | None, str | None, Any]:
-        return _look_at(raw / row.mask, (row.width, row.height), masks) if pd.notna(row.mask) else (None, None, None)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        table = list(progress(pool.map(look_at, rows.itertuples()), len(rows), "masks read"))
-    return pd.DataFrame(table, rows.index, ["label", "mask_error", "pixels"], dtype=object)
-
-
-def _look_at(file: Path, size: tuple[Any, Any], masks: Masks) -> tuple[str, str | None, Any]:
-    try:
-        values = read_values(file)
-    except TransferlineError as error:
-        missing = f"there is no mask {file.parent.name}/{file.name}"
-        return "", f"mask_missing: {error if file.exists() else missing}", None
-    counts = np.bincount(values.ravel(), minlength=256)
-    known = counts[: len(masks.classes)].copy()
-    label = SEPARATOR.join(name for name, count in zip(masks.classes, known, strict=True) if count)
-    void = counts[masks.void]
-    counts[: len(masks.classes)], counts[masks.void] = 0, 0
-    fault = None
-    if pd.notna(size[0]) and values.shape != size[::-1]:
-        fault = f"mask_size: {size[0]} × {size[1]} pixels, its mask {values.shape[1]} × {values.shape[0]}"
-    elif unknown := np.flatnonzero(counts).tolist():
-        fault = (
-            f"mask_values: its mask holds {first_of(unknown, SHOWN)}; the classes are 0 to "
-            f"{len(masks.classes) - 1}, void is {masks.void}"
-        )
-    elif label.lower() in ("", BACKGROUND):
-        fault = f"mask_empty: its mask holds nothing but {label or 'void'}"
-    return label, fault, np.append(known, void)
-
-
-def count_pixels(rows: pd.DataFrame, masks: Masks) -> dict[str, int]:
-    """Counts the pixels of each class and of void in the masks of kept images; see `scan_masks` for the columns."""
-    counts = np.sum([np.zeros(len(masks.classes) + 1, int), *rows.loc[rows["kept"], "pixels"]], axis=0)
-    return dict(zip((*masks.classes, VOID_PIXELS), map(int, counts), strict=True))
-
-
 def colors(classes: Sequence[str]) -> Pixels:
     """Returns PASCAL VOC's colour of each class, (classes, 3). Only a class named background is black."""
     first = 0 if classes[0].lower() == BACKGROUND else 1
@@ -160,13 +115,31 @@ def _voc_palette() -> Pixels:
     return np.stack(levels, axis=-1).astype(np.uint8)
 
 
-def write_mask(mask: Mask, classes: Sequence[str], file: Path) -> None:
-    """Writes a mask as a PNG with a palette. Void is light grey."""
+def write_mask(mask: Mask, classes: Sequence[str], file: Path, values: Values | None = None) -> None:
+    """Writes a mask as a PNG, with the values that masks of the dataset have.
+
+    Args:
+        mask: (height, width) uint8, the numbers of classes, or `VOID`.
+        classes: the names of the classes.
+        file: the PNG.
+        values: the value of each class; by default its number. Numbers up to 255 give a PNG with a palette, in which
+            void is light grey, larger ones a grey PNG of 16 bits, and colours an RGB PNG.
+    """
+    values = values or tuple(range(len(classes)))
+    if are_colors(values):
+        shown = np.zeros((256, 3), np.uint8)
+        shown[: len(values)] = values
+        return Image.fromarray(shown[mask]).save(file, "PNG")
+    numbers = np.full(256, VOID, np.uint16)
+    numbers[: len(values)] = values
+    if numbers.max() > VOID:
+        return Image.fromarray(numbers[mask]).save(file, "PNG")
     palette = np.full((256, 3), 224, np.uint8)
-    palette[: len(classes)] = colors(classes)
-    picture = Image.fromarray(mask)
+    palette[list(values)] = colors(classes)
+    picture = Image.fromarray(numbers[mask].astype(np.uint8))
     picture.putpalette(palette.ravel().tolist())
     picture.save(file, "PNG")
+    return None
 
 
 def overlay(pixels: Pixels, mask: Mask, classes: Sequence[str]) -> Pixels:

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from transferline.datasets.add import bring
+from transferline.datasets.add import bring, open_source
 from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
-from transferline.datasets.dvc_add import files_below, listed, refuse_repositories
+from transferline.datasets.dvc_add import files_below, listed
+from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layout_proposal import inspect_folder
-from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.own_datasets import require_own
 from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
 from transferline.datasets.version_difference import Difference, compare_versions
@@ -99,7 +99,7 @@ class _Merge:
     def different(self) -> list[str]:
         """Paths of the source that the dataset lacks or has with other content. Existing hidden files are left out."""
         fresh = [path for path, md5 in self.fresh.items() if self.before.get(path) != md5]
-        return [path for path in fresh if path not in self.before or not HIDDEN.search(path)]
+        return [path for path in fresh if path not in self.before or not is_hidden(path)]
 
 
 def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
@@ -133,8 +133,8 @@ def _incoming(source: str, name: str, root: Path, sha256: str | None, before: Fi
     folder = raw.with_name(f".{name}.incoming")
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        bring(source, folder, root, sha256, apart_from=raw, known={path.partition("/")[0] for path in before})
-        refuse_repositories(files_below(folder), source)
+        known = {path.partition("/")[0] for path in before}
+        bring(open_source(source, sha256, raw, known), source, folder, root, known)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -153,7 +153,8 @@ def _read(work: _Merge, raw: Path) -> tuple[Reader, VersionContents, Mapping[str
     reader, present = read_contents(work.cache, work.name, work.before, raw)
     with skeleton(work.fresh, {}, work.before) as names:
         if reader.layout is None:  # perhaps the dataset has one class folder, and the source adds another
-            reader = Reader(work.cache, work.name, inspect_folder(names).layout)
+            with skeleton({**work.before, **work.fresh}, {}) as both:
+                reader = Reader(work.cache, work.name, inspect_folder(both).layout)
             present = reader.read(work.before, raw)
         if not reader.labels_are_folders:
             return reader, present, {}

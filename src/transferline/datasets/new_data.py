@@ -12,6 +12,7 @@ from transferline.datasets.revisions import dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.pipeline import open_repo
+from transferline.text import reason_of
 
 DIFFERENCES = ("added", "modified", "deleted", "renamed")
 
@@ -101,7 +102,7 @@ def _is_newer(source: Any) -> bool:
     try:
         status = source.status()
     except (DvcException, OSError) as error:
-        raise TransferlineError(f"the source {source} of an import does not answer: {error}") from error
+        raise TransferlineError(f"the source {source} of an import does not answer: {reason_of(error)}") from error
     if "deleted" in status.values():  # DVC also reports this for a web server that does not answer
         raise TransferlineError(f"the source {source} of an import was deleted or does not answer")
     return bool(status)

@@ -23,8 +23,9 @@ from transferline.datasets.checks.correction_file import (
     read_corrections,
     read_label,
 )
+from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.show import layout_of
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
@@ -33,6 +34,7 @@ from transferline.hashes import file_sha256
 from transferline.params import NAME, Layout, load_params
 from transferline.params.layouts import has_masks
 from transferline.paths import CORRECTIONS, RAW
+from transferline.text import reason_of
 
 LOCK = Path(".transferline/corrections.lock")
 
@@ -91,7 +93,7 @@ def _read(
     try:
         wanted = None if label is None else read_label(label, classes_of(listing, layout), layout)
     except ValueError as error:
-        faults.append(f"label {error}")
+        faults.append(f"label {reason_of(error)}")
     if not reason.strip():
         faults.append("the reason is empty; give a reason, for those who read the correction later")
     if faults:
@@ -100,7 +102,7 @@ def _read(
 
 
 def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
-    visible = [each for each in listing.files["path"] if not HIDDEN.search(each)]
+    visible = [each for each in listing.files["path"] if not is_hidden(each)]
     typed = Path(path[1]).expanduser()
     seen_from_there = path[0] / typed
     candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]

@@ -16,6 +16,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
 from transferline.params import load_params
 from transferline.paths import RAW
+from transferline.text import reason_of
 from transferline.training_lock import held
 
 
@@ -177,6 +178,6 @@ def _remove(root: Path, name: str) -> None:
             if there and aside.exists():
                 aside.rename(folder)
             if isinstance(error, OSError):
-                raise TransferlineError(f"{RAW / name} cannot be removed: {error}") from error
+                raise TransferlineError(f"{RAW / name} cannot be removed: {reason_of(error)}") from error
             raise
     shutil.rmtree(aside, ignore_errors=True)

@@ -6,6 +6,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
+from transferline.text import reason_of
 from transferline.yaml_text import parse_yaml
 
 
@@ -68,7 +69,7 @@ def _at_revision(root: Path, dataset: str, revision: str) -> str:
         return git(root, "show", f"{revision}:./{file}")
     except TransferlineError as error:
         raise TransferlineError(
-            f"data revision {revision}: not in this repository, or without {file}; {error}"
+            f"data revision {revision}: not in this repository, or without {file}; {reason_of(error)}"
         ) from error
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 
 from transferline.datasets.checks.correction_file import read_corrections
 from transferline.datasets.checks.corrections import correct_labels, match
-from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
-from transferline.datasets.layout_proposal import inspect_folder
+from transferline.datasets.checks.mask_scan import scan_masks
+from transferline.datasets.checks.scan import scan
+from transferline.datasets.file_names import is_image
+from transferline.datasets.layout_proposal import describe_reasons, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.masks import scan_masks
 from transferline.datasets.tables import natural, split_labels
 from transferline.errors import TransferlineError
-from transferline.params import Data, Layout, Masks
+from transferline.params import MAX_PIXELS, Data, Layout, Masks
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.text import first_of
 
@@ -61,17 +62,22 @@ def layout_of(raw: Path, data: Data) -> Layout:
         raise TransferlineError(f"{raw}: no such folder; add it with `transferline data add` (there are: {there})")
     if data.dataset == raw.name:
         return data.layout
-    layout = inspect_folder(raw).layout
-    if layout is None or has_masks(layout):  # only params.yaml contains the meaning of mask values
-        missing = "its layout gives masks, but not their classes" if layout else "no layout fits"
-        raise TransferlineError(
-            f"{raw}: {missing}; in params.yaml, set data.dataset to this dataset, and set data.layout"
-            f"{' and data.masks' if layout else ''}"
-        )
+    found = inspect_folder(raw)
+    layout, hint = found.layout, "in params.yaml, set data.dataset to this dataset, and set data.layout"
+    if layout is None:
+        raise TransferlineError("\n".join([f"{raw}: no layout fits; {hint}", *describe_reasons(found)]))
+    if has_masks(layout):  # only params.yaml contains the meaning of mask values
+        raise TransferlineError(f"{raw}: its layout gives masks, but not their classes; {hint} and data.masks")
     return layout
 
 
-def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Path | None = None) -> Look:
+def look(
+    raw: Path,
+    layout: Layout,
+    masks: Masks | None = None,
+    corrections: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Look:
     """Reads every file of a dataset and returns its content.
 
     Args:
@@ -79,15 +85,18 @@ def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Pat
         layout: the dataset's layout.
         masks: the meaning of mask values; only for a layout with masks.
         corrections: the file with the dataset's corrections; it may be missing.
+        max_pixels: the limit for an image, width times height.
 
     Raises:
         TransferlineError: see `list_dataset`; or there is no readable image with a label, or the corrections are wrong.
     """
     listing = list_dataset(raw, layout)
-    files = listing.files.merge(scan(raw, list(listing.files["path"])), on="path").fillna({"given": ""})
+    files = listing.files.merge(scan(raw, list(listing.files["path"]), max_pixels=max_pixels), on="path").fillna(
+        {"given": ""}
+    )
     if masks:
         files["label"] = scan_masks(raw, files, masks)["label"]
-    broken = files["luminance_mean"].isna() & files["path"].map(_has_image_suffix)
+    broken = files["luminance_mean"].isna() & files["path"].map(is_image)
     readable = files[files["luminance_mean"].notna()]
     entries = read_corrections(corrections, listing, layout) if corrections else []
     readable = correct_labels(readable, match(entries, readable)[0])
@@ -110,19 +119,15 @@ def look(raw: Path, layout: Layout, masks: Masks | None = None, corrections: Pat
     )
 
 
-def _has_image_suffix(path: str) -> bool:
-    return Path(path).suffix.lower() in FORMAT_OF_SUFFIX and not Path(path).name.startswith(".")
-
-
 def summary(found: Look, layout: Layout) -> str:
     """Returns a few lines for the console: classes, counts, sizes, brightness and skipped files."""
     images, counts = found.images, found.counts().sum(axis=1)
     light = images["luminance_mean"]
     lines = [
         f"{len(images):,} images in {len(found.classes)} classes, read as {layout.kind}",
-        f"images of a class: {counts.min():,} ({counts.idxmin()}) to {counts.max():,} ({counts.idxmax()})",
+        f"images of a class: {_from_to(counts)}",
         f"sizes in pixels: {sizes(images)}",
-        f"mean brightness of 255: {light.min():.0f} to {light.max():.0f}, median {light.median():.0f}",
+        f"mean brightness of 255: {brightness(light)}",
         f"skipped: {len(found.unreadable):,} unreadable{_names(found.unreadable)}, "
         f"{found.unlabelled:,} without a label, {found.others:,} other files",
     ]
@@ -136,8 +141,24 @@ def sizes(images: pd.DataFrame) -> str:
     width, height = images["width"], images["height"]
     if width.nunique() == height.nunique() == 1:
         return f"all {width.iloc[0]} × {height.iloc[0]}"
-    median = f"median {width.median():.0f} × {height.median():.0f}"
-    return f"{width.min()} to {width.max()} wide, {height.min()} to {height.max()} high, {median}"
+    ranges = [
+        f"{'all ' if side.min() == side.max() else f'{side.min()} to '}{side.max()} {word}"
+        for side, word in ((width, "wide"), (height, "high"))
+    ]
+    return f"{', '.join(ranges)}, median {width.median():.0f} × {height.median():.0f}"
+
+
+def brightness(light: pd.Series) -> str:
+    """Returns the range of the mean brightness of images and its median, or the brightness that all have."""
+    if light.round().nunique() == 1:
+        return f"all {light.iloc[0]:.0f}"
+    return f"{light.min():.0f} to {light.max():.0f}, median {light.median():.0f}"
+
+
+def _from_to(counts: pd.Series) -> str:
+    if counts.nunique() == 1:
+        return f"{counts.iloc[0]:,} each"
+    return f"{counts.min():,} ({counts.idxmin()}) to {counts.max():,} ({counts.idxmax()})"
 
 
 def _names(paths: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from transferline.arrays import Pixels
 from transferline.datasets.contact_sheet import thumbnail
-from transferline.datasets.show import Look, sizes
+from transferline.datasets.show import Look, brightness, sizes
 from transferline.plots import BLUE, GREY, ORANGE, picture
 
 ROWS = 22  # classes in a column of the picture
@@ -89,6 +89,6 @@ def _sizes_and_brightness(figure: Any, images: pd.DataFrame) -> None:
     light = images["luminance_mean"]
     right.hist(light, bins=32, range=(0, 255), color=BLUE)
     right.set(xlabel="mean brightness (0 black, 255 white)", ylabel="images", xlim=(0, 255))
-    right.set_title(f"brightness {light.min():.0f} to {light.max():.0f}, median {light.median():.0f}", fontsize=9)
+    right.set_title(f"brightness: {brightness(light)}", fontsize=9)
     for axes in (left, right):
         axes.grid(alpha=0.3)

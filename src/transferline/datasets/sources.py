@@ -18,6 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.params import Name, Section
 from transferline.progress import progress
+from transferline.text import reason_of
 from transferline.yaml_text import parse_settings
 
 
@@ -82,9 +83,9 @@ def load_sources(path: Path) -> dict[str, Source]:
     """
     try:
         tree = parse_settings(path.read_text(encoding="utf-8"), path)
-        return Sources.model_validate_json(json.dumps(tree)).sources
+        return Sources.model_validate_json(json.dumps(tree, default=str)).sources
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{path} cannot be read as YAML: {error}") from error
+        raise TransferlineError(f"{path} cannot be read as YAML: {reason_of(error)}") from error
     except ValidationError as error:
         faults = [_explain(fault) for fault in error.errors()]
         raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
@@ -141,7 +142,7 @@ def fetch_dataset(source: Source, target: Path, downloads: Path) -> None:
             elif isinstance(source, Digits):
                 write_digits(folder)
     except OSError as error:
-        raise TransferlineError(f"{target} cannot be completed: {error}") from error
+        raise TransferlineError(f"{target} cannot be completed: {reason_of(error)}") from error
 
 
 def _checked(source: Packed, downloads: Path) -> Path:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Float32s, Floats, Mask, Positions
 from transferline.datasets.augmentations import COLOURS, GEOMETRY, NEUTRAL, Colour, Matrix
-from transferline.datasets.masks import VOID
+from transferline.datasets.mask_values import VOID
 from transferline.datasets.own_augmentations import own_colours
 from transferline.datasets.views import FLIPS
 from transferline.own_code import is_own

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_names import is_image
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN
 from transferline.datasets.versions import Cache, Files
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Csv, Layout, SplitClassFolders, Voc, load_params
 from transferline.params.layouts import gives_several_labels, has_masks
 from transferline.text import first_of
 
-DESCRIBING_SUFFIXES = (".csv", ".xml", ".txt")  # of files from which a layout reads labels
+DESCRIBING_SUFFIXES = (".csv", ".tsv", ".xml", ".txt")  # of files from which a layout reads labels
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Reader:
 
     def read(self, files: Files, folder: Path) -> VersionContents:
         """Reads the contents of a version whose files are in `folder`. Images there can be empty files."""
-        images = [path for path in files if _is_image(path)]
+        images = [path for path in files if is_image(path)]
         if self.layout is None or not files:
             return VersionContents(files, dict.fromkeys(images))
         try:
@@ -71,7 +70,7 @@ class Reader:
         labels = {
             path: None if masks or not isinstance(label, str) else label
             for path, label in zip(listing["path"], listing["label"], strict=True)
-            if _is_image(path)
+            if is_image(path)
         }
         named = tuple(path for path in labels if path not in files)
         there = {path: label for path, label in labels.items() if path in files}
@@ -142,10 +141,6 @@ def layout_in_params(root: Path, name: str) -> Layout | None:
     """
     data = load_params(root / "params.yaml").data
     return data.layout if data.dataset == name else None
-
-
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(IMAGE_SUFFIXES) and not HIDDEN.search(path)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
+from transferline.text import reason_of
 
 Files = Mapping[str, str]  # path of each file, relative to the dataset and with slashes: MD5 of its content
 
@@ -142,7 +143,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # a broken link, or no permission
-        raise TransferlineError(f"{RAW / name}: a file in it cannot be read: {error}") from error
+        raise TransferlineError(f"{RAW / name}: a file in it cannot be read: {reason_of(error)}") from error
 
 
 def status_of(root: Path, name: str) -> str:

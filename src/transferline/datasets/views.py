@@ -33,7 +33,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
     view = rows.groupby(level=0).cumcount().to_numpy()
     keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
-    columns = [column for column in ("path", "mask", "label", "split", "sha256") if column in rows]
+    columns = [column for column in ("path", "mask", "mask_values", "label", "split", "sha256") if column in rows]
     table = rows[columns].assign(view=view, kind=kinds[view])
     is_augmented = kinds[view] == "augmented"
     for column in FLIPS:

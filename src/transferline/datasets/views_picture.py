@@ -34,8 +34,7 @@ def preview_views(views: ImageTable, raw: Path, path: Path) -> None:
     images = read_batch(raw, paths, TILE)[[paths.index(path) for path in rows["path"]]]
     pixels = apply_views(images, rows).round().astype(np.uint8)
     if "mask" in rows:
-        of_path = rows.drop_duplicates("path")["mask"].tolist()
-        masks = read_masks(raw, of_path, TILE, len(views.classes))[[paths.index(path) for path in rows["path"]]]
+        masks = read_masks(raw, rows.drop_duplicates("path"), TILE)[[paths.index(path) for path in rows["path"]]]
         drawn = zip(pixels, apply_views_to_masks(masks, rows), strict=True)
         pixels = np.stack([overlay(image, mask, views.classes) for image, mask in drawn])
     captions = (f"{label or '(none)'}\n{kind}" for label, kind in zip(rows["label"], rows["kind"], strict=True))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from transferline.arrays import Flags, Mask
-from transferline.datasets.masks import VOID
+from transferline.datasets.mask_values import VOID
 
 TOLERANCE = 0.0075  # of the image's diagonal
 

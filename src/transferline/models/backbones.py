@@ -17,6 +17,7 @@ from transferline.models.weights import check_sha256, load_weights_file
 from transferline.own_code import is_own
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
+from transferline.text import reason_of
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
@@ -80,7 +81,7 @@ def _construct(backbone: Backbone, image: Image, weights: str | None) -> keras.M
         return construct(backbone.name, include_top=False, weights=weights, input_shape=shape, **width)
     except ValueError as error:
         raise TransferlineError(
-            f"{backbone.name} cannot be built for images of {shape} {width or ''}: {error}"
+            f"{backbone.name} cannot be built for images of {shape} {width or ''}: {reason_of(error)}"
         ) from error
 
 

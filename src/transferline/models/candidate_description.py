@@ -17,6 +17,7 @@ from transferline.models.layers import build_layers, pool
 from transferline.params import Candidate, DeepLab, EndToEnd, Params, Pretrained, Problem
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import MANIFEST, RAW
+from transferline.text import reason_of
 
 
 class Output(BaseModel):
@@ -212,7 +213,7 @@ def _describe_named(name: str, params: Params, classes: int) -> Description:
     try:
         return describe_candidate(params.candidates[name], params.data.problem, classes)
     except TransferlineError as error:
-        raise TransferlineError(f"candidates.{name}: {error}") from error
+        raise TransferlineError(f"candidates.{name}: {reason_of(error)}") from error
 
 
 def _classes_of_manifest(dataset: str) -> int:

@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 
 from transferline.atomic_files import completed
 from transferline.progress import say
+from transferline.text import reason_of
 
 VARIABLE = "TRANSFERLINE_CACHE"
 MOST_BYTES = 2 << 30  # of all entries together
@@ -52,7 +53,7 @@ def write_converted(key: Key, files: Files) -> None:
                     archive.writestr(name, content)
             _drop_oldest(file.parent)
     except OSError as error:
-        say(f"the converted network was not saved in the cache: {file.parent} cannot be written ({error})")
+        say(f"the converted network was not saved in the cache: {file.parent} cannot be written ({reason_of(error)})")
 
 
 def _file(key: Key) -> Path:

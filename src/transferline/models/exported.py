@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
-from transferline.params import Image, Problem
+from transferline.params import MAX_PIXELS, Image, MaskValue, Problem
 from transferline.quiet import quiet_imports
+from transferline.text import reason_of
 
 MODEL_FILE = "model.keras"
 LITE_FILE = "model.tflite"
@@ -26,6 +27,7 @@ SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
 
+DAMAGED = "{file} cannot be read: {reason}. Restore the file (`dvc checkout`), or train the model again"
 PARITY = 1e-5  # the largest allowed difference between the probabilities of the exported and the trained model
 
 Phase = Literal["head", "fine_tune", "train"]
@@ -39,6 +41,9 @@ class ModelCard(BaseModel):
             reaches the threshold.
         argmax_fallback: for a multilabel problem, whether the most probable label is predicted if no label reaches its
             threshold.
+        max_pixels: the largest image that is predicted, width times height; `validate.max_pixels` of the training.
+        mask_values: for segmentation, the value of each class in the masks of the dataset; predicted masks get them.
+            None in models before this field: the numbers of the classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +55,8 @@ class ModelCard(BaseModel):
     image: Image
     thresholds: tuple[float, ...] | None = None
     argmax_fallback: bool = False
+    max_pixels: int = MAX_PIXELS
+    mask_values: tuple[MaskValue, ...] | None = None
 
 
 def trained(models: Path) -> list[Path]:
@@ -64,13 +71,32 @@ def write_card(card: ModelCard, folder: Path) -> None:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Reads `card.json` from a model's folder."""
-    return ModelCard.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    """Reads `card.json` from a model's folder.
+
+    Raises:
+        TransferlineError: the file is missing or damaged.
+    """
+    try:
+        return ModelCard.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'card'}: {fault['msg']}" for fault in error.errors())
+        raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=wrong)) from error
+    except (OSError, ValueError) as error:
+        raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=reason_of(error))) from error
 
 
 def load_model(folder: Path) -> LiteModel:
-    """Loads the exported model of a folder, which predicts with LiteRT."""
-    return LiteModel((folder / LITE_FILE).read_bytes())
+    """Loads the exported model of a folder, which predicts with LiteRT.
+
+    Raises:
+        TransferlineError: the file is missing or damaged.
+    """
+    try:
+        model = LiteModel((folder / LITE_FILE).read_bytes())
+        model.input_shape  # noqa: B018 (opens the model)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise TransferlineError(DAMAGED.format(file=folder / LITE_FILE, reason=reason_of(error))) from error
+    return model
 
 
 def load_keras_model(folder: Path) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from transferline.arrays import Array
 from transferline.errors import TransferlineError
+from transferline.text import reason_of
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -66,7 +67,9 @@ def read_torch_state(path: Path) -> dict[str, Array]:
         with path.open("rb") as file:
             return _read(file)
     except Exception as error:  # a damaged or hostile pickle can raise anything
-        raise TransferlineError(f"{path} cannot be read as weights in PyTorch's old format: {error}") from error
+        raise TransferlineError(
+            f"{path} cannot be read as weights in PyTorch's old format: {reason_of(error)}"
+        ) from error
 
 
 def _read(file: BinaryIO) -> dict[str, Array]:

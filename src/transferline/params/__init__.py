@@ -14,9 +14,9 @@ from transferline.params.candidate import (
     Unfreeze,
     WeightsFile,
 )
-from transferline.params.data import Data, Masks, SplitParams
+from transferline.params.data import Data, Masks, MaskValue, SplitParams
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
-from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, Voc
+from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, SplitTable, Voc
 from transferline.params.load import load_params
 from transferline.params.promote import Limit, Promote, SignificanceTest
 from transferline.params.robustness import Adversarial, Attack, Corruption, Robustness
@@ -38,9 +38,10 @@ from transferline.params.training import (
     Training,
 )
 from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
-from transferline.params.validate import Format, Rules, Validate
+from transferline.params.validate import MAX_PIXELS, Format, Rules, Validate
 
 __all__ = [
+    "MAX_PIXELS",
     "NAME",
     "Adversarial",
     "Attack",
@@ -76,6 +77,7 @@ __all__ = [
     "Limit",
     "LinearTraining",
     "Loss",
+    "MaskValue",
     "Masks",
     "Monitor",
     "Name",
@@ -101,6 +103,7 @@ __all__ = [
     "Split",
     "SplitClassFolders",
     "SplitParams",
+    "SplitTable",
     "Thresholds",
     "Training",
     "Unfreeze",

@@ -9,32 +9,61 @@ from pydantic import AfterValidator, Field, model_validator
 from transferline.params.layouts import ClassFolders, Layout, gives_several_labels, has_masks
 from transferline.params.problem_kinds import KINDS
 from transferline.params.section import Name, Problem, Section
+from transferline.text import reason_of
+
+Level = Annotated[int, Field(ge=0, le=255)]
+MaskValue = Annotated[int, Field(ge=0, le=65_535)] | tuple[Level, Level, Level]
 
 
 class Masks(Section):
-    """The meaning of the values in a mask."""
+    """The meaning of the values in a mask: numbers in a grey mask or one with a palette, or colours as [r, g, b]."""
 
     classes: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...],
-        Field(min_length=2, max_length=255, description="the class names of the values 0, 1, and so on"),
+        Field(min_length=2, max_length=255, description="the class names, in the order of values"),
     ]
+    values: Annotated[
+        tuple[MaskValue, ...] | None,
+        Field(description="the value of each class, such as [0, 255], or its colour; null: 0, 1, and so on"),
+    ] = None
     void: Annotated[
-        int, Field(ge=0, le=255, description="the value for pixels without a class; training and metrics ignore them")
+        MaskValue | None,
+        Field(
+            description="the value for pixels without a class; training and metrics ignore them; null: no such value"
+        ),
     ] = 255
 
+    @property
+    def value_of_class(self) -> tuple[MaskValue, ...]:
+        """The value of each class in the files."""
+        return self.values or tuple(range(len(self.classes)))
+
     @model_validator(mode="after")
-    def _each_value_means_one_thing(self) -> Self:
+    def _classes_have_names_of_their_own(self) -> Self:
         if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
             raise ValueError(f"classes names more than once: {', '.join(twice)}")
         if bar := [name for name in self.classes if "|" in name]:
             raise ValueError(
                 f"the name of a class must not contain |, which separates names in the manifest: {', '.join(bar)}"
             )
-        if self.void < len(self.classes):
+        return self
+
+    @model_validator(mode="after")
+    def _each_value_means_one_thing(self) -> Self:
+        values = self.value_of_class
+        if len(values) != len(self.classes):
             raise ValueError(
-                f"void is {self.void}, which is the value of {self.classes[self.void]}; void must be above "
-                f"{len(self.classes) - 1}, the last value of the {len(self.classes)} classes"
+                f"values has {len(values)} entries for {len(self.classes)} classes; give one for each class"
             )
+        if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
+            raise ValueError(f"values has more than once: {', '.join(twice)}; each class needs a value of its own")
+        if self.void in values:
+            raise ValueError(
+                f"void is {self.void}, which is the value of {self.classes[values.index(self.void)]}; if no pixel is "
+                "without a class, set void to null; if the classes have other values, set values, such as [1, 2, 3]"
+            )
+        if len({isinstance(value, int) for value in (*values, self.void) if value is not None}) > 1:
+            raise ValueError("values and void must be all numbers or all colours such as [255, 0, 0]; void can be null")
         return self
 
 
@@ -42,7 +71,7 @@ def _regular_expression(pattern: str) -> str:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
+        raise ValueError(f"not a regular expression: {reason_of(error)}") from error
     if compiled.groups < 1:
         raise ValueError("needs a group in parentheses; its text is the name of an image's group")
     return pattern

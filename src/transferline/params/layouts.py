@@ -40,12 +40,34 @@ class SplitClassFolders(Section):
         return "label"
 
 
-class Csv(Section):
-    """A table with one row per image."""
+class SplitTable(Section):
+    """The table of one split."""
 
-    kind: Annotated[Literal["csv"], Field(description="a table with one row per image")]
     file: Annotated[str, Field(description="the table's path in the dataset's folder")]
+    folder: Annotated[
+        str | None, Field(description="the folder that the paths in this table lack; null: they are complete")
+    ] = None
+
+
+class Csv(Section):
+    """A table with one row per image, or one such table per split."""
+
+    kind: Annotated[Literal["csv"], Field(description="a table with one row per image, or one such table per split")]
+    file: Annotated[
+        str | None, Field(description="the table's path in the dataset's folder; null if train and test name tables")
+    ] = None
+    train: Annotated[SplitTable | None, Field(description="the table of the train split, instead of file")] = None
+    validation: Annotated[
+        SplitTable | None, Field(description="the table of the validation split; null: it is split off from train")
+    ] = None
+    test: Annotated[SplitTable | None, Field(description="the table of the test split")] = None
     path_column: Annotated[str, Field(description="the column with the image's path in the dataset's folder")]
+    folder: Annotated[
+        str | None, Field(description="the folder that the paths lack, such as train_images; null: they are complete")
+    ] = None
+    suffix: Annotated[
+        str | None, Field(description="the suffix that the paths lack, such as .jpg; null: they are complete")
+    ] = None
     label_column: Annotated[
         str | None, Field(description="the column with the label; null if label_columns is given")
     ] = None
@@ -70,6 +92,17 @@ class Csv(Section):
         columns = [self.path_column, self.label_column, self.split_column, *(self.label_columns or ())]
         if twice := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
             raise ValueError(f"a column is named more than once: {', '.join(twice)}; name each column once")
+        return self
+
+    @model_validator(mode="after")
+    def _one_table_or_one_per_split(self) -> Self:
+        of_splits = (self.train, self.validation, self.test)
+        if (self.file is None) == (of_splits == (None, None, None)):
+            raise ValueError("give either file, or tables of the splits in train and test")
+        if self.file is None and (self.train is None or self.test is None):
+            raise ValueError("give tables for train and test, optionally for validation")
+        if self.file is None and (self.folder or self.split_column):
+            raise ValueError("with a table per split, leave out split_column, and give each table its folder")
         return self
 
     @property
@@ -113,10 +146,15 @@ class ImageMaskFolders(Section):
     """A folder of images and one of masks, for segmentation problems: `images/1.jpg` and `masks/1.png`."""
 
     kind: Annotated[
-        Literal["image_mask_folders"], Field(description="a folder of images and one of masks, PNGs of the same names")
+        Literal["image_mask_folders"],
+        Field(description="a folder of images and one of masks, such as images/1.jpg and masks/1.png"),
     ]
     images: Annotated[str, Field(description="the folder of the images")] = "images"
     masks: Annotated[str, Field(description="the folder of the masks")] = "masks"
+    mask_suffix: Annotated[
+        str,
+        Field(description="what a mask's name adds to its image's name, such as _mask for 1.jpg and 1_mask.png"),
+    ] = ""
 
     @property
     def gives(self) -> Gives:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +11,10 @@ from pydantic import BaseModel, ValidationError
 from transferline.errors import TransferlineError
 from transferline.params.job_defaults import with_job_defaults
 from transferline.params.tree import Params
+from transferline.text import reason_of
 from transferline.yaml_text import parse_settings
+
+QUOTES = "put it in quotes"
 
 
 def load_params(path: Path) -> Params:
@@ -24,18 +28,33 @@ def load_params(path: Path) -> Params:
     except FileNotFoundError as error:
         raise TransferlineError(f"{path}: no such file; `transferline use RECIPE` writes params.yaml") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{path} cannot be read: {error}") from error
+        raise TransferlineError(f"{path} cannot be read: {reason_of(error)}") from error
     return parse_params(text, path)
 
 
 def parse_params(text: str, path: Path) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
-    tree = with_job_defaults(parse_settings(text, path))
+    given = parse_settings(text, path)
+    if others := list(_not_in_json(given, "")):
+        raise TransferlineError("\n  ".join([f"{path}: {len(others)} fault(s)", *others]))
+    tree = with_job_defaults(given)
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         faults = dict.fromkeys(_explain(fault, tree) for fault in error.errors() if not _is_other_member(fault))
         raise TransferlineError("\n  ".join([f"{path}: {len(faults)} fault(s)", *faults])) from error
+
+
+def _not_in_json(value: Any, key: str) -> Iterator[str]:
+    """Yields a message for each value that YAML reads as something other than text, a number, or true and false."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in inner:
+            yield from _not_in_json(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, str) and "\0" in value:
+        yield f"{key}: a text must not contain the character NUL (got {json.dumps(value)})"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{key}: Input should be a valid string (got {value}); {QUOTES}"
 
 
 def _is_other_member(fault: Any) -> bool:
@@ -56,7 +75,9 @@ def _explain(fault: Any, tree: Any) -> str:
     if fault["type"] == "missing":
         return f"{location}: missing; `transferline params {location}` explains the key"
     value = json.dumps(fault["input"])
-    return f"{location}: {fault['msg'].removeprefix('Value error, ')}" + (f" (got {value})" if len(value) <= 80 else "")
+    quotes = f"; {QUOTES}" if fault["type"] == "string_type" and isinstance(fault["input"], int | float) else ""
+    got = f" (got {value})" if len(value) <= 80 else ""
+    return f"{location}: {fault['msg'].removeprefix('Value error, ')}{got}{quotes}"
 
 
 def _walk(fault: Any, tree: Any) -> tuple[list[str], list[type[BaseModel]]]:

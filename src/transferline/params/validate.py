@@ -6,7 +6,8 @@ from pydantic import Field
 
 from transferline.params.section import Fraction, Section, Severity
 
-Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF"]
+Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF", "AVIF", "HEIF"]
+MAX_PIXELS = 200_000_000
 Report = Literal["warn", "fail"]
 
 
@@ -21,7 +22,9 @@ class Rules(Section):
     ] = "warn"
     truncated: Annotated[Severity, Field(description="an image whose end is missing")] = "quarantine"
     too_small: Annotated[Severity, Field(description="a side is below min_side")] = "quarantine"
-    too_large: Annotated[Severity, Field(description="a side is above max_side")] = "quarantine"
+    too_large: Annotated[Severity, Field(description="a side is above max_side, or more pixels than max_pixels")] = (
+        "quarantine"
+    )
     format: Annotated[Severity, Field(description="an image whose format is not in formats")] = "quarantine"
     extension: Annotated[Severity, Field(description="a file whose extension does not match its format")] = "warn"
     blank: Annotated[Severity, Field(description="an image of nearly one colour, see blank_std")] = "warn"
@@ -46,6 +49,9 @@ class Rules(Section):
         Report, Field(description="the largest class is more than max_imbalance times the smallest one")
     ] = "warn"
     empty_class: Annotated[Report, Field(description="a class without images")] = "warn"
+    similar_classes: Annotated[
+        Report, Field(description="two class names that differ only in blanks, case or Unicode form")
+    ] = "warn"
     unreadable: Annotated[Severity, Field(description="a file that cannot be opened")] = "quarantine"
     hidden: Annotated[Report, Field(description="a hidden file, which is ignored")] = "warn"
     mask_missing: Annotated[Severity, Field(description="a mask that is missing or cannot be read (segmentation)")] = (
@@ -55,6 +61,9 @@ class Rules(Section):
     mask_values: Annotated[Severity, Field(description="a mask with values that are neither a class nor void")] = (
         "quarantine"
     )
+    mask_orientation: Annotated[
+        Severity, Field(description="a mask that is perhaps not upright, because EXIF turns only its image")
+    ] = "warn"
     mask_empty: Annotated[
         Severity, Field(description="a mask with only void, or only void and a class named background")
     ] = "quarantine"
@@ -71,9 +80,19 @@ class Validate(Section):
         "WEBP",
         "PPM",
         "TIFF",
+        "AVIF",
+        "HEIF",
     )
     min_side: Annotated[int, Field(ge=1, description="the least height and width in pixels")] = 8
     max_side: Annotated[int, Field(ge=1, le=30_000, description="the largest height and width in pixels")] = 20_000
+    max_pixels: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            description="the largest width times height, for all commands; a model keeps it for predictions",
+        ),
+    ] = MAX_PIXELS
     blank_std: Annotated[
         float,
         Field(ge=0, le=128, description="an image is blank below this standard deviation of luminance (0 to 255)"),

@@ -1,13 +1,20 @@
 """The image files that a command line names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from transferline.datasets.images import IMAGE_SUFFIXES
+from transferline.datasets.file_formats import IMAGE_SUFFIXES
+from transferline.datasets.file_names import is_image_file
 from transferline.errors import TransferlineError
+
+MAGIC = set("*?[")
 
 
 def find_images(sources: list[str]) -> list[Path]:
     """Returns the files that `sources` name: files, all images in and below folders, and all images that globs match.
+
+    In folders and globs, hidden files are left out. A file whose name is not that of an image is taken if its content
+    starts as that of an image. `validate` decides in the same way.
 
     Raises:
         TransferlineError: a source names no file.
@@ -15,15 +22,23 @@ def find_images(sources: list[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for source in sources:
         path = Path(source)
-        if path.is_file():
-            matches = [path]
-        else:
-            below = path.rglob("*") if path.is_dir() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-            files = sorted(below)
-            matches = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
-        if not matches and not path.exists() and not set(source) & set("*?["):
+        matches = [path] if path.is_file() else sorted(_images_of(path))
+        if not matches and not path.exists() and not set(source) & MAGIC:
             raise TransferlineError(f"{source}: no such file or folder")
         if not matches:
-            raise TransferlineError(f"{source}: no image found; allowed suffixes are {' '.join(IMAGE_SUFFIXES)}")
+            raise TransferlineError(f"{source}: no image found; usual suffixes are {' '.join(IMAGE_SUFFIXES)}")
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def _images_of(source: Path) -> Iterator[Path]:
+    """Yields the images in a folder, or those that a glob matches."""
+    if source.is_dir():
+        top, below = source, source.rglob("*")
+    else:
+        plain = next((number for number, part in enumerate(source.parts) if set(part) & MAGIC), len(source.parts) - 1)
+        top = Path(*source.parts[:plain])
+        below = top.glob(str(Path(*source.parts[plain:])))
+    for file in below:
+        if file.is_file() and is_image_file(top, file.relative_to(top).as_posix()):
+            yield file

@@ -13,9 +13,9 @@ from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.label_picture import draw_grid
 from transferline.problems.label_predictions import MOST_CLASSES, Prediction, predict_images
-from transferline.problems.predicted_files import PredictedFiles, writing
+from transferline.problems.predicted_files import PredictedFiles, printable_row, writing
 from transferline.run_length_encoding import encode
-from transferline.text import first_of
+from transferline.text import first_of, printable
 
 NAMED = 10  # files in a message
 
@@ -34,7 +34,9 @@ class LabelPrediction:
             if name in outputs:
                 with writing(outputs[name]):
                     write(found, card, outputs[name])
-        return PredictedFiles(predictions_as_text(found, card), [asdict(one) for one in found])
+        return PredictedFiles(
+            printable(predictions_as_text(found, card)), [printable_row(asdict(one)) for one in found]
+        )
 
 
 def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
@@ -97,4 +99,4 @@ def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: P
 def _write(rows: Iterable[Iterable[object]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
+        csv.writer(file).writerows([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)

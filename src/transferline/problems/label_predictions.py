@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from transferline import params
 from transferline.arrays import Float32s, Pixels
 from transferline.datasets.images import read_image, read_pixels
 from transferline.errors import TransferlineError
@@ -51,7 +50,7 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), BATCH):
             chunk = images[start : start + BATCH]
-            found = list(pool.map(lambda image: _read(image, card.image), chunk))
+            found = list(pool.map(lambda image: _read(image, card), chunk))
             readable = [pixels for pixels in found if not isinstance(pixels, str)]
             rows = iter(model.probabilities(np.stack(readable))) if readable else iter(())
             for place, (image, pixels) in enumerate(zip(chunk, found, strict=True), start):
@@ -77,8 +76,10 @@ def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Predictio
     )
 
 
-def _read(source: Path | Pixels, image: params.Image) -> Pixels | str:
+def _read(source: Path | Pixels, card: ModelCard) -> Pixels | str:
     try:
-        return read_pixels(source, image) if isinstance(source, np.ndarray) else read_image(source, image)
+        if isinstance(source, np.ndarray):
+            return read_pixels(source, card.image)
+        return read_image(source, card.image, card.max_pixels)
     except TransferlineError as error:
         return str(error)

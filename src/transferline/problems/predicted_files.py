@@ -1,12 +1,13 @@
 """The predictions that `transferline predict` prints, for every kind of problem."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transferline.errors import TransferlineError
+from transferline.text import printable
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class PredictedFiles:
     def errors(self) -> list[str]:
         """The reasons why files could not be read."""
         return [row["error"] for row in self.rows if row["error"]]
+
+
+def printable_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a row of a table in which every text is printable, also names of files that are not UTF-8."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
 @contextlib.contextmanager

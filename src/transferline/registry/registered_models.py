@@ -19,6 +19,7 @@ from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
 from transferline.registry.version_cache import cached_folder, check_cached, verify_files
 from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
+from transferline.text import reason_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -151,8 +152,8 @@ def download_version(version: "ModelVersion") -> Path:
         place = mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location
         raise TransferlineError(
             f"the model files of version {version.version} of {version.name} are missing: {place} cannot be read: "
-            f"{error}. MLflow stores absolute paths: if the project was moved or renamed, or mlruns/ was copied to "
-            "another path, move it back, or link the old path to it with `ln -s`"
+            f"{reason_of(error)}. MLflow stores absolute paths: if the project was moved or renamed, or mlruns/ was "
+            "copied to another path, move it back, or link the old path to it with `ln -s`"
         ) from error
     verify_files(
         {tag: folder / file for file, tag in HASHED.items()},

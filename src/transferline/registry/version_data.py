@@ -11,6 +11,7 @@ from transferline.git_and_dvc import dvc
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
 from transferline.progress import say
+from transferline.text import reason_of
 from transferline.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _pull(project: Path, target: str, named: str) -> None:
         places = f"the remote ({remotes})" if remotes else "a remote (none is set: `dvc remote add -d NAME PLACE`)"
         raise TransferlineError(
             f"{named}, is neither in the DVC cache ({cache}) nor in {places}. `dvc push` it from a machine that has "
-            f"it, then run this again. {error}"
+            f"it, then run this again. {reason_of(error)}"
         ) from error
 
 

@@ -41,7 +41,8 @@ def application(served: ServedModel, name: str, alias: str, most_bytes: int) -> 
         run, content_type = asyncio.get_running_loop().run_in_executor, request.headers.get("content-type")
         async with bodies.read(request) as body, places:
             loaded = served.loaded
-            images = await run(readers, read_request, body, content_type, loaded.card.image)
+            card = loaded.card
+            images = await run(readers, read_request, body, content_type, card.image, card.max_pixels)
             return JSONResponse({"predictions": await run(predictors, loaded.answer, images)})
 
     async def model(request: Request) -> Response:

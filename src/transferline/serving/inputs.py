@@ -4,26 +4,26 @@ import base64
 import binascii
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from PIL import Image as Picture
 
 from transferline import params
 from transferline.arrays import Pixels
-from transferline.datasets.images import read_image
+from transferline.datasets.images import open_picture, read_image
 from transferline.errors import TransferlineError
 from transferline.serving.bodies import Refusal
 from transferline.serving.request_format import values_of
 from transferline.text import first_of
 
-MOST_PIXELS = 50_000_000  # of an image file
+DATA_URL = re.compile(r"^\s*data:[^,]*;base64\s*,", re.IGNORECASE)
 MOST_NAMED = 10  # bad images in a message
-MOST_PIXELS_AT_ONCE = 10 * MOST_PIXELS  # of all image files of a request
+MOST_PIXELS_AT_ONCE = 500_000_000  # of all image files of a request
 _PARSING = threading.Lock()  # a parsed body takes up to 25 times its bytes
 
 
@@ -49,7 +49,9 @@ def shape_of(image: params.Image) -> tuple[int, int, int]:
     return image.size, image.size, 3 if image.color == "rgb" else 1
 
 
-def read_request(body: bytes | bytearray, content_type: str | None, image: params.Image) -> list[Pixels]:
+def read_request(
+    body: bytes | bytearray, content_type: str | None, image: params.Image, max_pixels: int = params.MAX_PIXELS
+) -> list[Pixels]:
     """Reads every image of a request in the form that the model takes.
 
     Args:
@@ -57,6 +59,7 @@ def read_request(body: bytes | bytearray, content_type: str | None, image: param
             from 0 to 255.
         content_type: its header Content-Type.
         image: size and colour mode. Files are resized and converted to them; arrays must have them.
+        max_pixels: the limit of an image file, width times height.
 
     Returns:
         At least one image, uint8, (size, size, channels).
@@ -69,10 +72,10 @@ def read_request(body: bytes | bytearray, content_type: str | None, image: param
             _attempted(_taken, value, f"image {number}", image)
             for number, value in enumerate(values_of(body, content_type))
         ]
-    taken = [_attempted(_measured, one) if isinstance(one, _Upload) else one for one in taken]
+    taken = [_measured(one) if isinstance(one, _Upload) else one for one in taken]
     if sum(one.pixels for one in taken if isinstance(one, _Upload)) > MOST_PIXELS_AT_ONCE:
         raise Refusal(413, f"the images have more than {MOST_PIXELS_AT_ONCE:,} pixels together; send fewer per request")
-    images = [_attempted(read_image, one, image) if isinstance(one, _Upload) else one for one in taken]
+    images = [_attempted(read_image, one, image, max_pixels) if isinstance(one, _Upload) else one for one in taken]
     if faults := [one for one in images if isinstance(one, _Fault)]:
         raise TransferlineError(first_of(faults, MOST_NAMED, "; "))
     return images
@@ -95,9 +98,14 @@ def _taken(value: Any, name: str, image: params.Image) -> Pixels | _Upload:
     if not isinstance(value, str):
         raise TransferlineError(f"{name} is {json.dumps(value):.40}, not an image file in base64")
     try:
-        return _Upload(base64.b64decode(value, validate=True), name)
+        return _Upload(base64.b64decode(_plain(value), validate=True), name)
     except (binascii.Error, ValueError) as error:
         raise TransferlineError(f"{name} is not base64: {error}") from error
+
+
+def _plain(text: str) -> str:
+    """Returns base64 without blanks, line breaks and the prefix of a data URL, such as `data:image/png;base64,`."""
+    return "".join(DATA_URL.sub("", text, count=1).split())
 
 
 def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
@@ -119,11 +127,6 @@ def _from_lists(rows: list[Any], name: str, image: params.Image) -> Pixels:
 
 def _measured(upload: _Upload) -> _Upload:
     """Counts the pixels before they are decoded. A damaged file is left to `read_image`."""
-    width = height = 0
-    with suppress(Exception), Picture.open(upload, formats=get_args(params.Format)) as opened:
-        width, height = opened.size
-    if width * height > MOST_PIXELS:
-        raise TransferlineError(f"{upload} has {width} x {height} pixels; at most {MOST_PIXELS:,} are allowed")
-    upload.pixels = width * height
-    upload.seek(0)
+    with suppress(Exception), open_picture(upload.getvalue(), repr(upload), None) as opened:
+        upload.pixels = opened.width * opened.height
     return upload

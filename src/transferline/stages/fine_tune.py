@@ -30,6 +30,7 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
         problem=params.data.problem,
         classes=opened.table.classes,
         image=section.image,
+        max_pixels=params.validate_.max_pixels,
     )
     start = head if section.train_head else None
     with training_run(params, card, model, parent=start) as listener:

@@ -15,6 +15,7 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
         return nothing_to_do(f"{candidate} has no train", model)
 
     with quiet_imports():
+        from transferline.datasets.mask_values import values_from_text
         from transferline.models.exported import ModelCard
         from transferline.registry.runs import training_run
         from transferline.training.end_to_end_training import train
@@ -23,7 +24,13 @@ def run(params: Params, *, candidate: str, raw: Path, views: Path, model: Path) 
 
     table = read_table(views)
     card = ModelCard(
-        candidate=candidate, phase="train", problem=params.data.problem, classes=table.classes, image=section.image
+        candidate=candidate,
+        phase="train",
+        problem=params.data.problem,
+        classes=table.classes,
+        image=section.image,
+        max_pixels=params.validate_.max_pixels,
+        mask_values=values_from_text(table.rows["mask_values"].iloc[0]) if "mask_values" in table.rows else None,
     )
     with training_run(params, card, model) as listener:
         job = Job(section.train, params.thresholds, card, params.seed, model, listener)

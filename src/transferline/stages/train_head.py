@@ -30,6 +30,7 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, model: Path) -
         problem=params.data.problem,
         classes=opened.table.classes,
         image=section.image,
+        max_pixels=params.validate_.max_pixels,
     )
     with training_run(params, card, model) as listener:
         train_head(opened, section, Job(section.train_head, params.thresholds, card, params.seed, model, listener))

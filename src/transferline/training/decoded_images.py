@@ -14,6 +14,7 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import image_shape
 from transferline.params import Image
 from transferline.progress import progress
+from transferline.text import reason_of
 
 READ_AT_ONCE = 64
 
@@ -46,7 +47,7 @@ class DecodedImages:
             self._file.flush()
         except OSError as error:
             raise TransferlineError(
-                f"the decoded images cannot be written to {folder}: {error}; they take "
+                f"the decoded images cannot be written to {folder}: {reason_of(error)}; they take "
                 f"{len(paths) * np.prod(self._shape) / 1e9:.2f} GB during training: make room on this disk"
             ) from error
 

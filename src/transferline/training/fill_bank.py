@@ -19,6 +19,7 @@ from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.params import Compute, Pretrained, Problem
 from transferline.progress import say
+from transferline.text import reason_of
 from transferline.training.bank import INDEX_FILE, ROWS_FILE, SAMPLES_FILE, VIEWS_PER_SHARD, shard_file
 from transferline.training.frozen_part import FrozenPart, frozen_arrays, frozen_part
 from transferline.training.training_rows import KINDS, sample_paths
@@ -92,8 +93,8 @@ def extract(
         write_table(table, folder / ROWS_FILE)
     except OSError as error:
         raise TransferlineError(
-            f"the bank could not be written to {folder}: {error}. Complete shards are kept: make room (the bank takes "
-            f"about {sum(sizes.values()) / 1e9:.2f} GB) and run the stage again"
+            f"the bank could not be written to {folder}: {reason_of(error)}. Complete shards are kept: make room (the "
+            f"bank takes about {sum(sizes.values()) / 1e9:.2f} GB) and run the stage again"
         ) from error
     index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     write_json(folder / INDEX_FILE, index)

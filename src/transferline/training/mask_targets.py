@@ -23,19 +23,18 @@ class MaskedImages(DecodedImages):
 
     Args:
         raw: the folder of both.
-        rows: views, with the index 0, 1, … and the column `mask`.
+        rows: views, with the index 0, 1, … and the columns `mask` and `mask_values`.
         image: size and colour mode.
         folder: for the temporary file of the images.
-        classes: the number of classes.
 
     Attributes:
         masks: (images, size, size) uint8, in the order in which the images first occur in `rows`.
     """
 
-    def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path, classes: int) -> None:
+    def __init__(self, raw: Path, rows: pd.DataFrame, image: Image, folder: Path) -> None:
         super().__init__(raw, rows, image, folder)
         of_path = rows.drop_duplicates("path")
-        self.masks = read_masks(raw, of_path["mask"].tolist(), image, classes)
+        self.masks = read_masks(raw, of_path, image)
 
     def read(self, positions: Array) -> Any:
         """Returns the views at `positions`, (n,): images as `DecodedImages` does, masks (n, size, size, 1) uint8."""

@@ -40,7 +40,7 @@ def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Jo
     drawn = keras.Input(image_shape(image))
     network = keras.Model(drawn, decoder(InferenceMode(encoder)(preprocessing(candidate.backbone.name)(drawn))))
     rows = training_rows(views, training.views)
-    pixels = MaskedImages(raw, rows, image, job.folder, len(card.classes))
+    pixels = MaskedImages(raw, rows, image, job.folder)
     parts = {split: rows[rows["split"] == split] for split in ("train", "validation")}
     counts = {split: pixels.counts(part.index.to_numpy())[: len(card.classes)] for split, part in parts.items()}
     weights = class_weight_vector(training, counts["train"], card.classes)

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pandas as pd
 
+from transferline.datasets.checks.similar_names import similar_names
 from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.tables import split_labels
 from transferline.params import Data, Split
@@ -47,7 +48,13 @@ def rows_to_judge(labelled: pd.DataFrame, per_class: pd.DataFrame, listing: List
     declared = [
         {"path": name, "split": "", "files": int((labelled["label"] == name).sum())} for name in listing.classes
     ]
-    return pd.DataFrame([*table, *folders, *declared], columns=["path", "split", "images", "ratio", "files"])
+    similar = similar_names(listing.folders or listing.classes or map(str, per_class.index))
+    own_split = "" if folders or declared else "train"
+    rows = [*table, *folders, *declared]
+    for row in rows:
+        if row["split"] == own_split and row["path"] in similar:
+            row["like"], row["difference"] = similar[row["path"]]
+    return pd.DataFrame(rows, columns=["path", "split", "images", "ratio", "files", "like", "difference"])
 
 
 def _is_in(labelled: pd.DataFrame, folder: str) -> pd.Series:

@@ -11,12 +11,13 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from transferline.datasets.layouts.listing import HIDDEN, Listing
+from transferline.datasets.file_names import is_hidden
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.tables import SEPARATOR, join_names, natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import Layout
 from transferline.params.layouts import gives_several_labels, has_masks
-from transferline.text import first_of
+from transferline.text import first_of, reason_of
 
 COLUMNS = ("image", "label", "who", "when", "why", "never_test")
 ANSWERS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("", "no", "false", "0"), False)}
@@ -77,7 +78,7 @@ def read_corrections(file: Path, listing: Listing, layout: Layout) -> list[Corre
 def classes_of(listing: Listing, layout: Layout) -> tuple[str, ...]:
     """Returns the classes that a correction can name: those of the dataset's labels, and those that it declares."""
     files = listing.files[listing.files["label"].notna()]
-    labels = {label for path, label in zip(files["path"], files["label"], strict=True) if not HIDDEN.search(path)}
+    labels = {label for path, label in zip(files["path"], files["label"], strict=True) if not is_hidden(path)}
     several = gives_several_labels(layout) or has_masks(layout)
     names = {name for label in labels for name in (split_labels(label) if several else [label])}
     return tuple(sorted({*names, *listing.classes}, key=natural))
@@ -140,9 +141,9 @@ def _filled(file: Path) -> list[tuple[int, list[str]]]:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows.extend(csv.reader(opened, strict=True, skipinitialspace=True))
     except csv.Error as error:
-        raise TransferlineError(f"{file}, row {len(rows) + 1} cannot be read as CSV: {error}") from error
+        raise TransferlineError(f"{file}, row {len(rows) + 1} cannot be read as CSV: {reason_of(error)}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferlineError(f"{file} cannot be read as CSV in UTF-8: {error}") from error
+        raise TransferlineError(f"{file} cannot be read as CSV in UTF-8: {reason_of(error)}") from error
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
     return filled or [(1, [])]
 
@@ -161,7 +162,7 @@ def _correction(
         try:
             return read(cells[column])
         except ValueError as error:
-            faults.append(f"row {number}, {column}: {error}")
+            faults.append(f"row {number}, {column}: {reason_of(error)}")
 
     return Correction(
         source=f"{file.as_posix()}, row {number}",

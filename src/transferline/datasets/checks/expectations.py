@@ -1,4 +1,4 @@
-"""The types for rules of validation; the rules are in `rules.py`."""
+"""The types and the table of the rules of validation; the rules are in `rules.py` and `mask_rules.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,3 +53,16 @@ class Rule:
     table: Table
     expected: Expectations
     is_fault: bool = True
+
+
+RULES: dict[str, Rule] = {}  # by name; `rule` fills it
+
+
+def rule(table: Table, is_fault: bool = True) -> Callable[[Expectations], Expectations]:
+    """Returns a decorator that adds a function to the table of rules, under its own name; see `Rule`."""
+
+    def add(expectations: Expectations) -> Expectations:
+        RULES[expectations.__name__] = Rule(table, expectations, is_fault)
+        return expectations
+
+    return add

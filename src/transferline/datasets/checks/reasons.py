@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from transferline.datasets.checks.expectations import Finding
+from transferline.datasets.checks.mask_scan import VOID_PIXELS, count_pixels
 from transferline.datasets.checks.rules import RULES
-from transferline.datasets.masks import count_pixels
 from transferline.params import Data, Validate
 from transferline.params.problem_kinds import KINDS
 
@@ -64,5 +64,18 @@ def reasons_against_training(
     if most and len(classes) > most:
         reasons.append(f"data.problem is {data.problem}, but there are {len(classes)} classes: {', '.join(classes)}")
     if missing := list(map(str, per_class.index[per_class["train"] == 0])):
-        reasons.append(f"train has no usable image of {', '.join(missing)}")
+        reasons.append(f"train has no usable image of {', '.join(missing)}{_values_of_masks(rows, data)}")
     return tuple(reasons)
+
+
+def _values_of_masks(rows: pd.DataFrame, data: Data) -> str:
+    """Returns a hint for segmentation: the values of the classes that were looked for in the masks, and void."""
+    if data.masks is None:
+        return ""
+    pixels = count_pixels(rows, data.masks)
+    share = f" ({100 * pixels[VOID_PIXELS] / max(sum(pixels.values()), 1):.0f} % of the pixels)"
+    values = ", ".join(str(list(value) if isinstance(value, tuple) else value) for value in data.masks.value_of_class)
+    return (
+        f": its classes have the values {values} in the masks, void is {data.masks.void}{share}; data.masks.values can "
+        "give the classes other values"
+    )

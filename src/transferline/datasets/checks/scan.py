@@ -1,7 +1,6 @@
 """Reads every file of a dataset once and records its properties."""
 
 import hashlib
-import io
 import math
 import os
 import stat
@@ -9,29 +8,20 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from transferline.arrays import Float32s
 from transferline.compute import run_shards
-from transferline.datasets.images import to_8_bits
-from transferline.datasets.layouts.listing import HIDDEN
-from transferline.params import Compute, Format
+from transferline.datasets.file_formats import IMAGES_NOT_READ, recognize
+from transferline.datasets.file_names import has_image_suffix, is_hidden
+from transferline.datasets.images import TooManyPixelsError, open_picture, orientation_of, to_upright
+from transferline.params import MAX_PIXELS, Compute
+from transferline.text import reason_of
 
-READABLE = get_args(Format)
-RECOGNIZED = (*READABLE, "AVIF", "ICO", "JPEG2000", "PSD")  # the last four are recognized, but not decoded
-FORMAT_OF_SUFFIX = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **dict.fromkeys((".heic", ".heif"), "HEIF"),
-    **{f".{name.lower()}": name for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF", "ICO", "PSD")},
-    ".jp2": "JPEG2000",
-}
-ORIENTATION = 0x0112
 SIDE, LOW = 64, 16
 VALUES = np.arange(256.0)
 FILES_PER_SHARD = 256
@@ -48,49 +38,56 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None) -> pd.DataFrame:
+def scan(raw: Path, paths: Sequence[str], compute: Compute | None = None, max_pixels: int = MAX_PIXELS) -> pd.DataFrame:
     """Reads the files `raw / path` on all cores, or as `compute` says. Hidden files get a row but are not opened.
+
+    An image is read as for training: brightness and hash are those of the pixels that a model sees.
 
     Returns:
         One row per path, with null where a column does not apply: `sha256` of the content, `bytes`, `format` of the
-        content (Pillow's name), `width` and `height` of the upright image, `mode` (Pillow's), EXIF `orientation` (1 to
-        8), `error`, whose first word is unreadable, undecodable, truncated or too_large, `luminance_mean` and
-        `luminance_std` (0 to 255; of a large JPEG at a reduced scale of at least 128 pixels), `phash` (64 hexadecimal
-        digits).
+        content, `width` and `height` of the upright image, `mode` (Pillow's), EXIF `orientation` (1 to 8), `error`,
+        whose first word is unreadable, undecodable, truncated, too_large, format (an image whose format is not read)
+        or other (not an image), `luminance_mean` and `luminance_std` (0 to 255; of a large JPEG at a reduced scale of
+        at least 128 pixels), `phash` (64 hexadecimal digits).
     """
     shards = [paths[start : start + FILES_PER_SHARD] for start in range(0, max(len(paths), 1), FILES_PER_SHARD)]
     what = f"images read, in shards of {FILES_PER_SHARD}"
-    tables = run_shards(partial(_scan_shard, raw), shards, compute, what, in_processes=True)
+    tables = run_shards(partial(_scan_shard, raw, max_pixels), shards, compute, what, in_processes=True)
     return pd.concat(tables, ignore_index=True)
 
 
-def _scan_shard(raw: Path, paths: Sequence[str]) -> pd.DataFrame:
-    Image.init()
+def _scan_shard(raw: Path, max_pixels: int, paths: Sequence[str]) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        rows = [_look_at(raw, path) for path in paths]
+        rows = [_look_at(raw, path, max_pixels) for path in paths]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def _look_at(raw: Path, path: str) -> dict[str, Any]:
-    if HIDDEN.search(path):
+def _look_at(raw: Path, path: str, max_pixels: int) -> dict[str, Any]:
+    if is_hidden(path):
         return {"path": path}
     try:
         content = _read(os.path.join(raw, path))  # noqa: PTH118 (a Path costs more than reading a small file)
-    except OSError as error:
-        return {"path": path, "error": f"unreadable: {error.strerror or error}"}
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return {"path": path, "error": f"unreadable: {getattr(error, 'strerror', None) or error}"}
     row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     try:
-        _decode(content, row)
-    except UnidentifiedImageError:
-        has_image_suffix = Path(path).suffix.lower() in FORMAT_OF_SUFFIX
-        row["error"] = "undecodable: not an image by its content" if has_image_suffix and content else None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        _decode(content, row, max_pixels)
+    except TooManyPixelsError as error:
         row["error"] = f"too_large: {error}"
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions for a broken file
-        row["error"] = f"{'truncated' if 'truncated' in str(error).lower() else 'undecodable'}: {error}"
+        row["error"] = _fault(content, path, "format" in row, reason_of(error))
     return row
+
+
+def _fault(content: bytes, path: str, is_opened: bool, fault: str) -> str | None:
+    """Returns the column `error` for a file that is not read, see `scan`; None for a file of an unknown kind."""
+    found = recognize(content, path)
+    if found in IMAGES_NOT_READ:
+        return f"format: {fault}"
+    if is_opened or (content and has_image_suffix(path)):
+        return f"{'truncated' if 'truncated' in fault.lower() else 'undecodable'}: {fault}"
+    return f"other: {fault}" if found and not found.opens else None
 
 
 def _read(path: str) -> bytes:
@@ -103,22 +100,20 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _decode(content: bytes, row: dict[str, Any]) -> None:
+def _decode(content: bytes, row: dict[str, Any], max_pixels: int) -> None:
     """Adds the properties of the image to `row`. After an error `row` holds those that could be read."""
-    with Image.open(io.BytesIO(content), formats=RECOGNIZED) as image:
-        orientation = image.getexif().get(ORIENTATION)
-        turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns TIFFs itself
-        row["width"], row["height"] = image.size[::-1] if turned else image.size
-        row["format"] = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG with more pictures after it
-        row["mode"], row["orientation"] = image.mode, orientation if orientation in range(1, 9) else None
-        if row["format"] in READABLE:
-            drafted = image.draft("L", (2 * SIDE, 2 * SIDE))
-            exact = drafted[1][2:] if drafted else None
-            upright = ImageOps.exif_transpose(image) if orientation else image
-            luminance = to_8_bits(upright, image)
-            luminance = luminance if luminance.mode == "L" else luminance.convert("L")
-            row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
-            row["phash"] = perceptual_hash(luminance, exact[::-1] if exact and turned else exact)
+    with open_picture(content, row["path"], max_pixels) as opened:
+        row["width"], row["height"] = opened.size
+        row["format"], row["mode"] = opened.format, opened.mode
+        drafted = opened.draft(None, (2 * SIDE, 2 * SIDE))
+        exact = drafted[1][2:] if drafted else None
+        luminance = to_upright(opened).convert("L")
+        row["orientation"] = orientation_of(opened)
+        if row["orientation"] >= 5:  # rows become columns
+            row["width"], row["height"] = row["height"], row["width"]
+            exact = exact[::-1] if exact else None
+        row["luminance_mean"], row["luminance_std"] = _mean_and_deviation(luminance)
+        row["phash"] = perceptual_hash(luminance, exact)
 
 
 def _mean_and_deviation(luminance: Image.Image) -> tuple[float, float]:

@@ -21,12 +21,14 @@ from transferline.datasets.checks.corrections import (
 from transferline.datasets.checks.duplicates import exact_duplicates, near_duplicates
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.judge import Judge
+from transferline.datasets.checks.mask_scan import scan_masks
 from transferline.datasets.checks.reasons import count_files, quarantined, reasons_against_training
 from transferline.datasets.checks.rules import NO_TEST_SET
-from transferline.datasets.checks.scan import FORMAT_OF_SUFFIX, scan
+from transferline.datasets.checks.scan import scan
+from transferline.datasets.file_formats import FORMAT_OF_SUFFIX
+from transferline.datasets.file_names import HIDDEN, is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
-from transferline.datasets.layouts.listing import HIDDEN, Listing
-from transferline.datasets.masks import scan_masks
+from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.splits import group_images, is_ours, split_images
 from transferline.datasets.tables import ImageTable, natural
 from transferline.params import Compute, Data, Validate
@@ -84,7 +86,7 @@ def validate_dataset(
     """
     listing, judge = list_dataset(raw, data.layout), Judge(validate)
     entries = read_corrections(corrections, listing, data.layout) if corrections else []
-    rows = _read_files(raw, listing, data, compute)
+    rows = _read_files(raw, listing, data, validate, compute)
     matching, unmatched = match(entries, rows[_can_be_corrected(rows)])
     rows = correct_labels(rows, matching)
     rows["group"], rows["split"] = _groups_and_splits(rows, data)
@@ -110,22 +112,23 @@ def validate_dataset(
     return Validation(manifest, tuple(dict.fromkeys(findings)), counts, reasons, changes, judge.results)
 
 
-def _read_files(raw: Path, listing: Listing, data: Data, compute: Compute | None) -> pd.DataFrame:
+def _read_files(raw: Path, listing: Listing, data: Data, validate: Validate, compute: Compute | None) -> pd.DataFrame:
     """Returns a row per file with its properties and, for segmentation, those of its mask."""
-    rows = scan(raw, list(listing.files["path"]), compute).merge(listing.files, on="path")
+    found = scan(raw, list(listing.files["path"]), compute, validate.max_pixels)
+    rows = found.merge(listing.files, on="path")
     rows["suffix"] = [PurePosixPath(path).suffix.lower() for path in rows["path"]]
     rows["kind"] = [_kind(*row) for row in rows[["path", "suffix", "format", "error"]].itertuples(index=False)]
     if data.masks:
         rows["mask"] = rows["mask"].where(rows["kind"] == "image")
-        rows[["label", "mask_error", "pixels"]] = scan_masks(raw, rows, data.masks)
+        rows[["label", "mask_error", "pixels", "mask_values"]] = scan_masks(raw, rows, data.masks)
     return rows
 
 
 def _kind(path: str, suffix: str, format_: Any, error: Any) -> str:
     """Returns the kind of a file: hidden, image (by its content or suffix, or if it cannot be read) or other."""
-    if HIDDEN.search(path):
+    if is_hidden(path):
         return "hidden"
-    is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith("unreadable:")
+    is_image = suffix in FORMAT_OF_SUFFIX or pd.notna(format_) or str(error).startswith(("unreadable:", "format:"))
     return "image" if is_image else "other"
 
 
@@ -167,7 +170,7 @@ def _facts(rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows.drop(columns="pixels").assign(mask_reason=reasons)
     return rows.assign(
         split=rows["split"].fillna(""),
-        reason=[str(error).partition(": ")[2] for error in rows["error"]],
+        reason=[str(error).partition(": ")[2] or "not an image, ignored" for error in rows["error"]],
         suffix_format=[FORMAT_OF_SUFFIX.get(suffix, "") for suffix in rows["suffix"]],
     )
 
@@ -195,5 +198,4 @@ def _merge_hidden(findings: list[Finding]) -> list[Finding]:
 
 def _hidden_root(path: str) -> str:
     match = HIDDEN.search(path)
-    end = path.find("/", match.start() + 1) if match else -1
-    return path if end < 0 else path[:end]
+    return path[: match.end()] if match else path

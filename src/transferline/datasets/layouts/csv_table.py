@@ -1,125 +1,146 @@
-"""The layout `csv`: a table with one row per image."""
+"""The layout `csv`: a table with one row per image, or one such table per split."""
 
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, get_args
 
-import numpy as np
-import pandas as pd
-
-from transferline.datasets.layouts.listing import SPLIT_NAMES, Listing, listing_table
-from transferline.datasets.tables import SEPARATOR, join_labels, join_names, natural
+from transferline.datasets.file_names import is_image
+from transferline.datasets.layouts.listing import Listing, listing_table, split_of
+from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
+from transferline.datasets.layouts.table_paths import as_on_disk, full_path, places
+from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
-from transferline.params import Csv
+from transferline.params import Csv, Split, SplitTable
 from transferline.text import first_of
 
-LABEL_COLUMNS = ("label", "class", "class_name", "category", "target")
-SPLIT_COLUMNS = ("split", "subset", "set")
-SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-SHOWN = 10  # values in a message
+FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+SHOWN = 10  # rows in a message
+
+
+class TableOfSplit(NamedTuple):
+    """A table of the layout: its path, the folder that its paths lack, and its split, None if there is only one."""
+
+    file: str
+    folder: str | None
+    split: Split | None
+
+
+def tables_of(layout: Csv) -> list[TableOfSplit]:
+    """Returns the tables of a layout."""
+    if layout.file:
+        return [TableOfSplit(layout.file, layout.folder, None)]
+    tables: list[tuple[Split, SplitTable | None]] = [(split, getattr(layout, split)) for split in get_args(Split)]
+    return [TableOfSplit(table.file, table.folder, split) for split, table in tables if table]
 
 
 def read_csv(raw: Path, paths: list[str], layout: Csv) -> Listing:
-    """Lists the files with the label and split from the table; both are null for a file that the table does not list.
+    """Lists the files with the label and split from the tables; both are null for a file that no table lists.
 
     Raises:
-        TransferlineError: the table cannot be read, or columns or rows are wrong. The message names all faulty rows.
+        TransferlineError: a table cannot be read, or columns or rows are wrong, or none of its paths exists. The
+            message names all faulty rows.
     """
-    file = raw / layout.file
-    table = _read(file, layout)
-    listed = [PurePosixPath(path).as_posix() for path in table[layout.path_column]]
-    splits = list(table[layout.split_column]) if layout.split_column else []
-    _check_rows(file, table, listed, splits, layout)
-    given = [SPLITS[split.lower()] for split in splits] if layout.split_column else [None] * len(listed)
-    rows = dict(zip(listed, zip(_labels(table, layout), given, strict=True), strict=True))
-    images = [path for path in paths if path != PurePosixPath(layout.file).as_posix()]
-    return Listing(listing_table(images, rows), classes=layout.label_columns or ())
+    rows: dict[str, tuple[str | None, Split | None]] = {}
+    for named in tables_of(layout):
+        table = _read(raw / named.file, layout)
+        listed = [full_path(cell, named.folder, layout.suffix) for cell in table.column(layout.path_column)]
+        listed = as_on_disk(listed, paths)
+        if faults := [*_path_faults(table, listed, rows), *_value_faults(table, layout)]:
+            raise TransferlineError("\n  ".join([f"{table.file}:", *faults]))
+        _require_some(table, listed, paths, layout)
+        splits = [named.split] * len(listed)
+        if layout.split_column:
+            splits = [split_of(cell) for cell in table.column(layout.split_column)]
+        rows |= dict(zip(listed, zip(_labels(table, layout), splits, strict=True), strict=True))
+    tables = {full_path(named.file) for named in tables_of(layout)}
+    return Listing(
+        listing_table([path for path in paths if path not in tables], rows), classes=layout.label_columns or ()
+    )
 
 
-def _read(file: Path, layout: Csv) -> pd.DataFrame:
+def _read(file: Path, layout: Csv) -> Table:
     if not file.is_file():
-        there = ", ".join(sorted(path.name for path in file.parent.glob("*.csv"))) or "none"
-        raise TransferlineError(f"{file}: no such table; data.layout.file must name one (there are: {there})")
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise TransferlineError(f"{file} cannot be read as a table: {error}") from error
+        near = (path.name for path in file.parent.glob("*") if path.suffix.lower() in TABLE_SUFFIXES)
+        there = ", ".join(sorted(near)) or "none"
+        raise TransferlineError(f"{file}: no such table; data.layout must name one (there are: {there})")
+    table = read_table_file(file)
     single = (layout.path_column, layout.label_column, layout.split_column)
     wanted = [*filter(None, single), *(layout.label_columns or ())]
-    missing = [column for column in wanted if column not in table]
-    if missing:
+    if missing := [column for column in wanted if column not in table.columns]:
         raise TransferlineError(
-            f"{file} has no column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}"
+            f"{file} has no column {', '.join(missing)}; its columns are {', '.join(table.columns)}"
         )
+    if not table.rows:
+        raise TransferlineError(f"{file} has no rows below the names of its columns")
     return table
 
 
-def _labels(table: pd.DataFrame, layout: Csv) -> list[str | None]:
+def _labels(table: Table, layout: Csv) -> list[str | None]:
     if layout.label_columns:
-        classes = sorted(layout.label_columns, key=natural)
-        return list(join_labels((table[classes] == "1").to_numpy(), classes))
-    cells = table[layout.label_column]
+        return [join_names(name for name in layout.label_columns if FLAGS[row[name].lower()]) for row in table.rows]
+    cells = table.column(str(layout.label_column))
     if layout.separator is None:
         return [cell or None for cell in cells]
-    return [join_names(_names(cell, layout.separator)) for cell in cells]
+    return [join_names(names_in(cell, layout.separator)) for cell in cells]
 
 
-def _classes(table: pd.DataFrame, layout: Csv) -> list[str]:
-    """Returns the classes of a multilabel problem."""
-    if layout.separator is None:
-        return list(layout.label_columns or ())
-    return sorted({name for cell in table[layout.label_column] for name in _names(cell, layout.separator)})
-
-
-def _names(cell: str, separator: str) -> set[str]:
+def names_in(cell: str, separator: str) -> set[str]:
+    """Returns the labels in a cell, without blanks around them."""
     return {name.strip() for name in cell.split(separator)} - {""}
 
 
-def _check_rows(file: Path, table: pd.DataFrame, paths: list[str], splits: list[str], layout: Csv) -> None:
-    faults: dict[str, Sequence[str]] = {
-        "paths that leave the dataset's folder": [p for p in paths if p.startswith("/") or ".." in p.split("/")],
-        "paths that are listed more than once": pd.Series(paths, dtype=object)[pd.Series(paths).duplicated()].tolist(),
-        f"splits other than {', '.join(SPLITS)}": [split for split in splits if split.lower() not in SPLITS],
-        f"names of classes with {SEPARATOR}, which separates labels in the manifest": [
-            name for name in _classes(table, layout) if SEPARATOR in name
+def _path_faults(table: Table, listed: Sequence[str], before: Collection[str]) -> Iterator[str]:
+    times, rows = Counter(listed), list(zip(table.numbers, listed, strict=True))
+    kinds = {
+        "rows without a path": [f"row {row}" for row, path in rows if not path],
+        "paths that leave the dataset's folder": [
+            f"row {row} ({path!r})" for row, path in rows if path.startswith("/") or ".." in path.split("/")
         ],
+        "paths with a character that file names cannot have": [f"row {row}" for row, path in rows if "\0" in path],
+        "paths that are listed more than once": [
+            f"row {row} ({path!r})" for row, path in rows if path and times[path] > 1
+        ],
+        "paths that another split's table lists too": [f"row {row} ({path!r})" for row, path in rows if path in before],
     }
-    found = [f"{what}: {first_of([*map(repr, values)], SHOWN)}" for what, values in faults.items() if values]
-    if cells := _neither_0_nor_1(table, layout):
-        found.append(first_of(cells, SHOWN, "\n  "))
-    if found:
-        raise TransferlineError("\n  ".join([f"{file}:", *found]))
+    yield from (f"{what}: {first_of(values, SHOWN)}" for what, values in kinds.items() if values)
 
 
-def _neither_0_nor_1(table: pd.DataFrame, layout: Csv) -> list[str]:
-    """Returns a message for each wrong cell. Row 1 of the file holds the names of the columns."""
-    columns = list(layout.label_columns or ())
-    return [
-        f"row {row + 2} ({table[layout.path_column].iloc[row]}), column {columns[column]}: "
-        f"{table[columns].iloc[row, column]!r} is neither 0 nor 1"
-        for row, column in np.argwhere(~table[columns].isin(["0", "1"]).to_numpy(bool))
+def _value_faults(table: Table, layout: Csv) -> Iterator[str]:
+    """Yields a message for each wrong split, name of a class, and value that is neither 0 nor 1."""
+    rows = list(zip(table.numbers, table.rows, strict=True))
+    if layout.split_column:
+        cells = [(number, row[layout.split_column]) for number, row in rows]
+        if wrong := [f"row {number} ({cell!r})" for number, cell in cells if split_of(cell) is None]:
+            yield f"splits other than {', '.join(get_args(Split))}: {first_of(wrong, SHOWN)}"
+    if layout.separator and layout.label_column:
+        cells = [(number, row[layout.label_column]) for number, row in rows]
+        labels = {name: number for number, cell in reversed(cells) for name in names_in(cell, layout.separator)}
+        if wrong := [f"row {number} ({name!r})" for name, number in labels.items() if SEPARATOR in name]:
+            yield f"names of classes with {SEPARATOR}, which separates labels in the manifest: {first_of(wrong, SHOWN)}"
+    wrong = [
+        f"row {number} ({row[layout.path_column]}), column {name}: {row[name]!r} is neither 0 nor 1"
+        for number, row in rows
+        for name in layout.label_columns or ()
+        if row[name].lower() not in FLAGS
     ]
+    if wrong:
+        yield first_of(wrong, SHOWN, "\n  ")
 
 
-def propose_csv(folder: Path) -> Csv | None:
-    """Returns the layout of the first table that lists files and their labels, else None."""
-    return next((layout for table in sorted(folder.glob("*.csv")) if (layout := _proposal(table))), None)
-
-
-def _proposal(table: Path) -> Csv | None:
-    """Returns the layout of a table with a column of paths and a label column, or several columns of 0 and 1."""
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        row = rows.iloc[0]
-    except (OSError, ValueError, IndexError):
-        return None
-    path = next((column for column in row.index if row[column] and (table.parent / row[column]).is_file()), None)
-    label, split = (
-        next((column for column in row.index if column.lower() in names), None)
-        for names in (LABEL_COLUMNS, SPLIT_COLUMNS)
+def _require_some(table: Table, listed: Sequence[str], paths: Sequence[str], layout: Csv) -> None:
+    if not set(listed).isdisjoint(paths):
+        return
+    images = [path for path in paths if is_image(path)]
+    hint = "check data.layout.path_column, data.layout.folder and data.layout.suffix"
+    if found := places(table.column(layout.path_column), images).most_common(1):
+        ((folder, suffix), count), key = found[0], "data.layout" if layout.file else "its table in data.layout"
+        wanted = [*[f"folder to {folder}"] * bool(folder), *[f"data.layout.suffix to {suffix}"] * bool(suffix)]
+        where = f"in {folder}/" if folder else "at the top"
+        hint = f"{count} images of the same name lie {where}; set " + " and ".join(wanted).replace(
+            "folder", f"{key}.folder", 1
+        )
+    raise TransferlineError(
+        f"{table.file}: {len(listed)} of {len(listed)} paths in column {layout.path_column} are not there, such as "
+        f"{listed[0]}; {hint}"
     )
-    if path and label:
-        return Csv(kind="csv", file=table.name, path_column=path, label_column=label, split_column=split)
-    flags = tuple(str(column) for column in rows if set(rows[column]) <= {"0", "1"})
-    if path and len(flags) > 1:
-        return Csv(kind="csv", file=table.name, path_column=path, label_columns=flags, split_column=split)
-    return None

@@ -5,17 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from transferline.datasets.file_names import is_image
 from transferline.datasets.layouts.class_folders import (
     propose_class_folders,
     propose_split_class_folders,
     read_class_folders,
 )
-from transferline.datasets.layouts.csv_table import propose_csv, read_csv
+from transferline.datasets.layouts.contents import Contents
+from transferline.datasets.layouts.csv_proposal import propose_csv
+from transferline.datasets.layouts.csv_table import read_csv
 from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.layouts.mask_folders import propose_mask_folders, read_mask_folders
 from transferline.datasets.layouts.voc import propose_voc, read_voc
 from transferline.errors import TransferlineError
 from transferline.params import Layout
+from transferline.text import printable
 
 
 class LayoutFunctions(NamedTuple):
@@ -23,14 +27,35 @@ class LayoutFunctions(NamedTuple):
 
     Attributes:
         read: takes the dataset's folder, the paths of its files and the params; returns the files with their labels.
-        propose: takes a dataset's folder; returns the params that fit, or None if the folder has another layout.
+        propose: takes the content of a dataset's folder; returns the params that fit, or the reason why none fit.
     """
 
     read: Callable[[Path, list[str], Any], Listing]
-    propose: Callable[[Path], Layout | None]
+    propose: Callable[[Contents], Layout | str]
 
 
-# The keys are the values of `data.layout.kind`. The order matters: `propose_layout` returns the first proposal.
+class Proposal(NamedTuple):
+    """The layout of a dataset.
+
+    Attributes:
+        layout: the layout that fits; None if none fits.
+        listing: the files with their labels; None if no layout fits.
+        reasons: why each of the other layouts does not fit, by `kind`.
+    """
+
+    layout: Layout | None
+    listing: Listing | None
+    reasons: dict[str, str]
+
+    def unlabelled(self) -> list[str]:
+        """Returns the paths of the images to which the layout gives no label."""
+        if self.listing is None:
+            return []
+        files = self.listing.files
+        return [path for path in files.loc[files["label"].isna(), "path"] if is_image(path)]
+
+
+# The keys are the values of `data.layout.kind`. If two layouts label as many images, the first one is proposed.
 LAYOUTS: dict[str, LayoutFunctions] = {
     "csv": LayoutFunctions(read_csv, propose_csv),
     "voc": LayoutFunctions(read_voc, propose_voc),
@@ -53,9 +78,25 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
     return LAYOUTS[layout.kind].read(raw, _walk(raw), layout)
 
 
-def propose_layout(folder: Path) -> Layout | None:
-    """Returns the first layout that fits a folder, else None."""
-    return next((layout for one in LAYOUTS.values() if (layout := one.propose(folder))), None)
+def propose_layout(contents: Contents) -> Proposal:
+    """Returns the layout that labels the most images, and why the others do not fit."""
+    best: tuple[int, Layout, Listing] | None = None
+    reasons: dict[str, str] = {}
+    for kind, functions in LAYOUTS.items():
+        layout = functions.propose(contents)
+        if isinstance(layout, str):
+            reasons[kind] = layout
+            continue
+        try:
+            listing = list_dataset(contents.folder, layout)
+        except TransferlineError as error:
+            reasons[kind] = str(error).replace(f"{contents.folder}/", "")
+            continue
+        labelled = listing.files.loc[listing.files["label"].notna(), "path"]
+        count = sum(map(is_image, labelled))
+        if best is None or count > best[0]:
+            best = count, layout, listing
+    return Proposal(best[1], best[2], reasons) if best else Proposal(None, None, reasons)
 
 
 def _walk(raw: Path) -> list[str]:
@@ -67,4 +108,4 @@ def _walk(raw: Path) -> list[str]:
         found += [f"{folder}/{name}" for name in [*files, *links]]
     found += [f"{raw}/{Path(error.filename).relative_to(raw)}" for error in closed]
     # Bytes that are not UTF-8 are escaped. Then no file has this name, and validation reports it as unreadable.
-    return [os.fsencode(path.removeprefix(f"{raw}/")).decode("utf-8", "backslashreplace") for path in found]
+    return [printable(path.removeprefix(f"{raw}/")) for path in found]

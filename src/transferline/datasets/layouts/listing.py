@@ -2,18 +2,25 @@
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 
 from transferline.datasets.tables import natural
 from transferline.params import Split
 
-HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
-# The usual names of the splits, in lower case.
+# The usual names of the splits, in lower case, and what people add to them, such as `train_images` or `seg_test`.
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
+}
+ADDED = (
+    r"(?:[\W_\d]|imag(?:es?|ing)|im(?:gs?)?|pictures?|photos?|files?|data(?:set)?|sets?|seg|splits?|labels?|classes)*"
+)
+SPLIT_PATTERNS = {
+    split: re.compile(f"{ADDED}(?:{'|'.join(sorted(names, key=len, reverse=True))}){ADDED}", re.IGNORECASE)
+    for split, names in SPLIT_NAMES.items()
 }
 
 
@@ -42,15 +49,24 @@ def listing_table(paths: list[str], rows: dict[str, tuple[str | None, Split | No
     return pd.DataFrame(table, columns=["path", "label", "given"], dtype=object)
 
 
+def split_of(name: str) -> Split | None:
+    """Returns the split that a name means, such as train for `training_set`; None if it means none."""
+    splits: tuple[Split, ...] = get_args(Split)
+    return next((split for split in splits if SPLIT_PATTERNS[split].fullmatch(name.strip())), None)
+
+
 def usual_splits(names: dict[str, str]) -> dict[str, str | None]:
     """Returns for each split the value of its usual name in `names`; validation is used as test if there is no test.
 
-    The result is empty if train is missing, or both test and validation are.
+    Plain names, such as `train`, come before others, such as `train_images`. The result is empty if train is missing,
+    or both test and validation are.
     """
     usual = {name.lower(): value for name, value in names.items()}
+    for name, value in names.items():
+        if split := split_of(name):
+            usual.setdefault(split, value)
     train, validation, test = (
-        next((usual[name] for name in SPLIT_NAMES[split] if name in usual), None)
-        for split in ("train", "validation", "test")
+        next((usual[name] for name in SPLIT_NAMES[split] if name in usual), None) for split in get_args(Split)
     )
     if not train or not (test or validation):
         return {}

@@ -5,11 +5,12 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 from xml.etree import ElementTree
 
+from transferline.datasets.layouts.contents import Contents
 from transferline.datasets.layouts.listing import Listing, listing_table, usual_splits
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
-from transferline.text import first_of
+from transferline.text import first_of, reason_of
 
 IMAGES, ANNOTATIONS, LISTS, CLASS_LISTS = "JPEGImages", "Annotations", "ImageSets", "ImageSets/Main"
 MASKS = "SegmentationClass"
@@ -120,7 +121,7 @@ def _objects(file: Path, faults: list[str]) -> set[str]:
     try:
         objects = ElementTree.parse(file).getroot().findall("object")
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
-        faults.append(f"{ANNOTATIONS}/{file.name}: {error}")
+        faults.append(f"{ANNOTATIONS}/{file.name}: {reason_of(error)}")
         return set()
     names = [_text(item, "name") for item in objects if _text(item, "difficult") != "1"]
     if "" in names:
@@ -162,10 +163,11 @@ def _lines(file: Path) -> list[str]:
     return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
 
 
-def propose_voc(folder: Path) -> Voc | None:
-    """Returns the layout if there is a folder `JPEGImages`, and annotations, lists of classes or masks; else None."""
+def propose_voc(contents: Contents) -> Voc | str:
+    """Returns the layout if there is a folder `JPEGImages`, and annotations, lists or masks; else why not."""
+    folder = contents.folder
     if not (folder / IMAGES).is_dir():
-        return None
+        return f"there is no folder {IMAGES}"
     if next((folder / ANNOTATIONS).glob("*.xml"), None):
         labels: Literal["annotations", "image_sets", "masks"] = "annotations"
     elif next((folder / CLASS_LISTS).glob("*_*.txt"), None):
@@ -173,7 +175,7 @@ def propose_voc(folder: Path) -> Voc | None:
     elif next((folder / MASKS).glob("*.png"), None):
         labels = "masks"
     else:
-        return None
+        return f"beside {IMAGES} there are neither {ANNOTATIONS}/*.xml nor {CLASS_LISTS}/*_*.txt nor {MASKS}/*.png"
     listed = split_lists(folder)
     splits = [usual_splits({name.removeprefix(task): name for name in listed}) for task in ("Main/", "Segmentation/")]
     return Voc(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array, Floats, Pixels
+from transferline.datasets.mask_values import values_from_text
 from transferline.datasets.masks import overlay, read_masks, read_whole_mask, to_original
 from transferline.metrics.pixel_confusion import ious
 from transferline.metrics.segmentation import SegmentedImages, of_confusion
@@ -24,6 +25,7 @@ from transferline.problems.segmentation.predicted_masks import rate_mask
 from transferline.problems.segmentation.segmentation_pictures import draw_segmentation
 
 PIXEL_ROWS = 10_000
+COPIED = ("path", "mask", "mask_values", "split", "label")
 
 
 class SegmentationEvaluation:
@@ -45,13 +47,13 @@ class SegmentationEvaluation:
         classes: tuple[str, ...] | None = None,
         in_detail: bool = True,
     ) -> pd.DataFrame:
-        """Returns the columns path, mask, split and label, and those of `rate_mask`."""
+        """Returns the columns `COPIED` of the rows, and those of `rate_mask`."""
         names = classes or card.classes
 
         def rate_row(row: Any, of_image: Floats) -> dict[str, Any]:
-            truth = read_whole_mask(raw / row.mask, len(names))
+            truth = read_whole_mask(raw / row.mask, values_from_text(row.mask_values))
             likely = to_original(of_image, truth.shape[1], truth.shape[0], card.image.resize)
-            return {column: getattr(row, column) for column in ("path", "mask", "split", "label")} | rate_mask(
+            return {column: getattr(row, column) for column in COPIED} | rate_mask(
                 truth, likely, card.classes, names, in_detail
             )
 
@@ -105,7 +107,7 @@ class SegmentationEvaluation:
 
     def truth(self, rows: pd.DataFrame, card: ModelCard, raw: Path) -> Array:
         """Returns the masks, (n, side, side, 1)."""
-        return read_masks(raw, rows["mask"].tolist(), card.image, len(card.classes))[..., None]
+        return read_masks(raw, rows, card.image)[..., None]
 
     def goals(self, truth: Array, probabilities: Floats) -> Array:
         """See `least_likely_wrong`."""

@@ -16,7 +16,7 @@ from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.run_length_encoding import encode
-from transferline.text import first_of
+from transferline.text import first_of, printable
 
 OVERLAYS = "overlays"
 MOST_NAMED, TEXT_SHARE = 10, 0.005
@@ -43,7 +43,8 @@ class Writer:
 
     Args:
         card: the card of the model.
-        folder: for `<name>.png`, the mask with a palette, and `overlays/<name>.png`; None writes neither.
+        folder: for `<name>.png`, the mask with the values of `card.mask_values`, and `overlays/<name>.png`; None writes
+            neither.
         rows: an open CSV file for the columns Id, Class and Runs; None writes no rows.
     """
 
@@ -58,12 +59,12 @@ class Writer:
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
         """Writes one mask, and a run-length encoded row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
-            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png")
+            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png", self._card.mask_values)
             drawn = overlay(pixels, mask, self._card.classes)
             Image.fromarray(drawn).save(self._folder / OVERLAYS / f"{path.stem}.png")
         if self._rows:
             for number in np.unique(mask):
-                self._rows.writerow([path.stem, self._card.classes[number], encode(mask == number)])
+                self._rows.writerow([printable(path.stem), self._card.classes[number], encode(mask == number)])
 
 
 def require_names(paths: Sequence[Path]) -> None:
@@ -84,8 +85,8 @@ def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) 
     """Yields what the model predicts for each file, in order, and writes its mask in the size of the file's image."""
     for path in paths:
         try:
-            pixels = np.asarray(open_upright(path, NOT_READ, "rgb"))
-            values = model.probabilities(read_image(path, card.image)[None])[0]
+            pixels = np.asarray(open_upright(path, NOT_READ, "rgb", card.max_pixels))
+            values = model.probabilities(read_image(path, card.image, card.max_pixels)[None])[0]
         except TransferlineError as error:
             yield Segmented(str(path), {}, str(error))
             continue
@@ -113,4 +114,6 @@ def write_shares(found: Sequence[Segmented], card: ModelCard, path: Path) -> Non
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", *card.classes, "error"])
-        table.writerows([one.path, *(one.shares.get(name, 0.0) for name in card.classes), one.error] for one in found)
+        for one in found:
+            shares = [one.shares.get(name, 0.0) for name in card.classes]
+            table.writerow([printable(one.path), *shares, printable(one.error) if one.error else None])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.problems.predicted_files import PredictedFiles, writing
+from transferline.problems.predicted_files import PredictedFiles, printable_row, writing
 from transferline.problems.segmentation.mask_files import (
     Writer,
     require_names,
@@ -15,6 +15,7 @@ from transferline.problems.segmentation.mask_files import (
     shares_as_text,
     write_shares,
 )
+from transferline.text import printable
 
 
 class MaskPrediction:
@@ -39,4 +40,4 @@ class MaskPrediction:
         if table:
             with writing(table):
                 write_shares(found, card, table)
-        return PredictedFiles(shares_as_text(found), [asdict(one) for one in found])
+        return PredictedFiles(printable(shares_as_text(found)), [printable_row(asdict(one)) for one in found])

@@ -8,7 +8,8 @@ import pandas as pd
 
 from transferline.arrays import Array, Float32s, Mask, Pixels
 from transferline.datasets.images import open_upright, read_batch
-from transferline.datasets.masks import VOID, colors, overlay, read_whole_mask, to_original
+from transferline.datasets.mask_values import VOID, values_from_text
+from transferline.datasets.masks import colors, overlay, read_whole_mask, to_original
 from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy
 from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, ORANGE, picture, short
@@ -92,7 +93,7 @@ def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw:
 
 def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path) -> None:
     picture_of_file = open_upright(raw / row["path"], SHOWN_SIDE, "rgb")
-    truth = read_whole_mask(raw / row["mask"], len(card.classes))
+    truth = read_whole_mask(raw / row["mask"], values_from_text(row["mask_values"]))
     predicted = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
     pixels = np.asarray(picture_of_file.resize(truth.shape[::-1]))
     for place, shown in zip(axes, (pixels, *_overlays(pixels, truth, predicted, card.classes)), strict=True):

@@ -1,0 +1,157 @@
+"""Proposes the layout `csv`: finds the columns with the paths and the labels in the tables of a dataset."""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from transferline.datasets.layouts.contents import Contents, word
+from transferline.datasets.layouts.csv_table import FLAGS, names_in
+from transferline.datasets.layouts.listing import split_of, usual_splits
+from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
+from transferline.datasets.layouts.table_paths import full_path, places
+from transferline.errors import TransferlineError
+from transferline.params import Csv, Split, SplitTable
+from transferline.text import first_of
+
+# Usual names of columns, as `word` gives them. The first one that a table has is taken.
+LABEL_COLUMNS = (
+    *("label", "labels", "class", "classname", "classid", "classes", "category", "categories", "target", "tags", "tag"),
+    *("species", "breed", "diagnosis", "dx", "type", "kind", "level", "y"),
+)
+SPLIT_COLUMNS = ("split", "subset", "set", "dataset", "partition")
+SEPARATORS = ("|", ";", ",", " ")
+MOST_TABLES, SHOWN = 50, 5
+LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
+
+
+class Understood(NamedTuple):
+    """A layout that reads a table, with the number of its rows and of its classes."""
+
+    layout: Csv
+    rows: int
+    classes: int
+
+
+def propose_csv(contents: Contents) -> Csv | str:
+    """Returns the layout of the table, or of one table per split, that labels the most images, else why none fits."""
+    tables = [path for path in contents.files if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES]
+    if not tables:
+        return "there is no table (*.csv, *.tsv)"
+    read: dict[str, Understood] = {}
+    reasons = []
+    for path in sorted(tables, key=lambda path: (path.count("/"), path))[:MOST_TABLES]:
+        try:
+            read[path] = _understand(read_table_file(contents.folder / path), path, contents.images)
+        except TransferlineError as error:
+            reasons.append(str(error).replace(f"{contents.folder}/", ""))
+    proposals = [one for one in [*read.values(), _of_splits(read)] if one and one.classes > 1]
+    if proposals:
+        return max(proposals, key=lambda one: one.rows).layout
+    reasons += [f"{path}: all its rows have the same label" for path in read]
+    return first_of(reasons, SHOWN, "; ")
+
+
+def _of_splits(read: dict[str, Understood]) -> Understood | None:
+    """Returns one layout for tables of splits that have the same columns, if there are such tables."""
+    names = {path: _split_of_table(path) for path in read}
+    splits = usual_splits({split: path for path, split in reversed(names.items()) if split})
+    used = {split: path for split, path in splits.items() if path}
+    own = {"file", "folder"}
+    if not used or len({read[path].layout.model_dump_json(exclude=own) for path in used.values()}) > 1:
+        return None
+    tables = {split: SplitTable(file=path, folder=read[path].layout.folder) for split, path in used.items()}
+    layout = read[used["train"]].layout.model_copy(update={"file": None, "folder": None, **tables})
+    rows = sum(read[path].rows for path in used.values())
+    given = {key: value for key, value in layout.model_dump().items() if value is not None}
+    return Understood(Csv.model_validate(given), rows, read[used["train"]].classes)
+
+
+def _split_of_table(path: str) -> Split | None:
+    return split_of(PurePosixPath(path).stem) or split_of(PurePosixPath(path).parent.name)
+
+
+def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
+    """Returns the layout that reads a table.
+
+    Raises:
+        TransferlineError: no column holds paths, or none holds labels.
+    """
+    if not table.rows:
+        raise TransferlineError(f"{path} has no rows below the names of its columns")
+    column, folder, suffix = _paths(table, path, images)
+    others = [name for name in table.columns if name != column]
+    split = next(
+        (name for name in others if word(name) in SPLIT_COLUMNS and all(map(split_of, table.column(name)))), None
+    )
+    labels, classes = _labels(table, path, [name for name in others if name != split])
+    keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
+    given = {name: value for name, value in keys.items() if value}
+    return Understood(Csv.model_validate({"kind": "csv", "file": path, **given}), len(table.rows), classes)
+
+
+def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:
+    """Returns the column with the paths, and the folder and the suffix that they lack."""
+    if values := [name for name in table.columns if places([name], images)]:
+        raise TransferlineError(f"{path}: its first row must hold the names of the columns, but holds {values[0]}")
+    found = {name: places(table.column(name), images) for name in table.columns}
+    unique = {name: counts for name, counts in found.items() if counts and _tells_apart(table.column(name))}
+    if not unique:
+        there = ", ".join(table.columns)
+        raise TransferlineError(f"{path}: no column names images of this dataset (its columns are {there})")
+    column = max(unique, key=lambda name: unique[name].most_common(1)[0][1])
+    cells, own = table.column(column), path.rpartition("/")[0]
+    split = _split_of_table(path)
+    (folder, suffix), count = max(
+        unique[column].items(), key=lambda item: (item[1], item[0][0] == own, split and split_of(item[0][0]) == split)
+    )
+    if count < LEAST_FOUND * len(cells):
+        where = [
+            f"{number} in {folder or 'the top folder'}" for (folder, _), number in unique[column].most_common(SHOWN)
+        ]
+        raise TransferlineError(f"{path}: of {len(cells)} paths in column {column} there are {', '.join(where)}")
+    if len({*map(full_path, cells)}) < len(cells):
+        twice = [number for number, cell in zip(table.numbers, cells, strict=True) if cells.count(cell) > 1]
+        raise TransferlineError(
+            f"{path}: an image has several rows (rows {first_of(twice[:100], SHOWN)}); a table needs one row per image"
+        )
+    return column, folder, suffix
+
+
+def _tells_apart(cells: Sequence[str]) -> bool:
+    """Returns whether cells differ as paths do. Labels and flags repeat."""
+    return len({*cells}) > len(cells) / 2
+
+
+def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, object], int]:
+    """Returns the keys of the layout for the labels, and the number of classes."""
+    cells = {name: table.column(name) for name in columns}
+    usual = {word(name): name for name in reversed(columns)}
+    label = next((usual[name] for name in LABEL_COLUMNS if name in usual and len({*cells[usual[name]]}) > 1), None)
+    flags = [name for name in columns if {cell.lower() for cell in cells[name]} <= set(FLAGS)]
+    if label is None and len(flags) > 1:
+        return {"label_columns": tuple(flags)}, len(flags)
+    if label is None:
+        repeating = [name for name in columns if 1 < len({*cells[name]}) <= len(cells[name]) / 2]
+        known = next((usual[name] for name in LABEL_COLUMNS if name in usual), None)
+        if len(repeating) != 1 and not known:
+            raise TransferlineError(
+                f"{path}: no column has the labels for certain; data.layout.label_column must name one of "
+                f"{', '.join(repeating or columns) or 'its columns'}"
+            )
+        label = known or repeating[0]
+    separator = _separator(label, cells[label])
+    names = {name for cell in cells[label] for name in (names_in(cell, separator) if separator else {cell} - {""})}
+    return {"label_column": label, **({"separator": separator} if separator else {})}, len(names)
+
+
+def _separator(column: str, cells: Sequence[str]) -> str | None:
+    """Returns the text between several labels in a cell: its parts repeat more than whole cells do.
+
+    A blank separates only in a column whose name is a plural, because names of classes can contain blanks.
+    """
+    for separator in SEPARATORS:
+        several = any(len(names_in(cell, separator)) > 1 for cell in cells)
+        fewer = len({name for cell in cells for name in names_in(cell, separator)}) < len({*cells} - {""})
+        if several and (fewer or separator == "|") and (separator != " " or word(column).endswith("s")):
+            return separator
+    return None
