@@ -108,7 +108,7 @@ def test_a_dataset_named_by_a_date_or_a_number_is_one_message(value: str) -> Non
     ("change", "match"),
     [
         ('seed: "a\\0b"', "seed: a text must not contain the character NUL"),
-        ("? [1, 2]\n: 3", "cannot be read as YAML"),
+        ("? [1, 2]\n: 3", r"top level: the key \(1, 2\) is not a text"),
         ("again: &a [*a]", "cannot be read as YAML"),
         ("seed: !!binary aGVsbG8=", "seed: Input should be a valid string"),
     ],

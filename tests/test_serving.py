@@ -125,7 +125,7 @@ def test_what_is_bad_gets_a_400_that_names_it_and_no_traceback(address):
     cut = base64.b64encode(picture("red", "JPEG")[:300]).decode()
     cases = {
         "image 1 cannot be read as an image: .*; image 2 is not base64": [good, cut, "%%"],
-        "image 0 cannot be read as an image: cannot identify image file image 0": ["aGVsbG8="],
+        "image 0 cannot be read as an image: its content is not an image's": ["aGVsbG8="],
         "image 1 is null, not an image file in base64": [good, None],
         "the request holds no image": {"instances": []},
         r"image 0 has the shape \(1, …\); this model takes \(32, 32, 3\)": {"instances": [[[0, 0]]]},

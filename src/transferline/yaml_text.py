@@ -38,10 +38,10 @@ def parse_yaml(text: str, name: Path | str) -> Any:
 
 
 def parse_settings(text: str, name: Path | str) -> Any:
-    """Returns the content of a YAML document as JSON could hold it. Keys that are integers become texts.
+    """Returns the content of a YAML document. Keys that are integers become texts.
 
     Raises:
-        TransferlineError: see `parse_yaml`; or a value is a date, bytes or a set, or a key is not a text.
+        TransferlineError: see `parse_yaml`; or a key is not a text, or an integer has too many digits.
     """
     return _settings(parse_yaml(text, name), name, "")
 

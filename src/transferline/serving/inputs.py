@@ -24,7 +24,7 @@ from transferline.text import first_of
 MOST_PIXELS = 50_000_000  # of an image file
 DATA_URL = re.compile(r"^\s*data:[^,]*;base64\s*,", re.IGNORECASE)
 MOST_NAMED = 10  # bad images in a message
-MOST_PIXELS_AT_ONCE = 10 * MOST_PIXELS  # of all image files of a request
+MOST_PIXELS_AT_ONCE = 500_000_000  # of all image files of a request
 _PARSING = threading.Lock()  # a parsed body takes up to 25 times its bytes
 
 
