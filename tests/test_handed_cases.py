@@ -67,7 +67,7 @@ def test_case_04_the_layout_fits_the_whole_dataset(tmp_path: Path) -> None:
     assert found == {
         "sds": split | {"train": "training_set", "test": "test_set"},
         "intel": split | {"train": "seg_train/seg_train", "test": "seg_test/seg_test"},
-        "images_masks": {"kind": "image_mask_folders", "images": "Images", "masks": "Masks", "mask_suffix": ""},
+        "images_masks": {"kind": "image_mask_folders", "images": "Images", "masks": "Masks"},
         "cassava": table
         | {"file": "train.csv", "path_column": "image_id", "folder": "train_images", "label_column": "label"},
         "breed": table
