@@ -48,7 +48,7 @@ EXPLAINED = {
     "data.layout.train": ["With kind: voc:", "With kind: split_class_folders:"],
     "data.dataset": ["Default: none, the key is required", "In force: digits"],
     "select.metric": ["Default: accuracy, which depends on the section data"],
-    "promote": ["Default: the default of each key in it", "promote.test.kind"],
+    "promote": ["Default: the default of each key in it", "promote.test.level"],
     "promote.model_name": ["Default: digits, which depends"],
     "validate.rules.blank": ["Allowed: quarantine, warn, fail", "Default: warn"],
 }
