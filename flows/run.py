@@ -35,12 +35,14 @@ def main(
     Raises:
         TransferlineError: the params or the data are faulty, or another training is running.
     """
-    with held(root, "transferline run"):
+    with held(root, "transferline run") as was_killed:
         for repair in repair_files(root):
             say(repair)
         params = prepare(root, recipe, data_revision, update)
         steps = pipeline.plan(root, force_from)
         if not steps and (done := _nothing_to_do(root, params, promote)):
+            if was_killed:
+                _reconcile(root)
             print(done)
             return 0
         from transferline.flows.opening import open_run  # pandas takes half a second to import
@@ -51,6 +53,12 @@ def main(
             retrain = importlib.import_module("transferline.flows.retrain")  # Prefect takes seconds to import
             status: int = retrain.main(server, reason=None, force_from=force_from, promote=promote, jobs=jobs)
         return status
+
+
+def _reconcile(root: Path) -> None:
+    """Ends the runs that a killed process left open in Prefect and MLflow."""
+    with embedded_server(root) as server:
+        importlib.import_module("flows.reconcile").main(server)
 
 
 def _nothing_to_do(root: Path, params: Params, promote: bool) -> str:

@@ -44,7 +44,7 @@ class Holder:
 
 
 @contextmanager
-def held(root: Path, command: str) -> Iterator[None]:
+def held(root: Path, command: str) -> Iterator[bool]:
     """Holds the project's lock during the block. Processes that the holder starts share its lock.
 
     The kernel frees the lock when its holder ends or is killed. A killed holder can leave processes that still run.
@@ -54,13 +54,16 @@ def held(root: Path, command: str) -> Iterator[None]:
         root: the project's folder.
         command: the name of this process in the error message of another process that needs the lock.
 
+    Yields:
+        Whether the lock was that of a process that was killed.
+
     Raises:
         LockHeldError: another process holds the lock; the message names that process.
         TransferlineError: the holder that started this process was killed.
     """
     if token := os.environ.get(VARIABLE):
         _require_live_holder(root, token)
-        yield
+        yield False
         return
     left = _holder(root / FILE)
     with _taken(root) as file:
@@ -70,7 +73,7 @@ def held(root: Path, command: str) -> Iterator[None]:
         file.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         os.environ[VARIABLE] = holder.token
         try:
-            yield
+            yield left is not None
         finally:
             del os.environ[VARIABLE]
             file.write_text("", encoding="utf-8")
