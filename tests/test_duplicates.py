@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from PIL.ExifTags import Base
 
 from transferline.arrays import Hashes
 from transferline.datasets.checks.duplicates import _unpack, exact_duplicates, first_within, near_duplicates
-from transferline.datasets.checks.scan import ORIENTATION, scan
+from transferline.datasets.checks.scan import scan
 
 
 @pytest.mark.parametrize("bits", [0, 2, 10, 64])
@@ -62,6 +63,6 @@ def test_a_smaller_copy_of_a_picture_is_near_it_whatever_the_sizes(tmp_path: Pat
     large, small = (_phash(tmp_path, each) for each in (picture, picture.resize(size, Image.Resampling.LANCZOS)))
     assert np.bitwise_count(large ^ small).sum() <= 10
     turned = Image.Exif()
-    turned[ORIENTATION] = 6  # shown a quarter turn clockwise
+    turned[Base.Orientation] = 6  # shown a quarter turn clockwise
     lying = _phash(tmp_path, picture.resize(size).transpose(Image.Transpose.ROTATE_90), exif=turned)
     assert np.bitwise_count(large ^ lying).sum() <= 10

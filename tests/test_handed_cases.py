@@ -45,12 +45,12 @@ def proposed(folder: Path) -> dict[str, Any]:
     return layout.model_dump(exclude_none=True, exclude_unset=True)
 
 
-def validated(folder: Path) -> Validation:
+def validated(folder: Path, validate: Validate | None = None) -> Validation:
     layout = inspect_folder(folder).layout
     assert layout
     problem = "multilabel" if gives_several_labels(layout) else "multiclass"
     data = {"dataset": "x", "problem": problem, "layout": layout.model_dump(mode="json")}
-    return validate_dataset(folder, Data.model_validate_json(json.dumps(data)), Validate())
+    return validate_dataset(folder, Data.model_validate_json(json.dumps(data)), validate or Validate())
 
 
 def test_case_01_a_dvc_repository_is_refused(tmp_path: Path) -> None:
@@ -77,8 +77,9 @@ def test_case_04_the_layout_fits_the_whole_dataset(tmp_path: Path) -> None:
         | {name: {"file": f"{folder}/_classes.csv", "folder": folder} for name, folder in SPLITS}
         | {"path_column": "filename", "label_columns": ("cat", "dog")},
     }
+    few = Validate(min_images=2)  # robo has four of each class
     for name in ("sds", "intel", "cassava", "breed", "semi", "robo"):
-        assert not validated(out / name).reasons, name
+        assert not validated(out / name, few).reasons, name
 
 
 SPLITS = (("train", "train"), ("validation", "valid"), ("test", "test"))
@@ -115,7 +116,7 @@ def test_case_12_a_name_that_is_not_utf8_ends_no_command(tmp_path: Path) -> None
     card = ModelCard(candidate="mean", phase="head", problem="binary", classes=("a", "b"), image=size)
     model: Any = Constant()
     outputs = {"csv": tmp_path / "p.csv", "grid": tmp_path / "p.png"}
-    found = LabelPrediction().predict(card, model, find_images([str(out)]), outputs)
+    found = LabelPrediction().predict(card, model, find_images([str(out)]), outputs, "m")
     with outputs["csv"].open(encoding="utf-8", newline="") as file:
         names = [Path(row["path"]).name for row in csv.DictReader(file)]
     assert names.count(r"caf\xe9.png") == 1 and len(names) == 7

@@ -160,7 +160,7 @@ def test_a_bad_format_is_a_400_that_names_the_field(body: str, message: str) -> 
     [
         (None, "{}", 415, "Content-Type is None; send application/json or text/csv"),
         ("", "{}", 415, "send application/json"),
-        ("image/png", "{}", 415, "Content-Type is image/png"),
+        ("text/plain", "{}", 415, "Content-Type is text/plain"),
         ("application/json; charset=latin-1", "{}", 415, "in UTF-8"),
         ("application/json; charset*=utf-8''x", "{}", 415, "in UTF-8"),
         ("application/vnd.apache.parquet", "PAR1", 415, "send application/json"),
@@ -196,16 +196,13 @@ def test_a_picture_with_too_many_pixels_is_not_decoded() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = post(json.dumps({"instances": [base64.b64encode(bomb).decode()] * 2}).encode())
     assert refused.status_code == 400
-    assert (
-        f"image 0 cannot be read as an image: {side} × {side} = {side**2:,} pixels, more than validate.max_pixels"
-        in refused.json()["message"]
-    )
+    assert f"image 0 has {side} x {side} pixels; at most 50,000,000 are allowed" in refused.json()["message"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
 def test_the_pictures_of_a_request_have_a_limit_together() -> None:
-    picture = base64.b64encode(blank_png(7072)).decode()
-    refused = post(json.dumps({"instances": [picture] * 10}).encode())
+    picture = base64.b64encode(blank_png(7000)).decode()
+    refused = post(json.dumps({"instances": [picture] * 11}).encode())
     assert refused.status_code == 413 and "more than 500,000,000 pixels together" in refused.json()["message"]
 
 

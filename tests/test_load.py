@@ -51,7 +51,8 @@ def test_the_fields_are_those_of_predict_json(folder, tmp_path, capsys):
     options = parser().parse_args(["predict", "a.png", "b.png", "--json", "--model", folder])
     assert options.action(options) == 1
     found = transferline.load(Path(folder)).predict([tmp_path / "a.png", tmp_path / "b.png"])
-    assert json.loads(json.dumps([asdict(one) for one in found])) == json.loads(capsys.readouterr().out)
+    named = [{**asdict(one), "model": folder} for one in found]
+    assert json.loads(json.dumps(named)) == json.loads(capsys.readouterr().out)
     assert found[1].label is None and "cannot be read as an image" in found[1].error
 
 
@@ -68,11 +69,9 @@ def test_a_model_of_the_registry_is_asked_of_the_project_and_nobody_moves(folder
     outside = tmp_path / "outside"
     outside.mkdir()
     monkeypatch.chdir(outside)
-    asked = []
+    asked, copy = [], Path(folder).rename(tmp_path / "colors-3-0123456789ab")
     monkeypatch.setattr(tracking, "connect", lambda record, root: root)
-    monkeypatch.setattr(
-        registered_models, "named_model", lambda *arguments: asked.append(arguments[2:]) or Path(folder)
-    )
+    monkeypatch.setattr(registered_models, "named_model", lambda *arguments: asked.append(arguments[2:]) or copy)
     assert transferline.load(project=project / "data").card.candidate == "mean"
     assert asked == [(project, "champion")] and Path.cwd() == outside
     with pytest.raises(TransferlineError, match="is not in a project"):

@@ -63,12 +63,12 @@ def test_corruptions_and_attacks_of_a_binary_model(tmp_path: Path, capsys: pytes
 
 def test_the_leaderboard_and_the_gates_see_the_figures(tmp_path: Path) -> None:
     make_case(tmp_path)
-    folder, metrics = run(tmp_path, WANTED)
+    _, metrics = run(tmp_path, WANTED)
     page = markdown(read_evaluations(tmp_path / "evaluations", ["tiny"]), "accuracy")
     assert "| test corruption_accuracy | test adversarial_accuracy |" in page
     assert f"| {metrics['test']['corruption_accuracy']:.4f} [" in page and "| 0.0000 [0.0000, 0." in page
     rows = read_table(tmp_path / "manifest.parquet").of_split("test")
-    model, raw, own = tmp_path / "models" / "head", tmp_path / "raw", folder / "metrics.json"
+    model, raw, own = tmp_path / "models" / "head", tmp_path / "raw", metrics["test"]
     scored = score_model(model, load_with_card(model), raw, rows, ("dark", "light"), PARAMS.evaluate, own, 1.0)
     assert scored.corruption_accuracy == metrics["test"]["corruption_accuracy"]
     assert scored.adversarial_accuracy == 0

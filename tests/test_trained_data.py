@@ -51,7 +51,7 @@ def test_a_lock_that_dvc_is_writing_is_read_again_and_a_broken_one_is_named(tmp_
     assert trained_revision(tmp_path, "colors") == "abc.dir"
     lock.write_text("stages: {validate: [")
     monkeypatch.setattr("transferline.datasets.dvc_lock_file.SECONDS_TO_WRITE", -1)
-    with pytest.raises(TransferlineError, match=r"dvc\.lock cannot be read: .*`git checkout dvc\.lock`"):
+    with pytest.raises(TransferlineError, match=r"dvc\.lock cannot be read as YAML: .*`git checkout dvc\.lock`"):
         locked_stages(lock)
 
 

@@ -53,7 +53,7 @@ def test_servers_of_the_users_own_are_named_with_what_names_them(
     monkeypatch.setenv("PREFECT_PROFILES_PATH", str(profiles))
     params = load_params(PROJECT / "recipes/digits.yaml")
     record = params.record.model_copy(update={"tracking_uri": "http://mlflow.example"})
-    serve_pages(tmp_path, params.model_copy(update={"record": record}))
+    serve_pages(tmp_path, params.model_copy(update={"record": record}), 5000, 4200)
     said = capsys.readouterr().out
     assert "MLflow:  http://mlflow.example (your own server)" in said
     assert f"Prefect: http://prefect.example (your own server, from the profile team in {profiles})" in said

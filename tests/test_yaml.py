@@ -53,10 +53,6 @@ def test_bad_yaml_is_one_message_in_no_time(text: str, message: str, tmp_path: P
 @pytest.mark.parametrize(
     ("text", "message"),
     {
-        "x: 2026-01-01\n": r"x: Input should be a valid string \(got 2026-01-01\); put it in quotes",
-        "a:\n  b:\n  - 1\n  - 2026-01-01T10:00:00\n": r"a.b\[1\]: Input should .*; put it in quotes",
-        "x: !!binary aGVsbG8=\n": "x: Input should be a valid string",
-        "x: !!set {a, b}\n": "x: Input should be a valid string",
         "? [1, 2]\n: 3\n": r"top level: the key \(1, 2\) is not a text; put it in quotes",
         "a: {null: 1}\n": "a: the key None is not a text",
         "a: {1: 1, '1': 2}\n": "a: the key '1' occurs twice",
@@ -67,17 +63,16 @@ def test_bad_yaml_is_one_message_in_no_time(text: str, message: str, tmp_path: P
 def test_what_settings_cannot_hold_is_named(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
     for load in (load_params, load_sources):
-        with pytest.raises(TransferlineError, match=rf"a.yaml:? .*{message}"):
+        with pytest.raises(TransferlineError, match=rf"(?s)a.yaml.*{message}"):
             load(tmp_path / "a.yaml")
 
 
 @pytest.mark.parametrize("value", ["2026-01-01", "2026-01-01T10:00:00", "!!binary aGVsbG8=", "!!set {a, b}"])
 def test_dates_bytes_and_sets_are_no_settings(value: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"a:\n  b:\n  - 1\n  - {value}\n")
-    with pytest.raises(TransferlineError, match=r"a.b.1: Input should be a valid string .*; put it in quotes"):
-        load_params(tmp_path / "a.yaml")
-    with pytest.raises(TransferlineError, match=r"a.yaml: 2 fault"):
-        load_sources(tmp_path / "a.yaml")
+    for load in (load_params, load_sources):
+        with pytest.raises(TransferlineError, match=r"a\.b\.1: Input should be a valid string .*; put it in quotes"):
+            load(tmp_path / "a.yaml")
 
 
 def test_aliases_and_merges_of_a_usual_size_are_read() -> None:

@@ -1,5 +1,6 @@
 """Reads YAML. Each file that this package reads as YAML goes through `parse_yaml`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,39 +39,43 @@ def parse_yaml(text: str, name: Path | str) -> Any:
 
 
 def parse_settings(text: str, name: Path | str) -> Any:
-    """Returns the content of a YAML document. Keys that are integers become texts.
+    """Returns the content of a YAML document as JSON could hold it. Keys that are integers become texts.
 
     Raises:
-        TransferlineError: see `parse_yaml`; or a key is not a text, or an integer has too many digits.
+        TransferlineError: see `parse_yaml`; or a value is a date, bytes or a set, or a key is not a text. The message
+            names all of them.
     """
-    return _settings(parse_yaml(text, name), name, "")
+    tree = parse_yaml(text, name)
+    if faults := list(_faults(tree, "")):
+        raise TransferlineError("\n  ".join([f"{name}: {len(faults)} fault(s)", *faults]))
+    return _with_text_keys(tree)
 
 
-def _settings(value: Any, name: Path | str, place: str) -> Any:
-    if isinstance(value, list):
-        return [_settings(item, name, f"{place}[{number}]") for number, item in enumerate(value)]
+def _faults(value: Any, place: str) -> Iterator[str]:
+    where = place or "top level"
     if isinstance(value, dict):
-        found: dict[str, Any] = {}
+        texts = [str(key) for key in value]
         for key, item in value.items():
-            text = str(key) if type(key) in (str, int) else None
-            if text is None or text in found:
-                what = "occurs twice" if text else "is not a text; put it in quotes"
-                raise TransferlineError(f"{name}: {place or 'top level'}: the key {key!r:.40} {what}")
-            found[text] = _settings(item, name, f"{place}.{text}" if place else text)
-        return found
-    if fault := _fault(value):
-        raise TransferlineError(f"{name}: {place or 'top level'}: {fault}")
-    return value
+            if type(key) not in (str, int):
+                yield f"{where}: the key {key!r:.40} is not a text; put it in quotes"
+            elif isinstance(key, str) and texts.count(key) > 1:
+                yield f"{where}: the key {key!r:.40} occurs twice"
+            yield from _faults(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _faults(item, f"{place}.{number}" if place else str(number))
+    elif isinstance(value, str) and "\0" in value:
+        yield f"{where}: a text must not contain the character NUL (got {value!r:.40})"
+    elif isinstance(value, int) and value.bit_length() > MOST_BITS:
+        yield f"{where}: the number has too many digits"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{where}: Input should be a valid string (got {value!s:.40}); put it in quotes"
 
 
-def _fault(value: Any) -> str:
-    if isinstance(value, str) and "\0" in value:
-        return f"a text must not contain the character NUL (got {value!r:.40})"
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
-        return "the number has too many digits"
-    if not isinstance(value, str | int | float | None):
-        return f"Input should be a valid string (got {value!s:.40}); put it in quotes"
-    return ""
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_text_keys(item) for item in value]
+    return {str(key): _with_text_keys(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _place(error: MarkedYAMLError) -> str:
