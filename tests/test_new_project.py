@@ -46,6 +46,7 @@ def test_without_data_it_is_the_digits_job_in_one_commit(tmp_path: Path, monkeyp
     assert "fetch@digits" in next(iter(plan(root)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "recipe"), [("classes", "photos"), ("masks", "photos_segmentation")])
 def test_with_data_it_takes_layout_and_recipe_from_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, recipe: str
@@ -64,6 +65,7 @@ def test_with_data_it_takes_layout_and_recipe_from_them(
     assert steps[0] == "validate" and len(steps) > 4, "the data are there, and nothing must be fetched"
 
 
+@pytest.mark.slow
 def test_a_recipe_of_the_users_choice_reads_the_users_data(tmp_path: Path) -> None:
     make_images(tmp_path / "source")
     assert "recipe cats_vs_dogs (named by you)" in init(tmp_path / "mine", "cats_vs_dogs", str(tmp_path / "source"))

@@ -55,6 +55,7 @@ def test_the_fraction_is_the_least_that_is_enough(pattern: str | None) -> None:
     assert followed >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [None, "train"])
 def test_the_number_of_images_is_enough_in_95_percent_of_all_cases(given: str | None) -> None:
     random, settings = np.random.default_rng(1), data()
@@ -74,6 +75,7 @@ def test_the_number_of_images_is_enough_in_95_percent_of_all_cases(given: str | 
     assert len(successes) > 100 and np.mean(successes) >= 0.94 and np.mean(fewer) < 0.75
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["groups", "labels"])
 def test_the_number_is_about_right_for_groups_and_for_several_labels(kind: str) -> None:
     random, successes = np.random.default_rng(2), []

@@ -42,6 +42,7 @@ def test_it_has_every_module_recipe_and_file_of_the_template_under_one_name(whee
     assert inside == wanted
 
 
+@pytest.mark.slow
 def test_it_makes_and_plans_a_project_in_an_environment_without_the_repository(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
