@@ -1,8 +1,6 @@
 """Runs, registered models, promotion and prediction with the real MLflow, on models of one layer."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -30,7 +28,7 @@ from transferline.registry.registered_models import (
     version_by_alias,
 )
 from transferline.registry.runs import find_or_replay, training_run
-from transferline.registry.tracking import connect, tracking_uri
+from transferline.registry.tracking import connect
 
 
 @pytest.fixture
@@ -215,42 +213,3 @@ def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):
 def test_promotion_without_a_selection_says_what_to_run(params):
     with pytest.raises(TransferlineError, match="no model is selected yet"):
         promote(params, Path.cwd())
-
-
-ASK = """
-import sys
-sys.modules.update(dict.fromkeys(["tensorflow", "keras", "transferline"]))  # as where they are not installed
-import mlflow, numpy as np
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/colors@champion")
-np.save(sys.argv[2], model.predict(np.load(sys.argv[3])))
-"""
-
-
-@pytest.mark.slow
-def test_a_version_is_loaded_by_mlflow_alone_as_pyfunc_and_as_a_keras_model(params, tmp_path, monkeypatch):
-    import keras
-    import mlflow
-
-    folder = train(params, "head", "good")
-    select(params, folder)
-    assert promote(params, Path.cwd()).promoted
-    with np.load(folder / "parity.npz") as stored:
-        images, trained = stored["images"], stored["probabilities"]
-    np.save(tmp_path / "images.npy", images)
-    uri, env = tracking_uri(params.record, Path.cwd()), {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    command = [sys.executable, "-c", ASK, uri, tmp_path / "said.npy", tmp_path / "images.npy"]
-    subprocess.run(command, cwd=tmp_path, env=env, check=True)
-    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), trained, atol=1e-5)
-    again = mlflow.keras.load_model("models:/colors@champion")
-    assert isinstance(again, keras.Model)
-    np.testing.assert_array_equal(again(images, training=False), trained)
-
-
-def test_a_version_of_before_is_refused_with_what_to_do(params):
-    select(params, train(params, "head", "good"))
-    promote(params, Path.cwd())
-    client = connect(params.record, Path.cwd())
-    client.delete_model_version_tag("colors", "1", "tflite_sha256")
-    with pytest.raises(TransferlineError, match=r"version 1 of colors was registered by transferline 0\.1"):
-        named_model(client, params, Path.cwd(), "1")
