@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def blocks(text: str) -> list[tuple[str, str]]:
             assert runs, f"these lines follow no commands that run:\n{content}"
             found[-1] = (found[-1][0], content)
     return found
+
+
+def blocks_of(language: str, text: str) -> list[str]:
+    return [content for found, _, content in BLOCK.findall(text) if found == language]
 
 
 def require_lines(promised: str, output: str) -> None:
@@ -111,6 +116,11 @@ def test_the_way_from_photographs_to_a_champion_in_the_readme(tmp_path: Path, mo
     assert len(session) == 2
     run_commands("".join(commands for commands, _ in session), "".join(lines for _, lines in session), tmp_path)
     assert (tmp_path / "predictions.png").exists()
+    shutil.copy(tmp_path / "photos/glass/1.png", tmp_path / "waste/cat.jpg")  # what the file is, its content says
+    for page in ("README.md", "docs/predicting.md"):
+        code = blocks_of("python", (ROOT / page).read_text(encoding="utf-8"))[0]
+        assert run(sys.executable, "-c", code, cwd=tmp_path / "waste").stdout.startswith("glass ")
+    (tmp_path / "waste/cat.jpg").unlink()
     assert run("git", "status", "--porcelain", cwd=tmp_path / "waste").stdout == ""
 
 
