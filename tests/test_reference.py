@@ -47,7 +47,7 @@ def test_settings_in_the_pages_are_allowed(page: str, text: str) -> None:
             tree["select"], tree["data"]["split"] = {}, {"test": 0}
         if tree["data"]["problem"] == "segmentation":
             tree["candidates"] = {
-                "a": {"kind": "deeplab_v3_plus", "image": {"size": 64}, "backbone": {"name": "vgg16"}}
+                "a": {"kind": "deeplab_v3_plus", "image": {"size": 64}, "backbone": {"name": "mobilenet"}}
             }
         parse_params(json.dumps(tree), ROOT / page)
 
