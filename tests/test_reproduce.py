@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import edit_yaml, run
+from tests.conftest import ROOT, edit_yaml, run
 from tests.registry_project import registry_project, select, train
 from tests.small_line import command, commit, edit, make_line
 from transferline.errors import TransferlineError
@@ -31,6 +31,10 @@ def test_a_version_is_made_again_from_its_commit_its_changes_and_its_data(traine
     """The params differ from the commit, and have changed since; between training and promotion the `.dvc` file came to
     name other data than was trained on."""
     project = trained_copy
+    # A project that holds the code, as this repository does: that of the commit is used, not what is there now.
+    shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    run("git", "add", "src", cwd=project)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "code", cwd=project)
     edit_yaml(project / "params.yaml", lambda tree: tree["candidates"].pop("smaller"))
     run("dvc", "repro", "-q", cwd=project)  # selects
     edit_yaml(project / "dvc.lock", add_stage_of_before)

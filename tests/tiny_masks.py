@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import COLORS
-from transferline.datasets.masks import write_mask
 
 CLASSES = ("background", *COLORS)
 MASKS = {"classes": list(CLASSES), "void": 255}
@@ -41,7 +40,7 @@ def make_segmented(
         pixels, mask = make_pair(number)
         Image.fromarray(pixels).save(images / f"{number:02}.png")
         mask[:2, : 2 * (classes - len(CLASSES))] = np.arange(len(CLASSES), classes).repeat(2)
-        write_mask(np.where(mask == 255, void, mask).astype(np.uint8), CLASSES, masks / f"{number:02}.png")
+        Image.fromarray(np.where(mask == 255, void, mask).astype(np.uint8)).save(masks / f"{number:02}.png")
     if layout["kind"] != "voc":
         return
     numbers = np.arange(count)
