@@ -15,6 +15,7 @@ from tests.empty_databases import give_database
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry.tracking import connect, experiment_id
+from transferline.server_process import free_port, reserved_port
 from transferline.ui import serve_pages
 
 PROJECT = Path(__file__).parents[1]
@@ -95,3 +96,14 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
             process.terminate()
         assert process.wait(60) == 0
     assert not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_two_commands_never_get_the_same_port_also_before_a_server_listens(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    usual = free_port()
+    with reserved_port(None, usual) as first, reserved_port(None, usual) as second, reserved_port(1234, usual) as asked:
+        assert first == usual != second and asked == 1234
+    with socket.create_server(("127.0.0.1", usual)), reserved_port(None, usual) as port:
+        assert port != usual, "another program listens there"
+    with reserved_port(None, usual) as again:
+        assert again == usual

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO
 
 import requests
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from transferline import ends_with_parent
 from transferline.errors import TransferlineError, system_cause
@@ -62,9 +64,27 @@ class Running:
         return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
 
 
-def usual_or_free(port: int) -> int:
-    """Returns the port if no process listens on it, as another project's might; else a free port."""
-    return port if is_free(port) else free_port()
+@contextlib.contextmanager
+def reserved_port(asked: int | None, usual: int) -> Iterator[int]:
+    """Yields the port of a page: `asked`, or else the usual one, or a free one if another project uses that.
+
+    Until the end of the block, no other command of this user gets the usual port, also while the server starts and does
+    not listen yet.
+    """
+    if asked:
+        yield asked
+        return
+    with contextlib.ExitStack() as stack:
+        folder = user_cache_path("transferline")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(folder / f"port-{usual}.lock", blocking=False))
+            is_ours = is_free(usual)
+        except Timeout:
+            is_ours = False
+        except OSError:  # the folder cannot be written
+            is_ours = is_free(usual)
+        yield usual if is_ours else free_port()
 
 
 def is_free(port: int) -> bool:

@@ -141,15 +141,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _schedule(options: argparse.Namespace) -> int:
     from transferline.ends_with_parent import started
-    from transferline.server_process import PREFECT_PORT, sigterm_as_exit, usual_or_free
+    from transferline.server_process import PREFECT_PORT, reserved_port, sigterm_as_exit
 
     environment.enter_project()
-    port = options.prefect_port or usual_or_free(PREFECT_PORT)
-    command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(port)]
-    for name in ("at", "every", "watch"):
-        command += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
-    with sigterm_as_exit(0), suppress(KeyboardInterrupt), started(command) as process:
-        return process.wait()
+    with sigterm_as_exit(0), suppress(KeyboardInterrupt), reserved_port(options.prefect_port, PREFECT_PORT) as port:
+        command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(port)]
+        for name in ("at", "every", "watch"):
+            command += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
+        with started(command) as process:
+            return process.wait()
     return 0
 
 
@@ -201,13 +201,13 @@ def _status(options: argparse.Namespace) -> int:
 def _ui(options: argparse.Namespace) -> int:
     from transferline.params import load_params
     from transferline.registry.tracking import prepare_database
-    from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, usual_or_free
+    from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, reserved_port
     from transferline.ui import serve_pages
 
-    mlflow_port = options.mlflow_port or usual_or_free(MLFLOW_PORT)
-    prefect_port = options.prefect_port or usual_or_free(PREFECT_PORT)
     root = environment.enter_project()
     params = load_params(root / "params.yaml")
     prepare_database(params.record, root)
-    serve_pages(root, params, mlflow_port, prefect_port)
+    mlflow, prefect = (options.mlflow_port, MLFLOW_PORT), (options.prefect_port, PREFECT_PORT)
+    with reserved_port(*mlflow) as mlflow_port, reserved_port(*prefect) as prefect_port:
+        serve_pages(root, params, mlflow_port, prefect_port)
     return 0
