@@ -39,7 +39,9 @@ def make_segmented(
     for number in range(count):
         pixels, mask = make_pair(number)
         Image.fromarray(pixels).save(images / f"{number:02}.png")
-        mask[:2, : 2 * (classes - len(CLASSES))] = np.arange(len(CLASSES), classes).repeat(2)
+        mask = np.where(mask == 255, 255, np.minimum(mask, classes - 1))  # squares beyond the classes are the last one
+        more = np.arange(len(CLASSES), classes).repeat(2)
+        mask[:2, : len(more)] = more
         Image.fromarray(np.where(mask == 255, void, mask).astype(np.uint8)).save(masks / f"{number:02}.png")
     if layout["kind"] != "voc":
         return
