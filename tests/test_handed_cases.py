@@ -159,6 +159,21 @@ def test_case_16_the_inner_folder_is_taken(
     assert "photos is the only folder: taking its content" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_case_18_each_of_many_small_classes_is_in_every_split(tmp_path: Path) -> None:
+    """About 6 of the 40 images of a class in validation and in test; test_stratified.py has 20 seeds."""
+    rules = load_params(ROOT / "recipes" / "digits.yaml").validate_
+    layout = {"kind": "class_folders"}
+    data = {"dataset": "many", "problem": "multiclass", "layout": layout, "split": {"validation": 0.15}}
+    found = validate_dataset(case("18", tmp_path / "out"), Data.model_validate(data), rules)
+    assert not found.reasons, "few images of a class in validation or test are a warning"
+    rows = found.table.rows
+    counts = rows[rows["kept"]].groupby(["split", "label"]).size().unstack(0, fill_value=0)
+    assert len(counts) == 100
+    for split in ("validation", "test"):
+        assert (counts[split] >= 5).mean() >= 0.88 and ((counts[split] - 6).abs() <= 1).mean() >= 0.85, split
+
+
 def test_case_19_a_date_as_dataset_is_one_message(tmp_path: Path) -> None:
     recipe = case("19", tmp_path / "day.yaml")
     with pytest.raises(TransferlineError, match=r"string \(got 2024-11-05\); put it in quotes"):
