@@ -26,6 +26,7 @@ from transferline.params import Data
 from transferline.params import Image as ImageParams
 
 CASES = ROOT.parent / "shared" / "cases"
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="needs the scripts in ../shared/cases")
 RULES = VALIDATE.model_copy(update={"near_duplicate_bits": 10})  # the default
 LESION = {"classes": ["background", "lesion"], "void": 255}
 
@@ -72,11 +73,8 @@ def test_brightness_and_hash_are_those_of_the_pixels_of_training(tmp_path: Path)
 
 
 def made(case: str, folder: Path) -> Path:
-    """The input of a handed case; the test is skipped if there are no such files."""
-    scripts = sorted(CASES.glob(f"{case}-*.py"))
-    if not scripts:
-        pytest.skip(f"needs the case {case} in {CASES}")
-    subprocess.run([sys.executable, str(scripts[0]), str(folder)], check=True)
+    """The input of a handed case."""
+    subprocess.run([sys.executable, str(next(CASES.glob(f"{case}-*.py"))), str(folder)], check=True)
     return folder
 
 
@@ -84,11 +82,13 @@ def classes_of(raw: Path) -> Validation:
     return validate_dataset(raw, Data(dataset="case", problem="binary"), RULES)
 
 
+@needs_cases
 def test_case_02_cut_outs_are_kept(tmp_path: Path) -> None:
     validation = classes_of(made("02", tmp_path / "raw"))
     assert faults(validation) == {} and validation.table.rows["kept"].sum() == 40
 
 
+@needs_cases
 def test_case_03_icons_are_no_finding_and_invisible_pictures_are_blank(tmp_path: Path) -> None:
     raw = made("03", tmp_path / "raw")
     assert faults(classes_of(raw / "icons")) == {}
@@ -96,6 +96,7 @@ def test_case_03_icons_are_no_finding_and_invisible_pictures_are_blank(tmp_path:
     assert [finding.path for finding in blank] == [f"a/{number}.png" for number in range(20)]
 
 
+@needs_cases
 def test_case_10_255_is_a_class(tmp_path: Path) -> None:
     raw = made("10", tmp_path / "raw")
     detail = faults(validated(raw / "b255", FOLDERS, LESION))["mask_empty"]
@@ -112,6 +113,7 @@ def test_case_10_255_is_a_class(tmp_path: Path) -> None:
     assert "mask_suffix: _segmentation" in text
 
 
+@needs_cases
 def test_case_11_values_from_1(tmp_path: Path) -> None:
     raw = made("11", tmp_path / "raw")
     classes = ["pet", "background", "border"]
