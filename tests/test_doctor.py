@@ -20,7 +20,6 @@ def by_name(root: Path) -> dict[str, Check]:
 def test_a_project_that_is_fine(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "A")
     for number, (key, value) in enumerate([("user.name", "A Tester"), ("user.email", "a@tester")]):
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)

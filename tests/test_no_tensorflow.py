@@ -20,6 +20,7 @@ EXCEPTIONS = {
     "promote": "only with a relative limit on attacks",
     "predict --model imagenet:…": "only at the first use of a backbone",
     "describe": "it builds the networks",
+    "doctor": "it asks TensorFlow for the GPUs",
     "reproduce": "it trains",
 }
 OF_OTHER_TESTS = {"fetch"}
