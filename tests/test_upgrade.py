@@ -105,6 +105,9 @@ def test_a_newer_project_and_one_without_a_record_are_refused(project: Path) -> 
     write_json(project / MADE_BY, {"project": "waste", "version": "99.0.0"})
     with pytest.raises(TransferlineError, match=r"made by transferline 99\.0\.0"):
         upgrade(project)
+    (project / MADE_BY).write_text("<<<<<<< HEAD\n")
+    with pytest.raises(TransferlineError, match=r"made_by\.json is damaged: .*git checkout"):
+        enter_project()
     (project / MADE_BY).unlink()
     with pytest.raises(TransferlineError, match="was not made by `transferline init`"):
         upgrade(project)

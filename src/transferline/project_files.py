@@ -78,6 +78,15 @@ def keep_template(root: Path, texts: dict[Path, str], project: str) -> None:
 
 
 def made_by(root: Path) -> MadeBy | None:
-    """Returns what `keep_template` recorded; None for a project that `transferline init` did not make."""
+    """Returns what `keep_template` recorded; None for a project that `transferline init` did not make.
+
+    Raises:
+        TransferlineError: the file is damaged, for example by a conflict of a Git merge.
+    """
     file = root / MADE_BY
-    return MadeBy(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return MadeBy(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise TransferlineError(f"{file} is damaged: {error}; `git checkout {MADE_BY}` restores it") from error
