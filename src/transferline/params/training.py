@@ -192,10 +192,22 @@ class Training(Section):
 
 
 class FineTuning(Training):
-    """How `fine_tune` trains: with a low learning rate, so that pretrained weights change little."""
+    """How `fine_tune` trains. Where `backbone.unfreeze` lists several boundaries, each is trained in this way."""
 
     epochs: Epochs = 15
+    max_views: Annotated[
+        int | None,
+        Field(ge=1, description="no more views than this in all epochs of a boundary, but one epoch; null: no limit"),
+    ] = None
     optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
+
+    def for_images(self, images: int) -> Self:
+        """Returns these params with the number of epochs that `max_views` allows for a number of images."""
+        epochs = self.epochs if self.max_views is None else max(1, min(self.epochs, self.max_views // images))
+        schedule = self.schedule
+        if isinstance(schedule, Cosine):
+            schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)})
+        return self.model_copy(update={"epochs": epochs, "schedule": schedule})
 
 
 class EndToEndTraining(Training):
