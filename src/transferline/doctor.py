@@ -12,11 +12,11 @@ from pathlib import Path
 
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git_or_nothing
-from transferline.models.weights_on_this_machine import KERAS_CACHE, has_imagenet_weights
 from transferline.params import DeepLab, Params, Pretrained, WeightsFile, load_params
 from transferline.project_files import installed_version, other_version
 from transferline.quiet import quiet_imports
 from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, is_free
+from transferline.weights_on_this_machine import KERAS_CACHE, has_imagenet_weights
 
 SHOWN = ("tensorflow", "keras", "ai-edge-litert", "dvc", "prefect", "mlflow", "great-expectations", "numpy")
 LEAST_GIGABYTES = 5
