@@ -88,7 +88,7 @@ class Backbone(Section):
         str,
         AfterValidator(_known_backbone),
         Field(
-            description="efficientnet_lite0, a network of keras.applications, or the import path of your own network",
+            description="efficientnet_lite0 to 2, a network of keras.applications, or the import path of your own",
             json_schema_extra={"anyOf": [{"enum": sorted(BACKBONES)}, {"pattern": IMPORT_PATH}]},
         ),
     ]
