@@ -123,8 +123,8 @@ def test_a_standard_error_counts_the_images_of_a_group_as_dependent():
     assert standard_error(values, np.zeros(4)) == math.inf
 
 
-@pytest.mark.parametrize(("images", "epochs", "warmup"), [(100, 20, 2), (1_000, 10, 2), (5_000, 2, 1), (20_000, 1, 0)])
-def test_epochs_fall_with_the_number_of_images(images, epochs, warmup):
+@pytest.mark.parametrize(("pixels", "epochs", "warmup"), [(1e6, 20, 2), (1e7, 10, 2), (4.9e7, 2, 1), (2e8, 1, 0)])
+def test_epochs_fall_with_the_number_of_pixels(pixels, epochs, warmup):
     schedule = {"kind": "cosine", "warmup_epochs": 2}
-    found = FineTuning.model_validate({"epochs": 20, "max_views": 10_000, "schedule": schedule}).for_images(images)
+    found = FineTuning.model_validate({"epochs": 20, "max_megapixels": 100.0, "schedule": schedule}).within(int(pixels))
     assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)

@@ -151,7 +151,7 @@ def _fit_one(
 def _fit_rung(job: Job, rung: Rung, first_epoch: int, of_rung: OfRung) -> pd.DataFrame:
     """Fits a rung; see `climb`."""
     assert isinstance(job.training, FineTuning)
-    training = job.training.for_images(rung.data.views_per_epoch)
+    training = job.training.within(rung.data.views_per_epoch * job.card.image.size**2)
     model = _to_compile(rung.model, rung.data)
     return _fit(model, training, job, rung.data, rung.validation, first_epoch, of_rung)
 
