@@ -71,12 +71,12 @@ def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Predictio
     reason, possible = reason_without_label(row, card), possible_labels(row, card)
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[: max(KEPT, len(possible or ()))]
-    labels = [] if reason else np.flatnonzero(decide(row[None], card)[0])
+    labels = () if reason else tuple(card.classes[index] for index in np.flatnonzero(decide(row[None], card)[0]))
     return Prediction(
         str(path),
         None if reason else card.classes[order[0]],
         float(row[order[0]]),
-        tuple(card.classes[index] for index in labels),
+        labels,
         {card.classes[index]: float(row[index]) for index in kept},
         reason,
         possible,
