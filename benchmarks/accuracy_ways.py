@@ -7,8 +7,6 @@ seconds of its training: from the images to the trained model, without checks of
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pandas as pd
 import yaml
 
 from benchmarks.accuracy_sets import PHOTOS, SETTINGS, TABLE
-from benchmarks.harness import ROOT, Clock
+from benchmarks.harness import ROOT, Clock, call
 from transferline.params.problem_kinds import KINDS
 
 WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_1.0_160_no_top.weights.h5"
@@ -106,15 +104,15 @@ def _recipe(folder: Path, recipe: Path, only: str | None = None, minutes: int = 
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     write_recipe(folder, recipe, only)
-    _call(folder, "transferline", "init", str(project), "--recipe", "recipe.yaml")
-    _call(project, "transferline", "data", "add", str(folder / PHOTOS), "--name", "photos")
-    _call(project, "dvc", "repro", "augment")
+    call(folder, "transferline", "init", str(project), "--recipe", "recipe.yaml")
+    call(project, "transferline", "data", "add", str(folder / PHOTOS), "--name", "photos")
+    call(project, "dvc", "repro", "augment")
     started = Clock()
     if minutes:
-        _call(project, "transferline", "tune", "--minutes", str(minutes))
-    _call(project, "dvc", "repro", "fine_tune", "train")
+        call(project, "transferline", "tune", "--minutes", str(minutes))
+    call(project, "dvc", "repro", "fine_tune", "train")
     seconds = started.read()
-    _call(project, "dvc", "repro", "select")
+    call(project, "dvc", "repro", "select")
     found = json.loads((project / "metrics.json").read_text(encoding="utf-8"))["selected"]
     metric = KINDS[_settings(folder)["problem"]].main_metric
     ends = [found["test"][f"{metric}_{end}"] for end in ("low", "high")]
@@ -153,14 +151,3 @@ def write_recipe(folder: Path, recipe: Path, only: str | None = None) -> Path:
 def _settings(folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return settings
-
-
-def _call(folder: Path, *arguments: str) -> None:
-    """Runs `python -m` with these arguments in a folder.
-
-    Raises:
-        ValueError: the command failed; with the end of what it wrote.
-    """
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"{' '.join(arguments)}: {(done.stdout + done.stderr)[-1000:]}")

@@ -119,6 +119,17 @@ def fresh(module: str, way: str, folder: Path, longest: float) -> dict[str, Any]
     return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
 
 
+def call(folder: Path, *arguments: str) -> None:
+    """Runs `python -m` with these arguments in a folder.
+
+    Raises:
+        ValueError: the command failed; with the end of what it wrote.
+    """
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{' '.join(arguments)}: {(done.stdout + done.stderr)[-1000:]}")
+
+
 def _together(result: Result, first: str, second: str) -> list[tuple[dict[str, float], dict[str, float]]]:
     """The figures of two ways in the rounds in which neither failed."""
     (one, of_one), (other, of_other) = (name.split(".") for name in (first, second))

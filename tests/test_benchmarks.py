@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import accuracy
+from benchmarks import accuracy, gpu
 from benchmarks.accuracy_sets import lay_out
 from benchmarks.accuracy_ways import write_recipe
 from benchmarks.harness import Limit, Result, Row, line_of, measure
@@ -103,6 +103,43 @@ def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_pa
     assert params.data.problem == problem and params.seed == params.augment.seed == 3
     (before,) = load_params(ROOT / "benchmarks" / "photos_before.yaml").candidates.values()
     assert before.fine_tune.epochs == 10 and before.train_head.optimizer.name == "lbfgs"
+
+
+def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():
+    def found(accuracy: list[float]) -> dict[str, Any]:
+        return {**{key: dict.fromkeys(gpu.STAGES, 2.0) for key in ("seconds", "speeds")}, "accuracy": accuracy}
+
+    lines = gpu.table(
+        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.91, 0.89, 0.93])}, "photographs": {}}
+    )
+    assert "| the default job | extract | 2.0 | 2.0 | 2.0 | 2.0 |" in lines and lines[-1].endswith(
+        ": equal within noise"
+    )
+    lines = gpu.table(
+        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.95, 0.94, 0.96])}, "photographs": {}}
+    )
+    assert lines[-1].endswith(": NOT equal within noise")
+
+
+def test_the_photographs_for_gpus_have_classes(tmp_path):
+    gpu.make_photographs(tmp_path, 8)
+    assert [len(list(folder.glob("*.jpg"))) for folder in sorted(tmp_path.iterdir())] == [2, 2, 2, 2]
+
+
+@pytest.mark.slow
+def test_without_a_gpu_the_benchmark_of_gpus_ends_with_one_message():
+    if gpu.gpus():
+        pytest.skip("this machine has a GPU")
+    done = subprocess.run([sys.executable, "-m", "benchmarks.gpu"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.strip().endswith(gpu.NO_GPU)
+
+
+@pytest.mark.thorough
+def test_the_half_of_the_cpu_is_measured(tmp_path):
+    gpu.make_photographs(tmp_path / "photos", 48)
+    found = gpu.photographs(tmp_path)
+    assert set(found["seconds"]) == set(gpu.STAGES) and all(speed > 0 for speed in found["speeds"].values())
+    assert 0 <= found["accuracy"][1] <= found["accuracy"][0] <= found["accuracy"][2] <= 1
 
 
 @pytest.mark.slow
