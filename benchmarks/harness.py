@@ -96,7 +96,7 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
         for way in ways:
             print(f"{module}: round {number + 1} of {rounds}, {way}", flush=True)
             try:
-                result.runs[way].append(_fresh(module, way, folder))
+                result.runs[way].append(fresh(module, way, folder, LONGEST))
             except (subprocess.SubprocessError, ValueError) as error:
                 said = getattr(error, "stderr", None) or str(error)  # of a way that took too long it is bytes
                 words = (said if isinstance(said, str) else str(error)).strip().splitlines()[-1:]
@@ -107,11 +107,27 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
     return result
 
 
-def _fresh(module: str, way: str, folder: Path) -> dict[str, Any]:
+def fresh(module: str, way: str, folder: Path, longest: float) -> dict[str, Any]:
+    """Runs one way in a fresh process and returns its figures, its peak memory, and the load before it.
+
+    Raises:
+        SubprocessError: it failed, or took longer than `longest` seconds.
+    """
     command = [sys.executable, "-m", "benchmarks.harness", module, way, str(folder)]
     before = os.getloadavg()[0]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=longest, check=True)
     return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
+
+
+def call(folder: Path, *arguments: str) -> None:
+    """Runs `python -m` with these arguments in a folder.
+
+    Raises:
+        ValueError: the command failed; with the end of what it wrote.
+    """
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{' '.join(arguments)}: {(done.stdout + done.stderr)[-1000:]}")
 
 
 def _together(result: Result, first: str, second: str) -> list[tuple[dict[str, float], dict[str, float]]]:

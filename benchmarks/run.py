@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import FIGURES
 from benchmarks.harness import ROOT, Result, line_of, machine, measure
 from benchmarks.photos import lay_out
 
@@ -56,7 +55,6 @@ def main() -> None:
         "images": options.images,
         "minutes": round((time.monotonic() - start) / 60, 1),
         "rows": lines,
-        "accuracy": json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {},
     }
     write(figures, options.out)
 
@@ -106,26 +104,8 @@ def table(figures: dict[str, Any]) -> str:
             f"{found['python']}, load {load} at the end; {figures['images']} photographs ({figures['photographs']}), "
             f"{figures['minutes']} minutes.",
             "",
-            *accuracy(figures["accuracy"]),
         ]
     )
-
-
-def accuracy(figures: dict[str, Any]) -> list[str]:
-    """What `make bench-accuracy` found last, in Markdown; nothing if it never ran."""
-    if not figures:
-        return []
-    lines = ["| validation accuracy, mean of the seeds | notebook | ours, Adam | gain | ours, L-BFGS | gain |"]
-    lines.append("|---|---|---|---|---|---|")
-    for name, found in figures.items():
-        for phase in ("head", "fine_tune"):
-            means, gain = found[phase], found[phase]["gain"]
-            gains = [
-                f"{gain[way][0]:+.1f}" + (f" ± {gain[way][1]:.1f}" if gain[way][1] else "") for way in ("ours", "lbfgs")
-            ]
-            cells = [f"{means['theirs']:.3f}", f"{means['ours']:.3f}", gains[0], f"{means['lbfgs']:.3f}", gains[1]]
-            lines.append(f"| {name}, {phase}, {found['seeds']} seeds | {' | '.join(cells)} |")
-    return [*lines, "", "Gains in points, with the 95 % interval over the seeds.", ""]
 
 
 def _cells(line: dict[str, Any]) -> str:

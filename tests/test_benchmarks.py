@@ -1,15 +1,22 @@
 import json
+import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.accuracy import WAYS, summary
+from benchmarks import accuracy, gpu
+from benchmarks.accuracy_sets import lay_out
+from benchmarks.accuracy_ways import write_recipe
 from benchmarks.harness import Limit, Result, Row, line_of, measure
 from benchmarks.memory import write_params
-from benchmarks.run import BEGIN, END, accuracy, table
+from benchmarks.run import BEGIN, END, table
 from transferline.params import load_params
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +42,7 @@ def test_ratios_are_taken_pair_by_pair_and_limits_as_seconds():
     missing = line_of(Result({"a": ours, "b": []}, ["b: no module named b"]), Row("none", "a.x", "b.y", 1, 2))
     figures = {
         "machine": {"cores": 2, "cpu": "c", "memory_gb": 4, "python": "3", "load": [0.5]},
-        "date": "d", "images": 1, "photographs": "made", "minutes": 1, "rows": [line, limit, missing], "accuracy": {},
+        "date": "d", "images": 1, "photographs": "made", "minutes": 1, "rows": [line, limit, missing],
     }  # fmt: skip
     page = table(figures)
     assert "| 10.00 (5.00 to 20.00) × | 10.00 × | 100 / 200 | 8 × | 12 × | reached |" in page
@@ -43,14 +50,96 @@ def test_ratios_are_taken_pair_by_pair_and_limits_as_seconds():
     assert "| none | not measured: b: no module named b |" in page
 
 
-def test_the_gain_in_accuracy_has_an_interval():
-    runs = {way: [{"head": 0.9, "fine_tune": value} for value in (0.9, 0.92)] for way in WAYS}
-    runs["theirs"] = [{"head": 0.89, "fine_tune": 0.9}] * 2
-    found = summary(runs)
-    assert found["head"]["gain"]["ours"] == pytest.approx([1, 0])
-    assert "| set, head, 2 seeds | 0.890 | 0.900 | +1.0 | 0.900 | +1.0 |" in accuracy({"set": {"seeds": 2, **found}})
-    mean, half = found["fine_tune"]["gain"]["ours"]
-    assert mean == pytest.approx(1) and half == pytest.approx(12.71, rel=1e-3)
+def run_of(way: str, seed: int, metric: float) -> dict[str, Any]:
+    return {"set": "trashnet", "way": way, "seed": seed, "metric": metric, "cpu": 10.0 + seed}
+
+
+def test_the_table_of_accuracy_has_means_intervals_and_the_gain_over_common_seeds():
+    runs = [run_of("before", 0, 0.7), run_of("before", 1, 0.8), run_of("default", 1, 0.82), run_of("default", 0, 0.74)]
+    text = accuracy.table(runs)
+    half = 12.706 * 0.1 / 2
+    assert f"| trashnet | 0.750 ± {half:.3f} (2) | 10 | 0.780 ± {0.8 * half:.3f} (2) | 10 | +3.0 ± 12.7 |" in text
+    assert "notebook" not in text and "gtsrb" not in text
+    assert "| 0.700 (1) | 10 | 0.740 (1) | 10 | +4.0 |" in accuracy.table([runs[0], runs[3]])
+
+
+def test_the_table_of_accuracy_is_written_between_its_marks(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{accuracy.BEGIN}old\n{accuracy.END}after\n", encoding="utf-8")
+    accuracy.write_table([run_of("notebook", 0, 0.5)], page)
+    text = page.read_text(encoding="utf-8")
+    assert (
+        text.startswith("before\n") and text.endswith("after\n") and "old" not in text and "| 0.500 (1) | 10 |" in text
+    )
+
+
+def test_the_sets_of_accuracy_have_their_splits_for_each_seed(tmp_path):
+    """Signs of three tracks a class; the same bytes occur twice in one of them."""
+    random = np.random.default_rng(0)
+    for split, tracks in (("Training", range(6)), ("Testing", [9])):
+        for label, track, frame in product("ab", tracks, range(2)):
+            path = tmp_path / "shared" / "gtsrb" / split / label / f"{track:05}_{frame:05}.ppm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 256, (9, 9, 3), np.uint8)).save(path)
+    shutil.copy(path, path.with_name("00009_00002.ppm"))
+    tables = []
+    for seed in (0, 1, 0):
+        lay_out("gtsrb", seed, tmp_path / "laid_out", tmp_path / "shared")
+        tables.append(pd.read_csv(tmp_path / "laid_out" / "photos" / "labels.csv"))
+    assert tables[0].equals(tables[2]) and not tables[0].equals(tables[1])
+    table = tables[0]
+    track = table["image"].str.extract(r"(.+/\d+)_")[0]
+    assert (table.groupby(track)["split"].nunique() == 1).all()
+    assert table["split"].value_counts().to_dict() == {"train": 20, "validation": 4, "test": 3}
+    assert all((tmp_path / "laid_out" / "photos" / path).suffix == ".png" for path in table["image"])
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("recipe", [ROOT / "benchmarks" / "photos_before.yaml", ROOT / "recipes" / "photos.yaml"])
+def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_path, recipe, problem):
+    settings = {"problem": problem, "group": r"^(.+/\d+)_", "seed": 3}
+    (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    params = load_params(write_recipe(tmp_path, recipe))
+    assert params.data.problem == problem and params.seed == params.augment.seed == 3
+    (before,) = load_params(ROOT / "benchmarks" / "photos_before.yaml").candidates.values()
+    assert before.fine_tune.epochs == 10 and before.train_head.optimizer.name == "lbfgs"
+
+
+def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():
+    def found(accuracy: list[float]) -> dict[str, Any]:
+        return {**{key: dict.fromkeys(gpu.STAGES, 2.0) for key in ("seconds", "speeds")}, "accuracy": accuracy}
+
+    lines = gpu.table(
+        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.91, 0.89, 0.93])}, "photographs": {}}
+    )
+    assert "| the default job | extract | 2.0 | 2.0 | 2.0 | 2.0 |" in lines and lines[-1].endswith(
+        ": equal within noise"
+    )
+    lines = gpu.table(
+        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.95, 0.94, 0.96])}, "photographs": {}}
+    )
+    assert lines[-1].endswith(": NOT equal within noise")
+
+
+def test_the_photographs_for_gpus_have_classes(tmp_path):
+    gpu.make_photographs(tmp_path, 8)
+    assert [len(list(folder.glob("*.jpg"))) for folder in sorted(tmp_path.iterdir())] == [2, 2, 2, 2]
+
+
+@pytest.mark.slow
+def test_without_a_gpu_the_benchmark_of_gpus_ends_with_one_message():
+    if gpu.gpus():
+        pytest.skip("this machine has a GPU")
+    done = subprocess.run([sys.executable, "-m", "benchmarks.gpu"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.strip().endswith(gpu.NO_GPU)
+
+
+@pytest.mark.thorough
+def test_the_half_of_the_cpu_is_measured(tmp_path):
+    gpu.make_photographs(tmp_path / "photos", 48)
+    found = gpu.photographs(tmp_path)
+    assert set(found["seconds"]) == set(gpu.STAGES) and all(speed > 0 for speed in found["speeds"].values())
+    assert 0 <= found["accuracy"][1] <= found["accuracy"][0] <= found["accuracy"][2] <= 1
 
 
 @pytest.mark.slow

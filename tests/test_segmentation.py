@@ -16,7 +16,7 @@ from transferline.datasets.mask_values import VOID
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.models.candidate_description import describe_candidate, format_description
-from transferline.models.deeplab import DILATIONS, FEATURES, build_decoder, build_encoder
+from transferline.models.deeplab import FEATURES, build_decoder, build_encoder, dilations
 from transferline.models.exported import ModelCard, load_keras_model, load_model
 from transferline.params import Augment, CrossEntropy, DeepLab, load_params
 from transferline.problems.training import training_of
@@ -77,28 +77,31 @@ def test_every_encoder_gives_features_of_a_quarter_and_a_sixteenth(name: str) ->
         assert [output._keras_history.operation.name for output in encoder.outputs] == ["conv_pw_3_bn", "conv_pw_11_bn"]
 
 
-def test_the_decoder_is_that_of_the_paper() -> None:
+def test_the_decoder_is_that_of_the_paper_with_fewer_channels() -> None:
     section = deeplab(
-        backbone={"name": "mobilenet", "weights": "none"}, image={**deeplab().image.model_dump(), "size": 75}
+        backbone={"name": "mobilenet", "weights": "none"}, image={**deeplab().image.model_dump(), "size": 512}
     )
     decoder = build_decoder(build_encoder(section), section, 3)
     convolutions = {layer.name: layer for layer in decoder.layers if isinstance(layer, keras.layers.Conv2D)}
-    shapes = {
-        name: (layer.filters, layer.kernel_size[0], layer.dilation_rate[0]) for name, layer in convolutions.items()
+    shapes = {name: (layer.filters, layer.kernel_size[0]) for name, layer in convolutions.items()}
+    separable = ("pyramid_2", "pyramid_3", "pyramid_4", "decoder_1", "decoder_2")
+    wide = ("pyramid_pool", "pyramid_1", "pyramid_out", *separable)
+    assert shapes == {**{f"{name}_conv": (128, 1) for name in wide}, "low_conv": (48, 1), "class_logits": (3, 1)}
+    depthwise = {
+        layer.name: (layer.kernel_size[0], layer.dilation_rate[0])
+        for layer in decoder.layers
+        if isinstance(layer, keras.layers.DepthwiseConv2D)
     }
-    assert shapes == {
-        "pyramid_pool_conv": (256, 1, 1),
-        "pyramid_1_conv": (256, 1, 1),
-        **{f"pyramid_{rate}_conv": (256, 3, rate) for rate in DILATIONS},
-        "pyramid_out_conv": (256, 1, 1),
-        "low_conv": (48, 1, 1),
-        "decoder_1_conv": (256, 3, 1),
-        "decoder_2_conv": (256, 3, 1),
-        "class_logits": (3, 1, 1),
-    }
+    shapes = dict.fromkeys(separable, (3, 1)) | {"pyramid_2": (3, 6), "pyramid_3": (3, 12), "pyramid_4": (3, 17)}
+    assert depthwise == {f"{name}_dwconv": shape for name, shape in shapes.items()}
     assert {type(layer.kernel_initializer).__name__ for layer in convolutions.values()} == {"HeNormal"}
     normalized = [layer for layer in decoder.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert len(normalized) == len(convolutions) - 1 and decoder.output.shape == (None, 75, 75, 3)
+    assert len(normalized) == len(convolutions) + len(depthwise) - 1 and decoder.output.shape == (None, 512, 512, 3)
+
+
+def test_dilations_cover_the_same_share_of_the_image_at_each_size() -> None:
+    """At a side of 14, as for images of 224 px, a dilation of 18 would read only padding."""
+    assert [dilations(side) for side in (33, 14, 2)] == [[6, 12, 18], [3, 5, 8], [1, 1, 1]]
 
 
 def test_describe_counts_what_is_trained() -> None:

@@ -1,4 +1,4 @@
-"""DeepLabV3+ with plain instead of separable convolutions.
+"""DeepLabV3+ with 128 channels in the decoder, where the paper has 256.
 
 Chen and others, Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018.
 """
@@ -20,8 +20,8 @@ FEATURES = {
     "resnet50_v2": ("conv2_block3_preact_relu", "conv4_block6_preact_relu"),
     "efficientnet_lite0": ("block3a_expand_relu", "block6a_expand_relu"),
 }
-CHANNELS, LOW_CHANNELS = 256, 48
-DILATIONS = (6, 12, 18)
+CHANNELS, LOW_CHANNELS = 128, 48
+DILATIONS, SIDE_OF_DILATIONS = (6, 12, 18), 33  # for feature maps of 33 × 33; see `dilations`
 MOMENTUM = 0.9  # of batch normalisation; below Keras's 0.99, so that few steps are enough for its statistics
 
 
@@ -52,32 +52,45 @@ def build_decoder(encoder: keras.Model, candidate: DeepLab, classes: int) -> ker
         raise TransferlineError(f"image.size {candidate.image.size} is too small for {candidate.backbone.name}")
     height, width, _ = image_shape(candidate.image)
     x = _resize(_pyramid(high), low.shape[1:3], "pyramid_resize")
-    x = layers.Concatenate(name="joined")([x, _conv(low, LOW_CHANNELS, 1, "low")])
+    x = layers.Concatenate(name="joined")([x, _conv(low, LOW_CHANNELS, "low")])
     for number in (1, 2):
-        x = _conv(x, CHANNELS, 3, f"decoder_{number}")
+        x = _separable(x, f"decoder_{number}")
     logits = layers.Conv2D(classes, 1, kernel_initializer="he_normal", name="class_logits")(x)
     return keras.Model([low, high], _resize(logits, (height, width), "logits"), name="decoder")
 
 
 def _pyramid(x: Any) -> Any:
-    """Atrous spatial pyramid pooling: the mean of the whole image, a 1 × 1 and three dilated 3 × 3 convolutions."""
+    """Atrous spatial pyramid pooling: the mean of the whole image, a 1 × 1 and three dilated 3 × 3 convolutions.
+
+    The dilated convolutions read the output of the 1 × 1 convolution instead of the wide feature map.
+    """
     mean = layers.GlobalAveragePooling2D(keepdims=True, name="pyramid_mean")(x)
-    mean = _resize(_conv(mean, CHANNELS, 1, "pyramid_pool"), x.shape[1:3], "pyramid_pool_resize")
-    parts = [mean, _conv(x, CHANNELS, 1, "pyramid_1")]
-    parts += [_conv(x, CHANNELS, 3, f"pyramid_{rate}", rate) for rate in DILATIONS]
-    return _conv(layers.Concatenate(name="pyramid")(parts), CHANNELS, 1, "pyramid_out")
+    mean = _resize(_conv(mean, CHANNELS, "pyramid_pool"), x.shape[1:3], "pyramid_pool_resize")
+    narrow = _conv(x, CHANNELS, "pyramid_1")
+    parts = [_separable(narrow, f"pyramid_{number}", rate) for number, rate in enumerate(dilations(x.shape[1]), 2)]
+    return _conv(layers.Concatenate(name="pyramid")([mean, narrow, *parts]), CHANNELS, "pyramid_out")
 
 
-def _conv(x: Any, channels: int, kernel: int, name: str, dilation: int = 1) -> Any:
-    x = layers.Conv2D(
-        channels,
-        kernel,
-        padding="same",
-        dilation_rate=dilation,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
+def dilations(side: int) -> list[int]:
+    """Returns the dilations for feature maps of this side.
+
+    They cover the same share of the image as the paper's. A larger dilation would read only padding.
+    """
+    return [max(1, round(dilation * side / SIDE_OF_DILATIONS)) for dilation in DILATIONS]
+
+
+def _separable(x: Any, name: str, dilation: int = 1) -> Any:
+    """A 3 × 3 convolution of each channel, then a 1 × 1 convolution."""
+    depthwise = layers.DepthwiseConv2D(3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_dwconv")
+    return _conv(_activated(depthwise(x), f"{name}_dwconv"), CHANNELS, name)
+
+
+def _conv(x: Any, channels: int, name: str) -> Any:
+    convolution = layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
+    return _activated(convolution(x), name)
+
+
+def _activated(x: Any, name: str) -> Any:
     return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x))
 
 

@@ -14,6 +14,7 @@ from transferline.params import DeepLab
 from transferline.training.assemble_model import assemble_segmentation
 from transferline.training.batches import class_weight_vector
 from transferline.training.devices import use_devices
+from transferline.training.folded_normalization import fold_in_step
 from transferline.training.mask_targets import MaskBatches, MaskedImages
 from transferline.training.model_folder import Summary
 from transferline.training.training_job import Job, make_deterministic, run_job
@@ -38,7 +39,8 @@ def train_segmentation(raw: Path, views: ImageTable, candidate: DeepLab, job: Jo
     decoder = build_decoder(encoder, candidate, len(card.classes))
     exported = assemble_segmentation(encoder, decoder, candidate, card.problem)
     drawn = keras.Input(image_shape(image))
-    network = keras.Model(drawn, decoder(InferenceMode(encoder)(preprocessing(candidate.backbone.name)(drawn))))
+    encoded = InferenceMode(fold_in_step(encoder))(preprocessing(candidate.backbone.name)(drawn))
+    network = keras.Model(drawn, decoder(encoded))
     rows = training_rows(views, training.views)
     pixels = MaskedImages(raw, rows, image, job.folder)
     parts = {split: rows[rows["split"] == split] for split in ("train", "validation")}
