@@ -15,6 +15,7 @@ ORDER = (
     "problems",
     "training",
     "evaluation",
+    "insight",
     "registry",
     "prediction",
     "serving",
