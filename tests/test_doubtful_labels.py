@@ -1,18 +1,27 @@
 """Wrong labels are found by confident learning, on features that a generator draws."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image as Picture
 from threadpoolctl import threadpool_limits
 
+from tests.conftest import ROOT
 from transferline.arrays import Array, Counts
+from transferline.cli.main import parser
+from transferline.errors import TransferlineError
 from transferline.insight.confident_learning import confidently_wrong, doubts
 from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
+from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.kept_together import folds, units
 from transferline.insight.linear_heads import components, probabilities_of
+from transferline.models.exported import ModelCard
+from transferline.params import Image
 
 CLASSES = ("a", "b", "c")
 
@@ -39,6 +48,12 @@ def swapped(answers: Counts, share: float, classes: int = 3) -> tuple[Counts, Co
     changed = answers.copy()
     changed[wrong] = (changed[wrong] + random.integers(1, classes, len(wrong))) % classes
     return changed, wrong
+
+
+def run_command(*words: str) -> int:
+    options = parser().parse_args(words)
+    status: int = options.action(options)
+    return status
 
 
 def images(labels: Any, split: str = "train") -> pd.DataFrame:
@@ -70,8 +85,8 @@ def test_of_several_labels_the_wrong_one_is_named_and_all_doubtful_ones_are_chan
     rows.loc[0, "label"], rows.loc[2, "label"] = "b", "a|b"
     found = doubtful_labels(rows, components(features), np.arange(240), "multilabel", ("a", "b"), 0)
     assert set(found[found["confident"]]["path"]) == {"0.png", "2.png"}
-    changed = found[found["path"].isin(("0.png", "2.png"))].sort_values(["path", "class"])
-    assert changed[["path", "class", "label", "suggested"]].to_numpy().tolist() == [
+    changed = found[found["path"].isin(("0.png", "2.png"))].sort_values(["path", "asked"])
+    assert changed[["path", "asked", "label", "suggested"]].to_numpy().tolist() == [
         ["0.png", "a", "b", "a|b"],
         ["2.png", "a", "a|b", ""],
         ["2.png", "b", "a|b", ""],
@@ -146,3 +161,55 @@ def test_the_same_labels_are_doubtful_as_for_cleanlab() -> None:
     )
     own = np.flatnonzero(ours.confident)
     assert own[np.argsort(ours.score[own])].tolist() == ranked.tolist() and len(own) > 20
+
+
+def project(root: Path) -> Path:
+    """A project whose stage insight has found one wrong label for `lite0_plain`, and has no bank for `lite0_hidden`."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, root)
+    features, answers = clouds(40, 2, 6)
+    rows = images(np.where(answers == 0, "big cat", "dog"))
+    for path in rows["path"]:
+        Picture.new("RGB", (20, 20), "green").save(root / path)
+    (root / "data/raw").mkdir(parents=True)
+    (root / "data/raw/digits").symlink_to(root)
+    rows.loc[0, "label"] = "dog"
+    card = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
+    for name, reasons in (("lite0_plain", {}), ("lite0_hidden", {"doubtful_labels": "no bank"})):
+        (root / "insight" / name).mkdir(parents=True)
+        write_insight_table(insight_table(rows, card, None, None), reasons, root / "insight" / name)
+    found = doubtful_labels(rows, components(features), np.arange(40), "binary", card.classes, 0)
+    found.to_parquet(root / "insight/lite0_plain/doubtful.parquet")
+    return root
+
+
+def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
+    assert run_command("data", "doubtful", "--out", "sheet.png") == 0
+    printed = capsys.readouterr().out
+    assert "40 images of all splits (train 40)" in printed and "probably wrong (marked *): 1;" in printed
+    assert "transferline data relabel digits 0.png 'big cat' --reason" in printed
+    with Picture.open("sheet.png") as sheet:
+        assert sheet.width > 8 * 128 and sheet.height > 128
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--candidate", "nobody"], "no candidate nobody; allowed are lite0_plain"),
+        (["--candidate", "lite0_hidden"], "not applicable:\n  lite0_hidden: no bank"),
+        ([], "insight/lite0_plain does not exist: run `transferline run`"),
+    ],
+    ids=["unknown", "without a bank", "before the stage ran"],
+)
+def test_a_candidate_without_doubtful_labels_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    if not words:
+        shutil.rmtree(tmp_path / "insight/lite0_plain")
+    with pytest.raises(TransferlineError, match=message):
+        run_command("data", "doubtful", *words)

@@ -47,7 +47,7 @@ def doubtful_labels(
 
     Returns:
         A row for each doubtful label, the most doubtful first: `path`, `split`, `label` (the given one), `suggested`
-        (with all doubtful labels of the image changed, if it can have several), `class` (the class in question; "" if
+        (with all doubtful labels of the image changed, if it can have several), `asked` (the class in question; "" if
         an image has one label), `score` (probability of the given answer, 0 to 1), `probability` (that of the
         suggested answer), `confident` (whether confident learning counts the label as wrong, see
         `confidently_wrong`), `nearest` (paths of the nearest images of other units, the nearest first).
@@ -61,7 +61,7 @@ def doubtful_labels(
         is_doubtful = probability > found.score
         suggested.append(np.where(is_doubtful, found.suggested, answers))
         columns = {"score": found.score, "probability": probability, "confident": found.confident}
-        parts.append(rows[["path", "split", "label"]].assign(**{"class": name}, **columns)[is_doubtful])
+        parts.append(rows[["path", "split", "label"]].assign(asked=name, **columns)[is_doubtful])
     changed = kind.labels(suggested, classes).set_axis(rows.index)
     table = pd.concat(parts)
     table.insert(3, "suggested", changed[table.index])
