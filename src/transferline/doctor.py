@@ -21,7 +21,7 @@ from transferline.weights_on_this_machine import KERAS_CACHE, has_imagenet_weigh
 SHOWN = ("tensorflow", "keras", "ai-edge-litert", "dvc", "prefect", "mlflow", "great-expectations", "numpy")
 LEAST_GIGABYTES = 5
 KEYS = ("name", "email")
-WRITTEN = ("data", "bank", "models", "evaluations", "reports", "mlruns", ".transferline", ".prefect", ".dvc")
+WRITTEN = ("data", "bank", "models", "evaluations", "insight", "reports", "mlruns", ".transferline", ".prefect", ".dvc")
 
 
 @dataclass(frozen=True)
