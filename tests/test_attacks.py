@@ -8,36 +8,43 @@ import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from tests.exported_folder import write_folder
+from tests.segmentation_case import save_colour_model
+from transferline import params
+from transferline.cli.main import parser
+from transferline.errors import TransferlineError
 from transferline.evaluation.attacks import attack, loss_gradient
-from transferline.models.exported import both_columns
+from transferline.models.exported import ModelCard, both_columns
 from transferline.params import Problem
 from transferline.problems.evaluation import evaluation_of
 from transferline.training.training_job import make_deterministic
 
 SIDE, CLASSES = 12, 3
+LEAST_SIDE = 32  # of the images of a model in the params
 
 
-def pictures(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def pictures(count: int, seed: int, side: int = SIDE) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Noise with a weak stripe in one of three places, and which one, (count, 1)."""
     random = np.random.default_rng(seed)
     truth = random.integers(0, CLASSES, (count, 1)).astype(np.int32)
-    images = random.normal(120, 25, (count, SIDE, SIDE, 3))
+    images = random.normal(120, 25, (count, side, side, 3))
     for image, (place,) in zip(images, truth, strict=True):
         image[:, 4 * place : 4 * place + 4] += 22
     return np.clip(images, 0, 255).astype(np.uint8), truth
 
 
-def train(problem: Problem) -> keras.Model:
+def train(problem: Problem, side: int = SIDE) -> keras.Model:
     """A network as the line exports it: raw pixels in, the layer `probabilities` at the end."""
     make_deterministic(0)
-    inputs = keras.Input((SIDE, SIDE, 3), dtype="uint8", name="image")
+    inputs = keras.Input((side, side, 3), dtype="uint8", name="image")
     hidden = keras.layers.Conv2D(8, 3, 2)(keras.layers.Rescaling(1 / 127.5, -1)(inputs))
     hidden = keras.layers.Flatten()(keras.layers.ReLU()(keras.layers.BatchNormalization()(hidden)))
     logits = keras.layers.Dense(1 if problem == "binary" else CLASSES)(hidden)
     activation = "softmax" if problem == "multiclass" else "sigmoid"
     model = keras.Model(inputs, keras.layers.Activation(activation, name="probabilities")(logits))
-    images, truth = pictures(512, 1)
+    images, truth = pictures(512, 1, side)
     loss = "sparse_categorical_crossentropy" if problem == "multiclass" else "binary_crossentropy"
     model.compile(keras.optimizers.Adam(3e-3), loss)
     model.fit(images, as_targets(truth, problem), batch_size=64, epochs=6, verbose=0)
@@ -125,6 +132,75 @@ def test_other_problems(problem: Problem) -> None:
     before = right(model, images, targets, problem)
     for name, wanted in (("fgsm", targets), ("pgd", targets), ("targeted_pgd", aim)):
         assert right(model, attack(images, wanted, gradient, name, 14, 5, 0), targets, problem) < before - 0.3
+
+
+def card_of(problem: Problem) -> ModelCard:
+    classes = ("a", "b") if problem == "binary" else ("a", "b", "c")
+    thresholds = (0.5,) * 3 if problem == "multilabel" else None
+    size = params.Image(size=LEAST_SIDE, color="rgb", resize="stretch")
+    return ModelCard(candidate="n", phase="train", problem=problem, classes=classes, image=size, thresholds=thresholds)
+
+
+def run_attack(*words: object) -> int:
+    options = parser().parse_args(["attack", *map(str, words)])
+    status: int = options.action(options)
+    return status
+
+
+@pytest.mark.parametrize(
+    ("problem", "method"), [("multiclass", "fgsm"), ("multiclass", "pgd"), ("binary", "fgsm"), ("multilabel", "pgd")]
+)
+def test_a_photo_is_attacked_through_every_epsilon(
+    problem: Problem, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path / "model", train(problem, LEAST_SIDE), card_of(problem))
+    photo = tmp_path / "photo.png"
+    Image.fromarray(pictures(1, 5, LEAST_SIDE)[0][0]).save(photo)
+    target = "b" if problem == "multilabel" else card_of(problem).classes[-1]
+    drawn = []
+    for aim in ([], ["--target", target]):
+        out = tmp_path / f"{len(aim)}.png"
+        words = [photo, "--model", folder, "--method", method, "--epsilon", "1,20", *aim, "--out", out]
+        try:
+            assert run_attack(*words) == 0
+        except TransferlineError as error:
+            assert aim and "the model predicts it already" in str(error)
+            continue
+        first, second, written = capsys.readouterr().out.splitlines()
+        assert first.startswith("epsilon 1: ") and second.startswith("epsilon 20: ") and written.endswith(out.name)
+        before, after = second.removeprefix("epsilon 20: ").split(" -> ")
+        assert before.rpartition(" ")[0] != after.rpartition(" ")[0], second
+        assert not aim or target in after
+        with Image.open(out) as sheet:
+            drawn.append(sheet.size)
+    assert drawn and set(drawn) == {(3 * (200 + 8) + 8, drawn[0][1])}
+
+
+def test_the_mask_of_a_photo_is_attacked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, photo = save_colour_model(tmp_path / "model"), tmp_path / "photo.png"
+    Image.new("RGB", (60, 40), (110, 110, 110)).save(photo)
+    words = [photo, "--model", folder, "--epsilon", "2,90", "--target", "red", "--out", tmp_path / "out.png"]
+    assert run_attack(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epsilon 2: background 100.0% -> background")
+    assert lines[1].startswith("epsilon 90: background 100.0% -> red"), lines
+
+
+def test_mistakes_of_an_attack_are_one_message(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "model", train("multiclass", LEAST_SIDE), card_of("multiclass"))
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
+    photo.write_bytes(b"no image")
+    with pytest.raises(TransferlineError, match="--target d: no such class; allowed are a, b, c"):
+        run_attack(photo, "--model", folder, "--target", "d", "--out", out)
+    with pytest.raises(TransferlineError, match=r"photo\.png cannot be read as an image"):
+        run_attack(photo, "--model", folder, "--out", out)
+    (folder / "model.keras").unlink()
+    with pytest.raises(TransferlineError, match=r"has no model\.keras, whose gradients"):
+        run_attack(photo, "--model", folder, "--out", out)
+    for wrong in ("0", "256", "", "1,,2", "x"):
+        with pytest.raises(SystemExit):
+            run_attack(photo, "--epsilon", wrong, "--out", out)
+    assert not out.exists()
 
 
 @pytest.mark.slow

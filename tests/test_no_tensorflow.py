@@ -18,6 +18,7 @@ EXCEPTIONS = {
     "stage extract": "only while it converts a frozen part, or on a GPU",
     "stage evaluate": "only with attacks, which take gradients",
     "promote": "only with a relative limit on attacks",
+    "attack": "it takes gradients",
     "predict --model imagenet:…": "only at the first use of a backbone",
     "describe": "it builds the networks",
     "doctor": "it asks TensorFlow for the GPUs",

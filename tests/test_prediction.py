@@ -11,16 +11,20 @@ from PIL import Image
 
 from tests.conftest import COLORS, make_images
 from tests.exported_folder import write_folder
+from tests.segmentation_case import save_colour_model
 from transferline import params
+from transferline.cli.main import parser
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, Rejection
 from transferline.prediction.found_images import find_images
 from transferline.prediction.named_model import open_model
 from transferline.problems import label_picture
-from transferline.problems.label_output import predictions_as_text, write_csv, write_submission
+from transferline.problems.label_output import predictions_as_text, write_csv
 from transferline.problems.label_predictions import predict_images
-from transferline.run_length_encoding import decode
+from transferline.problems.segmentation.mask_files import predict_mask
+from transferline.problems.submission import write_submission
+from transferline.run_length_encoding import decode, encode
 
 CLASSES = ("red", "green", "blue")
 REASONS = ("reason", "possible_labels")
@@ -42,6 +46,11 @@ def save(folder, problem, **card):
     size = params.Image(size=32, color="rgb", resize="stretch")
     card = ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card)
     return str(write_folder(folder, model, card))
+
+
+def run_predict(words):
+    options = parser().parse_args(["predict", *words])
+    return options.action(options)
 
 
 def answers(model, *sources):
@@ -108,6 +117,45 @@ def test_a_submission_needs_names_of_their_own_and_an_answer_for_each(tmp_path, 
     with pytest.raises(TransferlineError, match=r"cannot be read as images: .*red/0\.png"):
         write_submission(found, card, tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
+
+
+def test_a_submission_from_two_models_comes_back(tmp_path, several_labels, capsys):
+    """Two rows for each image: its labels, and the masks of these classes in the size of the file."""
+    masks = str(save_colour_model(tmp_path / "masks", classes=("background", "blue", "green", "red")))
+    photo = np.zeros((30, 50, 3), np.uint8)
+    photo[:, :20], photo[:, 20:] = COLORS["red"], COLORS["blue"]
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo).save(tmp_path / "photos" / "both.png")
+    painted(tmp_path / "photos" / "one.png", COLORS["green"])
+    out = tmp_path / "new" / "submission.csv"
+    words = [str(tmp_path / "photos"), "--model", several_labels, "--submission", str(out), "--masks-by", masks]
+    assert run_predict(words) == 0
+    with out.open() as file:
+        rows = {row["Id"]: row["Predicted"] for row in csv.DictReader(file)}
+    assert list(rows) == ["both_classification", "both_segmentation", "one_classification", "one_segmentation"]
+    assert decode(rows["one_classification"], (3,)).tolist() == [False, True, False]
+    stack = decode(rows["both_segmentation"], (3, 30, 50))
+    assert encode(stack) == rows["both_segmentation"]
+    assert stack[0, 3:-3, 3:18].all() and stack[2, 3:-3, 22:-3].all() and not stack[1].any()
+    assert (stack.sum(axis=0) <= 1).all()
+    card, network, _ = open_model(masks)
+    _, mask = predict_mask(card, network, tmp_path / "photos" / "both.png")
+    np.testing.assert_array_equal(stack, [mask == 3, mask == 2, mask == 1])
+
+
+def test_the_second_model_of_a_submission_must_predict_masks_of_all_classes(tmp_path, several_labels, photos):
+    photo, out = str(photos / "red" / "0.png"), str(tmp_path / "submission.csv")
+    masks = str(save_colour_model(tmp_path / "masks", classes=("background", "blue", "red")))
+    words = [photo, "--model", several_labels, "--masks-by"]
+    with pytest.raises(TransferlineError, match="--masks-by adds masks to a submission; name its file"):
+        run_predict([*words, masks])
+    with pytest.raises(TransferlineError, match="classes background, blue, red lack green, which mean predicts"):
+        run_predict([*words, masks, "--submission", out])
+    with pytest.raises(TransferlineError, match="mean is a multilabel model; name a segmentation model"):
+        run_predict([*words, several_labels, "--submission", out])
+    with pytest.raises(TransferlineError, match="--submission: tiny is a segmentation model"):
+        run_predict([photo, "--model", masks, "--submission", out, "--masks-by", masks])
+    assert not Path(out).exists()
 
 
 def test_the_grid_of_one_image_is_as_wide_as_a_title(tmp_path, one_label, photos):

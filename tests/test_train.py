@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.tiny_training import IMAGE, ROOT, job, make_data, network, two_classes, with_two_labels
 from transferline.datasets.images import read_batch
@@ -92,6 +93,21 @@ def test_logs_for_tensorboard_are_those_of_the_last_training(data, tmp_path, mon
         train(*data, section, job(section.train, tmp_path / "model", "train"))
     assert len(list((tmp_path / "logs" / "c" / "train" / "train").iterdir())) == 1
     assert len(list((tmp_path / "logs" / "c" / "train" / "validation").iterdir())) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("histograms", [True, False])
+def test_the_logs_hold_histograms_of_the_weights_in_each_epoch(data, tmp_path, monkeypatch, histograms):
+    monkeypatch.chdir(tmp_path)
+    section = network({"epochs": 2, "tensorboard": {"histograms": histograms}})
+    train(*data, section, job(section.train, tmp_path / "model", "train"))
+    logs = EventAccumulator(str(tmp_path / "logs" / "c" / "train" / "train"), {"tensors": 0}).Reload()
+    tags = set(logs.Tags()["tensors"])
+    weights = {tag for tag in tags if logs.SummaryMetadata(tag).plugin_data.plugin_name == "histograms"}
+    assert "epoch_loss" in tags - weights
+    names = [weight.path for weight in load_keras_model(tmp_path / "model").weights]
+    assert len(weights) == (len(names) if histograms else 0), (weights, names)
+    assert all(len(logs.Tensors(tag)) == 2 for tag in weights)
 
 
 def test_the_images_on_disk_are_those_that_are_read_and_their_views_are_drawn(data, tmp_path):

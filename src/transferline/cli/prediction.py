@@ -1,4 +1,4 @@
-"""The command `transferline predict`."""
+"""The commands that use a model: predict, attack."""
 
 import argparse
 import json
@@ -24,17 +24,50 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument("--json", action="store_true", help="print everything as JSON")
     predict.add_argument("--csv", type=Path, help="write everything to this file")
     predict.add_argument("--submission", type=Path, help="write Id and run-length encoded labels in Kaggle's format")
+    predict.add_argument(
+        "--masks-by", metavar="MODEL", help="with --submission: also write the masks of this segmentation model"
+    )
     predict.add_argument("--grid", type=png, help="draw the images with their labels into this PNG")
     predict.add_argument("--masks", type=Path, metavar="DIR", help="write masks and overlays into this folder")
     predict.add_argument("--rle", type=Path, help="write run-length encoded masks, a row for each image and class")
+    attack = add_command(
+        commands,
+        "attack",
+        _attack,
+        "change an image so little that people do not see it, and so that the model predicts something else",
+        "photo.jpg --epsilon 1,2,4 --out attack.png",
+    )
+    attack.add_argument("photo", type=Path, help="an image file")
+    attack.add_argument("--model", default="champion", help="an alias, a version's number, or a model folder")
+    attack.add_argument("--method", choices=("fgsm", "pgd"), default="fgsm", help="fgsm: one step; pgd: several")
+    attack.add_argument(
+        "--epsilon",
+        type=_epsilons,
+        default=(1, 2, 4),
+        metavar="LIST",
+        help="the largest changes of a pixel value, 1 to 255, separated by commas; 1,2,4 by default",
+    )
+    attack.add_argument("--target", metavar="CLASS", help="the class to be predicted; by default any other one")
+    attack.add_argument("--out", type=png, required=True, help="draw the image, its changes and the result to this PNG")
+
+
+def _epsilons(text: str) -> tuple[int, ...]:
+    """Returns the values of ε, without repetitions."""
+    if not (parts := text.split(",")) or not all(part.strip().isdecimal() and 1 <= int(part) <= 255 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of whole numbers from 1 to 255, such as 1,2,4")
+    return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _predict(options: argparse.Namespace) -> int:
     """`transferline predict`: prints or writes predictions; exits with 1 if a file cannot be read."""
     from transferline.prediction.found_images import find_images
     from transferline.prediction.named_model import open_model
+    from transferline.problems.label_output import LabelPrediction
     from transferline.problems.prediction import PREDICTIONS
+    from transferline.problems.submission import MaskModel
 
+    if options.masks_by and not options.submission:
+        raise TransferlineError("--masks-by adds masks to a submission; name its file with --submission FILE")
     named = sorted({name for kind in PREDICTIONS.values() for name in kind.outputs})
     targets = {name: getattr(options, name).resolve() for name in named if getattr(options, name)}
     paths = [path.resolve() for path in find_images(options.paths)]
@@ -46,6 +79,8 @@ def _predict(options: argparse.Namespace) -> int:
             f"{', '.join(wrong)}: {card.candidate} is a {card.problem} model, which does not write this; allowed are "
             f"{allowed}"
         )
+    if options.masks_by:
+        kind = LabelPrediction(MaskModel(*open_model(options.masks_by)))
     found = kind.predict(card, model, paths, targets, name)
     if options.json:
         print(json.dumps([{**row, "model": name} for row in found.rows], indent=2))
@@ -55,3 +90,22 @@ def _predict(options: argparse.Namespace) -> int:
     for reason in found.errors:
         print(f"error: {reason}", file=sys.stderr)
     return 1 if found.errors else 0
+
+
+def _attack(options: argparse.Namespace) -> int:
+    """`transferline attack`: draws the attacks and prints the predictions before and after."""
+    from transferline.evaluation.photo_attack import attack_photo, attack_text, draw_attacked_photo
+    from transferline.models.exported import load_model, read_card
+    from transferline.prediction.named_model import find_model
+    from transferline.problems.predicted_files import writing
+
+    photo, out = options.photo.resolve(), options.out.resolve()
+    folder, name = find_model(options.model)
+    card = read_card(folder)
+    found = attack_photo(folder, card, load_model(folder), photo, options.method, options.epsilon, options.target)
+    aim = f" towards {options.target}" if options.target else ""
+    with writing(out):
+        draw_attacked_photo(found, f"{photo.name}, {name}: {options.method}{aim}", out)
+    print("\n".join(attack_text(found)))
+    print(f"written: {out}")
+    return 0

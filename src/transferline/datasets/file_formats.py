@@ -17,6 +17,8 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from transferline.datasets.array_files import open_array
+
 HEAD = 4096  # bytes at the beginning of a file; they tell its format
 CONVERT = "convert it to JPEG or PNG"
 RAW = "camera raw"
@@ -33,7 +35,7 @@ class FileFormat(NamedTuple):
         name: its name in messages; for a format that is read, also in `validate.formats`.
         pattern: a regular expression that matches the beginning of such a file.
         suffixes: the usual suffixes of an image in this format; none for files that are not images.
-        opens: the class that reads such an image; None if it is not read.
+        opens: the class or function that opens such an image; None if it is not read.
         advice: what to do with a file that is not read.
     """
 
@@ -59,6 +61,7 @@ READ = (
     FileFormat("TIFF", rb"II[*+]\0|MM\0[*+]|II\0\*|MM\*\0", (".tif", ".tiff"), TiffImageFile),
     FileFormat("AVIF", rb".{4}ftyp(avi[fs]|m(if1|sf1|iaf).{4}(.{4}){0,12}?avi[fs])", (".avif",), AvifImageFile),
     FileFormat("HEIF", rb".{4}ftyp(he[iv][cxms]|mif1|msf1)", (".heic", ".heif", ".hif"), HeifImageFile),
+    FileFormat("NPY", rb"\x93NUMPY", (".npy",), open_array),
 )
 RAW_FORMAT = FileFormat(
     RAW,

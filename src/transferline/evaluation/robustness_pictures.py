@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Pixels
+from transferline.arrays import Floats, Pixels
 from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, examples, shown
 from transferline.evaluation.corruptions import GREY, SEVERITIES
@@ -112,15 +112,19 @@ def draw_attacked(
     """
     batch = examples(subject, untouched, EXAMPLES)
     attacked = change(batch)
-    added = attacked.astype(float) - batch.images
-    factor = GREY / max(float(np.abs(added).max()), 1)
+    perturbations, factor = enlarged(attacked.astype(float) - batch.images)
     tiles = []
     (images, befores), (results, afters) = shown(subject, batch.images), shown(subject, attacked)
-    for image, grain, result, before, after in zip(images, added, results, befores, afters, strict=True):
-        enlarged = np.rint(GREY + factor * grain).astype(np.uint8)
+    for image, grain, result, before, after in zip(images, perturbations, results, befores, afters, strict=True):
         tiles += [
             Tile(image, f"before:\n{before}"),
-            Tile(enlarged, f"perturbation\n{factor:.3g} times"),
+            Tile(grain, f"perturbation\n{factor:.3g} times"),
             Tile(result, f"after:\n{after}"),
         ]
     contact_sheet(tiles, folder / "adversarial_examples.png", 6, f"{subject.title}; {name}")
+
+
+def enlarged(added: Floats) -> tuple[Pixels, float]:
+    """Returns the changes of pixels, scaled to the full range around grey, and the factor."""
+    factor = GREY / max(float(np.abs(added).max()), 1)
+    return np.rint(GREY + factor * added).astype(np.uint8), factor

@@ -35,6 +35,7 @@ from transferline.params.training import (
     ReduceOnPlateau,
     Schedule,
     SegmentationTraining,
+    TensorBoard,
     Training,
 )
 from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
@@ -104,6 +105,7 @@ __all__ = [
     "SplitClassFolders",
     "SplitParams",
     "SplitTable",
+    "TensorBoard",
     "Thresholds",
     "Training",
     "Unfreeze",

@@ -122,6 +122,12 @@ class ReduceOnPlateau(Section):
     min_learning_rate: Annotated[float, Field(ge=0, description="the lowest learning rate")] = 1e-6
 
 
+class TensorBoard(Section):
+    """What the logs for TensorBoard hold beside the metrics."""
+
+    histograms: Annotated[bool, Field(description="whether to write histograms of all weights in each epoch")] = False
+
+
 ClassWeights = Annotated[
     Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]],
     Field(description="none, balanced (rare classes count more), or a weight per class (segmentation: for pixels)"),
@@ -170,7 +176,9 @@ class Training(Section):
         EarlyStopping | None, Field(description="stops the training when the monitor does not improve; null: never")
     ] = EarlyStopping()
     reduce_on_plateau: ReduceField = None
-    tensorboard: Annotated[bool, Field(description="whether to write TensorBoard logs to logs/CANDIDATE/PHASE")] = False
+    tensorboard: Annotated[
+        bool | TensorBoard, Field(description="whether to write TensorBoard logs to logs/CANDIDATE/PHASE")
+    ] = False
     strategy: Annotated[
         Literal["none", "mirrored", "multi_worker"],
         Field(description="none: one device; mirrored: all of this machine; multi_worker: machines of TF_CONFIG"),

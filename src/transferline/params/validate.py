@@ -6,7 +6,7 @@ from pydantic import Field
 
 from transferline.params.section import Fraction, Section, Severity
 
-Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF", "AVIF", "HEIF"]
+Format = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF", "AVIF", "HEIF", "NPY"]
 MAX_PIXELS = 200_000_000
 Report = Literal["warn", "fail"]
 
@@ -84,6 +84,7 @@ class Validate(Section):
         "TIFF",
         "AVIF",
         "HEIF",
+        "NPY",
     )
     min_side: Annotated[int, Field(ge=1, description="the least height and width in pixels")] = 8
     max_side: Annotated[int, Field(ge=1, le=30_000, description="the largest height and width in pixels")] = 20_000

@@ -38,6 +38,12 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
 
         with redirect_stdout(sys.stderr):  # Keras prints the progress of a download
             return NamedModel(*imagenet_model(name.removeprefix(IMAGENET)), name)
+    folder, shown = find_model(name, project)
+    return NamedModel(read_card(folder), load_model(folder), shown)
+
+
+def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
+    """Returns the folder of a model and its name; see `open_model`, but for the models of ImageNet."""
     folder, shown = Path(name).resolve(), name
     if not folder.is_dir():
         folder = _registered(name, project or Path.cwd())
@@ -46,7 +52,7 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
         raise TransferlineError(
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
-    return NamedModel(read_card(folder), load_model(folder), shown)
+    return folder, shown
 
 
 def _registered(name: str, start: Path) -> Path:

@@ -5,6 +5,12 @@ import numpy as np
 from transferline.arrays import Array, Floats
 
 
+def most_likely(probabilities: Floats) -> Array:
+    """Returns the class with the highest probability, int32, with a last axis of length 1."""
+    positions: Array = probabilities.argmax(axis=-1)[..., None].astype(np.int32)
+    return positions
+
+
 def least_likely_wrong(truth: Array, probabilities: Floats) -> Array:
     """Returns the wrong class with the lowest probability.
 

@@ -109,6 +109,12 @@ class EvaluationOfKind(Protocol):
         `probabilities` are those of the images before the attack. The result has the form of `truth`.
         """
 
+    def predicted_truth(self, probabilities: Floats, card: ModelCard) -> Array:
+        """Returns what the model predicts for images, in the form of `truth`."""
+
+    def with_class(self, truth: Array, position: int) -> Array:
+        """Returns `truth` with a class as the goal: instead of the other class, or added to the other labels."""
+
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
         """Returns the label that a model predicts for each image if a targeted attack succeeds, (n,).
 

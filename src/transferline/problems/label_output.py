@@ -1,38 +1,44 @@
 """Predicted labels as text for people, and as tables for programs."""
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from transferline.datasets.tables import SEPARATOR
-from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.label_picture import draw_grid
 from transferline.problems.label_predictions import MOST_CLASSES, Prediction, predict_images
 from transferline.problems.predicted_files import PredictedFiles, printable_row, writing
-from transferline.run_length_encoding import encode
-from transferline.text import first_of, printable
-
-NAMED = 10  # files in a message
+from transferline.problems.submission import MaskModel, check_masks, write_submission
+from transferline.text import printable
 
 
+@dataclass(frozen=True)
 class LabelPrediction:
-    """See `PredictionOfKind`."""
+    """See `PredictionOfKind`.
 
-    outputs = ("csv", "submission", "grid")
+    Attributes:
+        masks_by: predicts the masks of a submission; None for a submission without masks.
+    """
+
+    masks_by: MaskModel | None = None
+
+    outputs: ClassVar = ("csv", "submission", "grid")
 
     def predict(
         self, card: ModelCard, model: LiteModel, paths: Sequence[Path], outputs: Mapping[str, Path], name: str
     ) -> PredictedFiles:
         """See `PredictionOfKind`."""
+        if self.masks_by:
+            check_masks(self.masks_by, card)
         found = list(predict_images(card, model, paths))
-        table = partial(write_csv, name=name)
-        for output, write in (("csv", table), ("submission", write_submission), ("grid", draw_grid)):
+        table, submission = partial(write_csv, name=name), partial(write_submission, masks_by=self.masks_by)
+        for output, write in (("csv", table), ("submission", submission), ("grid", draw_grid)):
             if output in outputs:
                 with writing(outputs[output]):
                     write(found, card, outputs[output])
@@ -84,31 +90,6 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path, na
         row = [found.path, found.label, found.probability, *labels, *values]
         rows.append([*row, found.reason, possible, found.error, name])
     _write(rows, path)
-
-
-def write_submission(predictions: Sequence[Prediction], card: ModelCard, path: Path) -> None:
-    """Writes a table in Kaggle's format, with a row for each image.
-
-    `Id` is the file's name without suffix. `Predicted` holds a 0 or 1 for each class, in the card's order, run-length
-    encoded (see `run_length_encoding.py`).
-
-    Raises:
-        TransferlineError: two files have the same name, or one could not be read.
-    """
-    names = Counter(Path(found.path).stem for found in predictions)
-    twice = [name for name, count in names.items() if count > 1]
-    unread = [found.path for found in predictions if found.error]
-    if twice:
-        raise TransferlineError(
-            f"{path}: each row needs a unique name, but several files are called {first_of(twice, NAMED)}; rename them"
-        )
-    if unread:
-        raise TransferlineError(
-            f"{path}: each row needs a prediction, but these files cannot be read as images: "
-            f"{first_of(unread, NAMED)}; repair them or leave them out"
-        )
-    rows = [[Path(found.path).stem, encode([name in found.labels for name in card.classes])] for found in predictions]
-    _write([["Id", "Predicted"], *rows], path)
 
 
 def _write(rows: Iterable[Iterable[object]], path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array
-from transferline.params import Training
+from transferline.params import TensorBoard, Training
 from transferline.progress import say
 from transferline.training.batches import Batches
 from transferline.training.best_epoch import best_epoch, is_finite
@@ -149,5 +149,6 @@ def build_callbacks(
         )
     if training.tensorboard:
         shutil.rmtree(logs, ignore_errors=True)
-        callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+        histograms = isinstance(training.tensorboard, TensorBoard) and training.tensorboard.histograms
+        callbacks.append(keras.callbacks.TensorBoard(logs, histogram_freq=int(histograms), write_graph=False))
     return callbacks

@@ -15,7 +15,7 @@ from transferline.metrics.labelled_images import metrics_by_class
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate
-from transferline.problems.attack_goals import least_likely_wrong
+from transferline.problems.attack_goals import least_likely_wrong, most_likely
 from transferline.problems.classification.classification_pictures import (
     plot_confusion,
     plot_gallery,
@@ -90,6 +90,14 @@ class ClassificationEvaluation(LabelEvaluation):
     def goals(self, truth: Array, probabilities: Floats) -> Array:
         """See `least_likely_wrong`."""
         return least_likely_wrong(truth, probabilities)
+
+    def predicted_truth(self, probabilities: Floats, card: ModelCard) -> Array:
+        """See `EvaluationOfKind`."""
+        return most_likely(probabilities)
+
+    def with_class(self, truth: Array, position: int) -> Array:
+        """See `EvaluationOfKind`."""
+        return np.full_like(truth, position)
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
         """See `EvaluationOfKind`."""

@@ -17,6 +17,7 @@ from transferline.metrics.resampling import average_precision
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate
+from transferline.problems.label_decision import decide
 from transferline.problems.label_evaluation import LabelEvaluation
 from transferline.problems.multilabel.multilabel_pictures import draw_multilabel
 
@@ -95,6 +96,14 @@ class MultilabelEvaluation(LabelEvaluation):
     def goals(self, truth: Array, probabilities: Floats) -> Array:
         """Returns the opposite of each label."""
         return 1 - truth
+
+    def predicted_truth(self, probabilities: Floats, card: ModelCard) -> Array:
+        """See `EvaluationOfKind`."""
+        return decide(probabilities, card).astype(np.float32)
+
+    def with_class(self, truth: Array, position: int) -> Array:
+        """Returns `truth` with one more label."""
+        return np.where(np.arange(truth.shape[1]) == position, 1, truth).astype(truth.dtype)
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
         """See `EvaluationOfKind`."""

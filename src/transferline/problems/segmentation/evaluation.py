@@ -21,7 +21,7 @@ from transferline.metrics.significance import stacked, swapped_differences, t_re
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, SignificanceTest
-from transferline.problems.attack_goals import least_likely_wrong
+from transferline.problems.attack_goals import least_likely_wrong, most_likely
 from transferline.problems.model_changes import Changes, ClassComparison, negative_first
 from transferline.problems.segmentation.predicted_masks import rate_mask
 from transferline.problems.segmentation.segmentation_pictures import draw_segmentation
@@ -129,6 +129,14 @@ class SegmentationEvaluation:
     def goals(self, truth: Array, probabilities: Floats) -> Array:
         """See `least_likely_wrong`."""
         return least_likely_wrong(truth, probabilities)
+
+    def predicted_truth(self, probabilities: Floats, card: ModelCard) -> Array:
+        """See `EvaluationOfKind`."""
+        return most_likely(probabilities)
+
+    def with_class(self, truth: Array, position: int) -> Array:
+        """See `EvaluationOfKind`."""
+        return np.full_like(truth, position)
 
     def goal_labels(self, untouched: pd.DataFrame, card: ModelCard) -> Array | None:
         """Returns None: each pixel has a goal."""

@@ -10,11 +10,12 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
-from transferline.arrays import Mask
+from transferline.arrays import Mask, Pixels
 from transferline.datasets.images import open_upright, read_image
 from transferline.datasets.masks import overlay, to_original, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
+from transferline.models.lite import LiteModel
 from transferline.run_length_encoding import encode
 from transferline.text import first_of, printable
 
@@ -81,17 +82,29 @@ def require_names(paths: Sequence[Path]) -> None:
         )
 
 
-def segment(card: ModelCard, model: Any, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:
+def predict_mask(card: ModelCard, model: LiteModel, path: Path) -> tuple[Pixels, Mask]:
+    """Predicts one file.
+
+    Returns:
+        The upright image, (height, width, 3) uint8 in RGB, and the positions of the predicted classes, (height, width).
+
+    Raises:
+        TransferlineError: the file cannot be read as an image.
+    """
+    pixels = np.asarray(open_upright(path, NOT_READ, "rgb", card.max_pixels))
+    values = model.probabilities(read_image(path, card.image, card.max_pixels)[None])[0]
+    height, width = pixels.shape[:2]
+    return pixels, to_original(values, width, height, card.image.resize).argmax(axis=-1).astype(np.uint8)
+
+
+def segment(card: ModelCard, model: LiteModel, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:
     """Yields what the model predicts for each file, in order, and writes its mask in the size of the file's image."""
     for path in paths:
         try:
-            pixels = np.asarray(open_upright(path, NOT_READ, "rgb", card.max_pixels))
-            values = model.probabilities(read_image(path, card.image, card.max_pixels)[None])[0]
+            pixels, mask = predict_mask(card, model, path)
         except TransferlineError as error:
             yield Segmented(str(path), {}, str(error))
             continue
-        height, width = pixels.shape[:2]
-        mask = to_original(values, width, height, card.image.resize).argmax(axis=-1).astype(np.uint8)
         writer.write(path, pixels, mask)
         counts = np.bincount(mask.ravel(), minlength=len(card.classes)) / mask.size
         shares = {name: float(share) for name, share in zip(card.classes, counts, strict=True) if share}
