@@ -102,7 +102,7 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
 
 
 def _fitting_side(folder: Path) -> int | None:
-    """Returns the median side of a dataset's photographs, at least `LEAST_SIDE`; None if none can be opened.
+    """Returns the median longer side of a dataset's photographs, at least `LEAST_SIDE`; None if none can be opened.
 
     Larger images would cost time and show nothing more.
     """
@@ -123,7 +123,7 @@ def _for_data(recipe: Path, data: dict[str, Any], project: str, side: int | None
     for name, candidate in tree["candidates"].items() if side else ():
         if candidate["image"]["size"] > side:
             candidate["image"]["size"] = side
-            say(f"{name}: image.size is {side}, because the photographs are not larger (median side)")
+            say(f"{name}: image.size is {side}, because the photographs are not larger (median of the longer side)")
     for section, key in (name.split(".") for name in NAMES_IN_MLFLOW):
         tree.get(section, {}).pop(key, None)  # a recipe names its own dataset there
     return parse_params(json.dumps(tree), recipe, project)
