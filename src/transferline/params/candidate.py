@@ -99,7 +99,7 @@ class Backbone(Section):
     ] = "avg"
     unfreeze: Annotated[
         Boundaries | None,
-        Field(description="the layers that fine_tune trains; a list tries more and more of them; null: none"),
+        Field(description="the layers that fine_tune trains, or a list of depths to try; null: none"),
     ] = None
 
     @property
