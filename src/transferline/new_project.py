@@ -20,7 +20,7 @@ from transferline.yaml_text import parse_yaml
 
 DVC_SETTINGS = "[core]\n    analytics = false\n    autostage = false\n"
 DEFAULT_RECIPE = "digits"
-LEAST_SIDE = 96  # pixels; a backbone predicts worse on smaller images, also if the photographs are smaller
+LEAST_SIDE = 128  # pixels; on smaller images a backbone predicts worse, also if the photographs are smaller
 
 
 def init(folder: Path, recipe: str | None, source: str | None) -> str:
@@ -102,7 +102,7 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
 
 
 def _fitting_side(folder: Path) -> int | None:
-    """Returns the median side of a dataset's photographs, at least `LEAST_SIDE`; None if none can be opened.
+    """Returns the median longer side of a dataset's photographs, at least `LEAST_SIDE`; None if none can be opened.
 
     Larger images would cost time and show nothing more.
     """
@@ -123,7 +123,7 @@ def _for_data(recipe: Path, data: dict[str, Any], project: str, side: int | None
     for name, candidate in tree["candidates"].items() if side else ():
         if candidate["image"]["size"] > side:
             candidate["image"]["size"] = side
-            say(f"{name}: image.size is {side}, because the photographs are not larger (median side)")
+            say(f"{name}: image.size is {side}, because the photographs are not larger (median of the longer side)")
     for section, key in (name.split(".") for name in NAMES_IN_MLFLOW):
         tree.get(section, {}).pop(key, None)  # a recipe names its own dataset there
     return parse_params(json.dumps(tree), recipe, project)

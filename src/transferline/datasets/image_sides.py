@@ -10,7 +10,7 @@ SAMPLES = 200
 
 
 def median_side(folder: Path, images: Sequence[str]) -> int | None:
-    """Returns the median over images of the side of the square with as many pixels, in pixels.
+    """Returns the median of the images' longer sides, in pixels.
 
     It opens at most `SAMPLES` images, at equal distances in the list, and leaves out those that cannot be opened. None:
     no image can be opened.
@@ -19,14 +19,13 @@ def median_side(folder: Path, images: Sequence[str]) -> int | None:
         folder: of the dataset.
         images: paths relative to the folder.
     """
-    sides = [_side(folder / path) for path in images[:: -(-len(images) // SAMPLES) or 1]]
+    sides = [_longer_side(folder / path) for path in images[:: -(-len(images) // SAMPLES) or 1]]
     return round(statistics.median(found)) if (found := [side for side in sides if side]) else None
 
 
-def _side(path: Path) -> float | None:
+def _longer_side(path: Path) -> int | None:
     try:
         with open_picture(path.read_bytes(), str(path), None) as opened:
-            width, height = opened.size
+            return max(opened.size)
     except Exception:  # Pillow's decoders raise many kinds of exceptions for a broken file
         return None
-    return float((width * height) ** 0.5)

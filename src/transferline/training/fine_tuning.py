@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from transferline.arrays import Array
 from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import InferenceMode, cut
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
@@ -83,7 +82,7 @@ def _from_bank(bank: Bank, backbone: keras.Model, head: keras.Model, candidate: 
     train, validation = bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation")
     at_once = BYTES_AT_ONCE // (4 * sum(map(math.prod, bank.boundary)))
     batches = make_batches(job, train, validation, bank.gather_boundary, one_view_per_image=True, views_at_once=at_once)
-    return Rung(parts.trainable[0].name, keras.Model(inputs, head(features)), *batches, _groups(validation))
+    return Rung(parts.trainable[0].name, keras.Model(inputs, head(features)), *batches)
 
 
 def _from_images(
@@ -103,11 +102,6 @@ def _from_images(
         drawn = keras.Input(image_shape(image))
         prepared = preprocessing(candidate.backbone.name)(drawn)
         features = pool(InferenceMode(fold_in_step(backbone))(prepared), candidate.backbone.pooling)
-        return Rung(trainable[0].name, keras.Model(drawn, head(features)), *batches(), _groups(validation))
+        return Rung(trainable[0].name, keras.Model(drawn, head(features)), *batches())
 
     return [partial(build, boundary) for boundary in candidate.backbone.boundaries[1:]]
-
-
-def _groups(rows: pd.DataFrame) -> Array:
-    """Returns the group of each row; in a table of views without groups each image is one."""
-    return rows.get("group", rows["sha256"]).to_numpy()

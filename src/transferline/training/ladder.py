@@ -10,10 +10,11 @@ import pandas as pd
 
 from transferline.arrays import Array
 from transferline.params import LinearTraining, Problem, Training
-from transferline.problems.training import label_training_of
+from transferline.problems.training import training_of
 from transferline.progress import say
 from transferline.training.batches import Batches
 from transferline.training.best_epoch import best_epoch
+from transferline.training.temperature import fit_temperature
 
 OfRung = Mapping[str, float | str]
 
@@ -27,14 +28,12 @@ class Rung:
         model: takes the inputs of `data` and returns logits. The models of all rungs share their layers.
         data: training batches.
         validation: validation batches.
-        groups: the group of each validation image, (n,), such as its track, or its sha256.
     """
 
     boundary: str
     model: keras.Model
     data: Batches
     validation: Batches
-    groups: Array
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ def climb(
 ) -> Fitted:
     """Trains rungs in turn, each from the kept weights, until one is not better on validation.
 
-    A rung is better if it lowers the mean log loss of the validation images by more than one standard error, see
-    `standard_error`. Otherwise the weights from before the rung are restored, and deeper rungs are not tried. A single
-    rung is always kept, and so is the first one on an untrained head.
+    A rung is better if it lowers the mean log loss of the validation images, at the best temperature, by more than one
+    standard error, see `standard_error`. Otherwise the weights from before the rung are restored, and deeper rungs are
+    not tried. A single rung is always kept, and so is the first one on an untrained head.
 
     Args:
         rungs: functions that build a rung, from shallow to deep. Each is called when its turn comes.
@@ -118,14 +117,21 @@ def count_trainable(model: keras.Model) -> int:
 
 
 def _losses(rung: Rung, problem: Problem) -> Array:
-    """Returns the log loss of each validation image, (n,); of several labels the mean."""
-    kind, logits = label_training_of(problem), rung.validation.predict(rung.model)
-    losses, _ = kind.cross_entropies(logits, kind.indicators(rung.validation.targets, logits.shape[1]))
+    """Returns the log loss of each validation image, (n,), at the best temperature; of several labels the mean.
+
+    Without the temperature, a model that was trained with label smoothing would lose against the head.
+    """
+    kind = training_of(problem)
+    logits, targets = kind.held_out(rung.model, rung.validation)
+    if not np.isfinite(logits).all():
+        return np.full(len(logits), np.nan)
+    scaled = logits / fit_temperature(kind, logits, targets)
+    losses, _ = kind.cross_entropies(scaled, kind.indicators(targets, logits.shape[1]))
     return np.asarray(losses.mean(axis=1, dtype=np.float64))
 
 
 def _is_better(gains: Array, rung: Rung, number: int) -> bool:
-    gain, error = float(gains.mean()), standard_error(gains, rung.groups)
+    gain, error = float(gains.mean()), standard_error(gains, rung.validation.groups)
     better = gain > error  # False if a value is NaN
     verdict = "kept" if better else "not kept, deeper ones are not tried"
     say(

@@ -1,4 +1,4 @@
-"""One training of any phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
+"""One training of any phase: fit, keep the best epoch, decide on validation, write the model's folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ import pandas as pd
 import tensorflow as tf
 
 from transferline.arrays import Pixels
-from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import FineTuning, LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
-from transferline.training.assemble_model import Exported
+from transferline.training.assemble_model import Exported, with_temperature
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
+from transferline.training.decision_rules import decide_on_validation
 from transferline.training.devices import Replicated
 from transferline.training.ladder import Fitted, OfRung, Rung, climb, count_trainable
 from transferline.training.linear_head import fit_linear
@@ -42,7 +42,8 @@ class Job:
 
     Attributes:
         training: how to train.
-        thresholds: how the thresholds of labels are chosen; None where an image has one class.
+        thresholds: how thresholds and the limit on confidence are chosen; None if every image gets its most probable
+            class.
         card: the card of the model.
         seed: of the initial weights, the order, the views and the dropout.
         folder: for the model.
@@ -120,9 +121,8 @@ def run_job(
     history, best = fitted.history, fitted.best_epoch
     if not is_finite(last := history.iloc[-1].to_dict(), job.training.monitor):
         say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
-    card = job.card
-    if job.thresholds:
-        card = _with_thresholds(card, job.thresholds, fitted.model, fitted.validation)
+    card = decide_on_validation(job.card, job.thresholds, fitted.model, fitted.validation)
+    exported = with_temperature(exported, card.temperature, card.problem)
     seconds = float(history["seconds"].sum())
     summary = Summary(best, seconds, exported.model.count_params(), fitted.trainable, floor, fitted.boundary)
     write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
@@ -165,12 +165,6 @@ def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
         several.batch_size = data.batch_size
         return several
     return keras.Model(model.input, model.output)
-
-
-def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
-    likely = label_training_of(card.problem).probabilities(validation.predict(model))
-    chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
-    return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
