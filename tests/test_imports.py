@@ -17,6 +17,7 @@ ORDER = (
     "evaluation",
     "insight",
     "registry",
+    "tuning",
     "prediction",
     "serving",
     "stages",
