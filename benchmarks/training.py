@@ -90,7 +90,7 @@ def run_line(photos: Path, section: Pretrained, seed: int = 7) -> dict[str, Any]
         figures |= {"head": started.read(), "head_accuracy": _best(work / "head")}
         if section.fine_tune:
             marks.clear()
-            fine_tune(opened, section, work / "head", job("fine_tune", section.fine_tune))
+            fine_tune(opened, section, work / "head", job("fine_tune", section.fine_tune), photos)
             epochs = [{"wall": b.wall - a.wall, "cpu": b.cpu - a.cpu} for a, b in pairwise(marks)]
             figures |= {"recipe": started.read(), "fine_tune_accuracy": _best(work / "fine_tune")}
             figures["epoch"] = min(epochs, key=lambda each: each["wall"])

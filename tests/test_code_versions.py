@@ -52,7 +52,7 @@ EDITS = {
     "datasets/checks/duplicates.py:exact_duplicates": {"validate"},
     "datasets/layouts/voc.py:read_voc": {"validate"},
     "datasets/views.py:draw_views": {"augment", "extract", *TRAININGS},
-    "models/efficientnet_lite0.py:EfficientNetLite0": {"extract", *TRAININGS},
+    "models/efficientnet_lite.py:efficientnet_lite": {"extract", *TRAININGS},
     "models/deeplab.py:build_decoder": {"train"},
     "training/bank.py:read_bank": {"extract", "train_head", "fine_tune"},
     "training/linear_head.py:fit_linear": TRAININGS,

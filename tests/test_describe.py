@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import ROOT
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
+from transferline.models import backbone_sizes
+from transferline.models.backbone_sizes import backbone_table
 from transferline.models.candidate_description import (
     Output,
     describe_candidate,
@@ -130,3 +132,16 @@ def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path
         (tmp_path / "data" / "raw" / "digits" / name / "1.png").touch()
     found = json.loads(describe_candidates(params, "lite0_plain", None, as_json=True))
     assert found == json.loads(describe_candidates(params, "lite0_plain", 5, as_json=True)), "counted in the files"
+
+
+def test_the_table_of_backbones_is_measured_once(
+    no_converted_networks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backbone_sizes, "has_imagenet_weights", lambda name: name == "mobilenet_v2")
+    lines = backbone_table().splitlines()
+    assert len(lines) == 2 and lines[1].split()[:3] == ["mobilenet_v2", "224", "2,257,984"]
+    megabytes, milliseconds = map(float, lines[1].split()[3:])
+    assert 8 < megabytes < 10 and milliseconds > 0
+    assert "measuring mobilenet_v2" in capsys.readouterr().out
+    monkeypatch.setattr(backbone_sizes, "_measure", lambda name: pytest.fail("measured again"))
+    assert backbone_table().splitlines() == lines

@@ -65,8 +65,9 @@ def test_a_backbone_takes_raw_images_of_the_size_that_it_was_trained_with(monkey
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs in ../shared/data")
-def test_the_installed_weights_know_cats_and_dogs():
-    card, model, _ = open_model("imagenet:efficientnet_lite0")
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_the_installed_weights_know_cats_and_dogs(name):
+    card, model, _ = open_model(f"imagenet:{name}")
     for animal, family in {"cats": CATS, "dogs": DOGS}.items():
         names = {card.classes[index] for index in family}
         found = list(predict_images(card, model, sorted((PHOTOS / animal).glob("*.jpg"))[:60]))

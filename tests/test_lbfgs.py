@@ -162,7 +162,8 @@ def test_the_exported_model_answers_for_images_and_fine_tuning_goes_on_from_it(d
     images = read_batch(raw, held_out["path"], section.image)
     exported = load_model(tmp_path / "head").probabilities(images)
     np.testing.assert_allclose(exported, answers(bank, tmp_path / "head", "multiclass"), atol=0.01)
-    fine_tune(bank, section, tmp_path / "head", job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows))
+    tuned = job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows)
+    fine_tune(bank, section, tmp_path / "head", tuned, raw)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[2]["val_loss"] == pytest.approx(min(row["val_loss"] for row in rows[:2]), abs=0.02)
     assert set(rows[0]) - {"phase", "accuracy", "val_accuracy", "iterations", "seconds"} < set(CURVES)

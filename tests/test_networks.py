@@ -55,7 +55,7 @@ def test_the_example_backbone_goes_all_the_way(home):
     extract(raw, views, section, "multiclass", home / "bank")
     bank = read_bank(home / "bank")
     train_head(bank, section, job(section.train_head, home / "head", "head"))
-    fine_tune(bank, section, home / "head", job(section.fine_tune, home / "tuned", "fine_tune"))
+    fine_tune(bank, section, home / "head", job(section.fine_tune, home / "tuned", "fine_tune"), raw)
     history = pd.read_csv(home / "tuned" / "history.csv")
     assert history["val_accuracy"].max() > 0.5
     shutil.rmtree(home / "networks")
@@ -89,7 +89,7 @@ def test_a_boundary_of_several_tensors_is_trained_from(home):
     bank = read_bank(home / "bank")
     assert len(bank.boundary) == 2
     train_head(bank, section, job(section.train_head, home / "head", "head"))
-    tuned = fine_tune(bank, section, home / "head", job(section.fine_tune, home / "tuned", "fine_tune"))
+    tuned = fine_tune(bank, section, home / "head", job(section.fine_tune, home / "tuned", "fine_tune"), raw)
     assert tuned.trainable == 64 * 4 + 4 + 4 * 3 + 3
     assert np.isfinite(pd.read_csv(home / "tuned" / "history.csv")["loss"]).all()
 

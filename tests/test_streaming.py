@@ -41,7 +41,7 @@ def test_what_does_not_fit_is_computed_to_the_same_result(tmp_path, capsys):
     ):
         np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-3)
     for name, bank in (("stored", whole), ("streamed", some)):
-        fine_tune(bank, section, None, job(section.fine_tune, tmp_path / name, "fine_tune"))
+        fine_tune(bank, section, None, job(section.fine_tune, tmp_path / name, "fine_tune"), raw)
     np.testing.assert_allclose(losses(tmp_path / "streamed"), losses(tmp_path / "stored"), rtol=2e-3)
 
 

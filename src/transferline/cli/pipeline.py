@@ -56,9 +56,8 @@ def add_commands(commands: Commands) -> None:
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
     use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
     use.add_argument("--force", action="store_true", help="overwrite changes that no other file holds")
-    describe = add_command(
-        commands, "describe", _describe, "show layers, parameters and freeze boundary of candidates", "lite0_plain"
-    )
+    explained = "show layers, parameters and freeze boundary of candidates, and the backbones on this machine"
+    describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
     describe.add_argument("candidate", nargs="?", help="by default all")
     describe.add_argument("--classes", type=int, help="the number of classes, if the data is not here yet")
     describe.add_argument("--json", action="store_true")
@@ -186,8 +185,11 @@ def _describe(options: argparse.Namespace) -> int:
 
     params = load_params(environment.enter_project() / "params.yaml")
     with quiet_imports():
+        from transferline.models.backbone_sizes import backbone_table
         from transferline.models.candidate_description import describe_candidates as describe
     print(describe(params, options.candidate, options.classes, options.json))
+    if not options.json:
+        print(f"\n{backbone_table()}")
     return 0
 
 

@@ -18,9 +18,10 @@ def add_commands(commands: Commands) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from transferline.models.backbone_sizes import backbone_table
     from transferline.new_project import init
 
-    print(init(options.folder, options.recipe, options.data))
+    print(f"{init(options.folder, options.recipe, options.data)}\n\n{backbone_table()}")
     return 0
 
 

@@ -23,8 +23,8 @@ CHANNELS = {"rgb": 3, "grayscale": 1}
 
 NO_WEIGHTS = """the ImageNet weights of {name} cannot be downloaded: {error}
   Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, ~/.keras/models, or copy this folder
-  from a machine where the backbone has been used. Or use efficientnet_lite0, whose weights are installed. A candidate
-  can also use your own file: weights: {{path: …, sha256: …}}"""
+  from a machine where the backbone has been used. Or use efficientnet_lite0 or efficientnet_lite2, whose weights are
+  installed. A candidate can also use your own file: weights: {{path: …, sha256: …}}"""
 
 
 def image_shape(image: Image) -> tuple[int, int, int]:

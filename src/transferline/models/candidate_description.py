@@ -125,7 +125,7 @@ def _describe_pretrained(candidate: Pretrained, problem: Problem, classes: int) 
     features = pool(backbone.output, candidate.backbone.pooling).shape[1:]
     head = build_layers(features, candidate.layers, problem, classes)
     trained = _count(head.trainable_weights)
-    parts = cut(backbone, candidate.backbone.unfreeze)
+    parts = cut(backbone, candidate.backbone.bank_boundary)
     tensors = parts.frozen.outputs if parts.trainable else []
     boundary = zip(parts.boundary, (tensor.shape[1:] for tensor in tensors), strict=False)
     values = sum(math.prod(tensor.shape[1:]) for tensor in tensors)

@@ -31,12 +31,12 @@ def check_sha256(path: Path, wanted: str) -> None:
 def load_weights_file(model: keras.Model, path: Path) -> None:
     """Loads a file of weights into a model: Keras's `.weights.h5`, `.keras` or older `.h5`.
 
-    EfficientNet-Lite0 also accepts PyTorch's `.pth`.
+    EfficientNet-Lite0, Lite1 and Lite2 also accept PyTorch's `.pth`.
 
     Raises:
         TransferlineError: the file does not fit the model or has another format.
     """
-    allowed = (".h5", ".keras", *((".pth",) if model.name == "efficientnet_lite0" else ()))
+    allowed = (".h5", ".keras", *((".pth",) if model.name.startswith("efficientnet_lite") else ()))
     if path.suffix not in allowed:
         raise TransferlineError(
             f"the weights {path} must be a file that ends in {' or '.join(allowed)} for {model.name}"

@@ -48,9 +48,14 @@ class Unfreeze(Section):
         return self
 
 
+# One boundary, or several from shallow to deep. With the tags, pydantic reports errors only for the alternative that
+# the value matches; it does so also for `Layers`.
+Boundaries = Annotated[
+    Annotated[Unfreeze, Tag("one")] | Annotated[tuple[Unfreeze, ...], Field(min_length=1), Tag("list")],
+    Discriminator(lambda listed: "list" if isinstance(listed, list | tuple) else "one"),
+]
 IMPORT_PATH = r"^networks(\.\w+)+:\w+$"
-# A list of layers, or the import path of a function that builds them. With the tags, pydantic reports errors only for
-# the alternative that the value matches.
+# A list of layers, or the import path of a function that builds them.
 Layers = Annotated[
     Annotated[tuple[Layer, ...], Tag("list")] | Annotated[str, Field(pattern=IMPORT_PATH), Tag("import path")],
     Discriminator(lambda layers: "import path" if isinstance(layers, str) else "list"),
@@ -83,7 +88,7 @@ class Backbone(Section):
         str,
         AfterValidator(_known_backbone),
         Field(
-            description="efficientnet_lite0, a network of keras.applications, or the import path of your own network",
+            description="efficientnet_lite0 to 2, a network of keras.applications, or the import path of your own",
             json_schema_extra={"anyOf": [{"enum": sorted(BACKBONES)}, {"pattern": IMPORT_PATH}]},
         ),
     ]
@@ -93,8 +98,20 @@ class Backbone(Section):
         Literal["avg", "max", "none"], Field(description="how the feature map becomes a vector; none keeps the map")
     ] = "avg"
     unfreeze: Annotated[
-        Unfreeze | None, Field(description="the layers of the backbone that fine_tune trains; null: none")
+        Boundaries | None,
+        Field(description="the layers that fine_tune trains; a list tries more and more of them; null: none"),
     ] = None
+
+    @property
+    def boundaries(self) -> tuple[Unfreeze, ...]:
+        """What `unfreeze` lists, from shallow to deep."""
+        listed = self.unfreeze or ()
+        return (listed,) if isinstance(listed, Unfreeze) else listed
+
+    @property
+    def bank_boundary(self) -> Unfreeze | None:
+        """The boundary whose tensors the bank holds: the first one. None: the bank holds only features."""
+        return next(iter(self.boundaries), None)
 
     @model_validator(mode="after")
     def _settings_where_they_mean_something(self) -> Self:

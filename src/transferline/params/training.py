@@ -192,10 +192,24 @@ class Training(Section):
 
 
 class FineTuning(Training):
-    """How `fine_tune` trains: with a low learning rate, so that pretrained weights change little."""
+    """How `fine_tune` trains. Where `backbone.unfreeze` lists several boundaries, each is trained in this way."""
 
     epochs: Epochs = 15
+    max_megapixels: Annotated[
+        float | None,
+        Field(gt=0, description="millions of pixels to train on: fewer epochs, at least one; null: no limit"),
+    ] = None
     optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
+
+    def within(self, pixels: int) -> Self:
+        """Returns these params with the number of epochs that `max_megapixels` allows, at `pixels` in an epoch."""
+        epochs = self.epochs
+        if self.max_megapixels is not None:
+            epochs = max(1, min(epochs, int(self.max_megapixels * 1e6 / pixels)))
+        schedule = self.schedule
+        if isinstance(schedule, Cosine):
+            schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)})
+        return self.model_copy(update={"epochs": epochs, "schedule": schedule})
 
 
 class EndToEndTraining(Training):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 HEAD_RUN = "head_run"  # the tag of a fine-tuning: the run of the head that it began with
-NO_METRICS = ("phase", "epoch", "seconds", "images_per_second")  # columns of an epoch's row
+NO_METRICS = ("phase", "boundary", "epoch", "seconds", "images_per_second")  # columns of an epoch's row
 
 Listener = Callable[[dict[str, float | str]], None]
 

@@ -1,4 +1,4 @@
-"""Stage `fine_tune`: trains the unfrozen top of a candidate's backbone."""
+"""Stage `fine_tune`: trains layers of a candidate's backbone, to the depth that is best on validation."""
 
 from pathlib import Path
 
@@ -35,4 +35,4 @@ def run(params: Params, *, candidate: str, raw: Path, bank: Path, head: Path, mo
     start = head if section.train_head else None
     with training_run(params, card, model, parent=start) as listener:
         job = Job(section.fine_tune, params.thresholds, card, params.seed, model, listener)
-        fine_tune(opened, section, start, job)
+        fine_tune(opened, section, start, job, raw)

@@ -40,8 +40,9 @@ class Bank:
 
     Attributes:
         folder: of the bank.
-        table: a row per view, with the columns of `views.parquet` and two flags, `in_head` and `in_fine_tune`. A flag
-            means that the stage uses the row, and that the shards of its kind hold the row's values.
+        table: a row per view, with the columns of `views.parquet` and three flags. `in_head` and `in_fine_tune` mean
+            that the stage uses the row, and that the shards of its kind hold the row's values. `in_images` means that
+            `fine_tune` draws the view from the image, where it trains more layers than the bank's boundary allows.
         features: shape of the features without the batch axis: pooled, or a feature map.
         boundary: shapes of the boundary's tensors without the batch axis; empty without fine-tuning.
         dtype: of the values.
@@ -62,13 +63,13 @@ class Bank:
         """Whether all values are on the disk."""
         return len(self.stored) == 1 + len(self.boundary)
 
-    def rows(self, purpose: str, split: Split) -> pd.DataFrame:
-        """Returns the rows of a split that `purpose` (head or fine_tune) uses.
+    def rows(self, purpose: str, split: Split | None = None) -> pd.DataFrame:
+        """Returns the rows of a split, or of both, that `purpose` (head, fine_tune or images) uses.
 
-        Their index holds the positions of their values, see `gather`.
+        Their index, 0, 1, … over both splits, holds the positions of their values, see `gather`.
         """
         rows = self.table.rows[self.table.rows[f"in_{purpose}"]].reset_index(drop=True)
-        return rows[rows["split"] == split]
+        return rows if split is None else rows[rows["split"] == split]
 
     def samples(self) -> Pixels:
         """Returns some validation images in the form that a model takes: (n, size, size, channels) uint8."""

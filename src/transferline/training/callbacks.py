@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps a row of metrics per epoch, passes it to the listener and prints it.
 
     Args:
-        phase: head, fine_tune or train.
+        labels: the first values of each row: `phase` (head, fine_tune or train), and in a ladder those of the rung.
         metric: the name of the main metric in the logs.
         first_epoch: the number of the first epoch, counted from 1.
         epochs: the largest number of epochs.
@@ -49,15 +49,21 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         listener: is called with each row.
 
     Attributes:
-        rows: phase, epoch, loss, metric, val_loss, val_metric, learning_rate, seconds, images_per_second.
+        rows: the labels, epoch, loss, metric, val_loss, val_metric, learning_rate, seconds, images_per_second.
     """
 
     def __init__(
-        self, phase: str, metric: str, first_epoch: int, epochs: int, views: int, listener: EpochListener
+        self,
+        labels: Mapping[str, float | str],
+        metric: str,
+        first_epoch: int,
+        epochs: int,
+        views: int,
+        listener: EpochListener,
     ) -> None:
         super().__init__()
         self.rows: list[dict[str, float | str]] = []
-        self._phase, self._first, self._last = phase, first_epoch, first_epoch + epochs - 1
+        self._labels, self._first, self._last = labels, first_epoch, first_epoch + epochs - 1
         self._names = ("loss", metric, "val_loss", f"val_{metric}")
         self._views, self._listener, self._start = views, listener, 0.0
 
@@ -70,7 +76,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.perf_counter() - self._start
         values = {name: float(logs[name]) for name in self._names}
         row: dict[str, float | str] = {
-            "phase": self._phase,
+            **self._labels,
             "epoch": self._first + epoch,
             **values,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
@@ -80,7 +86,7 @@ class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.rows.append(row)
         self._listener(row)
         text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        say(f"{self._phase}: epoch {self._first + epoch} of {self._last}  {text}  {seconds:.1f} s")
+        say(f"{self._labels['phase']}: epoch {self._first + epoch} of {self._last}  {text}  {seconds:.1f} s")
 
 
 class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]

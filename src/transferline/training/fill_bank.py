@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,17 @@ COPIES = 2  # of the bank: the bank itself and, where DVC cannot link files, the
 
 
 def bank_rows(views: ImageTable, candidate: Pretrained) -> ImageTable:
-    """Returns the views of train and validation that `train_head` or `fine_tune` uses, with a flag for each stage."""
+    """Returns the views of train and validation that `train_head` or `fine_tune` uses, with a flag for each use.
+
+    The views that the bank stores come first. `in_images` are those that rungs after the first read as images.
+    """
     rows = views.rows[views.rows["split"] != "test"]
     in_head = rows["kind"].isin(KINDS[candidate.extract.head_views])
     in_fine_tune = rows["kind"].isin(KINDS[candidate.extract.fine_tune_views]) & (candidate.fine_tune is not None)
-    rows = rows.assign(in_head=in_head, in_fine_tune=in_fine_tune)
-    return ImageTable(rows[in_head | in_fine_tune].reset_index(drop=True), views.classes)
+    in_images = rows["kind"].isin(KINDS["augmented"]) & (len(candidate.backbone.boundaries) > 1)
+    rows = rows.assign(in_head=in_head, in_fine_tune=in_fine_tune, in_images=in_images)
+    is_stored = in_head | in_fine_tune
+    return ImageTable(pd.concat([rows[is_stored], rows[in_images & ~is_stored]], ignore_index=True), views.classes)
 
 
 def fingerprint(table: ImageTable, candidate: Pretrained) -> str:
@@ -82,7 +88,9 @@ def extract(
     stored = _fitting(sizes, folder, _room(folder) if room is None else room)
     state = {"fingerprint": key, "dtype": candidate.extract.dtype, "stored": stored}
     _keep_only(folder, state)
-    rows = [table.rows[start : start + VIEWS_PER_SHARD] for start in range(0, len(table.rows), VIEWS_PER_SHARD)]
+    views_stored = int((table.rows["in_head"] | table.rows["in_fine_tune"]).sum())
+    edges = [*range(0, views_stored, VIEWS_PER_SHARD), views_stored]
+    rows = [table.rows[start:end] for start, end in pairwise(edges)]
     try:
         copied = banks and not shard_file(folder, "features", 0).exists() and _take_over(folder, state, banks)
         todo = [item for item in enumerate(rows) if stored and not shard_file(folder, "features", item[0]).exists()]
@@ -98,7 +106,7 @@ def extract(
         ) from error
     index = state | {"features": part.features, "boundary": part.boundary if candidate.fine_tune else []}
     write_json(folder / INDEX_FILE, index)
-    say(f"extract: {len(table.rows)} views, {_used(folder) / 1e6:.1f} MB in {folder}")
+    say(f"extract: {views_stored} views, {_used(folder) / 1e6:.1f} MB in {folder}")
 
 
 def _check_layers(part: FrozenPart, candidate: Pretrained, problem: Problem, classes: int) -> None:

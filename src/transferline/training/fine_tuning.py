@@ -1,56 +1,107 @@
-"""Fine-tuning: the unfrozen top of the backbone and the layers on it, from the bank at the freeze boundary."""
+"""Fine-tuning: layers of the backbone, and the layers on it, to the depth that is best on validation."""
 
 import math
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import keras
 import pandas as pd
 
+from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import InferenceMode, cut
-from transferline.models.backbones import build_backbone
+from transferline.models.backbones import build_backbone, image_shape, preprocessing
 from transferline.models.exported import HEAD_FILE, HISTORY_FILE
 from transferline.models.layers import build_layers, pool
-from transferline.params import Pretrained
+from transferline.params import Pretrained, Unfreeze
 from transferline.training.assemble_model import assemble
 from transferline.training.bank import Bank
+from transferline.training.batches import Batches
+from transferline.training.decoded_images import DecodedImages
 from transferline.training.devices import use_devices
 from transferline.training.folded_normalization import fold_in_step
+from transferline.training.ladder import Rung
 from transferline.training.model_folder import Summary
 from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 
 
-def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job) -> Summary:
+def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: Job, raw: Path) -> Summary:
     """Trains the layers that `backbone.unfreeze` names and the candidate's own layers, and writes the model's folder.
+
+    Where `unfreeze` lists several boundaries, each is a rung of `climb`. The first one trains from the bank, with the
+    views of `extract.fine_tune_views`. The frozen layers of the others are few, so they run in every step; each epoch
+    draws one of all views of an image.
 
     Batch normalisation of the backbone stays in inference mode: its statistics do not change. Where it is unfrozen, its
     scale and offset are trained. Batch normalisation in the candidate's own layers is trained as usual.
 
     Args:
-        bank: the boundary's tensors for train and validation.
+        bank: the first boundary's tensors for train and validation.
         candidate: the candidate.
         head_folder: the folder that `train_head` wrote; None starts with untrained layers.
         job: how to train, from the candidate's `fine_tune` section.
+        raw: the folder of the images.
+
+    Raises:
+        TransferlineError: a boundary does not train more layers than the one before, an image cannot be read, or the
+            disk is full.
     """
     card = job.card
     use_devices(job.training)
     backbone = build_backbone(candidate.backbone, candidate.image)
     make_deterministic(job.seed)
-    inputs = [keras.Input(shape) for shape in bank.boundary]
-    top = fold_in_step(cut(backbone, candidate.backbone.unfreeze).top)
-    features = pool(InferenceMode(top)(inputs), candidate.backbone.pooling)
+    features = pool(backbone.output, candidate.backbone.pooling)
     if head_folder:
         head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
     else:
         head = build_layers(features.shape[1:], candidate.layers, card.problem, len(card.classes))
-    data, validation = make_batches(
-        job,
-        bank.rows("fine_tune", "train"),
-        bank.rows("fine_tune", "validation"),
-        bank.gather_boundary,
-        one_view_per_image=True,
-        views_at_once=BYTES_AT_ONCE // (4 * sum(map(math.prod, bank.boundary))),
-    )
-    model = keras.Model(inputs, head(features))
+    _check_order(backbone, candidate)
+    first = _from_bank(bank, backbone, head, candidate, job)
+    rungs = [lambda: first, *_from_images(bank, backbone, head, candidate, job, raw)]
     exported = assemble(backbone, head, candidate, card.problem)
     before = pd.read_csv(head_folder / HISTORY_FILE) if head_folder else None
-    return run_job(job, model, exported, data, validation, bank.samples(), before)
+    return run_job(job, first.model, exported, first.data, first.validation, bank.samples(), before, rungs=rungs)
+
+
+def _check_order(backbone: keras.Model, candidate: Pretrained) -> None:
+    counts = [len(cut(backbone, boundary).trainable) for boundary in candidate.backbone.boundaries]
+    for place, (count, deeper) in enumerate(pairwise(counts), 1):
+        if deeper <= count:
+            raise TransferlineError(
+                f"unfreeze.{place} trains {deeper} layers with weights, unfreeze.{place - 1} trains {count}; list the "
+                "boundaries from shallow to deep, so that each trains more layers than the one before"
+            )
+
+
+def _from_bank(bank: Bank, backbone: keras.Model, head: keras.Model, candidate: Pretrained, job: Job) -> Rung:
+    """Returns the rung of the first boundary."""
+    parts = cut(backbone, candidate.backbone.bank_boundary)
+    inputs = [keras.Input(shape) for shape in bank.boundary]
+    features = pool(InferenceMode(fold_in_step(parts.top))(inputs), candidate.backbone.pooling)
+    train, validation = bank.rows("fine_tune", "train"), bank.rows("fine_tune", "validation")
+    at_once = BYTES_AT_ONCE // (4 * sum(map(math.prod, bank.boundary)))
+    batches = make_batches(job, train, validation, bank.gather_boundary, one_view_per_image=True, views_at_once=at_once)
+    return Rung(parts.trainable[0].name, keras.Model(inputs, head(features)), *batches)
+
+
+def _from_images(
+    bank: Bank, backbone: keras.Model, head: keras.Model, candidate: Pretrained, job: Job, raw: Path
+) -> list[Callable[[], Rung]]:
+    """Returns functions that build the rungs of the other boundaries. The first call decodes the images."""
+    rows, image = bank.rows("images"), candidate.image
+    train, validation = (rows[rows["split"] == split] for split in ("train", "validation"))
+
+    @cache
+    def batches() -> tuple[Batches, Batches]:
+        pixels = DecodedImages(raw, rows, image, job.folder)
+        return make_batches(job, train, validation, pixels.read, one_view_per_image=True)
+
+    def build(boundary: Unfreeze) -> Rung:
+        trainable = cut(backbone, boundary).trainable
+        drawn = keras.Input(image_shape(image))
+        prepared = preprocessing(candidate.backbone.name)(drawn)
+        features = pool(InferenceMode(fold_in_step(backbone))(prepared), candidate.backbone.pooling)
+        return Rung(trainable[0].name, keras.Model(drawn, head(features)), *batches())
+
+    return [partial(build, boundary) for boundary in candidate.backbone.boundaries[1:]]

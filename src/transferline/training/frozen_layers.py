@@ -33,7 +33,7 @@ class FrozenLayers(NamedTuple):
 def compile_frozen_layers(candidate: Pretrained) -> FrozenLayers:
     """Builds the backbone with its weights, cuts it at the freeze boundary and compiles both parts for inference."""
     backbone = candidate.backbone
-    parts = cut(build_backbone(backbone, candidate.image), backbone.unfreeze)
+    parts = cut(build_backbone(backbone, candidate.image), backbone.bank_boundary)
     frozen = fold_batch_normalization(parts.frozen)
     image = keras.Input(frozen.input_shape[1:], name="image")
     whole = keras.Model(image, frozen(preprocessing(backbone.name)(image)))

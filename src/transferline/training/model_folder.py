@@ -38,6 +38,8 @@ class Summary:
         trainable: the number of weights that this stage trained.
         floor: metrics on validation of models that have learned nothing, see `TrainingOfKind.floor`. Empty if the
             training continues the training of a head.
+        boundary: in fine_tune, the name of the first layer of the backbone that the kept weights were trained from;
+            empty in other phases, and if fine-tuning improved nothing and the model is that of the head.
     """
 
     best_epoch: int
@@ -45,6 +47,7 @@ class Summary:
     parameters: int
     trainable: int
     floor: dict[str, float]
+    boundary: str = ""
 
 
 def write_result(

@@ -1,6 +1,8 @@
-"""One training of any phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
+"""One training of any phase: fit, keep the best epoch, decide on validation, write the model's folder."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,20 @@ import pandas as pd
 import tensorflow as tf
 
 from transferline.arrays import Pixels
-from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
-from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
+from transferline.params import FineTuning, LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
-from transferline.training.assemble_model import Exported
+from transferline.training.assemble_model import Exported, with_temperature
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
+from transferline.training.decision_rules import decide_on_validation
 from transferline.training.devices import Replicated
+from transferline.training.ladder import Fitted, OfRung, Rung, climb, count_trainable
 from transferline.training.linear_head import fit_linear
 from transferline.training.mask_targets import with_dice
 from transferline.training.model_folder import Summary, write_result
@@ -39,7 +42,8 @@ class Job:
 
     Attributes:
         training: how to train.
-        thresholds: how the thresholds of labels are chosen; None where an image has one class.
+        thresholds: how thresholds and the limit on confidence are chosen; None if every image gets its most probable
+            class.
         card: the card of the model.
         seed: of the initial weights, the order, the views and the dropout.
         folder: for the model.
@@ -89,6 +93,7 @@ def run_job(
     samples: Pixels,
     before: pd.DataFrame | None = None,
     encoder: keras.Model | None = None,
+    rungs: Sequence[Callable[[], Rung]] = (),
 ) -> Summary:
     """Trains a model and writes its folder.
 
@@ -101,30 +106,54 @@ def run_job(
         samples: images for `write_result`.
         before: the history of the phase that this one continues; without one, the floor is measured.
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
+        rungs: the depths of fine-tuning, see `climb`; the first has `model`, `data` and `validation`. Without any,
+            `model` is trained, and its best epoch is kept.
 
     Raises:
         TransferlineError: no epoch has a finite loss.
     """
-    problem, training = job.card.problem, job.training
     convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now and not after the last epoch
-    model = _to_compile(model, data)
     floor = _floor(model, job, data, validation) if before is None else {}
+    if rungs:
+        fitted = climb(rungs, partial(_fit_rung, job), job.card.problem, job.training, before)
+    else:
+        fitted = _fit_one(model, encoder, job, data, validation)
+    history, best = fitted.history, fitted.best_epoch
+    if not is_finite(last := history.iloc[-1].to_dict(), job.training.monitor):
+        say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
+    card = decide_on_validation(job.card, job.thresholds, fitted.model, fitted.validation)
+    exported = with_temperature(exported, card.temperature, card.problem)
+    seconds = float(history["seconds"].sum())
+    summary = Summary(best, seconds, exported.model.count_params(), fitted.trainable, floor, fitted.boundary)
+    write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
+    return summary
+
+
+def _fit_one(
+    model: keras.Model,
+    encoder: keras.Model | None,
+    job: Job,
+    data: Batches,
+    validation: Batches,
+) -> Fitted:
+    """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
+    training, model = job.training, _to_compile(model, data)
     if isinstance(training, LinearTraining):
-        history = fit_linear(model, training, problem, data, validation, job.listener)
+        history = fit_linear(model, training, job.card.problem, data, validation, job.listener)
     elif isinstance(training, SegmentationTraining):
         history = _fit_in_parts(model, encoder, training, job, data, validation)
     else:
-        first_epoch = 1 if before is None else int(before["epoch"].max()) + 1
-        history = _fit(model, training, job, data, validation, first_epoch)
-    best = best_epoch(history, training)
-    if not is_finite(last := history.iloc[-1].to_dict(), training.monitor):
-        say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
-    card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
-    trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    seconds = float(history["seconds"].sum())
-    summary = Summary(best, seconds, exported.model.count_params(), trainable, floor)
-    write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
-    return summary
+        history = _fit(model, training, job, data, validation, 1)
+    trainable = count_trainable(model)
+    return Fitted(history, best_epoch(history, training), model, validation, trainable)
+
+
+def _fit_rung(job: Job, rung: Rung, first_epoch: int, of_rung: OfRung) -> pd.DataFrame:
+    """Fits a rung; see `climb`."""
+    assert isinstance(job.training, FineTuning)
+    training = job.training.within(rung.data.views_per_epoch * job.card.image.size**2)
+    model = _to_compile(rung.model, rung.data)
+    return _fit(model, training, job, rung.data, rung.validation, first_epoch, of_rung)
 
 
 def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
@@ -136,12 +165,6 @@ def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
         several.batch_size = data.batch_size
         return several
     return keras.Model(model.input, model.output)
-
-
-def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
-    likely = label_training_of(card.problem).probabilities(validation.predict(model))
-    chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
-    return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:
@@ -164,13 +187,19 @@ def _floor(model: keras.Model, job: Job, data: Batches, validation: Batches) -> 
 
 
 def _fit(
-    model: keras.Model, training: Training, job: Job, data: Batches, validation: Batches, first_epoch: int
+    model: keras.Model,
+    training: Training,
+    job: Job,
+    data: Batches,
+    validation: Batches,
+    first_epoch: int,
+    of_rung: OfRung | None = None,
 ) -> pd.DataFrame:
     """Fits a model epoch by epoch; at the end it has the weights of its best epoch.
 
     Returns:
         A row per epoch: phase, epoch, loss, the main metric, the same two on validation with the prefix val_,
-        learning_rate (at the end of the epoch), seconds (with validation), images_per_second.
+        learning_rate (at the end of the epoch), seconds (with validation), images_per_second, and `of_rung`.
     """
     card, metric, exact_metric = (
         job.card,
@@ -178,7 +207,9 @@ def _fit(
         training_of(job.card.problem).exact_metric,
     )
     _compile(model, training, card, data.batches_per_epoch)
-    recorder = EpochRecorder(card.phase, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
+    labels = {"phase": card.phase, **(of_rung or {})}
+    recorder = EpochRecorder(labels, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
+    logs = LOGS / card.candidate / card.phase / str(labels.get("rung", ""))
     exact = [ExactMetric(metric, exact_metric, validation)] if exact_metric else []
     model.fit(
         data.dataset(first_epoch, training.epochs),
@@ -186,7 +217,7 @@ def _fit(
         validation_data=validation.dataset(),
         validation_steps=len(validation),
         epochs=training.epochs,
-        callbacks=[*exact, recorder, *build_callbacks(training, recorder.rows, LOGS / card.candidate / card.phase)],
+        callbacks=[*exact, recorder, *build_callbacks(training, recorder.rows, logs)],
         shuffle=False,  # the batches are shuffled already
         verbose=0,
     )

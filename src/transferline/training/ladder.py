@@ -1,0 +1,153 @@
+"""Fine-tuning to a depth that validation chooses: each rung trains more layers than the one before."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+import pandas as pd
+
+from transferline.arrays import Array
+from transferline.params import LinearTraining, Problem, Training
+from transferline.problems.training import training_of
+from transferline.progress import say
+from transferline.training.batches import Batches
+from transferline.training.best_epoch import best_epoch
+from transferline.training.temperature import fit_temperature
+
+OfRung = Mapping[str, float | str]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One depth of fine-tuning.
+
+    Attributes:
+        boundary: the name of the first layer that is trained.
+        model: takes the inputs of `data` and returns logits. The models of all rungs share their layers.
+        data: training batches.
+        validation: validation batches.
+    """
+
+    boundary: str
+    model: keras.Model
+    data: Batches
+    validation: Batches
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model.
+
+    Attributes:
+        history: a row for each epoch.
+        best_epoch: the number of the epoch whose weights the model has.
+        model: takes the inputs of `validation` and returns logits.
+        validation: validation batches.
+        trainable: the number of weights that were trained.
+        boundary: the name of the first layer that was trained; empty if the model has no rungs, or no rung was kept.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    model: keras.Model
+    validation: Batches
+    trainable: int
+    boundary: str = ""
+
+
+# Trains a rung, from the number of its first epoch, with values that each row of the history gets. It leaves the
+# weights of the best epoch in the model.
+Fit = Callable[[Rung, int, OfRung], pd.DataFrame]
+
+
+def climb(
+    rungs: Sequence[Callable[[], Rung]],
+    fit: Fit,
+    problem: Problem,
+    training: Training | LinearTraining,
+    before: pd.DataFrame | None,
+) -> Fitted:
+    """Trains rungs in turn, each from the kept weights, until one is not better on validation.
+
+    A rung is better if it lowers the mean log loss of the validation images, at the best temperature, by more than one
+    standard error, see `standard_error`. Otherwise the weights from before the rung are restored, and deeper rungs are
+    not tried. A single rung is always kept, and so is the first one on an untrained head.
+
+    Args:
+        rungs: functions that build a rung, from shallow to deep. Each is called when its turn comes.
+        fit: trains a rung.
+        problem: the kind of problem.
+        training: the params.
+        before: the history of the head; None if the head is untrained.
+
+    Returns:
+        The result; its history has the columns `rung`, from 1, and `boundary`.
+
+    Raises:
+        TransferlineError: a rung that must be kept has no epoch with a finite loss.
+    """
+    history, fitted = pd.DataFrame(), None
+    for number, build in enumerate(rungs, 1):
+        rung, start = build(), next_epoch(before if history.empty else history)
+        must_keep = len(rungs) == 1 or (number == 1 and before is None)
+        weights, losses = rung.model.get_weights(), None if must_keep else _losses(rung, problem)
+        epochs = fit(rung, start, {"rung": number, "boundary": rung.boundary})
+        history = pd.concat([history, epochs], ignore_index=True)
+        if losses is not None and not _is_better(losses - _losses(rung, problem), rung, number):
+            rung.model.set_weights(weights)
+            if fitted is None and before is not None:
+                fitted = Fitted(history, best_epoch(before, training), rung.model, rung.validation, 0)
+            break
+        trainable = count_trainable(rung.model)
+        fitted = Fitted(history, best_epoch(epochs, training), rung.model, rung.validation, trainable, rung.boundary)
+    assert fitted is not None, "there is a rung"
+    return replace(fitted, history=history)
+
+
+def next_epoch(before: pd.DataFrame | None) -> int:
+    """Returns the number of the epoch after those of a history; 1 without one."""
+    return 1 if before is None else int(before["epoch"].max()) + 1
+
+
+def count_trainable(model: keras.Model) -> int:
+    """Returns the number of weights that a training of the model changes."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def _losses(rung: Rung, problem: Problem) -> Array:
+    """Returns the log loss of each validation image, (n,), at the best temperature; of several labels the mean.
+
+    Without the temperature, a model that was trained with label smoothing would lose against the head.
+    """
+    kind = training_of(problem)
+    logits, targets = kind.held_out(rung.model, rung.validation)
+    if not np.isfinite(logits).all():
+        return np.full(len(logits), np.nan)
+    scaled = logits / fit_temperature(kind, logits, targets)
+    losses, _ = kind.cross_entropies(scaled, kind.indicators(targets, logits.shape[1]))
+    return np.asarray(losses.mean(axis=1, dtype=np.float64))
+
+
+def _is_better(gains: Array, rung: Rung, number: int) -> bool:
+    gain, error = float(gains.mean()), standard_error(gains, rung.validation.groups)
+    better = gain > error  # False if a value is NaN
+    verdict = "kept" if better else "not kept, deeper ones are not tried"
+    say(
+        f"fine_tune: rung {number}, from {rung.boundary}: log loss on validation {-gain:+.4f}, standard error "
+        f"{error:.4f}: {verdict}"
+    )
+    return better
+
+
+def standard_error(values: Array, groups: Array) -> float:
+    """Returns the standard error of the mean of `values`, (n,); infinite with fewer than two groups.
+
+    Images of one group depend on each other. It is the cluster-robust estimate (Liang and Zeger, Longitudinal data
+    analysis using generalized linear models, Biometrika, 1986), times k / (k - 1) for k groups under the root.
+    """
+    sums = pd.Series(values - values.mean()).groupby(groups).sum()
+    if len(sums) < 2:
+        return math.inf
+    return math.sqrt(np.square(sums).sum() * len(sums) / (len(sums) - 1)) / len(values)

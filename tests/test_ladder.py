@@ -1,0 +1,130 @@
+"""Fine-tuning to the depth that is best on validation."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
+from transferline.errors import TransferlineError
+from transferline.models.exported import load_keras_model
+from transferline.params import FineTuning
+from transferline.training.bank import read_bank
+from transferline.training.fill_bank import extract
+from transferline.training.fine_tuning import fine_tune
+from transferline.training.head_training import train_head
+from transferline.training.ladder import standard_error
+
+DEPTHS = ({"from_layer": "conv_3"}, {"from_layer": 0})
+BACKBONE = {"name": "networks.example:tiny_backbone", "weights": "none", "unfreeze": DEPTHS}
+FAST = {**TRAINING, "epochs": 2, "optimizer": {"name": "adam", "learning_rate": 1e-2}, "early_stopping": None}
+WILD = {**FAST, "optimizer": {"name": "sgd", "learning_rate": 1e4}}
+STILL = {**FAST, "optimizer": {"name": "sgd", "learning_rate": 1e-30}, "epochs": 1}
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "networks", tmp_path / "networks", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("raw"))
+
+
+def trained(data, folder, training, problem="multiclass", **changes):
+    """The rows of all epochs, the summary of fine-tuning, and the folders of head and fine-tuned model."""
+    raw, views = data
+    section, rows = candidate(backbone=BACKBONE, layers=HIDDEN[1:2], fine_tune=training, **changes), []
+    extract(raw, views, section, problem, folder / "bank")
+    bank = read_bank(folder / "bank")
+    head = folder / "head" if section.train_head else None
+    if head:
+        train_head(bank, section, job(section.train_head, head, "head", problem, rows=rows))
+    summary = fine_tune(bank, section, head, job(section.fine_tune, folder / "tuned", "fine_tune", problem, rows), raw)
+    return pd.DataFrame(rows), summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("problem", "of"), [("multiclass", lambda views: views), ("binary", two_classes), ("multilabel", with_two_labels)]
+)
+def test_a_rung_that_validation_prefers_is_kept_and_the_next_one_trains_the_whole_network(data, tmp_path, problem, of):
+    raw, views = data
+    rows, summary = trained((raw, of(views)), tmp_path, FAST, problem)
+    tuned = rows[rows["phase"] == "fine_tune"]
+    assert tuned["rung"].tolist() == [1, 1, 2, 2] and tuned["epoch"].tolist() == [4, 5, 6, 7]
+    assert tuned["boundary"].unique().tolist() == ["conv_3", "conv_1"]
+    assert pd.read_csv(tmp_path / "tuned" / "history.csv")["rung"].tolist() == [1, 1, 2, 2]
+    written = json.loads((tmp_path / "tuned" / "summary.json").read_text())
+    assert written["boundary"] == summary.boundary
+    first, last = (load_keras_model(tmp_path / name) for name in ("head", "tuned"))
+    pairs = zip(first.weights, last.weights, strict=True)
+    names = {one.path.split("/")[-2] for one, other in pairs if not np.array_equal(one, other)}
+    assert "conv_3" in names, "the first rung is kept"
+    assert ("conv_1" in names) == (summary.boundary == "conv_1") == (summary.best_epoch > 5)
+
+
+@pytest.mark.slow
+def test_a_rung_that_is_worse_leaves_the_weights_of_the_head_and_ends_the_climb(data, tmp_path, capsys):
+    rows, summary = trained(data, tmp_path, WILD)
+    tuned = rows[rows["phase"] == "fine_tune"]
+    assert set(tuned["rung"]) == {1} and summary.boundary == "" and summary.trainable == 0
+    assert summary.best_epoch == rows[:3].set_index("epoch")["val_loss"].idxmin()
+    assert "rung 1, from conv_3" in (said := capsys.readouterr().out) and "not kept" in said
+    first, last = (load_keras_model(tmp_path / name) for name in ("head", "tuned"))
+    assert all(np.array_equal(a, b) for a, b in zip(first.weights, last.weights, strict=True))
+
+
+@pytest.mark.slow
+def test_without_a_head_the_first_rung_is_kept(data, tmp_path):
+    extracted = {"head_views": None, "fine_tune_views": "untouched", "dtype": "float16"}
+    rows, summary = trained(data, tmp_path, STILL, train_head=None, extract=extracted)
+    assert rows["rung"].tolist() == [1, 2] and summary.boundary == "conv_3"
+    assert summary.best_epoch == 1 and summary.floor
+
+
+def test_boundaries_must_go_from_shallow_to_deep(data, tmp_path):
+    raw, views = data
+    turned = {**BACKBONE, "unfreeze": DEPTHS[::-1]}
+    section = candidate(backbone=turned, train_head=None, extract={"head_views": None})
+    extract(raw, views, section, "multiclass", tmp_path / "bank")
+    with pytest.raises(TransferlineError, match=r"unfreeze.1 trains 2 layers with weights, unfreeze.0 trains 6"):
+        fine_tune(
+            read_bank(tmp_path / "bank"), section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"), raw
+        )
+
+
+def test_the_bank_stores_the_first_boundary_and_lists_all_views_for_the_others(data, tmp_path):
+    raw, views = data
+    extracted = {"head_views": "untouched", "fine_tune_views": "untouched"}
+    section = candidate(backbone=BACKBONE, extract=extracted)
+    extract(raw, views, section, "multiclass", tmp_path / "bank")
+    bank = read_bank(tmp_path / "bank")
+    images, stored = bank.rows("images"), bank.rows("fine_tune")
+    train = views.rows[views.rows["split"] == "train"]
+    assert len(images[images["split"] == "train"]) == (train["kind"] != "flipped").sum()
+    assert set(stored["kind"]) == {"untouched"} and images.index.tolist() == list(range(len(images)))
+    shards = [np.load(file) for file in sorted((tmp_path / "bank").glob("features-*.npy"))]
+    assert sum(map(len, shards)) == len(stored)
+
+
+def test_a_standard_error_counts_the_images_of_a_group_as_dependent():
+    values = np.array([1.0, 2.0, 4.0, 7.0])
+    alone = standard_error(values, np.arange(4))
+    assert alone == pytest.approx(values.std(ddof=1) / 2)
+    twice = standard_error(np.repeat(values, 2), np.repeat(np.arange(4), 2))
+    assert twice == pytest.approx(alone), "copies are no news"
+    assert standard_error(np.repeat(values, 2), np.arange(8)) < 0.75 * alone
+    assert standard_error(values, np.zeros(4)) == math.inf
+
+
+@pytest.mark.parametrize(("pixels", "epochs", "warmup"), [(1e6, 20, 2), (1e7, 10, 2), (4.9e7, 2, 1), (2e8, 1, 0)])
+def test_epochs_fall_with_the_number_of_pixels(pixels, epochs, warmup):
+    schedule = {"kind": "cosine", "warmup_epochs": 2}
+    found = FineTuning.model_validate({"epochs": 20, "max_megapixels": 100.0, "schedule": schedule}).within(int(pixels))
+    assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)
