@@ -16,9 +16,9 @@ import yaml
 from benchmarks.accuracy_sets import PHOTOS, SETTINGS, TABLE
 from benchmarks.harness import ROOT, Clock, call
 from transferline.params.problem_kinds import KINDS
+from transferline.yaml_text import parse_yaml
 
 WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_1.0_160_no_top.weights.h5"
-RECIPES = ROOT / "recipes"
 HEAD_EPOCHS, FINE_TUNE_EPOCHS = 20, 10  # of the notebook
 TUNE_MINUTES = 15
 
@@ -81,31 +81,30 @@ def _notebook_data(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def before(folder: Path) -> dict[str, Any]:
     """The recipe `photos` as it was before it searched for its depth."""
-    return _recipe(folder, ROOT / "benchmarks" / "photos_before.yaml")
+    return _recipe(folder, str(ROOT / "benchmarks" / "photos_before.yaml"))
 
 
 def default(folder: Path) -> dict[str, Any]:
     """The recipe `photos`."""
-    return _recipe(folder, RECIPES / "photos.yaml")
+    return _recipe(folder, "photos")
 
 
 def tune(folder: Path) -> dict[str, Any]:
     """The recipe `photos`, then `transferline tune`."""
-    return _recipe(folder, RECIPES / "photos.yaml", minutes=TUNE_MINUTES)
+    return _recipe(folder, "photos", minutes=TUNE_MINUTES)
 
 
 def waste(folder: Path) -> dict[str, Any]:
-    """The candidate mobilenet_v2 of the recipe `waste`, with the weights that the notebook has."""
-    return _recipe(folder, RECIPES / "waste.yaml", only="mobilenet_v2")
+    """The candidate mobilenet_v2 of the recipe `waste`, with the notebook's weights."""
+    return _recipe(folder, "waste", only="mobilenet_v2")
 
 
-def _recipe(folder: Path, recipe: Path, only: str | None = None, minutes: int = 0) -> dict[str, Any]:
+def _recipe(folder: Path, recipe: str, only: str | None = None, minutes: int = 0) -> dict[str, Any]:
     """Makes a project from a recipe, trains and evaluates; the metric is that of the selected model."""
-    project = folder / "project"
+    project, metric = folder / "project", KINDS[_settings(folder)["problem"]].main_metric
     shutil.rmtree(project, ignore_errors=True)
-    write_recipe(folder, recipe, only)
-    call(folder, "transferline", "init", str(project), "--recipe", "recipe.yaml")
-    call(project, "transferline", "data", "add", str(folder / PHOTOS), "--name", "photos")
+    call(folder, "transferline", "init", str(project), "--recipe", recipe, "--data", str(folder / PHOTOS))
+    adjust(project, _settings(folder), only)
     call(project, "dvc", "repro", "augment")
     started = Clock()
     if minutes:
@@ -114,38 +113,29 @@ def _recipe(folder: Path, recipe: Path, only: str | None = None, minutes: int = 
     seconds = started.read()
     call(project, "dvc", "repro", "select")
     found = json.loads((project / "metrics.json").read_text(encoding="utf-8"))["selected"]
-    metric = KINDS[_settings(folder)["problem"]].main_metric
-    ends = [found["test"][f"{metric}_{end}"] for end in ("low", "high")]
-    chosen = {"candidate": found["candidate"], "phase": found["phase"], "interval": ends}
-    return {"metric": found["test"][metric], **chosen, **seconds}
+    chosen = {"candidate": found["candidate"], "phase": found["phase"]}
+    interval = [found["test"][f"{metric}_{end}"] for end in ("low", "high")]
+    return {"metric": found["test"][metric], "interval": interval, **chosen, **seconds}
 
 
-def write_recipe(folder: Path, recipe: Path, only: str | None = None) -> Path:
-    """Writes a recipe for this dataset and seed, in which no rule leaves out an image: all ways test the same images.
+def adjust(project: Path, settings: dict[str, Any], only: str | None = None) -> None:
+    """Changes a project's params for a dataset and seed. No rule leaves out an image: all ways test the same images.
 
-    With `only` it has only this candidate, with the notebook's weights.
+    With `only` they have only this candidate, with the notebook's weights.
     """
-    settings, tree = _settings(folder), yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    path = project / "params.yaml"
+    tree = parse_yaml(path.read_text(encoding="utf-8"), path)
     layout = {"kind": "csv", "file": TABLE, "path_column": "image", "label_column": "label", "split_column": "split"}
-    if settings["problem"] == "multilabel":
-        layout["separator"] = "|"
-    split = {"test": 0, "group": settings["group"]}
-    rules = dict.fromkeys(("duplicate", "split_duplicate", "near_duplicate", "few_images"), "warn")
-    tree |= {
-        "seed": settings["seed"],
-        "data": {"dataset": "photos", "problem": settings["problem"], "layout": layout, "split": split},
-        "validate": {"rules": rules},
-        "augment": {**tree.get("augment", {}), "seed": settings["seed"]},
-        "evaluate": {"gallery": 1},
-        "promote": {"min_value": 0},
-    }
+    separator = {"separator": "|"} if settings["problem"] == "multilabel" else {}
+    tree["data"] |= {"problem": settings["problem"], "layout": layout | separator}
+    tree["data"]["split"] = {"test": 0, "group": settings["group"]}
+    tree["seed"] = tree["augment"]["seed"] = settings["seed"]
+    tree["validate"]["rules"] |= dict.fromkeys(("duplicate", "split_duplicate", "near_duplicate", "few_images"), "warn")
     if only:
         weights = {"path": str(WEIGHTS), "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}
         tree["candidates"] = {only: tree["candidates"][only]}
         tree["candidates"][only]["backbone"]["weights"] = weights
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
-    return path
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
 def _settings(folder: Path) -> dict[str, Any]:

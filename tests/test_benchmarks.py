@@ -13,11 +13,14 @@ from PIL import Image
 
 from benchmarks import accuracy, gpu
 from benchmarks.accuracy_sets import lay_out
-from benchmarks.accuracy_ways import write_recipe
+from benchmarks.accuracy_ways import adjust
 from benchmarks.harness import Limit, Result, Row, line_of, measure
-from benchmarks.memory import write_params
+from benchmarks.memory import write_params as write_params_of_memory
 from benchmarks.run import BEGIN, END, table
 from transferline.params import load_params
+from transferline.params.load import parse_params
+from transferline.use_recipe import write_params
+from transferline.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +30,7 @@ def seconds(wall: float) -> dict[str, float]:
 
 
 def test_the_benchmark_of_memory_writes_params_that_are_right(tmp_path: Path):
-    write_params(tmp_path)
+    write_params_of_memory(tmp_path)
     assert set(load_params(tmp_path / "params.yaml").candidates) == {"frozen", "scratch"}
 
 
@@ -97,12 +100,18 @@ def test_the_sets_of_accuracy_have_their_splits_for_each_seed(tmp_path):
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("recipe", [ROOT / "benchmarks" / "photos_before.yaml", ROOT / "recipes" / "photos.yaml"])
 def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_path, recipe, problem):
-    settings = {"problem": problem, "group": r"^(.+/\d+)_", "seed": 3}
-    (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    params = load_params(write_recipe(tmp_path, recipe))
+    layout = {"kind": "csv", "file": "f", "path_column": "a", "label_column": "b"}
+    data = {
+        "dataset": "d",
+        "problem": problem,
+        "layout": layout | ({"separator": "|"} if problem == "multilabel" else {}),
+    }
+    tree = parse_yaml(recipe.read_text(encoding="utf-8"), recipe) | {"data": data}
+    write_params(parse_params(json.dumps(tree), recipe), tmp_path, force=True)
+    adjust(tmp_path, {"problem": problem, "group": r"^(.+/\d+)_", "seed": 3})
+    params = load_params(tmp_path / "params.yaml")
     assert params.data.problem == problem and params.seed == params.augment.seed == 3
-    (before,) = load_params(ROOT / "benchmarks" / "photos_before.yaml").candidates.values()
-    assert before.fine_tune.epochs == 10 and before.train_head.optimizer.name == "lbfgs"
+    assert params.validate_.rules.near_duplicate == "warn" and params.validate_.rules.undecodable == "quarantine"
 
 
 def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():

@@ -136,6 +136,10 @@ ClassWeights = Annotated[
 
 Epochs = Annotated[int, Field(ge=1, description="the largest number of epochs")]
 BatchSize = Annotated[int, Field(ge=1, description="the number of images in a batch")]
+ScheduleField = Annotated[Schedule, Field(description="how the learning rate changes from step to step")]
+StoppingField = Annotated[
+    EarlyStopping | None, Field(description="stops the training when the monitor does not improve; null: never")
+]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[
     ReduceOnPlateau | None,
@@ -166,15 +170,11 @@ class Training(Section):
     epochs: Epochs = 25
     batch_size: BatchSize = 32
     optimizer: OptimizerField = Adam(name="adam")
-    schedule: Annotated[Schedule, Field(description="how the learning rate changes from step to step")] = Constant(
-        kind="constant"
-    )
+    schedule: ScheduleField = Constant(kind="constant")
     loss: Annotated[Loss, Field(description="what is minimised")] = CrossEntropy(kind="cross_entropy")
     class_weights: ClassWeights = "none"
     monitor: MonitorField = "val_loss"
-    early_stopping: Annotated[
-        EarlyStopping | None, Field(description="stops the training when the monitor does not improve; null: never")
-    ] = EarlyStopping()
+    early_stopping: StoppingField = EarlyStopping()
     reduce_on_plateau: ReduceField = None
     tensorboard: Annotated[
         bool | TensorBoard, Field(description="whether to write TensorBoard logs to logs/CANDIDATE/PHASE")
@@ -235,13 +235,16 @@ class SegmentationTraining(EndToEndTraining):
     After the frozen epochs, the whole network is trained from the best weights, with a new optimizer and schedule.
     """
 
-    batch_size: BatchSize = 4
-    optimizer: OptimizerField = Adam(name="adam", learning_rate=1e-4)
-    reduce_on_plateau: ReduceField = ReduceOnPlateau()
+    epochs: Epochs = 30
+    batch_size: BatchSize = 8
+    optimizer: OptimizerField = Adam(name="adam", learning_rate=1e-3)
+    schedule: ScheduleField = Cosine(kind="cosine", warmup_epochs=1)
+    monitor: MonitorField = "val_mean_iou"
+    early_stopping: StoppingField = None
     frozen_epochs: Annotated[
         int, Field(ge=0, description="the number of first epochs in which the encoder is frozen; 0: none")
     ] = 0
-    dice: Annotated[float, Field(ge=0, description="the factor of the soft Dice loss that is added to loss")] = 0.0
+    dice: Annotated[float, Field(ge=0, description="the factor of the soft Dice loss that is added to loss")] = 0.5
 
     @model_validator(mode="after")
     def _frozen_part_of_the_epochs(self) -> Self:
