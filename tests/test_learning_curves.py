@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from tests.test_doubtful_labels import clouds
 from transferline.insight.kept_together import nested_places
-from transferline.insight.learning_curves import learning_curves
+from transferline.insight.learning_curves import learning_curves, sentences
 from transferline.insight.learning_curves_picture import plot_learning_curves
 from transferline.insight.linear_heads import components
 from transferline.insight.not_applicable import NotApplicableError
@@ -89,6 +89,8 @@ def test_curves_overall_and_of_each_class(tmp_path: Path) -> None:
     first = found["classes"][0]
     assert first["forecast"]["more"] == 98 and abs(first["images"][-1] - 78) <= 1
     assert first["values"][0] < first["values"][-1] and first["forecast"]["gain"] > 0
+    said = sentences(found)
+    assert len(said) == 4 and said[0].startswith("300 more images of all classes change right answers by +")
     plot_learning_curves(json.loads(json.dumps(found)), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 

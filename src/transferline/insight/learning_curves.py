@@ -44,8 +44,8 @@ def learning_curves(
         `overall`, and `classes`, a list for the classes with the lowest recall, at most `MOST_CLASSES`. Each has
         `images` (numbers of training images of its subsets), `values` (the mean score for each: overall the share of
         right answers, of a class its recall), and `forecast`: `more` (as many images as there are now), `gain`, `low`,
-        `high` (differences of the score). A class also has `class`, and `forecast_overall`: the gain of the share of
-        right answers to its question.
+        `high` (differences of the score). A class also has `class`. Only its images change in its curve, and then the
+        recall of the other classes can get lower: so there is no forecast of the overall score for one class.
 
     Raises:
         NotApplicableError: there are fewer than `LEAST_UNITS` units.
@@ -68,6 +68,18 @@ def learning_curves(
     }
 
 
+def sentences(found: dict[str, Any]) -> list[str]:
+    """Returns a sentence for people about each forecast of `learning_curves`."""
+    curves = [("images of all classes", "right answers", found["overall"])]
+    curves += [(f"images of {curve['class']}", "the recall of that class", curve) for curve in found["classes"]]
+    lines = []
+    for what, score, curve in curves:
+        expected = curve["forecast"]
+        low, gain, high = (100 * expected[name] for name in ("low", "gain", "high"))
+        lines.append(f"{expected['more']} more {what} change {score} by {gain:+.1f} points [{low:+.1f}, {high:+.1f}]")
+    return lines
+
+
 def _of_class(
     values: Floats,
     unit: Counts,
@@ -78,13 +90,11 @@ def _of_class(
 ) -> dict[str, Any]:
     """Returns the curve of a class: only the number of its images changes."""
     name, number, answer = about
-    members, every = questions[number] == answer, np.ones(len(values), bool)
+    members = questions[number] == answer
     sizes, scores = _curve(
         values, unit, questions[number], possible, SHARES_OF_CLASS, SEEDS_OF_CLASS, answer, params.seed
     )
-    of_class = _described(sizes, scores, unit, members, int(members.sum()), params)
-    of_all = _described(sizes, scores, unit, every, int(members.sum()), params)
-    return {"class": name, **of_class, "forecast_overall": of_all["forecast"]}
+    return {"class": name, **_described(sizes, scores, unit, members, int(members.sum()), params)}
 
 
 def _curve(
