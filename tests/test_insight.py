@@ -50,6 +50,7 @@ def test_all_kept_images_of_every_split_are_predicted_by_the_better_phase(tmp_pa
     index = json.loads((out / "insight.json").read_text())
     assert index["images"] == {"train": 12, "validation": 12, "test": 12}
     assert (index["candidate"], index["phase"], index["classes"]) == ("tiny", "head", ["dark", "light"])
+    assert index["not_applicable"]["doubtful_labels"] == "the candidate has no bank of frozen features"
 
     table, head = read_insight_table(out), tmp_path / "models" / "head"
     assert table.rows["path"].tolist() == kept["path"].tolist() and table.features is None
@@ -68,7 +69,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path, largest: float, dtype
     card = ModelCard(candidate="c", phase="head", problem="binary", classes=("x", "y"), image=Image(size=32))
     likely, features = np.array([[0.25, 0.75], [1, 0]], np.float32), np.array([[0, 1, 2], [0.5, 3, largest]])
     table = insight_table(rows, card, likely, as_stored(features))
-    write_insight_table(table, tmp_path)
+    write_insight_table(table, {}, tmp_path)
     read = read_insight_table(tmp_path)
     assert read.rows.equals(rows) and read.classes == ("x", "y") and read.phase == "head"
     assert np.array_equal(read.probabilities, likely) and read.probabilities.dtype == np.float32
@@ -87,7 +88,7 @@ def test_a_model_of_masks_has_neither_probabilities_nor_features(tmp_path: Path)
     folder = write_folder(tmp_path / "masks", keras.Model(images, pixels), card)
     table = predict_all_images(folder, measured(tmp_path), tmp_path / "raw")
     assert table.probabilities is None and table.features is None and len(table.rows) == 36
-    write_insight_table(table, tmp_path)
+    write_insight_table(table, {}, tmp_path)
     assert read_insight_table(tmp_path).rows.equals(table.rows)
 
 

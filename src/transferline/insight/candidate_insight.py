@@ -1,45 +1,117 @@
-"""The insight of a candidate as files: the table of all images, and what follows from it."""
+"""The insight of a candidate as files: the table of all images, and the answers to the questions about them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
+
+from transferline.arrays import Counts, Floats
 from transferline.atomic_files import completed_folder
 from transferline.datasets.tables import ImageTable
 from transferline.evaluation.leaderboard import ranking, read_evaluations
-from transferline.insight.insight_table import write_insight_table
+from transferline.insight.doubtful_labels import DOUBTFUL_FILE, doubtful_labels
+from transferline.insight.frozen_features import frozen_features
+from transferline.insight.insight_table import InsightTable, write_insight_table
+from transferline.insight.kept_together import units
+from transferline.insight.linear_heads import components
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.params import Params
+from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import metric_table
 from transferline.progress import say
 
 
-def better_phase(evaluation: Path, params: Params) -> str:
-    """Returns the phase of a candidate that the leaderboard ranks first: no other can be selected.
+class FrozenImages(NamedTuple):
+    """The images with frozen features.
 
-    Args:
-        evaluation: the folder of the candidate's evaluation, `<phase>/` for each of its phases.
-        params: `select.metric`, and the metrics of `evaluate`.
+    Attributes:
+        rows: n rows of `InsightTable.rows`, with the index 0, 1, …
+        values: (n, components), see `components`.
+        unit: (n,), see `units`.
     """
-    metric, entries = params.select.metric, read_evaluations(evaluation.parent, [evaluation.name])
-    is_loss = metric_table(entries[0].metrics["problem"], params.evaluate)[metric].is_loss
-    return ranking(entries, metric, is_loss)[0].phase
+
+    rows: pd.DataFrame
+    values: Floats
+    unit: Counts
 
 
-def write_insight(
-    params: Params, table: ImageTable, raw: Path, models: Path, evaluation: Path, bank: Path, out: Path
-) -> None:
-    """Writes the folder `out`; see `InsightTable`. An existing folder is replaced.
+@dataclass(frozen=True)
+class InsightInputs:
+    """What the questions about the images of a candidate need.
 
-    Args:
+    Attributes:
         params: the params.
-        table: the manifest.
+        manifest: the manifest.
         raw: the folder of the images.
         models: the folder with the candidate's model folders, `<phase>/`.
-        evaluation: the folder of the candidate's evaluation.
+        evaluation: the folder of the candidate's evaluation, `<phase>/` for each of its phases.
         bank: the candidate's bank; an empty folder if it has none.
-        out: the folder to write.
     """
-    phase = better_phase(evaluation, params)
-    found = predict_all_images(models / phase, table, raw, params.compute)
+
+    params: Params
+    manifest: ImageTable
+    raw: Path
+    models: Path
+    evaluation: Path
+    bank: Path
+
+    @cached_property
+    def phase(self) -> str:
+        """The phase that the leaderboard ranks first: no other phase of the candidate can be selected."""
+        metric, entries = self.params.select.metric, read_evaluations(self.evaluation.parent, [self.evaluation.name])
+        is_loss = metric_table(entries[0].metrics["problem"], self.params.evaluate)[metric].is_loss
+        return ranking(entries, metric, is_loss)[0].phase
+
+    @cached_property
+    def table(self) -> InsightTable:
+        """The predictions of the model of `phase` for all kept images."""
+        return predict_all_images(self.models / self.phase, self.manifest, self.raw, self.params.compute)
+
+    @cached_property
+    def frozen(self) -> FrozenImages:
+        """The images with frozen features.
+
+        Raises:
+            NotApplicableError: the candidate has no bank of vectors, or the images have no labels.
+        """
+        if reason := insight_of(self.table.problem).not_applicable:
+            raise NotApplicableError(reason)
+        known, features = frozen_features(self.bank, self.models, self.raw, self.table)
+        kept = self.manifest.rows[self.manifest.rows["kept"]].iloc[known]
+        unit = units(kept, self.params.validate_.near_duplicate_bits)
+        return FrozenImages(self.table.rows.iloc[known].reset_index(drop=True), components(features), unit)
+
+
+def _write_doubtful_labels(inputs: InsightInputs, folder: Path) -> None:
+    table, frozen, seed = inputs.table, inputs.frozen, inputs.params.evaluate.seed
+    found = doubtful_labels(frozen.rows, frozen.values, frozen.unit, table.problem, table.classes, seed)
+    found.to_parquet(folder / DOUBTFUL_FILE, index=False)
+    say(f"insight: {int(found['confident'].sum())} labels are probably wrong; see `transferline data doubtful`")
+
+
+QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {"doubtful_labels": _write_doubtful_labels}
+
+
+def write_insight(inputs: InsightInputs, out: Path) -> None:
+    """Writes the folder `out`: the files of `InsightTable`, and those of `QUESTIONS`. An existing folder is replaced.
+
+    `insight.json` has the reason for each question that has no answer for the candidate.
+    """
+    from threadpoolctl import threadpool_limits
+
+    reasons: dict[str, str] = {}
     with completed_folder(out) as partial:
-        write_insight_table(found, partial)
-    say(f"insight: {len(found.rows)} images by {found.candidate} {phase}; see {out}")
+        found = inputs.table
+        for name, write in QUESTIONS.items():
+            try:
+                with threadpool_limits(1):  # one thread: the same bits on any number of cores
+                    write(inputs, partial)
+            except NotApplicableError as reason:
+                reasons[name] = str(reason)
+                say(f"insight: {name} is not applicable: {reason}")
+        write_insight_table(found, reasons, partial)
+    say(f"insight: {len(found.rows)} images by {found.candidate} {found.phase}; see {out}")

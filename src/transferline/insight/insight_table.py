@@ -2,10 +2,12 @@
 
 It is a folder with two files.
     images.parquet    a row for each image, with the columns of `InsightTable.rows`, `probabilities` and `features`
-    insight.json      candidate, phase, problem, classes and sha256 of the model, and the numbers of images
+    insight.json      candidate, phase, problem, classes and sha256 of the model, the numbers of images, and
+                      `not_applicable`: for each question without an answer the reason
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +61,14 @@ def insight_table(
     return InsightTable(rows, *of_card, probabilities, features, tflite_sha256)
 
 
-def write_insight_table(table: InsightTable, folder: Path) -> None:
+def write_insight_table(table: InsightTable, not_applicable: Mapping[str, str], folder: Path) -> None:
     """Writes the two files into an existing folder."""
     columns = {name: table.rows[name] for name in table.rows}
     columns |= {name: _lists(values) for name in VECTORS if (values := getattr(table, name)) is not None}
     pq.write_table(pa.table(columns), folder / IMAGES_FILE)
     counts = {str(split): int(count) for split, count in table.rows["split"].value_counts(sort=False).items()}
     described = {name: getattr(table, name) for name in DESCRIBED}
-    write_json(folder / INDEX_FILE, described | {"images": counts})
+    write_json(folder / INDEX_FILE, described | {"images": counts, "not_applicable": not_applicable})
 
 
 def read_insight_table(folder: Path) -> InsightTable:

@@ -15,7 +15,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.evaluation.scoring import IMAGES_PER_SHARD, loaded
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, as_stored, insight_table
-from transferline.models.exported import LITE_FILE, read_card
+from transferline.models.exported import LITE_FILE, load_model, read_card
 from transferline.params import Compute
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.evaluation import evaluation_of
@@ -54,6 +54,23 @@ def predict_all_images(folder: Path, manifest: ImageTable, raw: Path, compute: C
     return insight_table(
         rows.assign(sharpness=sharpness), card, probabilities, features, file_sha256(folder / LITE_FILE)
     )
+
+
+def features_of(folder: Path, raw: Path, paths: Sequence[str]) -> Array:
+    """Returns the vectors before the last layer of a model that outputs them, (n, length) float32, n ≥ 0.
+
+    Args:
+        folder: of the exported model.
+        raw: the folder of the images.
+        paths: the images, relative to `raw`.
+    """
+    card, model = read_card(folder), load_model(folder)
+    parts = [
+        model.run([images])[1]
+        for images in read_batches(raw, paths, card.image, evaluation_of(card.problem).batch_size)
+    ]
+    length = model.output_shapes[1][1]
+    return np.concatenate([np.empty((0, length or 0), np.float32), *parts])
 
 
 def _predict_shard(folder: Path, changed: int, raw: Path, paths: Sequence[str]) -> _Shard:
