@@ -16,6 +16,7 @@ ORDER = (
     "training",
     "evaluation",
     "registry",
+    "report",
     "prediction",
     "serving",
     "stages",

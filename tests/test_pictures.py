@@ -1,6 +1,7 @@
 """What pictures show: their texts, their order and their colours. The texts are those that are drawn."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
@@ -28,7 +29,7 @@ from transferline.problems import label_picture
 from transferline.problems.label_predictions import Prediction
 from transferline.training.curves_picture import plot_curves
 
-DRAWN = dict[str, object]
+DRAWN = dict[str, Any]
 
 
 @pytest.fixture
