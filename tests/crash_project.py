@@ -18,7 +18,18 @@ from transferline.registry.tracking import connect
 
 TRANSFERLINE = str(Path(sys.executable).parent / "transferline")
 # in the order in which they run; promotion is no stage of DVC
-STAGES = ("validate", "augment", "extract", "train_head", "fine_tune", "evaluate", "record", "select", "promote")
+STAGES = (
+    "validate",
+    "augment",
+    "extract",
+    "train_head",
+    "fine_tune",
+    "evaluate",
+    "insight",
+    "record",
+    "select",
+    "promote",
+)
 
 
 def _keep_one_candidate(params: Any) -> None:

@@ -44,30 +44,31 @@ OTHERS = {
 }
 SAMPLE_SHA256 = "f202fa8632e8b388df444c38766bad1d084baeb3ddffc22359ee53dc9cee3280"
 TRAININGS = {"train_head", "fine_tune", "train"}
-FROM_IMAGES = {"validate", "augment", "extract", *TRAININGS, "evaluate", "select"}
+FROM_IMAGES = {"validate", "augment", "extract", *TRAININGS, "evaluate", "insight", "select"}
 # a function of each package, and the stages that its edit runs again
 EDITS = {
     "datasets/images.py:read_image": FROM_IMAGES,
     "datasets/splits.py:group_images": {"validate"},
-    "datasets/checks/duplicates.py:exact_duplicates": {"validate"},
+    "datasets/checks/duplicates.py:exact_duplicates": {"validate", "insight"},
     "datasets/layouts/voc.py:read_voc": {"validate"},
     "datasets/views.py:draw_views": {"augment", "extract", *TRAININGS},
     "models/efficientnet_lite0.py:EfficientNetLite0": {"extract", *TRAININGS},
     "models/deeplab.py:build_decoder": {"train"},
-    "training/bank.py:read_bank": {"extract", "train_head", "fine_tune"},
+    "training/bank.py:read_bank": {"extract", "train_head", "fine_tune", "insight"},
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
-    "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "select"},
-    "metrics/intervals.py:share_with_interval": {"evaluate", "select"},
-    "metrics/classification.py:log_loss": {"evaluate", "select"},
+    "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "insight", "select"},
+    "metrics/intervals.py:share_with_interval": {"evaluate", "insight", "select"},
+    "metrics/classification.py:log_loss": {"evaluate", "insight", "select"},
     "params/problem_kinds.py:fitting_problem": FROM_IMAGES - {"augment"},
     "problems/keras_losses.py:loss_of_labels": {*TRAININGS, "evaluate"},
     "problems/multilabel/training.py:mean_average_precision": {*TRAININGS, "evaluate"},
-    "problems/segmentation/evaluation.py:_iou_changes": {"evaluate", "select"},
-    "problems/label_evaluation.py:_most_confident": {"evaluate", "select"},
-    "problems/segmentation/segmentation_pictures.py:legend": {"evaluate", "select"},
+    "problems/segmentation/evaluation.py:_iou_changes": {"evaluate", "insight", "select"},
+    "problems/label_evaluation.py:_most_confident": {"evaluate", "insight", "select"},
+    "problems/segmentation/segmentation_pictures.py:legend": {"evaluate", "insight", "select"},
     "evaluation/corruptions.py:corrupt": {"evaluate"},
-    "evaluation/leaderboard.py:ranking": {"select"},
+    "evaluation/leaderboard.py:ranking": {"insight", "select"},
+    "insight/predict_all_images.py:sharpness": {"insight"},
     "registry/runs.py:find_run": {"record"},
     "stages/select.py:run": {"select"},
     "problems/label_output.py:write_csv": set[str](),
@@ -146,7 +147,7 @@ def test_a_metric_of_the_users_own_counts_where_models_are_rated(project: Path) 
     before = code_versions.code_versions(project)
     (project / "own_metrics" / "mine.py").write_text("import numpy\n")
     after = code_versions.code_versions(project)
-    assert {stage for stage in after if after[stage] != before[stage]} == {"evaluate", "select"}
+    assert {stage for stage in after if after[stage] != before[stage]} == {"evaluate", "insight", "select"}
 
 
 def test_the_hash_is_the_same_on_every_python_that_we_support(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ ORDER = (
     "problems",
     "training",
     "evaluation",
+    "insight",
     "registry",
     "report",
     "prediction",
@@ -64,7 +65,7 @@ def test_no_two_modules_have_the_same_name() -> None:
     named_after_others = {"stages", "params", "cli"}
     files = [file for file in FILES if file.relative_to(PACKAGE).parts[0] not in named_after_others]
     kinds = [file.parent for file in PACKAGE.glob("problems/*/__init__.py")]
-    of_kinds = [kind / f"{part}.py" for kind in kinds for part in ("training", "evaluation", "prediction")]
+    of_kinds = [kind / f"{part}.py" for kind in kinds for part in ("training", "evaluation", "prediction", "insight")]
     names = [file.stem for file in files if file.stem != "__init__" and file not in of_kinds]
     assert not {name for name in names if names.count(name) > 1}
 

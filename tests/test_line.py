@@ -16,7 +16,7 @@ from transferline.registry.promotion import promote
 
 pytestmark = pytest.mark.slow
 
-MADE = ("bank", "models", "evaluations", "reports")
+MADE = ("bank", "models", "evaluations", "insight", "reports")
 
 
 def metrics(root: Path) -> str:

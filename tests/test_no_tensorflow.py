@@ -50,6 +50,8 @@ WITHOUT = (
     f"stage augment {RAW} {MANIFEST} {VIEWS} --preview reports/views.png",
     f"stage evaluate {RAW} {MANIFEST} --models models/small --evaluation evaluations/small",
     f"stage evaluate {RAW} {MANIFEST} --models models/smaller --evaluation evaluations/smaller",
+    f"stage insight {RAW} {MANIFEST} --models models/small --evaluation evaluations/small --bank bank/small "
+    "--insight insight/small",
     "stage select --evaluations evaluations --leaderboard reports/leaderboard.md --chart reports/leaderboard.png "
     "--plots reports/plots --metrics metrics.json",
     "stage record --models models/small --evaluation evaluations/small --recorded recorded.json",

@@ -125,7 +125,7 @@ def test_dvc_reads_a_project_without_public_sets(tmp_path: Path) -> None:
 
 
 def results(root: Path) -> set[str]:
-    kinds = ("bank", "models", "evaluations", "reports", "data")
+    kinds = ("bank", "models", "evaluations", "insight", "reports", "data")
     files = [path for kind in kinds for path in (root / kind).rglob("*") if path.is_file()]
     return {path.relative_to(root).as_posix() for path in [*files, *root.glob("metrics.json")]} - {"data/sources.yaml"}
 
@@ -134,7 +134,11 @@ def test_another_recipe_leaves_nothing_of_the_job_before(tmp_path: Path) -> None
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     files = {"metrics.json": '{"selected": {"candidate": "lite0_plain"}}', "reports/leaderboard.md": "", "data/d": ""}
-    files |= {f"{kind}/{name}/f": "" for kind in ("bank", "models", "evaluations") for name in ("lite0_plain", "old")}
+    files |= {
+        f"{kind}/{name}/f": ""
+        for kind in ("bank", "models", "evaluations", "insight")
+        for name in ("lite0_plain", "old")
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

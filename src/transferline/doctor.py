@@ -22,7 +22,7 @@ LEAST_GIGABYTES = 5
 INSTALLED = ("efficientnet_lite0",)  # a package brings the weights
 KERAS_CACHE = Path.home() / ".keras" / "models"
 KEYS = ("name", "email")
-WRITTEN = ("data", "bank", "models", "evaluations", "reports", "mlruns", ".transferline", ".prefect", ".dvc")
+WRITTEN = ("data", "bank", "models", "evaluations", "insight", "reports", "mlruns", ".transferline", ".prefect", ".dvc")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from transferline.params import Params, load_params
 from transferline.params.load import parse_params
 from transferline.params.missing import listed, missing_keys, with_missing_keys
 from transferline.params.write import complete_text
-from transferline.paths import BANK, EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
+from transferline.paths import BANK, EVALUATIONS, INSIGHT, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
 from transferline.project_files import made_by
+
+OF_CANDIDATES = (BANK, MODELS, EVALUATIONS, INSIGHT)  # each has one folder for each candidate
 
 
 def packaged_recipes() -> dict[str, Path]:
@@ -83,7 +85,7 @@ def write_params(params: Params, root: Path, force: bool) -> Params:
         )
     before = _loaded(target)
     if not before or before.data != params.data:
-        _remove(root, [BANK, MODELS, EVALUATIONS, VALIDATION_REPORT.parent, MANIFEST, VIEWS, METRICS])
+        _remove(root, [*OF_CANDIDATES, VALIDATION_REPORT.parent, MANIFEST, VIEWS, METRICS])
     remove_other_candidates(root, params)
     if before and (lacking := missing_keys(target.read_text(encoding="utf-8"), before)):
         _tell_added(lacking)
@@ -115,7 +117,7 @@ def remove_other_candidates(root: Path, params: Params) -> None:
 
     DVC's cache keeps them. DVC restores the outputs of a stage that ran earlier on the same data with the same params.
     """
-    folders = [folder for kind in (BANK, MODELS, EVALUATIONS) for folder in sorted((root / kind).glob("*/"))]
+    folders = [folder for kind in OF_CANDIDATES for folder in sorted((root / kind).glob("*/"))]
     others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
     _remove(root, [*others, *([METRICS] if _selected(root) not in (None, *params.candidates) else [])])
 

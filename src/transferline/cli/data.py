@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command, png
+from transferline.cli.arguments import Commands, add_command, png, positive
 from transferline.errors import TransferlineError
 from transferline.paths import CORRECTIONS, RAW
 
@@ -16,7 +16,7 @@ def add_commands(commands: Commands) -> None:
     data = commands.add_parser("data", help=about, description=about)
     group = data.add_subparsers(required=True, metavar="COMMAND")
     data.set_defaults(commands=group)
-    for add in (_add_add, _add_corrections, _add_show, _add_diff, _add_remove):
+    for add in (_add_add, _add_corrections, _add_doubtful, _add_show, _add_diff, _add_remove):
         add(group)
 
 
@@ -57,6 +57,19 @@ def _add_corrections(group: Commands) -> None:
         correction.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for later readers")
     relabel.add_argument("label", help="the right class; several labels are separated by |, a single | means no label")
     relabel.add_argument("--never-test", action="store_true", help="keep it, and its group, out of the test split")
+
+
+def _add_doubtful(group: Commands) -> None:
+    doubtful = add_command(
+        group,
+        "doubtful",
+        _doubtful,
+        "show labels that are probably wrong, and how to correct them",
+        "--out doubtful.png",
+    )
+    doubtful.add_argument("--candidate", metavar="KEY", help="whose frozen features; by default the selected candidate")
+    doubtful.add_argument("--most", type=positive, default=20, metavar="N", help="how many; 20 by default")
+    doubtful.add_argument("--out", type=png, help="draw them, with the nearest images, into this PNG")
 
 
 def _add_show(group: Commands) -> None:
@@ -125,6 +138,25 @@ def _correct(options: argparse.Namespace, label: str | None, never_test: bool) -
     typed_in = Path.cwd()
     root = environment.enter_project()
     print(correct(root, options.name, (typed_in, options.path), label, options.reason, never_test))
+    return 0
+
+
+def _doubtful(options: argparse.Namespace) -> int:
+    """`transferline data doubtful`: prints doubtful labels, and draws them with `--out`."""
+    from transferline.insight.read_insight import insight_folder
+    from transferline.insight.show_doubtful import describe_doubtful, draw_doubtful
+    from transferline.params import load_params
+
+    out, root = options.out.resolve() if options.out else None, environment.enter_project()
+    params = load_params(root / "params.yaml")
+    dataset, folder = params.data.dataset, insight_folder(root, params, options.candidate, "doubtful_labels")
+    print(describe_doubtful(folder, dataset, options.most))
+    if out:
+        try:
+            draw_doubtful(folder, RAW / dataset, options.most, out)
+        except OSError as error:
+            raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
+        print(f"written: {out}")
     return 0
 
 

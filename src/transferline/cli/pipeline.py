@@ -25,6 +25,7 @@ STAGES = (
     "fine_tune",
     "train",
     "evaluate",
+    "insight",
     "record",
     "select",
 )

@@ -1,0 +1,215 @@
+"""Wrong labels are found by confident learning, on features that a generator draws."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Picture
+from threadpoolctl import threadpool_limits
+
+from tests.conftest import ROOT
+from transferline.arrays import Array, Counts
+from transferline.cli.main import parser
+from transferline.errors import TransferlineError
+from transferline.insight.confident_learning import confidently_wrong, doubts
+from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
+from transferline.insight.insight_table import insight_table, write_insight_table
+from transferline.insight.kept_together import folds, units
+from transferline.insight.linear_heads import components, probabilities_of
+from transferline.models.exported import ModelCard
+from transferline.params import Image
+
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the stage; on a busy machine threads wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
+def clouds(n: int, classes: int = 3, distance: float = 4.0) -> tuple[Array, Counts]:
+    """Features around one centre for each class, and the numbers of the classes."""
+    random = np.random.default_rng(0)
+    answers = np.arange(n) % classes
+    centres = random.normal(size=(classes, 20))
+    return random.normal(size=(n, 20)) + distance * centres[answers], answers
+
+
+def swapped(answers: Counts, share: float, classes: int = 3) -> tuple[Counts, Counts]:
+    """The same answers with a share of wrong ones, and their positions."""
+    random = np.random.default_rng(1)
+    wrong = random.choice(len(answers), round(share * len(answers)), replace=False)
+    changed = answers.copy()
+    changed[wrong] = (changed[wrong] + random.integers(1, classes, len(wrong))) % classes
+    return changed, wrong
+
+
+def run_command(*words: str) -> int:
+    options = parser().parse_args(words)
+    status: int = options.action(options)
+    return status
+
+
+def images(labels: Any, split: str = "train") -> pd.DataFrame:
+    return pd.DataFrame({"path": [f"{n}.png" for n in range(len(labels))], "split": split, "label": labels})
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1])
+def test_swapped_labels_are_the_most_doubtful(share: float) -> None:
+    features, answers = clouds(300)
+    given, wrong = swapped(answers, share)
+    rows, classes = images(np.array(CLASSES)[given]), np.array(CLASSES)
+    found = doubtful_labels(rows, components(features), np.arange(300), "multiclass", CLASSES, 0)
+    first = found.head(len(wrong)).set_index("path")
+    bad = rows["path"].iloc[wrong]
+    assert first.index.isin(bad).mean() >= 0.9
+    hits = [number for number in wrong if f"{number}.png" in first.index]
+    right = [first["suggested"][f"{number}.png"] == classes[answers[number]] for number in hits]
+    assert np.mean(right) > 0.9 and (first["score"] < first["probability"]).all()
+    sure = found[found["confident"]]
+    assert len(sure) > len(wrong) / 2 and sure["path"].isin(bad).mean() > 0.9
+    nearest = dict(zip(rows["path"], classes[answers], strict=True))
+    agree = [nearest[path] == first["suggested"][name] for name in first.index for path in first["nearest"][name]]
+    assert len(agree) == 3 * len(first) and np.mean(agree) > 0.9
+
+
+def test_of_several_labels_the_wrong_one_is_named_and_all_doubtful_ones_are_changed() -> None:
+    features, answers = clouds(240)
+    rows = images([("a|b", "b", "")[number] for number in answers])
+    rows.loc[0, "label"], rows.loc[2, "label"] = "b", "a|b"
+    found = doubtful_labels(rows, components(features), np.arange(240), "multilabel", ("a", "b"), 0)
+    assert set(found[found["confident"]]["path"]) == {"0.png", "2.png"}
+    changed = found[found["path"].isin(("0.png", "2.png"))].sort_values(["path", "asked"])
+    assert changed[["path", "asked", "label", "suggested"]].to_numpy().tolist() == [
+        ["0.png", "a", "b", "a|b"],
+        ["2.png", "a", "a|b", ""],
+        ["2.png", "b", "a|b", ""],
+    ]
+
+
+def test_duplicates_and_groups_do_not_vouch_for_each_other() -> None:
+    """Ten copies with one wrong label: where the copies are in other folds, the wrong label looks right."""
+    features, answers = clouds(150, 2, 0.6)
+    features[:10], given = features[0], answers.copy()
+    given[:10] = 1 - answers[0]
+    values = components(features)
+    alone, together = np.arange(150), np.arange(150)
+    together[:10] = 0
+    together = np.unique(together, return_inverse=True)[1]
+    score = {
+        name: out_of_fold_probabilities(values, given, unit, 2, 0)[0, given[0]]
+        for name, unit in (("alone", alone), ("together", together))
+    }
+    assert score["together"] < score["alone"] - 0.2
+
+
+def test_units_join_groups_and_images_that_look_alike() -> None:
+    random = np.random.default_rng(0)
+    hashes = [random.bytes(32).hex() for _ in range(40)]
+    near = f"{int(hashes[3], 16) ^ 0b101:064x}"
+    kept = pd.DataFrame({"phash": [*hashes, near, hashes[3]], "group": [*range(40), "x", "x"]})
+    kept.loc[[5, 6], "group"] = "same"
+    unit = units(kept, 2)
+    assert unit[5] == unit[6] and unit[3] == unit[40] == unit[41]
+    assert len(set(unit)) == 39 and set(unit) == set(range(39))
+    assert len(set(units(kept, 0))) == 39, "image 40 is joined by its group"
+    assert len(set(units(kept.iloc[:1], 2))) == 1
+
+
+def test_folds_keep_units_whole_and_deal_each_label_equally() -> None:
+    unit = np.repeat(np.arange(50), 3)
+    labels = np.repeat(np.arange(50) % 2, 3)
+    fold = folds(unit, labels, 5, 0)
+    assert (pd.Series(fold).groupby(unit).nunique() == 1).all()
+    assert (pd.crosstab(fold, labels) == 15).all(axis=None)
+    assert (folds(unit, labels, 5, 0) == fold).all() and (folds(unit, labels, 5, 1) != fold).any()
+
+
+def test_a_class_without_images_in_a_fold_has_the_probability_0() -> None:
+    features, answers = clouds(60)
+    likely = probabilities_of(features, np.minimum(answers, 1), features, 3, 1.0)
+    assert (likely[:, 2] == 0).all() and likely.sum(axis=1) == pytest.approx(1)
+    assert (probabilities_of(features, np.full(60, 2), features, 3, 1.0) == [0, 0, 1]).all()
+
+
+def test_the_confident_joint_of_an_example() -> None:
+    """Thresholds .7 and .6. The second image is confidently 1, the third reaches no threshold."""
+    likely = np.array([[0.8, 0.2], [0.4, 0.6], [0.5, 0.5], [0.9, 0.1], [0.4, 0.6]])
+    given = np.array([0, 0, 1, 0, 1])
+    likely[3] = [0.9, 0.1]
+    assert confidently_wrong(likely, given).tolist() == [False, True, False, False, False]
+    found = doubts(likely, given)
+    assert found.score.tolist() == [0.8, 0.4, 0.5, 0.9, 0.6] and found.suggested.tolist() == [1, 1, 0, 1, 0]
+
+
+def test_the_same_labels_are_doubtful_as_for_cleanlab() -> None:
+    cleanlab = pytest.importorskip("cleanlab", reason="cleanlab is not installed; its licence is the AGPL")
+    features, answers = clouds(400, distance=1.5)
+    given, _ = swapped(answers, 0.1)
+    likely = out_of_fold_probabilities(components(features), given, np.arange(400), 3, 0)
+    ours, options = doubts(likely, given), {"labels": given, "pred_probs": likely}
+    scores = cleanlab.rank.get_label_quality_scores(method="self_confidence", **options)
+    assert ours.score == pytest.approx(scores)
+    ranked = cleanlab.filter.find_label_issues(
+        filter_by="confident_learning", return_indices_ranked_by="self_confidence", n_jobs=1, **options
+    )
+    own = np.flatnonzero(ours.confident)
+    assert own[np.argsort(ours.score[own])].tolist() == ranked.tolist() and len(own) > 20
+
+
+def project(root: Path) -> Path:
+    """A project whose stage insight has found one wrong label for `lite0_plain`, and has no bank for `lite0_hidden`."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, root)
+    features, answers = clouds(40, 2, 6)
+    rows = images(np.where(answers == 0, "big cat", "dog"))
+    for path in rows["path"]:
+        Picture.new("RGB", (20, 20), "green").save(root / path)
+    (root / "data/raw").mkdir(parents=True)
+    (root / "data/raw/digits").symlink_to(root)
+    rows.loc[0, "label"] = "dog"
+    card = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
+    for name, reasons in (("lite0_plain", {}), ("lite0_hidden", {"doubtful_labels": "no bank"})):
+        (root / "insight" / name).mkdir(parents=True)
+        write_insight_table(insight_table(rows, card, None, None), reasons, root / "insight" / name)
+    found = doubtful_labels(rows, components(features), np.arange(40), "binary", card.classes, 0)
+    found.to_parquet(root / "insight/lite0_plain/doubtful.parquet")
+    return root
+
+
+def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
+    assert run_command("data", "doubtful", "--out", "sheet.png") == 0
+    printed = capsys.readouterr().out
+    assert "40 images of all splits (train 40)" in printed and "probably wrong (marked *): 1;" in printed
+    assert "transferline data relabel digits 0.png 'big cat' --reason" in printed
+    with Picture.open("sheet.png") as sheet:
+        assert sheet.width > 8 * 128 and sheet.height > 128
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--candidate", "nobody"], "no candidate nobody; allowed are lite0_plain"),
+        (["--candidate", "lite0_hidden"], "not applicable:\n  lite0_hidden: no bank"),
+        ([], "insight/lite0_plain does not exist: run `transferline run`"),
+    ],
+    ids=["unknown", "without a bank", "before the stage ran"],
+)
+def test_a_candidate_without_doubtful_labels_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    if not words:
+        shutil.rmtree(tmp_path / "insight/lite0_plain")
+    with pytest.raises(TransferlineError, match=message):
+        run_command("data", "doubtful", *words)

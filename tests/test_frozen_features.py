@@ -1,0 +1,99 @@
+"""The features of the stage insight that no label has changed: from a bank, and for test images from a head."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.test_evaluate import IMAGE, make_case
+from tests.test_insight import measured
+from transferline.arrays import Array
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable, write_table
+from transferline.insight.frozen_features import frozen_features
+from transferline.insight.insight_table import InsightTable
+from transferline.insight.not_applicable import NotApplicableError
+from transferline.insight.predict_all_images import predict_all_images
+from transferline.models.exported import ModelCard
+from transferline.training.assemble_model import Exported
+from transferline.training.model_folder import write_model
+from transferline.training.training_rows import sample_paths
+
+
+def save_head(root: Path, factor: float, phase: str = "head") -> Path:
+    """A model with a vector before its last layer: the mean colour times a factor."""
+    images = keras.Input((32, 32, 3), dtype="uint8")
+    vector = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(factor)(images))
+    likely = keras.layers.Dense(2, activation="softmax")(vector)
+    card = ModelCard(candidate="tiny", phase=phase, problem="binary", classes=("dark", "light"), image=IMAGE)
+    model = keras.Model(images, likely)
+    exported = Exported(model, keras.Model(images, [likely, vector]))
+    folder = root / "models" / phase
+    folder.mkdir(parents=True, exist_ok=True)
+    write_model(folder, exported, card, np.zeros((1, 32, 32, 3), np.uint8))
+    return folder
+
+
+def colours(root: Path, paths: list[str]) -> Array:
+    return np.asarray(read_batch(root / "raw", paths, IMAGE).mean(axis=(1, 2)) / 255)
+
+
+def save_bank(root: Path, manifest: ImageTable, **index: object) -> Path:
+    """The mean colours of the images of train and validation; of each image a flipped view with other values, too."""
+    bank = root / "bank"
+    bank.mkdir()
+    kept = manifest.rows[manifest.rows["kept"] & (manifest.rows["split"] != "test")]
+    rows = kept.loc[kept.index.repeat(2)].reset_index(drop=True)
+    table = ImageTable(
+        rows.assign(kind=np.tile(["untouched", "flipped"], len(kept)), in_head=True, in_fine_tune=False),
+        manifest.classes,
+    )
+    values = colours(root, rows["path"].tolist()) + 5 * (table.rows[["kind"]] == "flipped").to_numpy()
+    write_table(table, bank / "rows.parquet")
+    np.save(bank / "features-00000.npy", values.astype(np.float16))
+    np.save(bank / "samples.npy", read_batch(root / "raw", sample_paths(table), IMAGE))
+    state = {"features": [3], "boundary": [], "dtype": "float16", "stored": ["features"]} | index
+    (bank / "index.json").write_text(json.dumps(state))
+    return bank
+
+
+def case(root: Path, factor: float, phase: str, **index: object) -> tuple[Path, InsightTable]:
+    make_case(root)
+    manifest = measured(root)
+    save_head(root, factor)
+    folder = save_head(root, 3.0, phase) if phase != "head" else root / "models" / "head"
+    return save_bank(root, manifest, **index), predict_all_images(folder, manifest, root / "raw")
+
+
+@pytest.mark.parametrize("phase", ["head", "fine_tune"])
+def test_a_linear_head_gives_those_of_test_images(tmp_path: Path, phase: str) -> None:
+    bank, table = case(tmp_path, 1 / 255, phase)
+    known, values = frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
+    assert known.tolist() == list(range(36))
+    assert np.abs(values - colours(tmp_path, table.rows["path"].tolist())).max() < 1e-3
+
+
+def test_without_a_linear_head_test_images_are_left_out(tmp_path: Path) -> None:
+    bank, table = case(tmp_path, 1 / 200, "head")
+    known, values = frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
+    rows = table.rows.iloc[known]
+    assert len(known) == 24 and set(rows["split"]) == {"train", "validation"}
+    assert np.abs(values - colours(tmp_path, rows["path"].tolist())).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"), [({"features": [2, 2, 3]}, "feature maps"), ({"stored": []}, "did not fit on the disk")]
+)
+def test_a_bank_without_stored_vectors_is_a_reason(tmp_path: Path, index: dict[str, object], reason: str) -> None:
+    bank, table = case(tmp_path, 1 / 255, "head", **index)
+    with pytest.raises(NotApplicableError, match=reason):
+        frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
+
+
+def test_no_bank_is_a_reason(tmp_path: Path) -> None:
+    table = InsightTable(pd.DataFrame(), "tiny", "train", "binary", ("dark", "light"), None, None)
+    with pytest.raises(NotApplicableError, match="no bank"):
+        frozen_features(tmp_path, tmp_path, tmp_path, table)
