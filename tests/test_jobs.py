@@ -135,12 +135,12 @@ def test_a_recipe_and_a_revision_are_for_the_run(line: Path, capsys: pytest.Capt
 
 def test_a_run_adds_the_keys_that_params_yaml_lacks(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (line / "params.yaml").read_text()
-    edit(line / "params.yaml", "thresholds: null ", "# thresholds: ours to say ")
+    edit(line / "params.yaml", "  robustness: null ", "  # robustness: ours to say ")
     retrain(promote=False)
-    assert "added missing keys to params.yaml: thresholds; " in capsys.readouterr().out
+    assert "added missing keys to params.yaml: evaluate.robustness; " in capsys.readouterr().out
     text = (line / "params.yaml").read_text()
-    assert "\n# thresholds: ours to say " in text and "\n\nthresholds: null " in text
-    edit(line / "params.yaml", "# thresholds: ours to say ", "# ")
+    assert "\n  # robustness: ours to say " in text and "\n  robustness: null " in text
+    edit(line / "params.yaml", "# robustness: ours to say ", "# ")
     assert load_params(line / "params.yaml") == parse_params(whole, line)
 
 

@@ -150,7 +150,7 @@ def segment(training: SegmentationTraining, folder: Path, since: int) -> tuple[A
     encoder = keras.Sequential([keras.Input((SIDE, SIDE, 3)), keras.layers.Conv2D(4, 3, padding="same")])
     decoder = keras.Sequential([encoder, keras.layers.Conv2D(3, 1)])
     pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8")
-    likely = keras.layers.Softmax()(decoder(keras.layers.Rescaling(1 / 255)(pixels)))
+    likely = keras.layers.Softmax(name="probabilities")(decoder(keras.layers.Rescaling(1 / 255)(pixels)))
     exported = keras.Model(pixels, likely)
     masks = np.random.default_rng(7).integers(0, 3, (20, SIDE, SIDE, 1)).astype(np.uint8)
     images, found, rows = (masks * 100).repeat(3, axis=3).astype(np.float32) / 255, [], pd.DataFrame()

@@ -1,5 +1,6 @@
 """Every mistake in params.yaml gives one message that names the key, the value and what is allowed."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ WITHOUT_DEFAULT = {
     *("Params.candidates", "Pretrained.image", "EndToEnd.image", "DeepLab.image", "Image.size"),
     *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
     *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),
-    *("LinearTraining.optimizer", "OwnMetric.function", "OwnMetric.best"),
+    *("Reject.error", "LinearTraining.optimizer", "OwnMetric.function", "OwnMetric.best"),
     *("OwnAugmentation.function", "OwnAugmentation.range"),
 }
 BY_JOB = {
@@ -106,7 +107,8 @@ MISTAKES = {
         "problem: multilabel",
         r"data: problem is multilabel, but layout gives one",
     ),
-    "thresholds": ("promote:", "thresholds: {}\npromote:", r"set thresholds to null"),
+    "thresholds": ("promote:", "thresholds: {kind: per_class}\npromote:", r"has one label; .*Only reject is possible"),
+    "rejection": ("promote:", "thresholds: {reject: {error: 1.5}}\npromote:", r"reject\.error: .*less than 1 "),
     "threshold's value": (
         "promote:",
         "thresholds: {kind: fixed}\npromote:",
@@ -200,3 +202,22 @@ def test_what_is_no_mapping_is_an_error(text: str, tmp_path: Path):
 def test_a_missing_file_says_where_to_start_from(tmp_path: Path):
     with pytest.raises(TransferlineError, match="no such file; `transferline use RECIPE`"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_each_kind_of_problem_has_its_thresholds(tmp_path: Path):
+    """One label can be rejected, several labels have thresholds, masks have neither; null is what older files have."""
+    path, reject = tmp_path / "recipe.yaml", {"error": 0.02}
+    cases = {
+        ("digits", "allowed"): [None, {}, {"reject": reject}],
+        ("voc2009", "allowed"): [{}, {"kind": "per_class"}, {"argmax_fallback": True}],
+        ("voc2009", "thresholds.kind: data.problem is multilabel; give"): [None, {"kind": None}],
+        ("voc2009", "thresholds.reject: data.problem is multilabel"): [{"reject": reject}],
+        ("camvid", "allowed"): [None],
+        ("camvid", "each pixel gets a class; set thresholds to null"): [{}, {"reject": reject}],
+    }
+    for (name, expected), values in cases.items():
+        tree = YAML(typ="safe").load(ROOT / "recipes" / f"{name}.yaml")
+        for value in values:
+            YAML().dump(tree | {"thresholds": value}, path)
+            with pytest.raises(TransferlineError, match=expected) if expected != "allowed" else nullcontext():
+                load_params(path)

@@ -16,7 +16,7 @@ from transferline import params
 from transferline.cli.main import parser
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard
+from transferline.models.exported import ModelCard, Rejection
 from transferline.prediction.found_images import find_images
 from transferline.prediction.named_model import open_model
 from transferline.problems import label_picture
@@ -27,6 +27,7 @@ from transferline.problems.submission import write_submission
 from transferline.run_length_encoding import decode, encode
 
 CLASSES = ("red", "green", "blue")
+REASONS = ("reason", "possible_labels")
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, s
     write_csv(found, card, tmp_path / "out.csv", "models/a/head")
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, "error", "model"]
+    assert list(rows[0]) == ["path", "label", "probability", "labels", *CLASSES, *REASONS, "error", "model"]
     assert [row["labels"] for row in rows] == ["", "green", "red|blue"]
     black, lime, magenta = predictions_as_text(found, card).splitlines()
     assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")
@@ -238,3 +239,36 @@ def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
     (tmp_path / "model").mkdir()
     with pytest.raises(TransferlineError, match=r"no card\.json and no model\.tflite; --model takes a folder such as"):
         open_model(str(tmp_path / "model"))
+
+
+def test_unsure_images_get_no_label_but_those_that_remain(tmp_path, monkeypatch):
+    """Colours between two classes have two possible labels; grey has all three."""
+    rejection = Rejection(wanted_error=0.02, error=0.02, limit=0.9, coverage=0.5, images=200, possible_limit=0.2)
+    model = save(tmp_path / "model", "multiclass", rejection=rejection)
+    colors = {"red/a": (255, 0, 0), "green/b": (255, 255, 0), "blue/c": (90, 90, 90), "green/d": (255, 0, 0)}
+    for name, color in colors.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        painted(tmp_path / f"{name}.png", color)
+    found, card = answers(model, *(tmp_path / f"{name}.png" for name in colors))
+    assert [(one.label, one.reason, one.labels) for one in found] == [
+        *[("red", None, ("red",)), (None, "unsure", ()), (None, "unsure", ()), ("red", None, ("red",))]
+    ]
+    assert [one.possible_labels for one in found] == [("red",), ("red", "green"), CLASSES, ("red",)]
+    assert found[1].probability == pytest.approx(0.498, abs=0.01)
+    lines = predictions_as_text(found, card).splitlines()
+    assert lines[1].startswith("unsure  ") and lines[1].endswith("(possible: red 0.4983, green 0.4983)")
+    write_csv(found, card, tmp_path / "out.csv", "m")
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["label"], row["reason"], row["possible_labels"]) for row in rows[:2]] == [
+        *[("red", "", "red"), ("", "unsure", "red|green")]
+    ]
+    tiles, title = drawn(monkeypatch, found, card)
+    assert title.startswith("mean: 4 images, 2 without a label, 1 of 2 are predicted correctly (accuracy 50.0%)\n")
+    assert [tile.caption.split("\n")[0] for tile in tiles] == ["red 98.7%", "unsure", "unsure", "red 98.7%"]
+    assert [tile.frame for tile in tiles] == [label_picture.WRONG, None, None, None]
+
+
+def test_models_without_a_limit_label_every_image(one_label, photos):
+    found, _ = answers(one_label, photos)
+    assert all(one.label and one.reason is None and one.possible_labels is None for one in found)

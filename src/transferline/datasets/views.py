@@ -20,13 +20,13 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     the parameter's name, so new images do not change the views of other images.
 
     Args:
-        manifest: rows with `path`, `label`, `split`, `sha256` and `kept`.
+        manifest: rows with `path`, `label`, `split`, `group`, `sha256` and `kept`.
 
     Returns:
         One row per view, in the order of the manifest, with `path`, `mask` (for segmentation), `label`, `split`,
-        `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented), `flip_horizontal`,
-        `flip_vertical`, a column for each augmentation (see `augmentations.py`), a column for each augmentation of the
-        user with its import path as name (null in views that are not augmented), and `fill`.
+        `group`, `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented),
+        `flip_horizontal`, `flip_vertical`, a column for each augmentation (see `augmentations.py`), a column for each
+        augmentation of the user with its import path as name (null in views that are not augmented), and `fill`.
 
     Raises:
         TransferlineError: no image of train is kept.
@@ -39,8 +39,8 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
     view = rows.groupby(level=0).cumcount().to_numpy()
     keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
-    columns = [column for column in ("path", "mask", "mask_values", "label", "split", "sha256") if column in rows]
-    table = rows[columns].assign(view=view, kind=kinds[view])
+    wanted = ("path", "mask", "mask_values", "label", "split", "group", "sha256")
+    table = rows[[column for column in wanted if column in rows]].assign(view=view, kind=kinds[view])
     is_augmented = kinds[view] == "augmented"
     for column in FLIPS:
         pure = view == flips.index(column) + 1 if column in flips else False

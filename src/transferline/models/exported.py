@@ -33,6 +33,32 @@ PARITY = 1e-5  # the largest allowed difference between the probabilities of the
 Phase = Literal["head", "fine_tune", "train"]
 
 
+class Rejection(BaseModel):
+    """The limit below which a model with one label per image predicts no label, with its promise on other images.
+
+    See `metrics/rejection.py`, which chooses it on validation images.
+
+    Attributes:
+        wanted_error: `thresholds.reject.error` of the training.
+        error: the promise: with 95 % confidence, at most this share of the answered images gets a wrong label. It is
+            `wanted_error`, or the least error that validation can promise.
+        limit: an image is answered if its highest probability reaches it; 0 answers every image.
+        coverage: the share of the validation images that are answered.
+        images: the number of these validation images; of each group it is one.
+        possible_limit: a label remains possible if its probability reaches it; 0 if all labels remain. With a
+            probability of 1 - `wanted_error`, the true label of an image remains possible.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wanted_error: float
+    error: float
+    limit: float
+    coverage: float
+    images: int
+    possible_limit: float
+
+
 class ModelCard(BaseModel):
     """The description of a model: the order of the classes, the kind of problem and the images that it takes.
 
@@ -41,6 +67,9 @@ class ModelCard(BaseModel):
             reaches the threshold.
         argmax_fallback: for a multilabel problem, whether the most probable label is predicted if no label reaches its
             threshold.
+        temperature: the number by which the model divides its logits; both model files contain it. 1 in models before
+            this field.
+        rejection: the limit below which no label is predicted; None predicts a label for every image.
         max_pixels: the largest image that is predicted, width times height; `validate.max_pixels` of the training.
         mask_values: for segmentation, the value of each class in the masks of the dataset; predicted masks get them.
             None in models before this field: the numbers of the classes.
@@ -55,6 +84,8 @@ class ModelCard(BaseModel):
     image: Image
     thresholds: tuple[float, ...] | None = None
     argmax_fallback: bool = False
+    temperature: float = 1.0
+    rejection: Rejection | None = None
     max_pixels: int = MAX_PIXELS
     mask_values: tuple[MaskValue, ...] | None = None
 

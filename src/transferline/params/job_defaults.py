@@ -19,9 +19,9 @@ def job_defaults(problem: object, name: object) -> dict[str, Any]:
     kind = next((kind for key, kind in KINDS.items() if key == problem), next(iter(KINDS.values())))
     is_name = isinstance(name, str) and re.fullmatch(NAME, name)
     named = name if is_name else "dataset"  # a wrong dataset is one fault, not three
-    thresholds = {"kind": "per_class"} if kind.several_labels else None
+    of_labels = {"thresholds.kind": "per_class" if kind.several_labels else None}
     return {
-        "thresholds": thresholds,
+        **({"thresholds": None} if kind.has_masks else of_labels),
         "select.metric": kind.main_metric,
         **dict.fromkeys(NAMES_IN_MLFLOW, named),
     }

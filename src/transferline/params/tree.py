@@ -71,19 +71,42 @@ class Evaluate(Section):
     metrics: Annotated[tuple[OwnMetric, ...], Field(description="your own metrics, from files in own_metrics/")] = ()
 
 
+class Reject(Section):
+    """The promise of a model that may predict no label: with 95 % confidence, at most a share of its labels is wrong.
+
+    The share is promised for images as those of validation. 0.02 needs at least 183 validation images (with
+    `data.split.group`: groups) that get a label. If there are fewer, the model keeps the best promise that is possible
+    and names it.
+    """
+
+    error: Annotated[
+        float,
+        Field(gt=0, lt=1, description="the largest share of wrong labels among the images that get a label"),
+    ]
+
+
 class Thresholds(Section):
-    """The thresholds of a multilabel problem: a label is predicted if its probability reaches its class's threshold."""
+    """When a label is predicted.
+
+    In a multilabel problem a label is predicted if its probability reaches its class's threshold (`kind`, `value`,
+    `argmax_fallback`). In a problem with one label, the most probable class is predicted, unless `reject` sets a limit
+    on its probability. A segmentation has neither.
+    """
 
     kind: Annotated[
-        Literal["fixed", "per_class"],
-        Field(description="fixed: value for all classes; per_class: for each class the best F1 on validation"),
-    ] = "per_class"
+        Literal["fixed", "per_class"] | None,
+        Field(description="multilabel: fixed (value for all) or per_class (best F1 on validation); else null"),
+    ] = None
     value: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None, Field(description="the threshold, for kind fixed; else null")
     ] = None
     argmax_fallback: Annotated[
-        bool, Field(description="predict the most probable label if no label reaches its threshold")
+        bool, Field(description="multilabel: predict the most probable label if no label reaches its threshold")
     ] = False
+    reject: Annotated[
+        Reject | None,
+        Field(description="one label: {error: 0.02} gives no label to unsure images; null: every image gets one"),
+    ] = None
 
     @model_validator(mode="after")
     def _value_where_it_is_fixed(self) -> Self:
@@ -131,7 +154,7 @@ class Params(Section):
         dict[Name, Candidate], Field(min_length=1, description="the models to train and compare, by name")
     ]
     thresholds: Annotated[
-        Thresholds | None, Field(description="the least probability of a predicted label, for multilabel; else null")
+        Thresholds | None, Field(description="when a label is predicted; null: always the most probable class")
     ]
     evaluate: Annotated[Evaluate, Field(description="the content of a model's evaluation")] = Evaluate()
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
@@ -143,11 +166,17 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _thresholds_fit_the_problem(self) -> Self:
-        needs_thresholds = KINDS[self.data.problem].several_labels
-        if needs_thresholds != (self.thresholds is not None):
+        kind, thresholds, problem = KINDS[self.data.problem], self.thresholds, f"data.problem is {self.data.problem}"
+        if kind.has_masks and thresholds:
+            raise ValueError(f"thresholds: {problem}, in which each pixel gets a class; set thresholds to null")
+        if kind.several_labels and (thresholds is None or thresholds.kind is None):
+            raise ValueError(f"thresholds.kind: {problem}; give thresholds, such as {{kind: per_class}}")
+        if kind.several_labels and thresholds and thresholds.reject:
+            raise ValueError(f"thresholds.reject: {problem}, in which each label has a threshold; set reject to null")
+        if not kind.several_labels and thresholds and (thresholds.kind or thresholds.argmax_fallback):
             raise ValueError(
-                f"thresholds: data.problem is {self.data.problem}; "
-                + ("give thresholds, such as {kind: per_class}" if needs_thresholds else "set thresholds to null")
+                f"thresholds: {problem}, in which an image has one label; set kind and value to null and "
+                "argmax_fallback to false. Only reject is possible"
             )
         return self
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from transferline.arrays import Flags, Floats
+from transferline.arrays import Flags, Float32s, Floats
 from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
+
+UNSURE = "unsure"
 
 
 def decide(probabilities: Floats, card: ModelCard) -> Flags:
@@ -17,3 +19,21 @@ def decide(probabilities: Floats, card: ModelCard) -> Flags:
         return decide_labels(probabilities, card.thresholds, card.argmax_fallback)
     chosen: Flags = probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
     return chosen
+
+
+def reason_without_label(probabilities: Float32s, card: ModelCard) -> str | None:
+    """Returns why no label is predicted for an image, from its probabilities, (classes,); None if there is a label."""
+    return UNSURE if card.rejection and probabilities.max() < card.rejection.limit else None
+
+
+def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...] | None:
+    """Returns the labels of an image that remain possible, the most probable first; None without a `rejection`.
+
+    They are a prediction set of split conformal prediction (see `metrics/rejection.py`). The most probable label always
+    remains.
+    """
+    if card.rejection is None:
+        return None
+    order = np.argsort(-probabilities, kind="stable")
+    count = max(1, int((probabilities >= card.rejection.possible_limit).sum()))
+    return tuple(card.classes[index] for index in order[:count])

@@ -48,16 +48,25 @@ class LabelPrediction:
 
 
 def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> str:
-    """Returns a line for each readable file: labels with probabilities, path, and the two next probable classes."""
+    """Returns a line for each readable file: labels with probabilities, path, and the two next probable classes.
+
+    For a file without a label, it is the reason, path, and the most probable of the labels that remain possible.
+    """
     readable = [found for found in predictions if not found.error]
-    given = [_shown(found, found.labels) or "no label" for found in readable]
+    given = [_shown(found, found.labels) or found.reason or "no label" for found in readable]
     width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
     lines = []
     for found, labels in zip(readable, given, strict=True):
-        others = [name for name in found.probabilities if name not in found.labels]
-        then = sorted(others, key=lambda name: -found.probabilities[name])[:2]
-        lines.append(f"{labels:<{width}}  {found.path}" + (f"  (then {_shown(found, then)})" if then else ""))
+        lines.append(f"{labels:<{width}}  {found.path}" + (f"  ({also})" if (also := _other_labels(found)) else ""))
     return "\n".join(lines)
+
+
+def _other_labels(found: Prediction) -> str:
+    if found.reason:
+        return f"possible: {_shown(found, found.possible_labels)}" if found.possible_labels else ""
+    others = [name for name in found.probabilities if name not in found.labels]
+    then = sorted(others, key=lambda name: -found.probabilities[name])[:2]
+    return f"then {_shown(found, then)}" if then else ""
 
 
 def _shown(found: Prediction, names: Iterable[str]) -> str:
@@ -68,14 +77,18 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path, na
     """Writes a CSV table.
 
     The columns are path, label, probability, labels (multilabel only, separated by |), one column for each class
-    (unless there are more than `MOST_CLASSES`), error, and model, which is `name` in each row.
+    (unless there are more than `MOST_CLASSES`), reason, possible_labels (separated by |), error, and model, which is
+    `name` in each row.
     """
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
     several = KINDS[card.problem].several_labels
-    rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes, "error", "model"]]
+    rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes]]
+    rows[0] += ["reason", "possible_labels", "error", "model"]
     for found in predictions:
         labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)
-        rows.append([found.path, found.label, found.probability, *labels, *values, found.error, name])
+        possible = SEPARATOR.join(found.possible_labels or ())
+        row = [found.path, found.label, found.probability, *labels, *values]
+        rows.append([*row, found.reason, possible, found.error, name])
     _write(rows, path)
 
 

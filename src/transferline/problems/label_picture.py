@@ -1,6 +1,6 @@
 """Predictions as a picture: each image with its predicted label; wrong predictions are marked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transferline.datasets.contact_sheet import Tile, contact_sheet
@@ -20,19 +20,24 @@ def draw_grid(predictions: Sequence[Prediction], card: ModelCard, path: Path) ->
     If the folder of a file has the name of a class, in any case, that class is the true one. Wrong predictions come
     first, framed in orange, the highest probability first. Correct predictions follow, then images whose folder names
     no class; of both, the lowest probability first. For a multilabel problem no true class is known. Without any true
-    class, the images with the lowest probabilities are taken and sorted by label.
+    class, the images with the lowest probabilities are taken and sorted by label, those without a label first. An image
+    without a label counts as neither right nor wrong.
     """
-    readable = [found for found in predictions if found.probability is not None]
+    readable = [found for found in predictions if not found.error]
     truth = {} if KINDS[card.problem].several_labels else _truth(readable, card.classes)
-    wrong = [found for found in readable if truth.get(found.path, found.label) != found.label]
-    right = [found for found in readable if truth.get(found.path, found.label) == found.label]
-    right.sort(key=lambda found: (found.path not in truth, -_doubt(found)))
+    wrong = [found for found in readable if _is_wrong(found, truth)]
+    right = [found for found in readable if not _is_wrong(found, truth)]
+    right.sort(key=lambda found: (bool(truth) and found.path not in truth, -_doubt(found)))
+    without = sum(found.reason is not None for found in readable)
     shown = [*sorted(wrong, key=_doubt), *right][:MOST]
     if not truth:
         shown.sort(key=lambda found: (found.labels, -_doubt(found)))
     left_out, unreadable = len(readable) - len(shown), len(predictions) - len(readable)
     parts = [f"{card.candidate}: {len(readable):,} image{'s' if len(readable) != 1 else ''}"]
-    parts += [_accuracy(len(truth), len(wrong), len(readable))] if truth else []
+    parts += [f"{without:,} without a label"] if without else []
+    answered = [found for found in readable if not found.reason]
+    known = sum(found.path in truth for found in answered)
+    parts += [_accuracy(known, len(wrong), len(answered))] if known else []
     parts += [f"{unreadable:,} more could not be read"] if unreadable else []
     lowest = "the lowest probability first"
     order = f"wrong predictions first, then correct ones, {lowest}" if truth else f"by predicted label, {lowest}"
@@ -48,6 +53,10 @@ def _accuracy(known: int, wrong: int, images: int) -> str:
     return f"{known - wrong:,} of {known:,}{which} are predicted correctly (accuracy {1 - wrong / known:.1%}){others}"
 
 
+def _is_wrong(found: Prediction, truth: Mapping[str, str]) -> bool:
+    return not found.reason and truth.get(found.path, found.label) != found.label
+
+
 def _doubt(found: Prediction) -> float:
     return 1 - (found.probability or 0)
 
@@ -61,9 +70,11 @@ def _truth(predictions: Sequence[Prediction], classes: tuple[str, ...]) -> dict[
 
 
 def _tile(found: Prediction, card: ModelCard, truth: str | None) -> Tile:
-    surest = sorted(found.labels, key=lambda name: -found.probabilities[name])
-    lines = [first_of([f"{name} {found.probabilities[name]:.1%}" for name in surest], LABELS, "\n") or "no label"]
-    is_wrong = truth not in (None, found.label)
+    named = found.possible_labels or () if found.reason else found.labels
+    surest = sorted(named, key=lambda name: -found.probabilities[name])
+    shown = first_of([f"{name} {found.probabilities[name]:.1%}" for name in surest], LABELS, "\n")
+    lines = [line for line in (found.reason, shown) if line] or ["no label"]
+    is_wrong = not found.reason and truth not in (None, found.label)
     lines += [f"true: {truth}"] if is_wrong else []
     path = Path(found.path)
     return Tile(path, "\n".join([*lines, path.name]), ORANGE if is_wrong else None)

@@ -12,7 +12,7 @@ from transferline.datasets.images import read_image, read_pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.problems.label_decision import decide
+from transferline.problems.label_decision import decide, possible_labels, reason_without_label
 
 BATCH = 32
 MOST_CLASSES, KEPT = 200, 5
@@ -24,10 +24,13 @@ class Prediction:
 
     Attributes:
         path: the file; for an array of pixels its position among the images, such as `[0]`.
-        label: the most probable class; None if the file could not be read.
-        probability: its probability.
+        label: the most probable class; None if there is a `reason` or an `error`.
+        probability: of the most probable class; None if the file could not be read.
         labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
-        probabilities: by class; with more than `MOST_CLASSES` classes only the `KEPT` most probable.
+        probabilities: by class; with more than `MOST_CLASSES` classes only the `KEPT` most probable, and those of
+            `possible_labels`.
+        reason: why the model predicts no label for a file that could be read, such as "unsure"; else None.
+        possible_labels: the labels that remain possible, the most probable first; None if the model has no `rejection`.
         error: why the file could not be read; None if it could.
     """
 
@@ -36,6 +39,8 @@ class Prediction:
     probability: float | None
     labels: tuple[str, ...]
     probabilities: dict[str, float]
+    reason: str | None
+    possible_labels: tuple[str, ...] | None
     error: str | None
 
 
@@ -56,22 +61,25 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
             for place, (image, pixels) in enumerate(zip(chunk, found, strict=True), start):
                 name = f"[{place}]" if isinstance(image, np.ndarray) else str(image)
                 if isinstance(pixels, str):
-                    yield Prediction(name, None, None, (), {}, pixels)
+                    yield Prediction(name, None, None, (), {}, None, None, pixels)
                 else:
                     yield prediction_of(name, card, next(rows))
 
 
 def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
-    """Returns the prediction that follows from the probabilities of one image, (classes,); see `decide`."""
+    """Returns the prediction that follows from the probabilities of one image, (classes,); see `label_decision`."""
+    reason, possible = reason_without_label(row, card), possible_labels(row, card)
     order = np.argsort(-row, kind="stable")
-    kept = range(len(row)) if len(row) <= MOST_CLASSES else order[:KEPT]
-    labels = np.flatnonzero(decide(row[None], card)[0])
+    kept = range(len(row)) if len(row) <= MOST_CLASSES else order[: max(KEPT, len(possible or ()))]
+    labels = () if reason else tuple(card.classes[index] for index in np.flatnonzero(decide(row[None], card)[0]))
     return Prediction(
         str(path),
-        card.classes[order[0]],
+        None if reason else card.classes[order[0]],
         float(row[order[0]]),
-        tuple(card.classes[index] for index in labels),
+        labels,
         {card.classes[index]: float(row[index]) for index in kept},
+        reason,
+        possible,
         None,
     )
 

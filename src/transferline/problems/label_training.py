@@ -23,6 +23,10 @@ class LabelTraining(ABC):
     def class_counts(self, targets: Array, classes: int) -> Array:
         """See `TrainingOfLabels`."""
 
+    def held_out(self, model: Any, validation: Any) -> tuple[Array, Array]:
+        """See `TrainingOfKind`."""
+        return validation.predict(model), validation.targets
+
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
         """Returns the main metric and log loss; see `TrainingOfKind`."""
         found = {

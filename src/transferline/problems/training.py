@@ -32,6 +32,23 @@ class TrainingOfKind(Protocol):
         None if `keras_metric` is exact itself.
         """
 
+    def held_out(self, model: Any, validation: Any) -> tuple[Array, Array]:
+        """Returns logits of validation, (n, outputs), and the targets of these images or pixels.
+
+        Args:
+            model: takes the inputs of `validation` and returns logits.
+            validation: `Batches` of validation.
+        """
+
+    def indicators(self, targets: Array, outputs: int) -> Array:
+        """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""
+
+    def cross_entropies(self, logits: Array, indicators: Array) -> tuple[Array, Array]:
+        """Returns unweighted losses and their gradients with respect to the logits.
+
+        The losses are (n, 1) or (n, outputs), the gradients (n, outputs).
+        """
+
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
         """Returns the metrics on validation of models that have learned nothing.
 
@@ -63,15 +80,6 @@ class TrainingOfLabels(TrainingOfKind, Protocol):
         """Returns the main metric, and `log_loss` in nats, from targets and probabilities, (n, classes).
 
         The loss is NaN if a probability is not finite.
-        """
-
-    def indicators(self, targets: Array, outputs: int) -> Array:
-        """Returns 0 or 1 for each output, (n, outputs) float32, from targets."""
-
-    def cross_entropies(self, logits: Array, indicators: Array) -> tuple[Array, Array]:
-        """Returns unweighted losses and their gradients with respect to the logits.
-
-        The losses are (n, 1) or (n, outputs), the gradients (n, outputs).
         """
 
 

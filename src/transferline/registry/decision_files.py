@@ -16,6 +16,7 @@ from transferline.registry.trained_data import TrainedData
 
 REPORT = DECISION.parent
 LISTED = 1000
+DECIDED = ("coverage", "answered_error")  # the same
 CHANGED = ("regressions", "improvements")
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
 
@@ -70,7 +71,8 @@ def write_decision(case: Case, params: Params, root: Path, model: Path) -> Path:
 
 
 def _row(scored: Scored, metric: str) -> dict[str, Any]:
-    robust = dict(zip(ROBUST, (scored.corruption_accuracy, scored.adversarial_accuracy), strict=True))
+    optional = dict(zip(ROBUST, (scored.corruption_accuracy, scored.adversarial_accuracy), strict=True))
+    optional |= {name: scored.metrics.get(name) for name in DECIDED}
     return {
         "name": f"{scored.card.candidate}, {scored.card.phase}",
         "value": scored.metrics[metric],
@@ -78,7 +80,7 @@ def _row(scored: Scored, metric: str) -> dict[str, Any]:
         "high": scored.metrics[f"{metric}_high"],
         "latency_ms": scored.latency_ms,
         "size_mb": scored.size_mb,
-        **{name: value for name, value in robust.items() if value is not None},
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 

@@ -45,6 +45,21 @@ def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate:
     return Exported(model, model)
 
 
+def with_temperature(exported: Exported, temperature: float, problem: Problem) -> Exported:
+    """Returns the same models with their logits divided by a temperature. The result shares the layers and weights."""
+    if temperature == 1:
+        return exported
+    probabilities = [
+        _probabilities(problem)(keras.layers.Rescaling(1 / temperature, name="temperature")(logits))
+        for logits in (model.get_layer("probabilities").input for model in exported)
+    ]
+    vector = exported.outputs.outputs[1:]
+    return Exported(
+        keras.Model(exported.model.input, probabilities[0]),
+        keras.Model(exported.outputs.input, [_of_all_classes(probabilities[1]), *vector]),
+    )
+
+
 def _pixels(image: Image) -> Any:
     return keras.Input(image_shape(image), dtype="uint8", name="image")
 
@@ -56,10 +71,14 @@ def _probabilities(problem: Problem) -> keras.layers.Layer:
 def _export(pixels: Any, features: Any, head: keras.Model, problem: Problem) -> Exported:
     model = keras.Model(pixels, _probabilities(problem)(head(features)))
     vector, logits = _last_layer(features, head)
-    probabilities = _probabilities(problem)(logits)
-    if probabilities.shape[-1] == 1:
-        probabilities = keras.layers.Concatenate()([1 - probabilities, probabilities])
-    return Exported(model, keras.Model(pixels, [probabilities, *vector]))
+    return Exported(model, keras.Model(pixels, [_of_all_classes(_probabilities(problem)(logits)), *vector]))
+
+
+def _of_all_classes(probabilities: Any) -> Any:
+    """Returns both columns for a binary problem."""
+    if probabilities.shape[-1] > 1:
+        return probabilities
+    return keras.layers.Concatenate()([1 - probabilities, probabilities])
 
 
 def _last_layer(features: Any, head: keras.Model) -> tuple[list[Any], Any]:

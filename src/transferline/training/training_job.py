@@ -1,4 +1,4 @@
-"""One training of any phase: fit, keep the best epoch, choose thresholds, write the model's folder."""
+"""One training of any phase: fit, keep the best epoch, decide on validation, write the model's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,18 @@ import pandas as pd
 import tensorflow as tf
 
 from transferline.arrays import Pixels
-from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
 from transferline.params import LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
-from transferline.training.assemble_model import Exported
+from transferline.training.assemble_model import Exported, with_temperature
 from transferline.training.batches import Batches, Read, class_weight_vector
 from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
+from transferline.training.decision_rules import decide_on_validation
 from transferline.training.devices import Replicated
 from transferline.training.linear_head import fit_linear
 from transferline.training.mask_targets import with_dice
@@ -39,7 +39,8 @@ class Job:
 
     Attributes:
         training: how to train.
-        thresholds: how the thresholds of labels are chosen; None where an image has one class.
+        thresholds: how thresholds and the limit on confidence are chosen; None if every image gets its most probable
+            class.
         card: the card of the model.
         seed: of the initial weights, the order, the views and the dropout.
         folder: for the model.
@@ -119,7 +120,8 @@ def run_job(
     best = best_epoch(history, training)
     if not is_finite(last := history.iloc[-1].to_dict(), training.monitor):
         say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
-    card = _with_thresholds(job.card, job.thresholds, model, validation) if job.thresholds else job.card
+    card = decide_on_validation(job.card, job.thresholds, model, validation)
+    exported = with_temperature(exported, card.temperature, problem)
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     seconds = float(history["seconds"].sum())
     summary = Summary(best, seconds, exported.model.count_params(), trainable, floor)
@@ -136,12 +138,6 @@ def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
         several.batch_size = data.batch_size
         return several
     return keras.Model(model.input, model.output)
-
-
-def _with_thresholds(card: ModelCard, params: Thresholds, model: keras.Model, validation: Batches) -> ModelCard:
-    likely = label_training_of(card.problem).probabilities(validation.predict(model))
-    chosen = choose_thresholds(validation.targets.astype(bool), likely, params)
-    return card.model_copy(update={"thresholds": chosen, "argmax_fallback": params.argmax_fallback})
 
 
 def _compile(model: keras.Model, training: Training, card: ModelCard, steps: int) -> None:

@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from transferline.arrays import Array
 from transferline.metrics.pixel_confusion import mean_iou, pixel_accuracy, pixel_confusion
 from transferline.params import Loss
+from transferline.problems.logits import ExclusiveClasses
+
+HELD_OUT = 200_000  # pixels of validation for the temperature, which is one number
 
 
-class SegmentationProblemTraining:
+class SegmentationProblemTraining(ExclusiveClasses):
     """See `TrainingOfKind`. There is a logit for each pixel and class; targets are masks (n, side, side, 1)."""
 
-    activation = "softmax"
     exact_metric = None
 
     def loss(self, loss: Loss) -> Callable[[Any, Any], Any]:
@@ -26,6 +29,17 @@ class SegmentationProblemTraining:
         from transferline.problems.segmentation.keras_mean_iou import MeanIoU
 
         return MeanIoU(classes, name)
+
+    def held_out(self, model: Any, validation: Any) -> tuple[Array, Array]:
+        """Returns logits and classes of pixels that are not void, about `HELD_OUT` of all images, drawn at random."""
+        random, logits, truth = np.random.default_rng(0), list[Array](), list[Array]()
+        for images, masks, _ in validation.items():
+            share = HELD_OUT / (validation.views_per_epoch * masks[0].size)
+            outputs = model.predict_on_batch(images)
+            drawn = (masks[..., 0] < outputs.shape[-1]) & (random.random(masks.shape[:-1]) < share)
+            logits.append(outputs[drawn])
+            truth.append(masks[drawn])
+        return np.concatenate(logits), np.concatenate(truth).astype(np.int32)
 
     def floor(self, model: Any, data: Any, validation: Any, classes: int) -> dict[str, float]:
         """Returns mean IoU and pixel accuracy of two models; see `TrainingOfKind`.

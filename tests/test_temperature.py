@@ -1,0 +1,87 @@
+"""The temperature: the scale that it recovers, its bounds, and its place in both exported files."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.exported_folder import exported
+from transferline.evaluation.attacks import loss_gradient
+from transferline.metrics.calibration import expected_calibration_error
+from transferline.models.convert import convert
+from transferline.models.exported import both_columns
+from transferline.models.lite import LiteModel
+from transferline.problems.training import training_of
+from transferline.training.assemble_model import with_temperature
+from transferline.training.temperature import HIGHEST, LOWEST, fit_temperature
+
+
+def drawn(problem, n, scale, spread=2.0):
+    """Logits of a calibrated model times `scale`, with targets drawn from the calibrated probabilities."""
+    random, outputs = np.random.default_rng(4), 1 if problem == "binary" else 5
+    logits = random.normal(0, spread, (n, outputs))
+    if problem in ("binary", "multilabel"):
+        return logits * scale, (random.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.int32)
+    gumbel = random.gumbel(size=logits.shape)
+    return logits * scale, (logits + gumbel).argmax(axis=1)[:, None].astype(np.int32)
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel", "segmentation"])
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+def test_a_known_scale_is_recovered(problem, scale):
+    logits, targets = drawn(problem, 20_000, scale)
+    assert fit_temperature(training_of(problem), logits, targets) == pytest.approx(scale, rel=0.05)
+
+
+def test_probabilities_become_calibrated():
+    kind = training_of("multiclass")
+    logits, truth = drawn("multiclass", 4000, 3.0)
+    temperature = fit_temperature(kind, logits[:2000], truth[:2000])
+    logits, truth = logits[2000:], truth[2000:]
+
+    def error(scaled):
+        likely = kind.probabilities(scaled)
+        return expected_calibration_error(likely.max(axis=1), likely.argmax(axis=1) == truth[:, 0])
+
+    assert error(logits) > 0.15 and error(logits / temperature) < 0.06
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("n", [1, 8, 500])
+def test_a_validation_without_errors_does_not_make_a_model_certain(problem, n):
+    """The true label gets at most about the probability (n + 1) / (n + 2)."""
+    kind = training_of(problem)
+    logits = np.random.default_rng(5).normal(0, 0.5, (n, 1 if problem == "binary" else 3))
+    likely = kind.probabilities(logits)
+    targets = likely.argmax(axis=1)[:, None] if problem != "multilabel" else (logits > 0).astype(int)
+    temperature = fit_temperature(kind, logits, targets)
+    truth = kind.indicators(targets, logits.shape[1])
+    assert LOWEST * 0.99 <= temperature <= 1
+    after, before = (kind.cross_entropies(logits / value, truth)[0].mean() for value in (temperature, 1.0))
+    assert after <= before and np.exp(-after) <= (n + 1.5) / (n + 2)
+
+
+def test_random_labels_have_the_highest_temperature_and_certain_errors_are_not_worse_than_before():
+    kind, random = training_of("multiclass"), np.random.default_rng(6)
+    logits, targets = random.normal(0, 30, (400, 4)), random.integers(0, 4, (400, 1))
+    temperature = fit_temperature(kind, logits, targets)
+    assert 15 < temperature <= HIGHEST * 1.01
+    sure = np.array([[9.0, 0.0]] * 3)
+    assert fit_temperature(kind, sure, np.zeros((3, 1), int)) == 1.0
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
+def test_both_files_divide_the_logits(problem):
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 99)(image))
+    kind = training_of(problem)
+    logits = keras.layers.Dense(1 if problem == "binary" else 3, name="logits")(pooled)
+    before = exported(keras.Model(image, keras.layers.Activation(kind.activation, name="probabilities")(logits)))
+    after = with_temperature(before, 2.5, problem)
+    pixels = np.random.default_rng(7).integers(0, 256, (6, 8, 8, 3), np.uint8)
+    expected = kind.probabilities(np.asarray(keras.Model(image, logits)(pixels)) / 2.5)
+    assert both_columns(after.model(pixels)) == pytest.approx(expected, abs=1e-6)
+    assert LiteModel(convert(after.outputs, "test")).probabilities(pixels) == pytest.approx(expected, abs=1e-6)
+    assert (expected.argmax(axis=1) == both_columns(before.model(pixels)).argmax(axis=1)).all()
+    assert with_temperature(before, 1.0, problem) is before
+    targets = np.zeros((6, 3 if problem == "multilabel" else 1), int)
+    assert np.abs(loss_gradient(after.model, problem)(pixels, targets)).max() > 0
