@@ -20,7 +20,7 @@ from transferline.models.exported import ModelCard, load_model, probabilities, r
 from transferline.params import Image
 from transferline.stages import insight
 
-MEASURED = {"width": 20, "height": 24, "luminance_mean": 40.0, "luminance_std": 0.0}
+MEASURED = {"sha256": "0" * 64, "width": 20, "height": 24, "luminance_mean": 40.0, "luminance_std": 0.0}
 
 
 def measured(root: Path) -> ImageTable:
@@ -55,7 +55,8 @@ def test_all_kept_images_of_every_split_are_predicted_by_the_better_phase(tmp_pa
     table, head = read_insight_table(out), tmp_path / "models" / "head"
     assert table.rows["path"].tolist() == kept["path"].tolist() and table.features is None
     assert table.rows.drop(columns="sharpness").iloc[0].to_dict() == {
-        "path": "dark/train0.png", "split": "train", "label": "dark", "group": kept["group"].iloc[0],
+        "path": "dark/train0.png", "sha256": "0" * 64, "split": "train", "label": "dark",
+        "group": kept["group"].iloc[0],
         "width": 20, "height": 24, "brightness": 40.0, "contrast": 0.0,
     }  # fmt: skip
     images = read_batch(tmp_path / "raw", kept["path"].tolist(), read_card(head).image)

@@ -34,6 +34,13 @@ def png(text: str) -> Path:
     return Path(text)
 
 
+def html(text: str) -> Path:
+    """Returns a path that ends in .html."""
+    if not text.lower().endswith(".html"):
+        raise argparse.ArgumentTypeError(f"{text} does not end in .html")
+    return Path(text)
+
+
 def positive(text: str) -> int:
     """Returns an integer of at least 1."""
     if (number := int(text)) < 1:

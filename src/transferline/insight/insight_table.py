@@ -2,8 +2,8 @@
 
 It is a folder with two files.
     images.parquet    a row for each image, with the columns of `InsightTable.rows`, `probabilities` and `features`
-    insight.json      candidate, phase, problem and classes of the model, the numbers of images, and `not_applicable`:
-                      for each question without an answer the reason
+    insight.json      candidate, phase, problem, classes and sha256 of the model, the numbers of images, and
+                      `not_applicable`: for each question without an answer the reason
 """
 
 import json
@@ -24,6 +24,7 @@ from transferline.params import Problem
 IMAGES_FILE = "images.parquet"
 INDEX_FILE = "insight.json"
 VECTORS = ("probabilities", "features")
+DESCRIBED = ("candidate", "phase", "problem", "classes", "tflite_sha256")
 LARGEST_FLOAT16 = 65504
 
 
@@ -32,13 +33,14 @@ class InsightTable:
     """Predictions and features of one model for all kept images of a dataset.
 
     Attributes:
-        rows: a row for each image, in the order of the manifest: `path`, `split`, `label`, `group`, `width` and
-            `height` (of the upright image, in pixels), `brightness` and `contrast` (mean and standard deviation of the
-            luminance, 0 to 255), `sharpness` (see `sharpness`).
+        rows: a row for each image, in the order of the manifest: `path`, `sha256`, `split`, `label`, `group`, `width`
+            and `height` (of the upright image, in pixels), `brightness` and `contrast` (mean and standard deviation of
+            the luminance, 0 to 255), `sharpness` (see `sharpness`).
         candidate, phase, problem, classes: of the model.
         probabilities: (n, classes) float32; None for a model that predicts masks.
         features: (n, length) float16, or float32 if values are too large for float16: the vectors before the last
             layer; None if the model does not output them.
+        tflite_sha256: of the model's file `model.tflite`.
     """
 
     rows: pd.DataFrame
@@ -48,13 +50,15 @@ class InsightTable:
     classes: tuple[str, ...]
     probabilities: Array | None
     features: Array | None
+    tflite_sha256: str = ""
 
 
 def insight_table(
-    rows: pd.DataFrame, card: ModelCard, probabilities: Array | None, features: Array | None
+    rows: pd.DataFrame, card: ModelCard, probabilities: Array | None, features: Array | None, tflite_sha256: str = ""
 ) -> InsightTable:
     """Returns the table of the model with this card. The other arguments are those of `InsightTable`."""
-    return InsightTable(rows, card.candidate, card.phase, card.problem, card.classes, probabilities, features)
+    of_card = (card.candidate, card.phase, card.problem, card.classes)
+    return InsightTable(rows, *of_card, probabilities, features, tflite_sha256)
 
 
 def write_insight_table(table: InsightTable, not_applicable: Mapping[str, str], folder: Path) -> None:
@@ -63,7 +67,7 @@ def write_insight_table(table: InsightTable, not_applicable: Mapping[str, str], 
     columns |= {name: _lists(values) for name in VECTORS if (values := getattr(table, name)) is not None}
     pq.write_table(pa.table(columns), folder / IMAGES_FILE)
     counts = {str(split): int(count) for split, count in table.rows["split"].value_counts(sort=False).items()}
-    described = {name: getattr(table, name) for name in ("candidate", "phase", "problem", "classes")}
+    described = {name: getattr(table, name) for name in DESCRIBED}
     write_json(folder / INDEX_FILE, described | {"images": counts, "not_applicable": not_applicable})
 
 
@@ -85,7 +89,14 @@ def read_insight_table(folder: Path) -> InsightTable:
         tuple(index["classes"]),
         vectors.get("probabilities"),
         vectors.get("features"),
+        index["tflite_sha256"],
     )
+
+
+def described_model(folder: Path) -> str:
+    """Returns the sha256 of the `model.tflite` that a folder with a table describes; empty if there is no table."""
+    file = folder / INDEX_FILE
+    return str(json.loads(file.read_text(encoding="utf-8"))["tflite_sha256"]) if file.exists() else ""
 
 
 def as_stored(features: Array) -> Array:

@@ -13,6 +13,7 @@ from transferline.compute import run_shards
 from transferline.datasets.images import read_batches
 from transferline.datasets.tables import ImageTable
 from transferline.evaluation.scoring import IMAGES_PER_SHARD, loaded
+from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, as_stored, insight_table
 from transferline.models.exported import LITE_FILE, load_model, read_card
 from transferline.params import Compute
@@ -20,7 +21,7 @@ from transferline.params.problem_kinds import KINDS
 from transferline.problems.evaluation import evaluation_of
 
 MEASURED_BY_VALIDATE = {"luminance_mean": "brightness", "luminance_std": "contrast"}
-COLUMNS = ["path", "split", "label", "group", "width", "height", *MEASURED_BY_VALIDATE.values()]
+COLUMNS = ["path", "sha256", "split", "label", "group", "width", "height", *MEASURED_BY_VALIDATE.values()]
 
 
 class _Shard(NamedTuple):
@@ -50,7 +51,9 @@ def predict_all_images(folder: Path, manifest: ImageTable, raw: Path, compute: C
     sharpness, probabilities, features = (
         np.concatenate(values) if values[0] is not None else None for values in zip(*parts, strict=True)
     )
-    return insight_table(rows.assign(sharpness=sharpness), card, probabilities, features)
+    return insight_table(
+        rows.assign(sharpness=sharpness), card, probabilities, features, file_sha256(folder / LITE_FILE)
+    )
 
 
 def features_of(folder: Path, raw: Path, paths: Sequence[str]) -> Array:

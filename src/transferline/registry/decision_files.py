@@ -16,7 +16,7 @@ from transferline.registry.trained_data import TrainedData
 
 REPORT = DECISION.parent
 LISTED = 1000
-DECIDED = ("coverage", "answered_error")  # the same
+DECIDED = ("coverage", "answered_error")  # keys of a model's row, if its card has a limit on confidence
 CHANGED = ("regressions", "improvements")
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
 

@@ -11,7 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import LITE_FILE, MODEL_FILE
 from transferline.params import Params
-from transferline.paths import VALIDATION_REPORT
+from transferline.paths import INSIGHT, VALIDATION_REPORT
 from transferline.registry import mlflow_model
 from transferline.registry.lineage import provenance
 from transferline.registry.mlflow_model import DATA, HASHED
@@ -187,6 +187,8 @@ def fetch_version(version: "ModelVersion", root: Path) -> Path:
         with completed_folder(folder) as partial:
             for file in HASHED:
                 shutil.copyfile(downloaded / file, partial / Path(file).name)
+            if (insight := downloaded / ORIGIN / INSIGHT.name).exists():  # older versions have none
+                shutil.copytree(insight, partial / INSIGHT.name)
     check_cached(folder, version.name, str(version.version), version.tags)
     return folder
 

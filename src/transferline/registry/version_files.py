@@ -7,8 +7,10 @@ from pathlib import Path
 
 from transferline.datasets.tables import read_table
 from transferline.git_and_dvc import git_or_nothing
-from transferline.models.exported import PARITY_FILE
-from transferline.paths import MANIFEST, METRICS
+from transferline.hashes import file_sha256
+from transferline.insight.insight_table import described_model
+from transferline.models.exported import LITE_FILE, PARITY_FILE
+from transferline.paths import INSIGHT, MANIFEST, METRICS
 from transferline.registry.trained_data import DATA_FILE, TrainedData
 
 ORIGIN, MODEL_CARD = "origin", "model_card.md"
@@ -25,8 +27,8 @@ def copy_version_files(root: Path, folder: Path, evaluation: Path, data: Trained
     """Copies the files that belong to a registered version.
 
     These are the predictions for the smoke test, `dvc.lock`, the metrics of all candidates and of this one, the data
-    that it was trained on, and a patch with the differences to the Git commit. The manifest is stored as CSV, because
-    MLflow's page shows CSV as a table, but not Parquet.
+    that it was trained on, a patch with the differences to the Git commit, and the files of the stage `insight`, which
+    explain predictions. The manifest is stored as CSV, because MLflow's page shows CSV as a table, but not Parquet.
     """
     target.mkdir(parents=True)
     shutil.copyfile(folder / PARITY_FILE, target / PARITY_FILE)
@@ -39,8 +41,22 @@ def copy_version_files(root: Path, folder: Path, evaluation: Path, data: Trained
             shutil.copyfile(source, target / name)
     (target / PATCH).write_bytes(changes(root))
     (target / DATA_FILE).write_text(data.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if insight := insight_of(root, folder):
+        shutil.copytree(insight, target / INSIGHT.name)
     rows = read_table(root / MANIFEST).rows
     rows[[name for name in LISTED_COLUMNS if name in rows]].to_csv(target / LISTED, index=False)
+
+
+def insight_of(root: Path, folder: Path) -> Path | None:
+    """Returns the folder of the stage `insight` for the model in `folder`; None if it has none.
+
+    Args:
+        root: the folder of the project.
+        folder: `models/<candidate>/<phase>`.
+    """
+    insight = root / INSIGHT / folder.parent.name
+    is_its = file_sha256(folder / LITE_FILE) == described_model(insight)
+    return insight if is_its else None
 
 
 def changes(root: Path) -> bytes:
