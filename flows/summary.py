@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from transferline.paths import DECISION, LEADERBOARD
+from transferline.paths import LEADERBOARD, PAGE
 
 
 def closing(root: Path, summary: dict[str, Any]) -> str:
@@ -13,7 +13,7 @@ def closing(root: Path, summary: dict[str, Any]) -> str:
         root: the project's folder.
         summary: the data of the completed state that the flow `retrain` returns.
     """
-    page = DECISION if summary["decision"] and (root / DECISION).exists() else LEADERBOARD
+    page = PAGE if (root / PAGE).exists() else LEADERBOARD
     return f"\n{outcome(summary)}.\n{(root / page).resolve().as_uri()}"
 
 

@@ -15,7 +15,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from transferline.paths import DATA_DOCS, LEADERBOARD, VALIDATION_REPORT
+from transferline.paths import DATA_DOCS, LEADERBOARD, PAGE, VALIDATION_REPORT
 
 EPOCH = re.compile(r"\bepoch (\d+) of (\d+)\b(.*)")
 ROWS = 200
@@ -46,18 +46,26 @@ def show_stage(name: str, root: Path) -> None:
         show(root)
 
 
-def show_decision(decision: dict[str, Any], tracking_uri: str) -> None:
-    """Shows the decision, every gate, and a link to MLflow's server, if there is one, on the task's page."""
+def show_decision(decision: dict[str, Any], root: Path, tracking_uri: str) -> None:
+    """Shows where the page of the retraining is, the decision, every gate, and the address of MLflow's server."""
     verdict = "promoted" if decision["promoted"] else "not promoted"
     rows = [f"| {gate['gate']} | {gate['verdict']} | {gate['why']} |" for gate in decision["gates"]]
     table = ["", "| gate | verdict | why |", "|---|---|---|", *rows] if rows else []
-    lines = [f"# Version {decision['version']}: {verdict}", "", decision["reason"], *table]
+    page = (root / PAGE).resolve()  # no link: browsers open no file from a page of a server
+    lines = [
+        f"# Version {decision['version']}: {verdict}",
+        "",
+        f"The page of this retraining: `{page}`",
+        "",
+        decision["reason"],
+        *table,
+    ]
     has_server = tracking_uri.startswith("http")
     where = "" if has_server else "; `transferline ui` serves MLflow's page with the runs and the registry"
     create_markdown_artifact("\n".join(lines), key="decision", description=f"the decision, and why{where}")
     if has_server:
-        page = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # the default is for language models
-        create_link_artifact(page, "MLflow", key="mlflow", description="runs and registry")
+        runs = f"{tracking_uri}/#/experiments?workflowType=machine_learning"  # the default is for language models
+        create_link_artifact(runs, "MLflow", key="mlflow", description="runs and registry")
 
 
 def _show_findings(root: Path) -> None:

@@ -43,5 +43,5 @@ def promote_selected(root: Path) -> dict[str, Any] | State:
     gates = [{"gate": gate["name"], "verdict": gate["state"], "why": gate["sentence"]} for gate in found["gates"]]
     decision = {**{key: found[key] for key in ("promoted", "reason", "version")}, "gates": gates}
     keep_seconds(root, "promote", round(time.monotonic() - start, 1))
-    show_decision(decision, load_params(root / "params.yaml").record.tracking_uri)
+    show_decision(decision, root, load_params(root / "params.yaml").record.tracking_uri)
     return decision

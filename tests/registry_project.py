@@ -119,7 +119,8 @@ def select(params: Params, folder: Path) -> None:
     predictions.to_parquet(evaluation / "predictions.parquet")
     splits = {str(name): part for name, part in predictions.groupby("split")}
     metrics = {name: metrics_of(part, CLASSES, params.evaluate, "multiclass") for name, part in splits.items()}
-    write_json(evaluation / "metrics.json", {**metrics, **SUMMARY})
+    named = {"candidate": folder.parts[1], "phase": folder.parts[2], "problem": "multiclass"}
+    write_json(evaluation / "metrics.json", {**named, **metrics, **SUMMARY})
     write_json(evaluation / "latency.json", LATENCY)
     write_json(Path("metrics.json"), {"selected": {"candidate": folder.parts[1], "phase": folder.parts[2]}})
 

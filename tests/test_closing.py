@@ -11,7 +11,7 @@ def test_the_last_lines_are_one_sentence_and_the_page_that_shows_more(tmp_path: 
         "seconds": 3.2,
         "decision": {"promoted": False, "reason": "test accuracy 0.9000 is not better", "version": "2"},
     }
-    page = tmp_path / "reports/decision/index.html"
+    page = tmp_path / "reports/index.html"
     sentence = "no stages ran in 3 s; nothing was promoted: test accuracy 0.9000 is not better."
     assert closing(tmp_path, summary).split("\n")[1:] == [sentence, (tmp_path / "reports/leaderboard.md").as_uri()]
     page.parent.mkdir(parents=True)

@@ -11,12 +11,13 @@ from tests.conftest import run
 from tests.photographs import FILE, RAW, commit, picture
 from transferline.cli import main as cli
 from transferline.datasets.diff import describe_changes, diff
-from transferline.datasets.diff_picture import BLUE, GREEN, ORANGE, RED, draw_difference
+from transferline.datasets.diff_picture import draw_difference
 from transferline.datasets.revisions import recorded_hash
 from transferline.datasets.version_contents import VersionContents
 from transferline.datasets.version_difference import compare_versions
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
+from transferline.plots import BLUE, GREEN, ORANGE, PURPLE
 
 
 def test_a_difference_in_words():
@@ -54,7 +55,7 @@ def test_versions_are_compared_in_words_and_as_a_picture(project, tmp_path, caps
     with pytest.raises(SystemExit):
         cli.main()
     assert capsys.readouterr().out == f"data/raw/colors, HEAD to the workspace: {words}\nwritten: {out}\n"
-    assert frames(out) == {GREEN, RED, ORANGE, BLUE}
+    assert frames(out) == {GREEN, PURPLE, ORANGE, BLUE}
     run("dvc", "add", "-q", RAW, cwd=project)
     commit(project)
     assert describe_changes(diff(project, "colors", "HEAD~1..HEAD"), "colors").endswith(f"HEAD~1 to HEAD: {words}")
@@ -80,7 +81,7 @@ def test_versions_are_compared_in_words_and_as_a_picture(project, tmp_path, caps
 def frames(sheet):
     pixels = np.asarray(Image.open(sheet).convert("RGB")).reshape(-1, 3)
     there = {"#{:02x}{:02x}{:02x}".format(*color) for color in np.unique(pixels, axis=0).tolist()}
-    return there & {GREEN, RED, ORANGE, BLUE}
+    return there & {GREEN, PURPLE, ORANGE, BLUE}
 
 
 @pytest.mark.slow

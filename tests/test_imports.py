@@ -18,6 +18,7 @@ ORDER = (
     "insight",
     "registry",
     "tuning",
+    "report",
     "prediction",
     "serving",
     "stages",

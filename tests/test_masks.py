@@ -161,13 +161,13 @@ def test_a_mask_gets_the_size_of_its_image_and_back(resize: Any, width: int, hei
     assert (back.argmax(axis=-1) == mask).mean() > 0.93
 
 
-def test_colours_are_those_of_pascal_voc() -> None:
-    assert colors(("background", *"abc")).tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
-    assert colors(("sky", "road")).tolist() == [[128, 0, 0], [0, 128, 0]]
+def test_colours_can_be_told_apart_and_background_is_black() -> None:
+    assert colors(("background", *"abc")).tolist() == [[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115]]
+    assert colors(("sky", "road")).tolist() == [[230, 159, 0], [86, 180, 233]]
     grey = np.full((2, 2, 3), 100, np.uint8)
     mask = np.array([[0, 1], [2, VOID]], np.uint8)
     drawn = overlay(grey, mask, ("background", "a", "b"))
-    assert (drawn[0, 0] == 100).all() and (drawn[1, 1] == 100).all() and drawn[0, 1].tolist() == [115, 45, 45]
+    assert (drawn[0, 0] == 100).all() and (drawn[1, 1] == 100).all() and drawn[0, 1].tolist() == [172, 132, 45]
 
 
 FLIPS_AND_TURNS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prefect import flow, get_client
 
-from transferline.paths import DATA_DOCS, VALIDATION_REPORT
+from transferline.paths import DATA_DOCS, PAGE, VALIDATION_REPORT
 from transferline.tasks.pages import ROWS, EpochProgress, show_decision, show_stage
 
 FINDING = {"severity": "warn", "rule": "blank", "path": "a.png", "detail": "nothing in it", "value": 3}
@@ -27,11 +27,12 @@ def test_the_artifacts_of_a_run(tmp_path: Path, recorded: None) -> None:
             progress.hear(line)
         gates = [{"gate": "accuracy", "verdict": "passed", "why": "0.9 against 0.8"}]
         decision = {"promoted": True, "reason": "it is better", "version": "3", "gates": gates}
-        show_decision(decision, "sqlite:///x")
+        show_decision(decision, tmp_path, "sqlite:///x")
 
     @flow
     def shows_with_a_server_for_mlflow() -> None:
-        show_decision({"promoted": False, "reason": "worse", "version": "4", "gates": []}, "https://mlflow.example")
+        decision = {"promoted": False, "reason": "worse", "version": "4", "gates": []}
+        show_decision(decision, tmp_path, "https://mlflow.example")
 
     with get_client(sync_client=True) as client:
         before = {artifact.id for artifact in client.read_artifacts()}
@@ -45,7 +46,10 @@ def test_the_artifacts_of_a_run(tmp_path: Path, recorded: None) -> None:
     assert "not fit for training: too few images; the first 200 of 201 findings" in found["findings"].description
     assert str(tmp_path / DATA_DOCS) in found["findings"].description
     assert (found[None].data, found[None].description) == (75.0, "epoch 3 of 4  loss 0.2")
-    assert found["decision"].data.splitlines()[0] == "# Version 3: promoted"
+    assert found["decision"].data.splitlines()[:3:2] == [
+        "# Version 3: promoted",
+        f"The page of this retraining: `{tmp_path / PAGE}`",
+    ]
     assert "| accuracy | passed | 0.9 against 0.8 |" in found["decision"].data
     assert "`transferline ui` serves MLflow's page" in found["decision"].description
     assert not [artifact for artifact in found.values() if "://" in f"{artifact.data}{artifact.description}"]

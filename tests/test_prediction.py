@@ -183,13 +183,13 @@ def test_the_grid_marks_what_the_folders_contradict(monkeypatch, one_label, phot
     tiles, title = drawn(monkeypatch, *answers(one_label, photos))
     assert title.splitlines() == [
         "mean: 16 images, 14 of 15 whose folder names the class are predicted correctly (accuracy 93.3%), "
-        "1 more could not be read",
-        "wrong predictions first, then the lowest probability first",
+        "1 in folders that name no class, 1 more could not be read",
+        "wrong predictions first, then correct ones, the lowest probability first, then those of unknown class",
     ]
-    assert [tile.frame for tile in tiles] == [label_picture.WRONG] + [None] * 15
+    assert [tile.frame for tile in tiles] == [label_picture.ORANGE] + [None] * 15
     assert tiles[0].caption.split("\n")[1:] == ["true: green", "wrong.png"] and tiles[0].caption.startswith("red ")
     sure = [float(tile.caption.split()[1].rstrip("%")) for tile in tiles[1:]]
-    assert sure == sorted(sure)
+    assert sure[:-1] == sorted(sure[:-1]) and tiles[-1].caption.endswith("1.png")
 
 
 def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth(monkeypatch, one_label, photos):
@@ -208,7 +208,7 @@ def test_the_grid_says_how_many_it_leaves_out_and_sorts_by_label_without_a_truth
     assert all(prediction.probability >= least for prediction in found if prediction.path in left_out)
 
 
-def test_the_picture_shows_upright_whole_images_and_a_red_frame(tmp_path, one_label):
+def test_the_picture_shows_upright_whole_images_and_an_orange_frame(tmp_path, one_label):
     (tmp_path / "green").mkdir()
     turned = Image.new("RGB", (60, 30), (255, 0, 0))
     turned.paste((0, 0, 255), (0, 0, 15, 30))
@@ -216,10 +216,10 @@ def test_the_picture_shows_upright_whole_images_and_a_red_frame(tmp_path, one_la
     found, card = answers(one_label, tmp_path / "green")
     label_picture.draw_grid(found, card, tmp_path / "grid.png")
     sheet = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
-    frames = (sheet == (0xC0, 0, 0)).all(axis=2)
+    frames = (sheet == (0xD5, 0x5E, 0)).all(axis=2)
     top = int(np.flatnonzero(frames.sum(axis=1) > SIDE // 2)[0])
     tile = sheet[top : top + SIDE, MARGIN : MARGIN + SIDE]
-    assert (tile[:FRAME] == (0xC0, 0, 0)).all()
+    assert (tile[:FRAME] == (0xD5, 0x5E, 0)).all()
     assert tile[FRAME + 4, SIDE // 2].tolist() == [0, 0, 255] and tile[SIDE // 2, SIDE // 2].tolist() == [255, 0, 0]
     assert tile[SIDE // 2, FRAME + 4].tolist() == [211, 211, 211]
 

@@ -52,10 +52,11 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     assert len(tags["model_sha256"]) == len(tags["validation_sha256"]) == 64
     assert tags["gate/accuracy"] == "passed" and tags["gate/size_on_disk_in_MB"] == "not applicable"
     assert (
-        page.startswith("**test accuracy 1.0000 (")
+        page.startswith("[The page of this retraining](#/")
+        and "\n\n**test accuracy 1.0000 (" in page
         and "Promoted: test accuracy 1.0000 is good enough for a first champion" in page
     )
-    assert f"/runs/{registered.run_id}/artifacts/decision/index.html" in page
+    assert f"/runs/{registered.run_id}/artifacts/report/index.html" in page
     assert "It predicts one of these classes for an image: blue, green, red. It takes uint8 images of 32 × 32" in page
     shown = ", ".join(f"{name}: 1.00 (0.68 to 1.00)" for name in ("blue", "green", "red"))
     assert f"- weakest classes (recall on test): {shown}" in page

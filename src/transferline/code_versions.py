@@ -38,6 +38,7 @@ NOT_FOLLOWED = {
     "transferline.processes": "which process did something",
     "transferline.progress": "messages",
     "transferline.quiet": "messages",
+    "transferline.report": "a page for people, which `transferline report` renders again",
     "transferline.text": "messages",
 }
 # Exceptions: modules inside those packages that are followed.

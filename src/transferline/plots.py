@@ -7,7 +7,10 @@ from typing import Any
 
 from transferline.fonts import LATIN, drawable, families
 
-BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#767676"
+# Okabe and Ito, Color Universal Design, 2008: also colour-blind readers can tell these colours apart.
+BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+GREY = "#767676"
+LINES = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY)
 
 
 def short(name: str) -> str:
@@ -24,7 +27,7 @@ def picture(path: Path, width: float, height: float) -> Iterator[Any]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"text.parse_math": False}):
+    with matplotlib.rc_context({"text.parse_math": False, "axes.titlesize": 11}):
         figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
         yield figure
         _choose_fonts(figure)

@@ -174,7 +174,7 @@ def _show(options: argparse.Namespace) -> int:
     masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
     found = look(raw, layout, masks, corrections, params.validate_.max_pixels)
     try:
-        draw_dataset(found, raw, options.samples, out)
+        draw_dataset(found, raw, options.samples, out, masks)
     except OSError as error:
         raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
     print(f"{raw}: {summary(found, layout)}\nwritten: {out}")

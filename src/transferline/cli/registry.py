@@ -1,4 +1,4 @@
-"""The commands about registered models: promote, history, rollback, reproduce."""
+"""The commands about registered models: promote, report, history, rollback, reproduce."""
 
 import argparse
 import json
@@ -23,6 +23,7 @@ def add_commands(commands: Commands) -> None:
     promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
     promote.add_argument("--reason", help="for the ledger")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
+    add_command(commands, "report", _report, "render the page of the last retraining again: reports/index.html")
     smoke = add_command(
         commands,
         "smoke",
@@ -53,8 +54,13 @@ def _promote(options: argparse.Namespace) -> int:
         raise TransferlineError('--force needs --reason and --reason needs --force: promote --force --reason "…"')
     root = environment.enter_project()
     from transferline.registry.promotion import promote
+    from transferline.report.page import log_page, write_page
 
-    decision = promote(_params(root), root, options.dry_run, options.reason)
+    params = _params(root)
+    decision = promote(params, root, options.dry_run, options.reason)
+    page = write_page(params, root)
+    if decision.gates and decision.version and not options.dry_run:
+        log_page(params, root, decision.version, page)
     if options.json:
         options.json.write_text(json.dumps(asdict(decision)), encoding="utf-8")
     width = max((len(gate.name) for gate in decision.gates), default=0)
@@ -63,6 +69,16 @@ def _promote(options: argparse.Namespace) -> int:
     named = f"version {decision.version}" if decision.version else "the selected model"
     would, no = "would " * options.dry_run, "not " * (not decision.accepted)
     print(f"{named}: {would}{no}{'be ' * options.dry_run}promoted, {decision.reason}")
+    print(f"promote: the page of this retraining: {page.relative_to(root)}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    """`transferline report`: prints the path of the page."""
+    from transferline.report.page import write_page
+
+    root = environment.enter_project()
+    print(f"written: {write_page(_params(root), root)}")
     return 0
 
 

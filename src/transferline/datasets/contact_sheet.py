@@ -17,9 +17,9 @@ from transferline.errors import TransferlineError
 from transferline.fonts import dejavu, drawable, font_of
 from transferline.text import printable
 
-SIDE, LINE, MARGIN, LETTERS = 128, 12, 8, 22
+SIDE, LINE, MARGIN, LETTERS = 144, 15, 8, 22
 LARGE = 200  # side of pictures that people look at one by one
-TITLE_LINE, FRAME = 18, 4
+TITLE_LINE, TITLE_SIZE, TEXT_SIZE, FRAME = 20, 14, 11, 4
 
 
 class Tile(NamedTuple):
@@ -39,6 +39,11 @@ class Tile(NamedTuple):
     colors: Sequence[str] = ()
 
 
+def empty_tile() -> Tile:
+    """Returns a white tile, which fills a row so that the next tile starts a new one."""
+    return Tile(np.full((SIDE, SIDE, 3), 255, np.uint8), "")
+
+
 def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = "", side: int = SIDE) -> None:
     """Draws `tiles`, squares of `side` pixels, in rows of `columns` and writes them as a PNG.
 
@@ -51,7 +56,7 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
     sheet = Image.new("RGB", (columns * width + MARGIN, top + max(rows, 1) * height), "white")
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(drawable(printable(title)).split("\n")):
-        _write(draw, (MARGIN, MARGIN + TITLE_LINE * number), line, "black", 13)
+        _write(draw, (MARGIN, MARGIN + TITLE_LINE * number), line, "black", TITLE_SIZE)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         _paste(sheet, draw, tile, (MARGIN + column * width, top + row * height), side)
@@ -82,7 +87,7 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tu
     lines, letters = drawable(printable(tile.caption)).split("\n"), LETTERS * side // SIDE
     colors = tile.colors or [tile.frame or "black"] * len(lines)
     for number, (line, color) in enumerate(zip(lines, colors, strict=True)):
-        _write(draw, (left, top + side + 1 + LINE * number), _shorten(line, letters), color, 9)
+        _write(draw, (left, top + side + 1 + LINE * number), _shorten(line, letters), color, TEXT_SIZE)
 
 
 def thumbnail(picture: Pixels | Path | None, side: int) -> Image.Image:

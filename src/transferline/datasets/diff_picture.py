@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
+from transferline.datasets.contact_sheet import Tile, contact_sheet, empty_tile
 from transferline.datasets.diff import Compared
 from transferline.datasets.version_contents import VersionContents
 from transferline.datasets.version_difference import Difference, said
+from transferline.plots import BLUE, GREEN, ORANGE, PURPLE
 
-GREEN, RED, ORANGE, BLUE = "#1b7f3b", "#b3261e", "#d95f02", "#1f6fb4"
 COLUMNS, SAMPLES = 8, 24  # pictures of a section
 TITLE_LETTERS = 150
 
@@ -43,10 +43,12 @@ def _sections(compared: Compared) -> Iterator[list[Tile]]:
     old, new = _from_cache(compared, found.before), _from_cache(compared, found.after)
     if workspace := compared.workspace:
         new = lambda path: workspace / path  # noqa: E731
-    yield [Tile(new(path), f"+ {_label(found.after, path)}\n{path}", GREEN) for path in _spread(found.added, SAMPLES)]
-    yield [Tile(old(path), f"- {_label(found.before, path)}\n{path}", RED) for path in _spread(found.removed, SAMPLES)]
+    yield [Tile(new(path), f"+ {_label(found.after, path)}\n{path}", BLUE) for path in _spread(found.added, SAMPLES)]
     yield [
-        Tile(picture, f"{when}: {label}\n{path}", ORANGE)
+        Tile(old(path), f"- {_label(found.before, path)}\n{path}", ORANGE) for path in _spread(found.removed, SAMPLES)
+    ]
+    yield [
+        Tile(picture, f"{when}: {label}\n{path}", GREEN)
         for path in _spread(found.replaced, SAMPLES // 2)
         for picture, when, label in (
             (old(path), "before", _label(found.before, path)),
@@ -55,7 +57,7 @@ def _sections(compared: Compared) -> Iterator[list[Tile]]:
     ]
     moves = {move.new: move for move in found.relabelled}
     yield [
-        Tile(new(path), f"{said(moves[path].label_before)} to {said(moves[path].label_after)}\n{path}", BLUE)
+        Tile(new(path), f"{said(moves[path].label_before)} to {said(moves[path].label_after)}\n{path}", PURPLE)
         for path in _spread(tuple(moves), SAMPLES)
     ]
 
@@ -76,16 +78,15 @@ def _spread(paths: tuple[str, ...], most: int) -> list[str]:
 
 def _whole_rows(tiles: list[Tile]) -> list[Tile]:
     """Adds white tiles at the end, so that the next section starts a new row."""
-    white = np.full((SIDE, SIDE, 3), 255, np.uint8)
-    return tiles + [Tile(white, "")] * (-len(tiles) % COLUMNS)
+    return tiles + [empty_tile()] * (-len(tiles) % COLUMNS)
 
 
 def _legend(found: Difference) -> str:
     counts = {
-        "green: added": (len(found.added), SAMPLES),
-        "red: removed": (len(found.removed), SAMPLES),
-        "orange: replaced, before and after": (len(found.replaced), SAMPLES // 2),
-        "blue: relabelled": (len(found.relabelled), SAMPLES),
+        "blue +: added": (len(found.added), SAMPLES),
+        "orange -: removed": (len(found.removed), SAMPLES),
+        "green: replaced, before and after": (len(found.replaced), SAMPLES // 2),
+        "purple: relabelled": (len(found.relabelled), SAMPLES),
     }
     parts = {kind: f"{most} of {count:,}" if count > most else f"{count}" for kind, (count, most) in counts.items()}
     return "; ".join(f"{kind} ({part})" for kind, part in parts.items() if part != "0")

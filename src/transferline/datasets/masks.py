@@ -26,6 +26,10 @@ from transferline.errors import TransferlineError
 from transferline.text import reason_of
 
 BACKGROUND = "background"
+DISTINCT = (
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167)),
+)  # Okabe and Ito, Color Universal Design, 2008
 
 
 def read_whole_mask(file: Path, values: Values) -> Mask:
@@ -100,9 +104,15 @@ def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
 
 
 def colors(classes: Sequence[str]) -> Pixels:
-    """Returns PASCAL VOC's colour of each class, (classes, 3). Only a class named background is black."""
+    """Returns the colour of each class, (classes, 3). Only a class named background is black.
+
+    The first seven others are those of Okabe and Ito, which colour-blind readers can tell apart too. The next ones are
+    those of PASCAL VOC.
+    """
     first = 0 if classes[0].lower() == BACKGROUND else 1
-    return _voc_palette()[first : first + len(classes)]
+    palette = _voc_palette()
+    palette[1 : 1 + len(DISTINCT)] = DISTINCT
+    return palette[first : first + len(classes)]
 
 
 def _voc_palette() -> Pixels:

@@ -28,7 +28,7 @@ class Look:
 
     Attributes:
         images: a row for each readable image with a label. Columns: path, labels (a tuple of names), given (the split
-            that the dataset defines, or ""), width, height, luminance_mean (0 to 255).
+            that the dataset defines, or ""), width, height, luminance_mean (0 to 255), and for masks also mask, a path.
         classes: names of all classes in natural order, also of classes without images.
         unreadable: paths of image files that cannot be read.
         unlabelled: the number of readable images without a label.

@@ -123,6 +123,6 @@ def evaluate_candidate(
             own = pd.read_csv(folder / HISTORY_FILE)
             history = pd.concat([history, own]).drop_duplicates(["phase", "epoch"], ignore_index=True)
             history.to_csv(target / HISTORY_FILE, index=False)
-            plot_curves(history, target / CURVES_FILE)
             metrics = evaluate_model(folder, rows, raw, params, target, compute)
+            plot_curves(history, target / CURVES_FILE, metrics["candidate"], metrics["best_epoch"])
             write_json(target / "metrics.json", metrics | {"floor": floor})

@@ -12,11 +12,10 @@ from transferline.datasets.contact_sheet import Tile, contact_sheet
 from transferline.evaluation.changed_images import UNTOUCHED, Batch, Subject, Trial, examples, shown
 from transferline.evaluation.corruptions import GREY, SEVERITIES
 from transferline.params import Adversarial
-from transferline.plots import BLUE, ORANGE, picture, short
+from transferline.plots import BLUE, GREEN, ORANGE, PURPLE, picture, short
 from transferline.plots import GREY as MUTED
 
 EXAMPLES = 6
-GREEN, PURPLE = "#1b7f3b", "#7b3294"
 COLORS = {"fgsm": BLUE, "pgd": ORANGE, "targeted_fgsm": GREEN, "targeted_pgd": PURPLE}
 SMALL_TABLE = 25
 

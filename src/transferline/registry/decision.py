@@ -14,7 +14,7 @@ from transferline.params import Params
 from transferline.paths import RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
 from transferline.registry.compared_images import ComparedImages, compared_images
-from transferline.registry.decision_report import Case
+from transferline.registry.decision_files import Case
 from transferline.registry.gates import GateInputs, judge
 from transferline.registry.model_comparison import (
     Comparison,

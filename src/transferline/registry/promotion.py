@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from transferline.registry.decision_report import Case
+    from transferline.registry.decision_files import Case
     from transferline.registry.gate_verdicts import Gate
 
 
@@ -132,7 +132,7 @@ def _decide(
 ) -> Decision:
     """Checks the gates. If this is not a dry run, it also registers the model and moves the alias."""
     from transferline.registry.decision import decide_promotion  # SciPy's statistics take two seconds to import
-    from transferline.registry.decision_report import REPORT, write_decision
+    from transferline.registry.decision_files import write_decision
     from transferline.registry.gates import LATENCY
     from transferline.registry.model_comparison import load_with_card
     from transferline.registry.version_pages import describe_model, describe_version, model_card
@@ -146,7 +146,7 @@ def _decide(
     loaded = load_with_card(folder)
     case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
-    report = write_decision(case, params, root)
+    report = write_decision(case, params, root, folder)
     if not dry_run:
         data = trained_data(root, params.data.dataset)
         card = model_card(params, loaded[1], evaluation, data)
@@ -165,7 +165,6 @@ def _decide(
             client.set_registered_model_alias(name, CHALLENGER, number)
             if not case.failed(LATENCY):  # a busy machine can fail this gate; then the next call measures again
                 last_refusal.keep_refusal(root, basis, number, case.reason)
-    say(f"promote: all gates, and the images with changed predictions: {REPORT / 'index.html'}")
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 
 

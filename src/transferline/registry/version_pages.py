@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transferline.models.exported import ModelCard
 from transferline.params import Params
 from transferline.params.problem_kinds import KINDS
+from transferline.paths import PAGE
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 from transferline.registry.run_pages import describe_data, headline
 from transferline.registry.trained_data import TrainedData
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from transferline.registry.decision_report import Case
+    from transferline.registry.decision_files import Case
 
+REPORT_ARTIFACTS = "report"  # the folder of the page among the artifacts of a run
 LONGEST_DESCRIPTION = 5000  # characters; MLflow refuses a longer description
 SHOWN_CLASSES, WEAKEST = 20, 3
 ROBUST = {"corruption_": "damaged", "adversarial_": "attacked"}  # how the metrics of such images begin
@@ -51,9 +53,10 @@ def describe_version(
     client: "MlflowClient", version: "ModelVersion", card: str, case: "Case", metric: str, experiment: str
 ) -> None:
     """Writes decision and card into the description of a version, and each gate's verdict into a tag `gate/<name>`."""
-    report = f"#/experiments/{experiment}/runs/{version.run_id}/artifacts/decision/index.html"
+    report = f"#/experiments/{experiment}/runs/{version.run_id}/artifacts/{REPORT_ARTIFACTS}/{PAGE.name}"
     decision = "Promoted" if case.accepted else "Not promoted"
-    head = f"**test {headline(metric, case.challenger.metrics)}**\n\n{decision}: {case.reason}. [All gates]({report})"
+    link = f"[The page of this retraining]({report})"
+    head = f"{link}\n\n**test {headline(metric, case.challenger.metrics)}**\n\n{decision}: {case.reason}."
     client.update_model_version(version.name, str(version.version), f"{head}\n\n{card}"[:LONGEST_DESCRIPTION])
     for gate in case.gates:
         name = "".join(sign if sign.isalnum() else "_" for sign in gate.name)

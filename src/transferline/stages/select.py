@@ -1,4 +1,4 @@
-"""Stage `select`: chooses the best candidate by a validation metric, and writes the leaderboard of all."""
+"""Stage `select`: chooses the best candidate by a validation metric, and writes the leaderboard and the page."""
 
 from pathlib import Path
 
@@ -8,10 +8,14 @@ from transferline.evaluation.leaderboard import markdown, plot_leaderboard, rank
 from transferline.params import Params
 from transferline.problems.metric_choice import metric_table
 from transferline.progress import say
+from transferline.report.page import write_page
 
 
 def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, plots: Path, metrics: Path) -> None:
-    """Reads `evaluations/<candidate>/<phase>/` and writes leaderboard (Markdown and PNG), DVC's plots and metrics."""
+    """Reads `evaluations/<candidate>/<phase>/` and writes leaderboard (Markdown and PNG), DVC's plots and metrics.
+
+    It also renders the page of the retraining, which is no output of DVC: promotion renders it again.
+    """
     metric = params.select.metric
     entries = read_evaluations(evaluations, params.candidates)
     is_loss = metric_table(entries[0].metrics["problem"], params.evaluate)[metric].is_loss
@@ -20,4 +24,5 @@ def run(params: Params, *, evaluations: Path, leaderboard: Path, chart: Path, pl
     plot_leaderboard(ranked, metric, chart)
     write_plots(ranked, plots)
     write_json(metrics, metrics_tree(ranked, metric))
-    say(f"selected {ranked[0].name} by validation {metric}; see {leaderboard}")
+    page = write_page(params, Path.cwd())
+    say(f"selected {ranked[0].name} by validation {metric}; see {page.relative_to(Path.cwd())}")

@@ -77,7 +77,7 @@ def write_result(
     folder.mkdir(parents=True, exist_ok=True)
     history.to_csv(folder / HISTORY_FILE, index=False)
     (folder / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-    plot_curves(curves, folder / CURVES_FILE)
+    plot_curves(curves, folder / CURVES_FILE, card.candidate, summary.best_epoch)
     write_model(folder, exported, card, samples)
 
 

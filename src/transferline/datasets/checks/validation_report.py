@@ -12,8 +12,9 @@ from transferline.atomic_files import write_json
 from transferline.datasets.checks.corrections import LEFT_OUT, CorrectedImage
 from transferline.datasets.checks.expectations import Finding
 from transferline.datasets.checks.validation import Validation
-from transferline.datasets.contact_sheet import LETTERS, Tile, contact_sheet
+from transferline.datasets.contact_sheet import LETTERS, Tile, contact_sheet, empty_tile
 from transferline.errors import TransferlineError
+from transferline.plots import BLUE, ORANGE
 
 NAMED = 10
 TILES, COLUMNS, REASON_LINES = 120, 8, 3
@@ -40,20 +41,30 @@ def _as_json(change: CorrectedImage) -> dict[str, str | None]:
 
 
 def draw_quarantined(validation: Validation, raw: Path, path: Path) -> None:
-    """Draws the files that were left out, with the broken rules or the reason of the correction, as a PNG."""
-    rules: dict[str, list[str]] = {}
+    """Draws the files that were left out as a PNG, with the broken rules or the reason of the correction.
+
+    A duplicate comes first, beside the image that it equals or looks like.
+    """
+    broken: dict[str, list[Finding]] = {}
     for finding in validation.findings:
         if finding.severity == "quarantine":
-            rules.setdefault(finding.path, []).append(finding.rule)
+            broken.setdefault(finding.path, []).append(finding)
     rows = validation.table.rows
-    decoded = set(rows.loc[rows["luminance_mean"].notna(), "path"])
+    files = {file: raw / file for file in rows.loc[rows["luminance_mean"].notna(), "path"]}
     why = {change.path: _wrapped(change.why) for change in validation.corrections if change.change == LEFT_OUT}
-    tiles = [
-        Tile(raw / file if file in decoded else None, f"{', '.join(broken)}{why.get(file, '')}\n{Path(file).name}")
-        for file, broken in list(rules.items())[:TILES]
-    ]
-    rest = [Tile(None, f"{len(rules) - TILES} more\nsee the report")] if len(rules) > TILES else []
-    contact_sheet([*tiles, *rest] or [Tile(None, "nothing was\nquarantined")], path, COLUMNS)
+    pairs, singles = list[Tile](), list[Tile]()
+    for file, findings in broken.items():
+        rules = ", ".join(finding.rule for finding in findings)
+        shown = Tile(files.get(file), f"{rules}{why.get(file, '')}\n{Path(file).name}", ORANGE)
+        if other := next((finding.of for finding in findings if finding.of), None):
+            pairs += [shown, Tile(files.get(other), f"the other of the pair\n{Path(other).name}", BLUE)]
+        else:
+            singles.append(shown)
+    tiles = [*pairs, *([empty_tile()] * (-len(pairs) % COLUMNS) if singles else []), *singles]
+    rest = [Tile(None, "more are in\nvalidation.json")] if len(tiles) > TILES else []
+    count = f"{len(broken):,} file{'s' if len(broken) != 1 else ''} left out" if broken else "No file was left out"
+    beside = "\nduplicates (orange) come first, each beside the other image of the pair (blue)" if pairs else ""
+    contact_sheet([*tiles[:TILES], *rest], path, COLUMNS, f"{raw.name}: {count}{beside}")
 
 
 def _wrapped(reason: str) -> str:

@@ -11,7 +11,7 @@ from transferline.datasets.images import read_batch
 from transferline.metrics.labelled_images import LabelledImages
 from transferline.metrics.multilabel import average_precisions, pair_losses
 from transferline.models.exported import ModelCard
-from transferline.plots import BLUE, GREY, ORANGE, picture, short
+from transferline.plots import BLUE, GREY, LINES, ORANGE, picture, short
 from transferline.problems.classification.classification_pictures import (
     GALLERY_COLUMNS,
     plot_confusion,
@@ -19,7 +19,7 @@ from transferline.problems.classification.classification_pictures import (
 )
 
 MOST_CURVES, MOST_LABELS = 8, 5
-GREEN, RED = "#1b7f3b", "#c00000"
+WINE = "#882255"
 NONE = "none"
 
 
@@ -85,13 +85,16 @@ def plot_precision_recall(
     frequent = np.argsort(-support, kind="stable")[:MOST_CURVES]
     with picture(path, 8, 6) as figure:
         axes = figure.subplots()
-        curves = [(classes[place], place, 1.4, f"C{number}") for number, place in enumerate(frequent)]
-        for name, place, width, color in [*curves, ("all labels", slice(None), 3, "black")]:
+        curves = [
+            (classes[place], place, 1.6, (LINES[number % len(LINES)], "-" if number < len(LINES) else "--"))
+            for number, place in enumerate(frequent)
+        ]
+        for name, place, width, (color, style) in [*curves, ("all labels", slice(None), 3, ("black", "-"))]:
             own, claimed = truth[:, place].ravel(), predicted[:, place].ravel()
             if not own.any():
                 continue
             precision, recall, _ = precision_recall_curve(own, probabilities[:, place].ravel())
-            axes.plot(recall, precision, color=color, linewidth=width, label=short(name))
+            axes.plot(recall, precision, style, color=color, linewidth=width, label=short(name))
             if claimed.any():
                 hits = (own & claimed).sum()
                 axes.plot(hits / own.sum(), hits / claimed.sum(), "o", color=color, markeredgecolor="white")
@@ -131,8 +134,8 @@ def label_lines(
     """Returns text and colour for each label of one image: missing, wrong, then correct ones; at most `MOST_LABELS`."""
     kinds = (
         ("missing", truth & ~predicted, ORANGE),
-        ("wrong", predicted & ~truth, RED),
-        ("", truth & predicted, GREEN),
+        ("wrong", predicted & ~truth, WINE),
+        ("", truth & predicted, BLUE),
     )
     lines = [
         (f"{kind} {short(classes[place])} {probabilities[place]:.0%}".strip(), color)

@@ -17,7 +17,7 @@ from transferline.problems.classification.classification_pictures import plot_co
 
 MOST = 3  # images of each kind: best, median, worst
 SHOWN_SIDE = 512
-RED = (200, 0, 0)
+WRONG = (213, 94, 0)  # of plots.ORANGE
 
 
 def draw_segmentation(
@@ -78,7 +78,7 @@ def chosen(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw: Path, path: Path) -> None:
-    """Draws a row for each image: the image, the true mask, the prediction, and wrong pixels in red; then a legend."""
+    """Draws a row for each image: the image, the true mask, the prediction and the wrong pixels; then a legend."""
     images = read_batch(raw, rows["path"].tolist(), card.image)
     predictions = model.probabilities(images)
     with picture(path, 12, 2.6 * len(rows) + 1.4) as figure:
@@ -86,7 +86,8 @@ def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw:
         grid = figure.subplots(len(rows), 4, squeeze=False)
         for axes, row, likely in zip(grid, rows.to_dict("records"), predictions, strict=True):
             _draw_row(axes, row, likely, card, raw)
-        for axes, name in zip(grid[0], ("image", "mask", "prediction", "wrong pixels, void in grey"), strict=True):
+        names = ("image", "mask", "prediction", "wrong pixels orange, void dark grey")
+        for axes, name in zip(grid[0], names, strict=True):
             axes.set_title(name, fontsize=9)
         legend(figure, card.classes)
 
@@ -100,12 +101,12 @@ def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path)
         place.imshow(shown)
         place.set(xticks=[], yticks=[])
     axes[0].set_ylabel(f"{row['kind']}\nmean IoU {row['mean_iou']:.3f}\npixels {row['pixel_accuracy']:.1%}", fontsize=8)
-    axes[0].set_xlabel(Path(row["path"]).name[-40:], fontsize=6)
+    axes[0].set_xlabel(Path(row["path"]).name[-40:], fontsize=8)
 
 
 def _overlays(pixels: Pixels, truth: Mask, predicted: Mask, classes: tuple[str, ...]) -> list[Pixels]:
     errors = np.broadcast_to(pixels.mean(axis=-1, keepdims=True) * 0.5 + 110, pixels.shape).astype(np.uint8).copy()
-    errors[(truth != predicted) & (truth != VOID)] = RED
+    errors[(truth != predicted) & (truth != VOID)] = WRONG
     errors[truth == VOID] = 90
     return [overlay(pixels, truth, classes), overlay(pixels, predicted, classes), errors]
 

@@ -1,0 +1,1 @@
+"""The one page for each retraining, `reports/index.html`, rendered from the files of the stages."""

@@ -1,0 +1,88 @@
+"""Renders the page: the sections in their order, each from files, in one HTML file that needs nothing else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from transferline.atomic_files import write_text
+from transferline.params import Params
+from transferline.paths import PAGE
+from transferline.project_files import installed_version
+from transferline.registry.tracking import connect
+from transferline.registry.version_pages import REPORT_ARTIFACTS
+from transferline.report.blocks import Block, NotApplicableError
+from transferline.report.candidates import candidates
+from transferline.report.data import data
+from transferline.report.lineage import champions, lineage
+from transferline.report.quality import calibration, confusion, mistakes, robustness
+from transferline.report.report_inputs import ReportInputs
+from transferline.report.verdict import TONES, facts, gates, verdict, verdict_sentence
+
+SECTIONS: dict[str, Callable[[ReportInputs], Sequence[Block]]] = {
+    "Decision": verdict,
+    "Data": data,
+    "Candidates": candidates,
+    "Classes": confusion,
+    "Mistakes": mistakes,
+    "Calibration": calibration,
+    "Robustness": robustness,
+    "Gates": gates,
+    "Lineage": lineage,
+    "Champions so far": champions,
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: its title, and its blocks or the reason why it has none."""
+
+    title: str
+    blocks: Sequence[Block] = ()
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The anchor of the section."""
+        return self.title.lower().replace(" ", "-")
+
+
+def write_page(params: Params, root: Path) -> Path:
+    """Renders `reports/index.html` from the files of the project; returns its path.
+
+    A section whose files are missing says so in one line.
+    """
+    inputs = ReportInputs(params, root)
+    environment = Environment(
+        loader=PackageLoader("transferline.report"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
+    )
+    sentence, tone = verdict_sentence(inputs)
+    text = environment.get_template("page.html").render(
+        model=params.promote.model_name,
+        dataset=params.data.dataset,
+        verdict=sentence,
+        tone=tone,
+        facts=facts(inputs),
+        sections=[_section(title, show, inputs) for title, show in SECTIONS.items()],
+        tones=TONES,
+        version=installed_version(),
+        time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+    )
+    write_text(root / PAGE, text)
+    return root / PAGE
+
+
+def _section(title: str, show: Callable[[ReportInputs], Sequence[Block]], inputs: ReportInputs) -> Section:
+    try:
+        return Section(title, show(inputs))
+    except NotApplicableError as reason:
+        return Section(title, reason=str(reason).rstrip("."))
+
+
+def log_page(params: Params, root: Path, version: str, page: Path) -> None:
+    """Adds the page to the MLflow run of a version, whose description links to it."""
+    client = connect(params.record, root)
+    run = client.get_model_version(params.promote.model_name, version).run_id
+    client.log_artifact(str(run), str(page), REPORT_ARTIFACTS)

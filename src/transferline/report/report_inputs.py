@@ -1,0 +1,129 @@
+"""The files that the page is rendered from. A section that needs a missing file is not applicable."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferline.datasets.tables import ImageTable, read_table
+from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
+from transferline.hashes import file_sha256
+from transferline.models.exported import MODEL_FILE, ModelCard, read_card
+from transferline.params import Params
+from transferline.paths import CODE, DECISION, EVALUATIONS, MANIFEST, MODELS, RAW, VALIDATION_REPORT
+from transferline.problems.metric_choice import metric_table
+from transferline.registry import ledger
+from transferline.registry.promotion import selected_model
+from transferline.report.blocks import NotApplicableError
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """The project as the last stages and the last promotion left it.
+
+    Attributes:
+        params: the params.
+        root: the project's folder.
+    """
+
+    params: Params
+    root: Path
+
+    @property
+    def raw(self) -> Path:
+        """The folder of the images."""
+        return self.root / RAW / self.params.data.dataset
+
+    @property
+    def metric(self) -> str:
+        """The metric of selection and promotion."""
+        return self.params.select.metric
+
+    @cached_property
+    def ranked(self) -> list[EvaluatedModel]:
+        """All evaluated models, the selected one first.
+
+        Raises:
+            TransferlineError: no model is selected.
+        """
+        folder, chosen = self.root / EVALUATIONS, selected_model(self.root)[1]
+        there = [name for name in self.params.candidates if (folder / name).is_dir()]
+        entries = read_evaluations(folder, there or self.params.candidates)
+        is_loss = metric_table(entries[0].metrics["problem"], self.params.evaluate)[self.metric].is_loss
+        ranked = ranking(entries, self.metric, is_loss)
+        return sorted(ranked, key=lambda entry: entry.folder != chosen)
+
+    @property
+    def selected(self) -> EvaluatedModel:
+        """The selected model."""
+        return self.ranked[0]
+
+    @property
+    def split(self) -> str:
+        """The split that the page shows predictions of: test if there is one."""
+        return "test" if "test" in self.selected.metrics else "validation"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the selected model on `split`."""
+        found: dict[str, Any] = self.selected.metrics[self.split]
+        return found
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """The card of the selected model."""
+        return read_card(self.model_folder)
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the selected model."""
+        return self.root / MODELS / self.selected.candidate / self.selected.phase
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The predictions of the selected model for the images of `split`."""
+        file = self.selected.folder / "predictions.parquet"
+        if not file.is_file():
+            raise NotApplicableError(f"{file.relative_to(self.root)} is missing")
+        rows = pd.read_parquet(file)
+        return rows[rows["split"] == self.split].reset_index(drop=True)
+
+    @cached_property
+    def manifest(self) -> ImageTable:
+        """The manifest."""
+        if not (self.root / MANIFEST).is_file():
+            raise NotApplicableError(f"{MANIFEST} is missing")
+        return read_table(self.root / MANIFEST)
+
+    @cached_property
+    def validation(self) -> dict[str, Any]:
+        """The report of `validate`."""
+        return self._json(VALIDATION_REPORT)
+
+    @cached_property
+    def decision(self) -> dict[str, Any] | None:
+        """The last decision of promotion, if it is about the selected model."""
+        model = self.model_folder / MODEL_FILE
+        if not (self.root / DECISION).is_file() or not model.is_file():
+            return None
+        found = self._json(DECISION)
+        return found if found.get("model_sha256") == file_sha256(model) else None
+
+    @cached_property
+    def moves(self) -> list[ledger.Move]:
+        """The moves of the alias champion, the latest first."""
+        return [move for move in reversed(ledger.read(self.root)) if move.model == self.params.promote.model_name]
+
+    @cached_property
+    def code(self) -> dict[str, dict[str, str]]:
+        """For each stage `source`, the hash of its code, and the versions of its libraries."""
+        return self._json(CODE) if (self.root / CODE).is_file() else {}
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        if not (self.root / path).is_file():
+            raise NotApplicableError(f"{path} is missing")
+        tree: dict[str, Any] = json.loads((self.root / path).read_text(encoding="utf-8"))
+        return tree

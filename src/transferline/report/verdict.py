@@ -1,0 +1,118 @@
+"""The sections about the decision: the verdict in one sentence, and the gates."""
+
+from typing import Any
+
+from transferline.hashes import file_sha256
+from transferline.models.exported import MODEL_FILE
+from transferline.params.problem_kinds import KINDS
+from transferline.paths import DECISION
+from transferline.report.blocks import Block, NotApplicableError, Table, Text
+from transferline.report.page_pictures import bar, stored
+from transferline.report.report_inputs import ReportInputs
+from transferline.text import images_in_groups
+
+ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row in the decision
+TONES = {"passed": "good", "failed": "bad"}
+
+
+def verdict_sentence(inputs: ReportInputs) -> tuple[str, str]:
+    """Returns the verdict in one sentence, and its tone: good, bad or muted."""
+    name, decision = f"{inputs.selected.candidate}, {inputs.selected.phase}", inputs.decision
+    champion = inputs.moves[0] if inputs.moves else None
+    own = file_sha256(inputs.model_folder / MODEL_FILE) if (inputs.model_folder / MODEL_FILE).is_file() else ""
+    if champion and champion.model_sha256 == own:
+        return f"Version {champion.version} ({name}) is the champion: {champion.reason}.", "good"
+    if decision is None:
+        return f"Not decided yet: {name} is selected, and promotion has not compared it with the champion.", "muted"
+    if any(move.model_sha256 == own for move in inputs.moves):
+        return f"{name} was the champion, and version {inputs.moves[0].version} replaced it.", "muted"
+    if decision["accepted"]:
+        return f"{name} would be promoted: {decision['reason']}.", "good"
+    return f"{name} was not promoted: {decision['reason']}.", "bad"
+
+
+def verdict(inputs: ReportInputs) -> list[Block]:
+    """Returns the table of the models that were compared, and how the gain was tested."""
+    decision, folder = inputs.decision, (inputs.root / DECISION).parent
+    if decision is None:
+        value = _interval(inputs.metrics, inputs.metric)
+        return [Text(f"The selected model has {inputs.split} {inputs.metric} {value}.")]
+    blocks: list[Block] = [Text(f"Warning: {decision['warning']}", "bad")] if decision["warning"] else []
+    rows = {"challenger": decision["challenger"]}
+    if "champion" in decision:
+        rows[f"champion, version {decision['champion']['version']}"] = decision["champion"]
+    blocks.append(_models(inputs, decision, rows))
+    if gain := decision.get("gain"):
+        counted = f"{gain['groups']} groups" if gain["groups"] < gain["images"] else f"{gain['images']} images"
+        blocks.append(
+            Text(
+                f"The gain is {gain['gain']:+.4f}, with the interval from {gain['low']:+.4f} to {gain['high']:+.4f} "
+                f"over resamples of the {counted}. The permutation test gives p = {gain['p_value']:.2g}."
+            )
+        )
+        blocks.append(stored(folder / "gain.png", "Gain in the test metric with its interval, and a line at 0"))
+    return blocks
+
+
+def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Table:
+    values = [row[key] for row in rows.values() for key in ("value", "low", "high") if row[key] is not None]
+    ends = (min([0, *values]), max([1, *values]))
+    main = KINDS[inputs.selected.metrics["problem"]].main_metric.replace("_", " ")
+    robust = [key for key in ROBUST if any(key in row for row in rows.values())]
+    heads = ["", "model", f"test {inputs.metric}", "ms per image", "MB"]
+    heads += [f"{main} {key.replace('_', ' ')}" for key in robust]
+    cells = [
+        [
+            role,
+            row["name"],
+            bar(row["value"], row["low"], row["high"], _interval(row, "value"), ends),
+            f"{row['latency_ms']:.2f}",
+            f"{row['size_mb']:.2f}",
+            *(f"{row[key]:.4f}" if key in row else "–" for key in robust),
+        ]
+        for role, row in rows.items()
+    ]
+    images = images_in_groups(decision["images"], decision["groups"])
+    share = f"{inputs.params.evaluate.confidence:.0%}"
+    return Table(heads, cells, f"The test split has {images}. In brackets: the {share} interval.", 0)
+
+
+def _interval(row: dict[str, Any], name: str) -> str:
+    ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
+    low, high = (row.get(end) for end in ends)
+    return f"{row[name]:.4f}" + ("" if low is None or high is None else f" ({low:.4f} to {high:.4f})")
+
+
+def gates(inputs: ReportInputs) -> list[Block]:
+    """Returns every gate with its verdict, and what changes between champion and challenger."""
+    decision = inputs.decision
+    if decision is None:
+        raise NotApplicableError("promotion has not checked the selected model yet; `transferline promote` does")
+    rows = [[gate["name"], gate["state"], gate["sentence"]] for gate in decision["gates"]]
+    blocks: list[Block] = [Table(["gate", "verdict", "reason"], rows)]
+    if not decision.get("classes"):
+        return blocks
+    folder, words = (inputs.root / DECISION).parent, decision["explanations"]
+    blocks += [Text(words["classes"]), stored(folder / "classes.png", "Change of each class with its interval")]
+    for name in ("regressions", "improvements"):
+        count = decision["counts"][name]
+        blocks.append(Text(f"{name.capitalize()}: {count}. {words[name] if count else ''}".strip()))
+        if count:
+            blocks.append(stored(folder / f"{name}.png", f"Images with changed predictions: {name}"))
+    return blocks
+
+
+def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Returns the most important values of the selected model, for the top of the page."""
+    metric, found = inputs.metric, [("model", f"{inputs.selected.candidate}, {inputs.selected.phase}")]
+    found += [(f"{inputs.split} {metric.replace('_', ' ')}", _value(inputs.metrics.get(metric)))]
+    if gain := (inputs.decision or {}).get("gain"):
+        found.append(("gain over the champion", f"{gain['gain']:+.4f}"))
+    found.append((f"{inputs.split} images", f"{inputs.metrics['n']:,}"))
+    found.append(("one image", f"{inputs.selected.latency['one_image_ms']:.1f} ms"))
+    found.append(("model file", f"{inputs.selected.latency['size_bytes'] / 1e6:.1f} MB"))
+    return found
+
+
+def _value(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

@@ -1,0 +1,147 @@
+"""The page of a retraining: its sections from files, before and after promotion."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.registry_project import registry_project, select, train, write_lock
+from transferline.atomic_files import write_json
+from transferline.errors import TransferlineError
+from transferline.params import Params
+from transferline.registry.promotion import promote
+from transferline.report import page_pictures
+from transferline.report.page import SECTIONS, log_page, write_page
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """A page that is checked while it is read: tags are closed in their order, and pictures have alternative text.
+
+    Attributes:
+        sections: the text of each section by its title.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.sections: dict[str, str] = {}
+        self.sources: list[str] = []
+        self._open: list[str] = []
+        self._title = ""
+        self.feed(text)
+        self.close()
+        assert not self._open, self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "section":
+            self._title = ""
+        if tag == "img":
+            assert found.get("alt"), found
+        if tag == "svg":
+            assert found.get("role") == "img" and found.get("aria-label"), found
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if tag not in VOID and self.get_starttag_text()[-2:] != "/>":
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("rect",):
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "h2" in self._open:
+            self._title = data
+            self.sections[data] = ""
+        elif self._title:
+            self.sections[self._title] += data
+
+
+def read(params: Params) -> tuple[str, Page]:
+    text = write_page(params, Path.cwd()).read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    return registry_project(tmp_path, monkeypatch)
+
+
+def test_before_promotion_the_page_says_that_nothing_is_decided(params: Params) -> None:
+    with pytest.raises(TransferlineError, match="no model is selected yet"):
+        write_page(params, Path.cwd())
+    select(params, train(params, "head", "fair"))
+    text, page = read(params)
+    assert list(page.sections) == list(SECTIONS)
+    assert "Not decided yet: small, head is selected" in text
+    assert "Not applicable: promotion has not checked the selected model yet" in page.sections["Gates"]
+    assert "Not applicable: there is no champion of colors yet." in page.sections["Champions so far"]
+    assert "Not applicable: evaluate.robustness is null" in page.sections["Robustness"]
+    assert "8 of 24 images of test are predicted wrongly" in page.sections["Mistakes"]
+    assert "blue" in page.sections["Classes"] and "0.000" in page.sections["Classes"]
+
+
+def test_the_verdict_says_what_happened_by_how_much_and_on_what(params: Params, tmp_path: Path) -> None:
+    write_lock(tmp_path, "a" * 32)
+    select(params, train(params, "head", "fair"))
+    low = params.model_copy(update={"promote": params.promote.model_copy(update={"min_value": 0.3})})
+    first = promote(low, tmp_path)
+    assert first.promoted
+    text, _ = read(low)
+    assert f'<h1 class="good">Version 1 (small, head) is the champion: {first.reason}.</h1>' in text
+    select(params, train(params, "fine_tune", "good"))
+    assert "Not decided yet" in read(params)[0], "the decision is about another model"
+    second = promote(params, tmp_path)
+    log_page(params, tmp_path, str(second.version), write_page(params, tmp_path))
+    text, page = read(params)
+    assert second.promoted
+    assert f"Version 2 (small, fine_tune) is the champion: {second.reason}." in html.unescape(text)
+    assert "champion, version 1" in page.sections["Decision"] and "+0.3333" in page.sections["Decision"]
+    assert "24 images" in page.sections["Decision"] and "accuracy" in page.sections["Gates"]
+    assert "Improvements: 8" in page.sections["Gates"] and "No mistake on the 24 images" in page.sections["Mistakes"]
+    assert "aaaaaaaa" in page.sections["Lineage"]
+    assert re.search(r"promotion\s*2\s*small, fine_tune", page.sections["Champions so far"])
+
+
+def test_a_refused_model_is_not_promoted_and_the_page_says_why(params: Params, tmp_path: Path) -> None:
+    select(params, train(params, "head", "good"))
+    assert promote(params, tmp_path).promoted
+    select(params, train(params, "fine_tune", "fair"))
+    refused = promote(params, tmp_path)
+    text, page = read(params)
+    assert f"small, fine_tune was not promoted: {refused.reason}" in html.unescape(text)
+    assert "failed" in page.sections["Gates"] and "Regressions: 8" in page.sections["Gates"]
+
+
+def test_the_page_needs_no_network_and_is_small(params: Params, tmp_path: Path) -> None:
+    Image.effect_noise((4000, 3000), 90).save(tmp_path / "noise.png")
+    select(params, train(params, "head", "fair"))
+    for name in ("confusion.png", "gallery.png", "reliability.png", "corruptions.png", "adversarial.png"):
+        (tmp_path / "evaluations" / "small" / "head" / name).write_bytes((tmp_path / "noise.png").read_bytes())
+    text, page = read(params)
+    assert len(text) < 3_000_000 and "http" not in re.sub(r'base64,[^"]+', "", text)
+    assert all(one.startswith(("data:", "#", "data_docs/")) for one in page.sources), page.sources
+    stored = page_pictures.stored(tmp_path / "noise.png", "noise")
+    assert len(stored.source) < 1.4 * page_pictures.MOST_BYTES
+
+
+def test_names_that_look_like_html_are_text(params: Params, tmp_path: Path) -> None:
+    select(params, train(params, "head", "fair"))
+    report = {"success": True, "counts": {"kept": 1, "classes": {"<b>x</b>": {"train": 1}}, "rules": {}}}
+    change = {"path": "<script>alert(1)</script>", "change": "relabelled", "from": "a", "to": "b", "why": "&"}
+    write_json(tmp_path / "reports" / "validation.json", report | {"findings": [], "corrections": [change]})
+    text, page = read(params)
+    assert "<script" not in text and "<script>alert(1)</script>" in page.sections["Data"]
+
+
+def test_duplicates_are_beside_each_other(params: Params, tmp_path: Path) -> None:
+    select(params, train(params, "head", "fair"))
+    finding = {"path": "blue/1.png", "rule": "duplicate", "severity": "quarantine", "of": "blue/2.png", "detail": "x"}
+    report = {"success": True, "counts": {"kept": 1, "classes": {}, "rules": {"duplicate": 1}}, "findings": [finding]}
+    write_json(tmp_path / "reports" / "validation.json", report)
+    text, page = read(params)
+    assert "1 quarantined files" in page.sections["Data"]
+    assert re.search(r'duplicate: blue/1\.png"[^<]*><figcaption>.*?</figcaption></figure><figure><img[^>]*blue/2', text)
