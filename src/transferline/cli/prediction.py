@@ -84,28 +84,6 @@ def _add_explain(commands: Commands) -> None:
     explain.add_argument("--out", type=html, metavar="PAGE.html", help="write a page with all pictures in it")
 
 
-def _add_attack(commands: Commands) -> None:
-    attack = add_command(
-        commands,
-        "attack",
-        _attack,
-        "change an image so little that people do not see it, and so that the model predicts something else",
-        "photo.jpg --epsilon 1,2,4 --out attack.png",
-    )
-    attack.add_argument("photo", type=Path, help="an image file")
-    attack.add_argument("--model", default=CHAMPION, help="an alias, a version's number, or a model folder")
-    attack.add_argument("--method", choices=("fgsm", "pgd"), default="fgsm", help="fgsm: one step; pgd: several")
-    attack.add_argument(
-        "--epsilon",
-        type=_epsilons,
-        default=(1, 2, 4),
-        metavar="LIST",
-        help="the largest changes of a pixel value, 1 to 255, separated by commas; 1,2,4 by default",
-    )
-    attack.add_argument("--target", metavar="CLASS", help="the class to be predicted; by default any other one")
-    attack.add_argument("--out", type=png, required=True, help="draw the image, its changes and the result to this PNG")
-
-
 def two_versions(text: str) -> list[str]:
     """Returns two names of versions from a text such as `2,3`."""
     names = [name.strip() for name in text.split(",")]

@@ -23,10 +23,10 @@ from transferline.params.training import (
     Optimizer,
     ReduceOnPlateau,
     Schedule,
-    SegmentationTraining,
     TensorBoard,
     Training,
 )
+from transferline.params.training_with_masks import SegmentationTraining
 from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
 from transferline.params.validate import MAX_PIXELS, Format, Rules, Validate
 

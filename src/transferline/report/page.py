@@ -16,7 +16,7 @@ from transferline.registry.version_pages import REPORT_ARTIFACTS
 from transferline.report.blocks import Block, NotApplicableError
 from transferline.report.candidates import candidates
 from transferline.report.data import data
-from transferline.report.lineage import champions, lineage
+from transferline.report.lineage_section import champions, lineage
 from transferline.report.quality import calibration, confusion, mistakes, robustness
 from transferline.report.report_inputs import ReportInputs
 from transferline.report.verdict import TONES, facts, gates, verdict, verdict_sentence
