@@ -62,9 +62,7 @@ def test_a_large_validation_split_is_the_only_one() -> None:
 
 def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> None:
     found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
-    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, (
-        "240 px is that of Lite1, which is optional"
-    )
+    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
     assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
     assert [one.side for one in found] == sorted(one.side for one in found)
     assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"

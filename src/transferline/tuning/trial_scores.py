@@ -135,14 +135,13 @@ def score_fine_tuning(
     """
     assert candidate.fine_tune is not None
     metric = f"val_{KINDS[data.params.data.problem].main_metric}"
+    listener = partial(_report, report, metric, candidate.fine_tune.monitor)
     with TemporaryDirectory(dir=data.scratch) as name:
         folder = Path(name)
         extract(data.raw, draw_views(division, augment), candidate, data.params.data.problem, folder / "bank")
         bank = open_bank(folder / "bank", data.raw, candidate)
         train_head(bank, candidate, data.job(candidate, "head", folder / "head", lambda row: None))
-        job = data.job(
-            candidate, "fine_tune", folder / "fine_tune", partial(_report, report, metric, candidate.fine_tune.monitor)
-        )
+        job = data.job(candidate, "fine_tune", folder / "fine_tune", listener)
         fine_tune(bank, candidate, folder / "head", job, data.raw)
         return score(folder / "fine_tune", data.raw, division.of_split("validation"))
 
