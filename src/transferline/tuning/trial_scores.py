@@ -14,7 +14,6 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import score
-from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.exported import ModelCard, Phase
 from transferline.models.layers import build_layers
 from transferline.params import Augment, LinearTraining, Monitor, Params, Pretrained
@@ -25,6 +24,7 @@ from transferline.problems.training import label_training_of
 from transferline.training.bank import Bank
 from transferline.training.best_epoch import is_finite
 from transferline.training.callbacks import EpochListener
+from transferline.training.decision_rules import decide_on_validation
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
@@ -110,10 +110,8 @@ def _head_on(data: Data, candidate: Pretrained, division: ImageTable, bank: Bank
     train, validation = make_batches(job, bank.rows("head", "train"), rows, read, one_view_per_image=False)
     assert isinstance(job.training, LinearTraining)
     fit_linear(head, job.training, card.problem, train, validation, job.listener)
-    likely = kind.probabilities(validation.predict(head))
-    if job.thresholds:
-        chosen = choose_thresholds(validation.targets.astype(bool), likely, job.thresholds)
-        card = card.model_copy(update={"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback})
+    card = decide_on_validation(card, job.thresholds, head, validation)
+    likely = kind.probabilities(validation.predict(head) / card.temperature)
     return evaluation_of(card.problem).rate(likely, card, rows, data.raw)
 
 
