@@ -62,7 +62,7 @@ def test_a_large_validation_split_is_the_only_one() -> None:
 
 def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> None:
     found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
-    assert {one.side for one in found} - {240} == {192, 224, 260, 320}, "240 px is that of Lite1, which is optional"
+    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
     assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
     assert [one.side for one in found] == sorted(one.side for one in found)
     assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
@@ -70,7 +70,7 @@ def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> 
 
 @pytest.mark.parametrize("depth", search_space.DEPTHS)
 def test_settings_become_a_candidate(depth: str) -> None:
-    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 150), base_candidate(PHOTOS), PHOTOS)
+    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), base_candidate(PHOTOS))
     assert (found.image.size, found.backbone.name, len(found.backbone.boundaries)) == (
         32,
         "efficientnet_lite0",
@@ -125,7 +125,7 @@ def small_search(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three colours, and a search of one small network with few epochs."""
     monkeypatch.setattr(tune_candidate, "networks_to_try", lambda params, base: [SMALL])
     monkeypatch.setattr(tune_candidate, "DIVISIONS", 2)
-    monkeypatch.setattr(search_space, "EPOCHS", {150: 2, 400: 3})
+    monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
     return project
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -21,14 +22,12 @@ from optuna.trial import TrialState
 from transferline.params import Pretrained
 from transferline.progress import say
 from transferline.tuning.search_space import (
-    DEPTHS,
-    EPOCHS,
-    RATES,
-    SMOOTHINGS,
+    OF_UPPER,
     Network,
     Settings,
     augment_of,
     candidate_of,
+    suggest,
 )
 from transferline.tuning.trial_runs import TrialRuns
 from transferline.tuning.trial_scores import Data, score_fine_tuning, score_head
@@ -40,7 +39,7 @@ SHARE_OF_HEADS, SHARE_OF_TRIALS = 0.3, 0.6  # of the time that is left when they
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # The first two fine-tunings, before Optuna has results to learn from.
 FIRST = (
-    {"depth": "ladder", "augmentation": "params", "megapixels": 150},
+    {"depth": "ladder", "augmentation": "params", "megapixels": 200},
     {"depth": "whole", "augmentation": "wider", "megapixels": 400},
 )
 
@@ -65,6 +64,7 @@ class Search:
     Attributes:
         data: what all trials share.
         base: the candidate that the settings vary.
+        networks: to try, the quickest first.
         folder: of the files that are kept.
         runs: records the trials.
         trials: the number of fine-tunings; None if time limits them.
@@ -73,24 +73,25 @@ class Search:
 
     data: Data
     base: Pretrained
+    networks: list[Network]
     folder: Path
     runs: TrialRuns
     trials: int | None
     end: float
     best: float = field(default=-np.inf)
 
-    def heads(self, networks: list[Network]) -> list[Scored]:
+    def heads(self) -> list[Scored]:
         """Scores the head of each network on all divisions, the best first, until their share of the time is up."""
-        end, found = self._share(SHARE_OF_HEADS), list[Scored]()
-        for network in networks:
+        end, found, count = self._share(SHARE_OF_HEADS), list[Scored](), len(self.networks)
+        for network in self.networks:
             if found and time.monotonic() > end:
-                say(f"heads: {len(networks) - len(found)} of {len(networks)} networks are left out: their time is up")
+                say(f"heads: {count - len(found)} of {count} networks are left out: their time is up")
                 break
             settings = Settings(network)
             with self._kept(f"head {network}") as parts:
                 start = time.monotonic()
                 if not parts:
-                    candidate = candidate_of(settings, self.base, self.data.params)
+                    candidate = candidate_of(settings, self.base)
                     parts += score_head(self.data, candidate)
                     self._record(settings, "head", parts, start)
             found.append(self._scored(settings, parts))
@@ -100,12 +101,13 @@ class Search:
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
         study, end = self._study(), self._share(SHARE_OF_TRIALS)
-        networks = list(dict.fromkeys(one.settings.network for one in heads))[:KEPT_NETWORKS]
+        if "networks" not in study.user_attrs:
+            study.set_user_attr("networks", [str(one.settings.network) for one in heads[:KEPT_NETWORKS]])
         while self.trials is None or len(study.get_trials(False, FINISHED)) < self.trials:
             done = len(study.get_trials(False, FINISHED))
             study.sampler = optuna.samplers.TPESampler(seed=self.data.params.seed + done, n_startup_trials=8)
             try:
-                self._one_trial(study, networks, FIRST[done] if done < len(FIRST) else {}, end)
+                self._one_trial(study, FIRST[done] if done < len(FIRST) else {}, end)
             except TimeIsUpError:
                 say("the time for further fine-tunings is up")
                 break
@@ -128,11 +130,13 @@ class Search:
         """Returns the time at which a share of the time that is left is over."""
         return time.monotonic() + share * (self.end - time.monotonic())
 
-    def _one_trial(self, study: "optuna.Study", networks: list[Network], fixed: dict[str, object], end: float) -> None:
+    def _one_trial(self, study: "optuna.Study", fixed: dict[str, object], end: float) -> None:
+        networks = study.user_attrs["networks"]
         if fixed:
-            study.enqueue_trial({"network": str(networks[0]), "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
+            study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
         trial = study.ask()
-        settings = _suggest(trial, {str(network): network for network in networks})
+        suggest(trial, networks)
+        settings = self._settings(trial.params)
         start, values = time.monotonic(), list[float]()
 
         def report(value: float) -> None:
@@ -162,7 +166,7 @@ class Search:
 
     def _fine_tune(self, settings: Settings, division: int, report: Callable[[float], None]) -> pd.DataFrame:
         params = self.data.params
-        candidate = candidate_of(settings, self.base, params)
+        candidate = candidate_of(settings, self.base)
         augment = augment_of(settings, params.augment)
         return score_fine_tuning(self.data, candidate, augment, self.data.divisions[division], report)
 
@@ -172,8 +176,8 @@ class Search:
         All are compared on the same divisions. Of equal ones, the head comes first.
         """
         complete = sorted(study.get_trials(False, (TrialState.COMPLETE,)), key=lambda trial: -float(trial.value or 0))
-        known = {str(one.settings.network): one.settings.network for one in heads}
-        finalists = [(trial.number, _settings(trial.params, known)) for trial in complete][:FINALISTS]
+        first_of = {self._settings(trial.params): trial.number for trial in reversed(complete)}
+        finalists = [(number, settings) for settings, number in reversed(first_of.items())][:FINALISTS]
         found = {number: list[pd.DataFrame]() for number, _ in finalists}
         try:
             for division in range(len(self.data.divisions)):
@@ -188,7 +192,7 @@ class Search:
         scored = [self._scored(heads[0].settings, heads[0].predictions[:common])]
         scored += [self._scored(settings, found[number][:common]) for number, settings in finalists]
         for one in scored:
-            self._record(one.settings, "final", one.predictions, time.monotonic())
+            self._record(one.settings, "final", one.predictions)
         return sorted(scored, key=lambda one: -one.value)
 
     def _stop_if_time_is_up(self, value: float) -> None:
@@ -198,11 +202,17 @@ class Search:
     def _scored(self, settings: Settings, parts: list[pd.DataFrame]) -> Scored:
         return Scored(settings, parts, self.data.value(pd.concat(parts, ignore_index=True)))
 
-    def _record(self, settings: Settings, state: str, parts: list[pd.DataFrame], start: float) -> None:
+    def _settings(self, values: dict[str, Any]) -> Settings:
+        """Returns the settings of a trial from Optuna's values."""
+        networks = {str(network): network for network in self.networks}
+        named = {name.removesuffix(OF_UPPER): value for name, value in values.items()}
+        return Settings(**{**named, "network": networks[values["network"]]})
+
+    def _record(self, settings: Settings, state: str, parts: list[pd.DataFrame], start: float | None = None) -> None:
         value = self._scored(settings, parts).value
         self.best = max(self.best, value)
         say(f"{state} {value:.4f}, best so far {self.best:.4f}: {settings}")
-        self.runs.record(settings, state, value, sum(map(len, parts)), time.monotonic() - start)
+        self.runs.record(settings, state, value, sum(map(len, parts)), start and time.monotonic() - start)
 
     @contextmanager
     def _kept(self, name: str) -> Iterator[list[pd.DataFrame]]:
@@ -214,21 +224,3 @@ class Search:
         if table is None and parts:
             joined = pd.concat([part.assign(division=number) for number, part in enumerate(parts)])
             joined.to_parquet(file, index=False)
-
-
-def _suggest(trial: "optuna.Trial", networks: dict[str, Network]) -> Settings:
-    trial.suggest_categorical("network", list(networks))
-    trial.suggest_categorical("depth", list(DEPTHS))
-    trial.suggest_categorical("learning_rate", RATES)
-    trial.suggest_categorical("label_smoothing", SMOOTHINGS)
-    trial.suggest_categorical("megapixels", list(EPOCHS))
-    if len(DEPTHS[trial.params["depth"]]) == 1:
-        trial.suggest_categorical("augmentation_of_upper", ("none", "params"))
-    else:
-        trial.suggest_categorical("augmentation", ("params", "wider"))
-    return _settings(trial.params, networks)
-
-
-def _settings(values: dict[str, object], networks: dict[str, Network]) -> Settings:
-    named = {name.removesuffix("_of_upper"): value for name, value in values.items()}
-    return Settings(**{**named, "network": networks[str(values["network"])]})  # type: ignore[arg-type]

@@ -4,12 +4,11 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferline.models.backbones import build_backbone
-from transferline.params import Augment, Backbone, Image, Params, Pretrained
+from transferline.params import Augment, Backbone, FineTuning, Image, Params, Pretrained
 from transferline.params.backbone_names import BACKBONES, BackboneEntry
-from transferline.params.problem_kinds import KINDS
 from transferline.weights_on_this_machine import has_imagenet_weights
 
 SIDES = (0.75, 1.0, 1.25)  # of images, as factors of the candidate's side
@@ -21,7 +20,11 @@ SMOOTHINGS = (0.0, 0.1)
 WIDER = {"rotation": 15.0, "shift_x": 0.1, "shift_y": 0.1}  # the ranges of `wider` are at least from -value to value
 VIEWS = 16
 MOST_SIDE = 512
-EPOCHS = {150: 24, 400: 40}  # for each value of `max_megapixels`
+OF_UPPER = "_of_upper"  # a name of Optuna has the same choices in all trials
+EPOCHS = {200: 24, 400: 40}  # for each value of `max_megapixels`
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,20 @@ def _sides(side: int, backbone: BackboneEntry) -> list[int]:
     return sorted(each for each in sides if backbone.min_side <= each <= MOST_SIDE)
 
 
-def candidate_of(settings: Settings, base: Pretrained, params: Params) -> Pretrained:
+def suggest(trial: "Trial", networks: list[str]) -> None:
+    """Lets Optuna choose the values of a trial."""
+    trial.suggest_categorical("network", networks)
+    trial.suggest_categorical("depth", list(DEPTHS))
+    trial.suggest_categorical("learning_rate", RATES)
+    trial.suggest_categorical("label_smoothing", SMOOTHINGS)
+    trial.suggest_categorical("megapixels", list(EPOCHS))
+    if len(DEPTHS[trial.params["depth"]]) == 1:
+        trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
+    else:
+        trial.suggest_categorical("augmentation", ("params", "wider"))
+
+
+def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings; what they do not name is as in the candidate `base`."""
     network = settings.network
     tree: dict[str, Any] = {
@@ -99,14 +115,13 @@ def candidate_of(settings: Settings, base: Pretrained, params: Params) -> Pretra
         tree["extract"]["fine_tune_views"] = "augmented" if has_views else "untouched"
         assert settings.megapixels is not None
         tree["fine_tune"] = {
+            **(base.fine_tune or FineTuning()).model_dump(mode="json"),
             "epochs": EPOCHS[settings.megapixels],
             "max_megapixels": settings.megapixels,
             "optimizer": {"name": "adam", "learning_rate": settings.learning_rate},
             "schedule": {"kind": "cosine", "warmup_epochs": 1},
             "loss": {"kind": "cross_entropy", "label_smoothing": settings.label_smoothing},
-            "class_weights": base.fine_tune.class_weights if base.fine_tune else "none",
-            "monitor": f"val_{KINDS[params.data.problem].main_metric}",
-            "early_stopping": None,
+            "reduce_on_plateau": None,
         }
     return Pretrained.model_validate_json(json.dumps(tree))
 

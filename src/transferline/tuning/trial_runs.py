@@ -35,7 +35,7 @@ class TrialRuns:
     params: Params
     search: str
 
-    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float) -> None:
+    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float | None) -> None:
         """Records a trial.
 
         Args:
@@ -43,7 +43,7 @@ class TrialRuns:
             state: `head`, `complete`, `stopped` (by successive halving) or `final` (on repeated splits).
             value: of `select.metric` on validation; for a loss with the opposite sign.
             images: the number of validation predictions.
-            seconds: its wall time.
+            seconds: its wall time; None if it is not measured.
         """
         from mlflow.entities import Metric, Param
 
@@ -52,10 +52,11 @@ class TrialRuns:
         tags = {"tune": self.search, "state": state, **provenance(root, data), **own_identity().tags()}
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{state}: {settings}"[:250])
         self.client.log_inputs(run.info.run_id, [dataset_input(data)])
-        values = {f"validation/{self.params.select.metric}": value, "validation/n": images, "train/seconds": seconds}
+        values = {f"validation/{self.params.select.metric}": value, "validation/n": images}
+        values |= {} if seconds is None else {"train/seconds": seconds}
         self.client.log_batch(
             run.info.run_id,
-            metrics=[Metric(name, float(number), now, 0) for name, number in values.items()],
+            metrics=[Metric(name, number, now, 0) for name, number in values.items()],
             params=[Param(name, str(setting)) for name, setting in settings.tree().items()],
         )
         self.client.set_terminated(run.info.run_id, "FINISHED")

@@ -12,17 +12,19 @@ import pandas as pd
 
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
+from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import score
-from transferline.metrics.thresholds import choose_thresholds
 from transferline.models.exported import ModelCard, Phase
 from transferline.models.layers import build_layers
 from transferline.params import Augment, LinearTraining, Monitor, Params, Pretrained
+from transferline.params.problem_kinds import KINDS
 from transferline.problems.evaluation import evaluation_of
 from transferline.problems.metric_choice import metric_table
 from transferline.problems.training import label_training_of
 from transferline.training.bank import Bank
 from transferline.training.best_epoch import is_finite
 from transferline.training.callbacks import EpochListener
+from transferline.training.decision_rules import decide_on_validation
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
@@ -65,11 +67,20 @@ class Data:
         return Job(training, self.params.thresholds, card, self.params.seed, folder, listener)
 
     def value(self, predictions: pd.DataFrame) -> float:
-        """Returns `select.metric` of predictions, with the opposite sign for a loss: the highest is the best."""
+        """Returns `select.metric` of predictions, with the opposite sign for a loss: the highest is the best.
+
+        Raises:
+            TransferlineError: the metric is not defined for these images.
+        """
         params = self.params
         metric = metric_table(params.data.problem, params.evaluate)[params.select.metric]
         images = evaluation_of(params.data.problem).images(predictions, self.divisions[0].classes)
         value = float(metric.figure(images)(np.ones((1, len(images))))[0])
+        if np.isnan(value):
+            raise TransferlineError(
+                f"select.metric: {params.select.metric} is not defined, because validation has no image of some class; "
+                "choose another metric, or add images"
+            )
         return -value if metric.is_loss else value
 
 
@@ -99,10 +110,8 @@ def _head_on(data: Data, candidate: Pretrained, division: ImageTable, bank: Bank
     train, validation = make_batches(job, bank.rows("head", "train"), rows, read, one_view_per_image=False)
     assert isinstance(job.training, LinearTraining)
     fit_linear(head, job.training, card.problem, train, validation, job.listener)
-    likely = kind.probabilities(validation.predict(head))
-    if job.thresholds:
-        chosen = choose_thresholds(validation.targets.astype(bool), likely, job.thresholds)
-        card = card.model_copy(update={"thresholds": chosen, "argmax_fallback": job.thresholds.argmax_fallback})
+    card = decide_on_validation(card, job.thresholds, head, validation)
+    likely = kind.probabilities(validation.predict(head) / card.temperature)
     return evaluation_of(card.problem).rate(likely, card, rows, data.raw)
 
 
@@ -123,16 +132,17 @@ def score_fine_tuning(
         The predictions for the validation images, see `EvaluationOfKind.rate`.
     """
     assert candidate.fine_tune is not None
-    monitor = candidate.fine_tune.monitor
+    metric = f"val_{KINDS[data.params.data.problem].main_metric}"
+    listener = partial(_report, report, metric, candidate.fine_tune.monitor)
     with TemporaryDirectory(dir=data.scratch) as name:
         folder = Path(name)
         extract(data.raw, draw_views(division, augment), candidate, data.params.data.problem, folder / "bank")
         bank = open_bank(folder / "bank", data.raw, candidate)
         train_head(bank, candidate, data.job(candidate, "head", folder / "head", lambda row: None))
-        job = data.job(candidate, "fine_tune", folder / "fine_tune", partial(_report, report, monitor))
+        job = data.job(candidate, "fine_tune", folder / "fine_tune", listener)
         fine_tune(bank, candidate, folder / "head", job, data.raw)
         return score(folder / "fine_tune", data.raw, division.of_split("validation"))
 
 
-def _report(report: Callable[[float], None], monitor: Monitor, row: dict[str, float | str]) -> None:
-    report(float(row[monitor]) if is_finite(row, monitor) else math.nan)
+def _report(report: Callable[[float], None], metric: str, monitor: Monitor, row: dict[str, float | str]) -> None:
+    report(float(row[metric]) if is_finite(row, monitor) else math.nan)

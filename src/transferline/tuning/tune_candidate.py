@@ -57,8 +57,9 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
-    search = Search(data, base, folder, open_runs(params, folder.name), trials, end)
-    heads = search.heads(networks_to_try(params, base))
+    networks = networks_to_try(params, base)
+    search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
+    heads = search.heads()
     study = search.fine_tunings(heads)
     finals = search.finals(heads, study)
     sentences = write_report(params, heads, study, finals)
@@ -116,7 +117,7 @@ def _folder(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
 
 def write_winner(root: Path, params: Params, base: Pretrained, winner: Scored, comment: Sequence[str]) -> None:
     """Adds the winner to `params.yaml` with a comment; replaces an earlier winner, and `augment` if it differs."""
-    candidate = candidate_of(winner.settings, base, params)
+    candidate = candidate_of(winner.settings, base)
     changed = {
         "candidates": {**params.candidates, NAME: candidate},
         "augment": augment_of(winner.settings, params.augment),

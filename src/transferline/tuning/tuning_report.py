@@ -13,7 +13,7 @@ from transferline.problems.label_evaluation import PROBABILITY
 from transferline.problems.metric_choice import metric_table
 from transferline.registry.model_comparison import Gain, measure_gain
 from transferline.text import images_in_groups
-from transferline.tuning.search import FIRST_RUNG, Scored
+from transferline.tuning.search import FINISHED, FIRST_RUNG, Scored
 
 if TYPE_CHECKING:
     import optuna
@@ -78,7 +78,8 @@ def write_report(params: Params, heads: list[Scored], study: "optuna.Study", fin
         tables.append(("Trials", text, trials))
     page = Environment(autoescape=True).from_string(PAGE)
     with completed_folder(REPORT) as folder:
-        text = page.render(winner=finals[0].settings, sentences=sentences, tables=tables)
+        aligned = [(title, words, _aligned(rows)) for title, words, rows in tables]
+        text = page.render(winner=finals[0].settings, sentences=sentences, tables=aligned)
         (folder / "index.html").write_text(text, encoding="utf-8")
     return sentences
 
@@ -86,7 +87,7 @@ def write_report(params: Params, heads: list[Scored], study: "optuna.Study", fin
 def winner_sentences(params: Params, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
     """Returns what was tried, the winner, and its lead over the next best with the interval."""
     winner, metric = finals[0], params.select.metric
-    tried = sum(1 for trial in study.get_trials(False) if trial.state.is_finished() and trial.intermediate_values)
+    tried = len(study.get_trials(False, FINISHED))
     joined = pd.concat(winner.predictions, ignore_index=True)
     images = images_in_groups(joined["path"].nunique(), joined["group"].nunique())
     splits = f"{len(winner.predictions)} splits" if len(winner.predictions) > 1 else "one split"
@@ -133,6 +134,12 @@ def main_effects(study: "optuna.Study", step: int) -> list[Effect]:
         if len(means) > 1:
             effects.append(Effect(name, {str(key): float(mean) for key, mean in means.items()}))
     return sorted(effects, key=lambda one: -one.spread)
+
+
+def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows with the columns of all of them."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _means(effect: Effect) -> list[str]:
