@@ -35,6 +35,7 @@ from transferline.params.training import (
     ReduceOnPlateau,
     Schedule,
     SegmentationTraining,
+    TimedTraining,
     Training,
 )
 from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
@@ -105,6 +106,7 @@ __all__ = [
     "SplitParams",
     "SplitTable",
     "Thresholds",
+    "TimedTraining",
     "Training",
     "Unfreeze",
     "Validate",
