@@ -60,7 +60,7 @@ def test_with_data_it_takes_layout_and_recipe_from_them(
     params = load_params(root / "params.yaml")
     assert (params.data.dataset, params.promote.model_name) == ("sorting", "sorting")
     if kind == "classes":
-        assert [each.image.size for each in params.candidates.values()] == [96], "the images have 40 px"
+        assert [each.image.size for each in params.candidates.values()] == [128], "the images have 40 px"
     assert run("git", "status", "--porcelain", cwd=root).stdout == ""
     monkeypatch.chdir(root)
     steps = list(plan(root))

@@ -20,7 +20,7 @@ from transferline.yaml_text import parse_yaml
 
 DVC_SETTINGS = "[core]\n    analytics = false\n    autostage = false\n"
 DEFAULT_RECIPE = "digits"
-LEAST_SIDE = 96  # pixels; a backbone predicts worse on smaller images, also if the photographs are smaller
+LEAST_SIDE = 128  # pixels; on smaller images a backbone predicts worse, also if the photographs are smaller
 
 
 def init(folder: Path, recipe: str | None, source: str | None) -> str:

@@ -44,8 +44,8 @@ class Description(BaseModel):
         image: height, width and channels of the input, uint8.
         layers: the number of layers of the backbone; without a backbone, of the network, including its input.
         parameters: the number of parameters of the whole model.
-        train_head_parameters, fine_tune_parameters, train_parameters: the number of parameters that the stage trains;
-            None without the stage.
+        train_head_parameters, fine_tune_parameters, train_parameters: the number of parameters that the stage trains,
+            in fine_tune at the greatest depth; None without the stage.
         features: the shape of the input of the candidate's own layers: a vector, a feature map or the image.
         own_layers: the layers that are not part of the backbone; the logits come last.
         boundary, boundary_values, boundary_bytes: the layers, values and bytes that fine_tune reads from the bank for
@@ -125,6 +125,7 @@ def _describe_pretrained(candidate: Pretrained, problem: Problem, classes: int) 
     features = pool(backbone.output, candidate.backbone.pooling).shape[1:]
     head = build_layers(features, candidate.layers, problem, classes)
     trained = _count(head.trainable_weights)
+    depths = [_count(cut(backbone, each).top.trainable_weights) for each in candidate.backbone.boundaries]
     parts = cut(backbone, candidate.backbone.bank_boundary)
     tensors = parts.frozen.outputs if parts.trainable else []
     boundary = zip(parts.boundary, (tensor.shape[1:] for tensor in tensors), strict=False)
@@ -136,7 +137,7 @@ def _describe_pretrained(candidate: Pretrained, problem: Problem, classes: int) 
         layers=layers,
         parameters=parameters + head.count_params(),
         train_head_parameters=trained if candidate.train_head else None,
-        fine_tune_parameters=trained + _count(parts.top.trainable_weights) if parts.trainable else None,
+        fine_tune_parameters=trained + max(depths) if depths else None,
         features=features,
         own_layers=_own_layers(head),
         boundary=tuple(Output(layer=layer, shape=shape) for layer, shape in boundary),

@@ -1,19 +1,8 @@
 """The typed model of `params.yaml`: every key with its meaning, its unit and the allowed values."""
 
 from transferline.params.augment import Augment
-from transferline.params.candidate import (
-    Backbone,
-    Candidate,
-    DeepLab,
-    Encoder,
-    EndToEnd,
-    Extract,
-    Image,
-    Layers,
-    Pretrained,
-    Unfreeze,
-    WeightsFile,
-)
+from transferline.params.backbone import Backbone, Unfreeze, WeightsFile
+from transferline.params.candidate import Candidate, DeepLab, Encoder, EndToEnd, Extract, Image, Layers, Pretrained
 from transferline.params.data import Data, Masks, MaskValue, SplitParams
 from transferline.params.layers import Conv, Dense, Dropout, Layer, Plain, Pool, Rescale
 from transferline.params.layouts import ClassFolders, Csv, ImageMaskFolders, Layout, SplitClassFolders, SplitTable, Voc
