@@ -23,9 +23,9 @@ def column(*values: float) -> np.ndarray:
         (column(0, 1, 1, 1), column(0.6, 0.2, 0.7, 0.9), 0.1),
         # 0.3 and 0.8 both give 2/3; the gap from 0.3 to 0.8 is wider than that from 0 to 0.3
         (column(1, 0, 0, 1), column(0.3, 0.3, 0.3, 0.8), 0.55),
-        # every image has the class: the lowest gap, which starts at 0
-        (column(1, 1), column(0.5, 0.7), 0.25),
-        (column(0, 0), column(0.5, 0.7), 0.5),
+        # each image has the class, or none has it: they cannot show the threshold
+        (column(1, 1), column(0.7, 0.9), 0.5),
+        (column(0, 0), column(0.7, 0.9), 0.5),
     ],
     ids=["apart", "low", "tie", "all", "none"],
 )

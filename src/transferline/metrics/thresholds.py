@@ -8,7 +8,7 @@ import numpy as np
 from transferline.arrays import Array, Flags, Floats
 from transferline.params import Thresholds
 
-WITHOUT_POSITIVES = 0.5
+ONE_SIDED = 0.5  # if all or none of the images have the class, they cannot show which threshold is right
 
 
 def choose_thresholds(truth: Array, probabilities: Floats, params: Thresholds) -> tuple[float, ...]:
@@ -35,13 +35,13 @@ def best_f1(truth: Flags, probabilities: Floats) -> float:
     function chooses the middle of the widest one. The lowest gap starts at 0.
 
     Args:
-        truth: (n,) bool. If no image has the class, the threshold is 0.5.
+        truth: (n,) bool. If no image or each image has the class, the threshold is 0.5.
         probabilities: (n,), 0 to 1.
     """
     from sklearn.metrics import precision_recall_curve
 
-    if not truth.any():
-        return WITHOUT_POSITIVES
+    if truth.all() or not truth.any():
+        return ONE_SIDED
     precision, recall, upper = precision_recall_curve(truth, probabilities.astype(float))
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     lower = np.concatenate([[0.0], upper[:-1]])

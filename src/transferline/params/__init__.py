@@ -24,6 +24,7 @@ from transferline.params.training import (
     ReduceOnPlateau,
     Schedule,
     TensorBoard,
+    TimedTraining,
     Training,
 )
 from transferline.params.training_with_masks import SegmentationTraining
@@ -96,6 +97,7 @@ __all__ = [
     "SplitTable",
     "TensorBoard",
     "Thresholds",
+    "TimedTraining",
     "Training",
     "Unfreeze",
     "Validate",

@@ -140,6 +140,10 @@ ScheduleField = Annotated[Schedule, Field(description="how the learning rate cha
 StoppingField = Annotated[
     EarlyStopping | None, Field(description="stops the training when the monitor does not improve; null: never")
 ]
+MegapixelsField = Annotated[
+    Annotated[float, Field(gt=0)] | None,
+    Field(description="millions of pixels to train on: fewer epochs, at least one; null: no limit"),
+]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[
     ReduceOnPlateau | None,
@@ -199,28 +203,33 @@ class Training(Section):
         return self
 
 
-class FineTuning(Training):
-    """How `fine_tune` trains. Where `backbone.unfreeze` lists several boundaries, each is trained in this way."""
+class TimedTraining(Training):
+    """A training that `max_megapixels` can shorten, so that many or large images do not take hours."""
 
-    epochs: Epochs = 15
-    max_megapixels: Annotated[
-        float | None,
-        Field(gt=0, description="millions of pixels to train on: fewer epochs, at least one; null: no limit"),
-    ] = None
-    optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
+    max_megapixels: MegapixelsField = None
 
     def within(self, pixels: int) -> Self:
         """Returns these params with the number of epochs that `max_megapixels` allows, at `pixels` in an epoch."""
-        epochs = self.epochs
-        if self.max_megapixels is not None:
-            epochs = max(1, min(epochs, int(self.max_megapixels * 1e6 / pixels)))
+        if self.max_megapixels is None:
+            return self
+        return self.with_epochs(max(1, min(self.epochs, int(self.max_megapixels * 1e6 / pixels))))
+
+    def with_epochs(self, epochs: int) -> Self:
+        """Returns these params with another number of epochs, and with a warm-up that is shorter than all epochs."""
         schedule = self.schedule
         if isinstance(schedule, Cosine):
             schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)})
         return self.model_copy(update={"epochs": epochs, "schedule": schedule})
 
 
-class EndToEndTraining(Training):
+class FineTuning(TimedTraining):
+    """How `fine_tune` trains. Where `backbone.unfreeze` lists several boundaries, each is trained in this way."""
+
+    epochs: Epochs = 15
+    optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
+
+
+class EndToEndTraining(TimedTraining):
     """How a network without a pretrained part trains. Each epoch draws one view of each image at random."""
 
     views: Annotated[

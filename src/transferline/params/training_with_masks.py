@@ -10,6 +10,7 @@ from transferline.params.training import (
     Cosine,
     EndToEndTraining,
     Epochs,
+    MegapixelsField,
     MonitorField,
     OptimizerField,
     ScheduleField,
@@ -29,6 +30,7 @@ class SegmentationTraining(EndToEndTraining):
     schedule: ScheduleField = Cosine(kind="cosine", warmup_epochs=1)
     monitor: MonitorField = "val_mean_iou"
     early_stopping: StoppingField = None
+    max_megapixels: MegapixelsField = 1000.0
     frozen_epochs: Annotated[
         int, Field(ge=0, description="the number of first epochs in which the encoder is frozen; 0: none")
     ] = 0

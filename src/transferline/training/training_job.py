@@ -14,7 +14,7 @@ import tensorflow as tf
 from transferline.arrays import Pixels
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard
-from transferline.params import FineTuning, LinearTraining, SegmentationTraining, Thresholds, Training
+from transferline.params import FineTuning, LinearTraining, SegmentationTraining, Thresholds, TimedTraining, Training
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
@@ -138,6 +138,8 @@ def _fit_one(
 ) -> Fitted:
     """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
     training, model = job.training, _to_compile(model, data)
+    if isinstance(training, TimedTraining):
+        training = training.within(data.views_per_epoch * job.card.image.size**2)
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, job.card.problem, data, validation, job.listener)
     elif isinstance(training, SegmentationTraining):
@@ -234,12 +236,13 @@ def _fit_in_parts(
 ) -> pd.DataFrame:
     """Fits a model with its encoder frozen, then as a whole; at the end it has the weights of its best epoch."""
     parts: list[pd.DataFrame] = []
-    for epochs, is_whole in ((training.frozen_epochs, False), (training.epochs - training.frozen_epochs, True)):
+    frozen_epochs = min(training.frozen_epochs, training.epochs)
+    for epochs, is_whole in ((frozen_epochs, False), (training.epochs - frozen_epochs, True)):
         if not epochs:
             continue
         encoder.trainable, kept = is_whole, model.get_weights()
         first_epoch = 1 + sum(map(len, parts))
-        parts.append(_fit(model, training.model_copy(update={"epochs": epochs}), job, data, validation, first_epoch))
+        parts.append(_fit(model, training.with_epochs(epochs), job, data, validation, first_epoch))
         whole = pd.concat(parts, ignore_index=True)
         if best_epoch(whole, training) < first_epoch:
             model.set_weights(kept)
