@@ -18,6 +18,7 @@ from transferline.insight.insight_table import InsightTable, write_insight_table
 from transferline.insight.kept_together import units
 from transferline.insight.linear_heads import components
 from transferline.insight.not_applicable import NotApplicableError
+from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.params import Params
 from transferline.problems.insight import insight_of
@@ -93,7 +94,14 @@ def _write_doubtful_labels(inputs: InsightInputs, folder: Path) -> None:
     say(f"insight: {int(found['confident'].sum())} labels are probably wrong; see `transferline data doubtful`")
 
 
-QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {"doubtful_labels": _write_doubtful_labels}
+def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
+    training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
+
+
+QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
+    "doubtful_labels": _write_doubtful_labels,
+    "novelty": _write_novelty,
+}
 
 
 def write_insight(inputs: InsightInputs, out: Path) -> None:

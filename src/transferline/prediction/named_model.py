@@ -9,7 +9,9 @@ from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
+from transferline.paths import INSIGHT
 from transferline.registry.version_cache import described
+from transferline.registry.version_files import insight_of
 
 IMAGENET, CHAMPION = "imagenet:", "champion"
 
@@ -46,7 +48,15 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
         raise TransferlineError(
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
-    return NamedModel(read_card(folder), load_model(folder), shown)
+    return NamedModel(read_card(folder), load_model(folder, _insight(folder)), shown)
+
+
+def _insight(folder: Path) -> Path | None:
+    """Returns the folder of the stage `insight` for a model, in its version or its project; None if there is none."""
+    if (folder / INSIGHT.name).exists():
+        return folder / INSIGHT.name
+    root = folder.parents[2] if len(folder.parents) > 2 else folder
+    return insight_of(root, folder)
 
 
 def _registered(name: str, start: Path) -> Path:
