@@ -75,7 +75,8 @@ def test_class_activation_adds_up_to_the_logits(tmp_path: Path, layers: Any, pro
     assert found.method == CLASS_ACTIVATION
     shares = found.of(image, list(range(len(card.classes)))).sum(axis=(0, 1))
     keras_model = load_keras_model(folder)
-    bias = np.asarray(keras_model.layers[-2].layers[-1].bias)
+    (head,) = (layer for layer in keras_model.layers if isinstance(layer, keras.Model))
+    bias = np.asarray(head.layers[-1].bias)
     (row,) = probabilities(model, [image[None]]).astype(np.float64)
     logits = np.log(row) - np.log1p(-row)
     if problem == "binary":
@@ -155,7 +156,7 @@ def train_with_features(params: Params, kernel: str) -> Path:
     table = predict_all_images(folder, ImageTable(manifest.rows.assign(**MEASURED), manifest.classes), RAW)
     rows = table.rows.assign(split=["train" if number % 3 else "validation" for number in range(len(table.rows))])
     (INSIGHT / "small").mkdir(parents=True, exist_ok=True)
-    write_insight_table(replace(table, rows=rows), INSIGHT / "small")
+    write_insight_table(replace(table, rows=rows), {}, INSIGHT / "small")
     return folder
 
 

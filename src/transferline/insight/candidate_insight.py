@@ -20,6 +20,7 @@ from transferline.insight.learning_curves import CURVES_FILE, learning_curves, s
 from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_learning_curves
 from transferline.insight.linear_heads import components
 from transferline.insight.not_applicable import NotApplicableError
+from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.insight.weak_slices import SLICES_FILE, weak_slices
 from transferline.params import Params
@@ -124,10 +125,15 @@ def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
     write_json(folder / SLICES_FILE, weak_slices(images, features, inputs.params.evaluate))
 
 
+def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
+    training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
+
+
 QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
     "doubtful_labels": _write_doubtful_labels,
     "learning_curves": _write_learning_curves,
     "weak_slices": _write_weak_slices,
+    "novelty": _write_novelty,
 }
 
 

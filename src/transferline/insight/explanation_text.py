@@ -32,8 +32,9 @@ def peak_in_words(reasons: ClassReasons) -> str:
 
 
 def labels_in_words(explanation: Explanation) -> str:
-    """Returns the predicted labels, separated by commas."""
-    return ", ".join(explanation.prediction.labels) or "no label"
+    """Returns the predicted labels, separated by commas, or the reason why there is none."""
+    found = explanation.prediction
+    return ", ".join(found.labels) or f"no label{f': {found.reason}' if found.reason else ''}"
 
 
 def changes_in_words(before: Explanation, after: Explanation) -> str:

@@ -28,7 +28,7 @@ from transferline.params.training import (
     Training,
 )
 from transferline.params.training_with_masks import SegmentationTraining
-from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, Novelty, OwnMetric, Params, Record, Select, Thresholds
 from transferline.params.validate import MAX_PIXELS, Format, Rules, Validate
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "Masks",
     "Monitor",
     "Name",
+    "Novelty",
     "Optimizer",
     "OwnMetric",
     "Params",
