@@ -60,6 +60,12 @@ def test_the_interval_holds_the_gain_in_8_of_10_draws() -> None:
     assert hits >= 8
 
 
+def test_no_forecast_is_above_1() -> None:
+    scores = np.sort(drawn_scores(np.array([0.5, 0.4, 0.2, 0.1, 0.04, 0.01]), 30, 0), axis=1)
+    found = forecast(SIZES, scores, np.arange(30), 2, PARAMS)
+    assert found.high + scores[:, -1].mean() <= 1 + 1e-9
+
+
 def test_images_of_one_group_give_a_wider_interval() -> None:
     scores = np.repeat(drawn_scores(0.3 * (SIZES / 50) ** -0.4, 40, 0), 10, axis=2)
     alone = forecast(SIZES, scores, np.arange(400), 2, PARAMS)
@@ -76,7 +82,7 @@ def test_subsets_are_nested_and_keep_units_whole() -> None:
 
 
 def test_curves_overall_and_of_each_class(tmp_path: Path) -> None:
-    features, answers = clouds(300, distance=1.0)
+    features, answers = clouds(300, distance=0.5)
     answers[:6] = 3  # a class with too few images for a curve
     about = [(name, 0, number) for number, name in enumerate("abcd")]
     found = learning_curves(components(features), np.arange(300), [answers], 4, about, PARAMS)

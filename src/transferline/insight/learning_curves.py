@@ -13,13 +13,13 @@ from transferline.insight.power_law import forecast
 from transferline.params import Evaluate
 
 CURVES_FILE = "learning_curves.json"
-SHARES, SEEDS = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0), 4
-SHARES_OF_CLASS, SEEDS_OF_CLASS = (0.25, 0.5, 1.0), 2
+SHARES, SEEDS = (0.125, 0.25, 0.5, 0.75, 1.0), 3
+SHARES_OF_CLASS, SEEDS_OF_CLASS = (0.25, 0.5), 2  # and 1.0, which is the last subset of the curve of all classes
 FOLDS = 5
 FACTOR = 2  # the forecast is for twice as many images; docs/insight.md has the measurements for this factor
 L2 = 3.0
 LEAST_UNITS, LEAST_UNITS_OF_CLASS = 40, 10
-MOST_CLASSES = 8
+MOST_CLASSES = 5
 
 
 def learning_curves(
@@ -62,10 +62,11 @@ def learning_curves(
         if len(np.unique(unit[members])) >= LEAST_UNITS_OF_CLASS:
             recalls[name, number, answer] = float(curves[number][1][:, -1, members].mean())
     weakest = sorted(recalls, key=lambda about: recalls[about])[:MOST_CLASSES]
-    return {
-        "overall": overall,
-        "classes": [_of_class(values, unit, questions, possible, one, params) for one in weakest],
-    }
+    of_classes = [
+        _of_class(values, unit, questions[about[1]], possible, about, curves[about[1]][1][:, -1:], params)
+        for about in weakest
+    ]
+    return {"overall": overall, "classes": of_classes}
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
@@ -83,17 +84,18 @@ def sentences(found: dict[str, Any]) -> list[str]:
 def _of_class(
     values: Floats,
     unit: Counts,
-    questions: Sequence[Counts],
+    answers: Counts,
     possible: int,
     about: tuple[str, int, int],
+    whole: Array,
     params: Evaluate,
 ) -> dict[str, Any]:
-    """Returns the curve of a class: only the number of its images changes."""
-    name, number, answer = about
-    members = questions[number] == answer
-    sizes, scores = _curve(
-        values, unit, questions[number], possible, SHARES_OF_CLASS, SEEDS_OF_CLASS, answer, params.seed
-    )
+    """Returns the curve of a class: only the number of its images changes. `whole` are the scores with all images."""
+    name, _, answer = about
+    members = answers == answer
+    sizes, scores = _curve(values, unit, answers, possible, SHARES_OF_CLASS, SEEDS_OF_CLASS, answer, params.seed)
+    sizes = np.append(sizes, members.sum() * (FOLDS - 1) / FOLDS)
+    scores = np.concatenate([scores, whole[:SEEDS_OF_CLASS]], axis=1)
     return {"class": name, **_described(sizes, scores, unit, members, int(members.sum()), params)}
 
 
