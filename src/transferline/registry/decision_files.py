@@ -99,6 +99,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
             "champion": case.champion_data and case.champion_data.model_dump(),
         },
         "challenger": _row(case.challenger, params.select.metric),
+        "rejection": case.challenger.card.rejection and case.challenger.card.rejection.model_dump(),
         "gates": [asdict(gate) for gate in case.gates],
     }
     if case.champion and case.change:

@@ -98,11 +98,11 @@ def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any
         f"best epoch {evaluation['best_epoch']}, {latency['training_seconds']:.0f} s of training; "
         f"{latency['size_bytes'] / 1e6:.1f} MB, {latency['one_image_ms']:.1f} ms for one image"
     )
-    return "\n\n".join([*lines, describe_data(data), model, *_decisions(evaluation)])
+    return "\n\n".join([*lines, describe_data(data), model, *decision_lines(evaluation)])
 
 
-def _decisions(evaluation: dict[str, Any]) -> list[str]:
-    """Returns lines about the temperature and the rejection; none for models before these fields."""
+def decision_lines(evaluation: dict[str, Any]) -> list[str]:
+    """Returns lines about the temperature and the rejection; none for evaluations without these fields."""
     values = evaluation.get("test", evaluation.get("validation", {}))
     lines = []
     if "temperature" in evaluation:
