@@ -83,8 +83,8 @@ def test_decision_and_pages_show_the_promise_and_what_test_makes_of_it(
     decision = json.loads(Path("reports/decision/decision.json").read_text())
     assert decision["rejection"]["limit"] == 0.4
     assert 0 < decision["challenger"]["coverage"] <= 1 and decision["challenger"]["answered_error"] == 0
-    page = Path("reports/decision/index.html").read_text()
-    assert "<th>coverage</th><th>answered error</th>" in page
+    page = write_page(params, tmp_path).read_text()
+    assert '<th scope="col">coverage</th><th scope="col">answered error</th>' in page
     assert (
         "thresholds.reject.error = 0.02 cannot be promised" in page and "at most 5.0% of the labels are wrong" in page
     )

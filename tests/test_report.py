@@ -5,16 +5,29 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.registry_project import registry_project, select, train, write_lock
+from tests.conftest import COLORS, ROOT, make_images
+from tests.registry_project import registry_project, select, train, validation_report, write_lock
+from tests.segmentation_case import make_case, save_colour_model
+from tests.test_evaluate import save_model
 from transferline.atomic_files import write_json
+from transferline.datasets.images import read_batch
+from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
-from transferline.params import Params
+from transferline.hashes import file_sha256
+from transferline.insight.insight_table import insight_table, write_insight_table
+from transferline.insight.mistakes import mistake_heat_maps
+from transferline.insight.weak_slices import weak_slices
+from transferline.models.exported import load_model, read_card
+from transferline.params import Params, load_params
 from transferline.registry.promotion import promote
 from transferline.report import page_pictures
 from transferline.report.page import SECTIONS, log_page, write_page
+from transferline.stages import evaluate
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -145,3 +158,94 @@ def test_duplicates_are_beside_each_other(params: Params, tmp_path: Path) -> Non
     text, page = read(params)
     assert "1 quarantined files" in page.sections["Data"]
     assert re.search(r'duplicate: blue/1\.png"[^<]*><figcaption>.*?</figcaption></figure><figure><img[^>]*blue/2', text)
+
+
+def with_insight(params: Params, root: Path, phase: str) -> None:
+    """What the stage insight would write about a model, with features that are the mean colours."""
+    folder, models = root / "insight" / "small", root / "models" / "small" / phase
+    folder.mkdir(parents=True)
+    card, model = read_card(models), load_model(models)
+    rows = pd.read_parquet(root / "data" / "manifest.parquet")[["path", "split", "label", "group", "sha256"]]
+    rows.loc[rows.index[:3], "split"] = "train"
+    images = read_batch(root / "data/raw/colors", rows["path"].tolist(), card.image)
+    features = images.mean(axis=(1, 2)).astype(np.float16)
+    table = insight_table(rows, card, model.probabilities(images), features, file_sha256(models / "model.tflite"))
+    write_insight_table(table, {"learning_curves": "there are too few images"}, folder)
+    predictions = pd.read_parquet(root / "evaluations" / "small" / phase / "predictions.parquet")
+    found = mistake_heat_maps(predictions, model, card, root / "data/raw/colors")
+    found.to_parquet(folder / "mistakes.parquet", index=False)
+    doubt = {"path": "red/1.png", "split": "test", "label": "red", "suggested": "blue", "asked": "", "score": 0.125}
+    doubt |= {"probability": 0.75, "confident": True, "nearest": ["blue/1.png", "blue/2.png"]}
+    pd.DataFrame([doubt]).to_parquet(folder / "doubtful.parquet", index=False)
+    numbers = rows.assign(predicted=rows["label"].replace("blue", "green"), confidence=0.5)
+    numbers[["brightness", "contrast", "sharpness", "width", "height"]] = 1.0
+    write_json(folder / "slices.json", weak_slices(numbers, None, params.evaluate))
+
+
+def test_what_the_stage_insight_found_is_on_the_page_of_the_selected_model_only(params: Params, tmp_path: Path) -> None:
+    select(params, train(params, "head", "fair"))
+    with_insight(params, tmp_path, "head")
+    text, page = read(params)
+    assert "1 labels are probably wrong" in page.sections["Doubtful labels"]
+    assert "red 12%or blue 75%?" in page.sections["Doubtful labels"]
+    assert page.sections["Doubtful labels"].count("nearest: blue") == 2
+    assert "of the other images" in page.sections["Weak slices"]
+    assert "Not applicable: there are too few images." in page.sections["What more images would bring"]
+    assert text.count('alt="Heat map of blue/') == 8 and page.sections["Mistakes"].count("what supports green") == 8
+    assert 'alt="Training image blue/0.png of blue"' in text
+    select(params, train(params, "fine_tune", "good"))
+    _, page = read(params)
+    assert "the stage insight has not run for the selected model" in page.sections["Doubtful labels"]
+
+
+@pytest.mark.parametrize("problem", ["segmentation", "multilabel"])
+def test_other_kinds_of_problem_have_the_same_page_with_their_tables(
+    problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = {"segmentation": segmentation, "multilabel": multilabel}[problem](tmp_path)
+    text, page = read(params)
+    assert list(page.sections) == list(SECTIONS)
+    if problem == "segmentation":
+        assert "IoU" in page.sections["Classes"] and "pixels" in page.sections["Classes"]
+        assert "true mask" in text and "Not applicable: the calibration of masks" in text
+    else:
+        assert "average precision" in page.sections["Classes"] and "threshold" in page.sections["Classes"]
+        assert "0.500" in page.sections["Classes"] and 'alt="Precision against recall' in text
+
+
+def segmentation(root: Path) -> Params:
+    params = make_case(root)
+    save_colour_model(root / "models" / "tiny" / "train", "blue")
+    evaluate.run(params, manifest=root / "data/manifest.parquet", raw=root / "data/raw/tiny", models=root / "models/tiny",
+                 evaluation=root / "evaluations/tiny")  # fmt: skip
+    chosen = {"candidate": "tiny", "phase": "train"}
+    write_json(root / "metrics.json", {"selected": chosen})
+    write_json(root / "reports" / "validation.json", validation_report(12))
+    return params.model_copy(update={"candidates": {"tiny": next(iter(params.candidates.values()))}})
+
+
+def multilabel(root: Path) -> Params:
+    make_images(root / "data" / "raw" / "colors", count=6, side=32)
+    labels = {"blue": "blue", "green": "blue|green", "red": ""}
+    rows = [
+        {"path": f"{name}/{number}.png", "sha256": f"{name}{number}", "label": labels[name], "group": f"{name}{number}",
+         "split": "test" if number % 2 else "validation", "kept": True}
+        for name in COLORS for number in range(6)
+    ]  # fmt: skip
+    table = ImageTable(pd.DataFrame(rows), ("blue", "green"))
+    write_table(table, root / "data" / "manifest.parquet")
+    paths = [row["path"] for row in rows[:5]]
+    save_model(root / "models/tiny/head", root / "data/raw/colors", paths, table.classes, "head", 5, (0.5, 0.5))
+    params = load_params(ROOT / "params.yaml")
+    params = params.model_copy(update={
+        "data": params.data.model_copy(update={"dataset": "colors", "problem": "multilabel"}),
+        "select": params.select.model_copy(update={"metric": "mean_average_precision"}),
+        "candidates": {"tiny": next(iter(params.candidates.values()))},
+    })  # fmt: skip
+    evaluate.run(params, manifest=root / "data/manifest.parquet", raw=root / "data/raw/colors",
+                 models=root / "models/tiny", evaluation=root / "evaluations/tiny")  # fmt: skip
+    write_json(root / "metrics.json", {"selected": {"candidate": "tiny", "phase": "head"}})
+    (root / "reports").mkdir()
+    write_json(root / "reports" / "validation.json", validation_report(12))
+    return params

@@ -19,10 +19,12 @@ from transferline.insight.kept_together import units
 from transferline.insight.learning_curves import CURVES_FILE, learning_curves, sentences
 from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_learning_curves
 from transferline.insight.linear_heads import components
+from transferline.insight.mistakes import MISTAKES_FILE, mistake_heat_maps
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.insight.weak_slices import SLICES_FILE, weak_slices
+from transferline.models.exported import load_model, read_card
 from transferline.params import Params
 from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import metric_table
@@ -129,11 +131,21 @@ def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
     training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
 
 
+def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
+    if reason := insight_of(inputs.table.problem).not_applicable:
+        raise NotApplicableError(reason)
+    predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
+    model = inputs.models / inputs.phase
+    found = mistake_heat_maps(predictions, load_model(model), read_card(model), inputs.raw)
+    found.to_parquet(folder / MISTAKES_FILE, index=False)
+
+
 QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
     "doubtful_labels": _write_doubtful_labels,
     "learning_curves": _write_learning_curves,
     "weak_slices": _write_weak_slices,
     "novelty": _write_novelty,
+    "mistakes": _write_mistakes,
 }
 
 

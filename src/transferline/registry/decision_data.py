@@ -5,6 +5,9 @@ from typing import get_args
 from transferline.params import Split
 from transferline.registry.trained_data import TrainedData
 
+# Keys of a model's row in `decision.json`, where they are known.
+DECIDED = ("coverage", "answered_error")  # keys of a model's row, if its card has a limit on confidence
+ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 

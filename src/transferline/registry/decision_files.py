@@ -9,6 +9,7 @@ from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import DECISION, RAW
+from transferline.registry.decision_data import DECIDED, ROBUST
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gate_verdicts import Gate
 from transferline.registry.model_comparison import Comparison, Scored
@@ -16,9 +17,7 @@ from transferline.registry.trained_data import TrainedData
 
 REPORT = DECISION.parent
 LISTED = 1000
-DECIDED = ("coverage", "answered_error")  # keys of a model's row, if its card has a limit on confidence
 CHANGED = ("regressions", "improvements")
-ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
             "champion": case.champion_data and case.champion_data.model_dump(),
         },
         "challenger": _row(case.challenger, params.select.metric),
+        "rejection": case.challenger.card.rejection and case.challenger.card.rejection.model_dump(),
         "gates": [asdict(gate) for gate in case.gates],
     }
     if case.champion and case.change:

@@ -16,7 +16,8 @@ from transferline.registry.version_pages import REPORT_ARTIFACTS
 from transferline.report.blocks import Block, NotApplicableError
 from transferline.report.candidates import candidates
 from transferline.report.data import data
-from transferline.report.lineage_section import champions, lineage
+from transferline.report.insight_sections import doubtful_labels, more_images, weak_slices
+from transferline.report.origins import champions, lineage
 from transferline.report.quality import calibration, confusion, mistakes, robustness
 from transferline.report.report_inputs import ReportInputs
 from transferline.report.verdict import TONES, facts, gates, verdict, verdict_sentence
@@ -27,8 +28,11 @@ SECTIONS: dict[str, Callable[[ReportInputs], Sequence[Block]]] = {
     "Candidates": candidates,
     "Classes": confusion,
     "Mistakes": mistakes,
-    "Calibration": calibration,
+    "Doubtful labels": doubtful_labels,
+    "Calibration and rejection": calibration,
     "Robustness": robustness,
+    "Weak slices": weak_slices,
+    "What more images would bring": more_images,
     "Gates": gates,
     "Lineage": lineage,
     "Champions so far": champions,

@@ -1,14 +1,26 @@
 """The sections about the predictions of the selected model: classes, mistakes, calibration, robustness."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from transferline.datasets.images import read_image
+from transferline.datasets.tables import split_labels
+from transferline.insight.explanation_pictures import heat_picture
+from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
+from transferline.insight.mistakes import SIDE as HEAT_SIDE
+from transferline.insight.neighbours import nearest
+from transferline.metrics.rejection import promise
 from transferline.params.problem_kinds import KINDS
-from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tiles
-from transferline.report.page_pictures import share, stored, tile
+from transferline.problems.label_evaluation import UNSCALED_ERROR
+from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
+from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs
 
-MISTAKES = 24
+MISTAKES = 12
 OF_CLASSES = {  # of each class in `metrics.json`, in the order of the columns
     "recall": "recall",
     "precision": "precision",
@@ -50,20 +62,55 @@ def mistakes(inputs: ReportInputs) -> list[Block]:
         alt = "Images, their masks, the predicted masks and the wrong pixels; the best, median and worst images"
         return [stored(inputs.selected.folder / "gallery.png", alt)]
     rows = inputs.predictions
-    wrong = rows[rows["label"] != rows["predicted"]].sort_values(["confidence", "path"], ascending=[False, True])
+    wrong = worst_mistakes(rows, len(rows))
     if wrong.empty:
         return [Text(f"No mistake on the {len(rows):,} images of {inputs.split}.", "good")]
-    groups = [[_mistake(inputs, row)] for row in wrong.head(MISTAKES).to_dict("records")]
-    shown = f"The {len(groups)} with the highest confidence" if len(wrong) > len(groups) else "The highest confidence"
-    caption = f"{len(wrong):,} of {len(rows):,} images of {inputs.split} are predicted wrongly. {shown} come first."
+    explained = _explained(inputs)
+    groups = [_mistake(inputs, row, explained) for row in wrong.head(MISTAKES).to_dict("records")]
+    shown = f"The {len(groups)} with the highest confidence are shown" if len(wrong) > len(groups) else "All are shown"
+    caption = f"{len(wrong):,} of {len(rows):,} images of {inputs.split} are predicted wrongly. {shown}."
+    if explained:
+        caption += (
+            " Orange marks what supports the wrong class: a grey square there lowers its probability most. Then come "
+            "the most similar training images of the wrong class and of the true one."
+        )
     return [Tiles(groups, caption)]
 
 
-def _mistake(inputs: ReportInputs, row: dict[Any, Any]) -> Any:
+def _explained(inputs: ReportInputs) -> dict[str, dict[Any, Any]]:
+    """Returns class and heat map of the mistakes that the stage `insight` explained, by path."""
+    try:
+        found = pd.read_parquet(inputs.insight("mistakes") / MISTAKES_FILE)
+    except NotApplicableError:
+        return {}
+    return {str(row["path"]): row for row in found.to_dict("records")}
+
+
+def _mistake(inputs: ReportInputs, row: dict[Any, Any], explained: Mapping[str, dict[Any, Any]]) -> list[Tile]:
+    """Returns the image; if it is explained, also its heat map and the most similar training images."""
     path, label, predicted = str(row["path"]), row["label"] or "no label", row["predicted"] or "no label"
-    alt = f"{path}: {label}, predicted {predicted}"
     lines = (f"true: {label}", f"predicted: {predicted} {row['confidence']:.0%}", Path(path).name)
-    return tile(inputs.raw / path, alt, *lines)
+    tiles = [tile(inputs.raw / path, f"{path}: {label}, predicted {predicted}", *lines)]
+    found = explained.get(path)
+    if found is None:
+        return tiles
+    picture = read_image(inputs.raw / path, inputs.card.image.model_copy(update={"size": SIDE}), None)
+    heat = heat_picture(picture, found["heat"].reshape(HEAT_SIDE, HEAT_SIDE))
+    tiles.append(tile(heat, f"Heat map of {path} for {found['about']}", f"what supports {found['about']}"))
+    return tiles + _neighbours(inputs, path, [found["about"], *split_labels(row["label"])])
+
+
+def _neighbours(inputs: ReportInputs, path: str, classes: Sequence[str]) -> list[Tile]:
+    table = inputs.insight_table
+    place = np.flatnonzero(table.rows["path"] == path)
+    if table.features is None or not len(place):
+        return []
+    found = {name: nearest(table, table.features[place[0]], name, 1) for name in dict.fromkeys(classes)}
+    return [
+        tile(inputs.raw / one.path, f"Training image {one.path} of {name}", f"nearest {name}", Path(one.path).name)
+        for name, neighbours in found.items()
+        for one in neighbours
+    ]
 
 
 def robustness(inputs: ReportInputs) -> list[Block]:
@@ -90,6 +137,21 @@ def calibration(inputs: ReportInputs) -> list[Block]:
     ends = (inputs.metrics.get(f"expected_calibration_error{end}") for end in ("_low", "_high"))
     low, high = ends
     interval = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
-    text = f"The expected calibration error on {inputs.split} is {error:.4f}{interval}."
+    text = f"The expected calibration error on {inputs.split} is {error:.4f}{interval}"
+    before = inputs.metrics.get(UNSCALED_ERROR)
+    text += (
+        f"; without the temperature {inputs.card.temperature:.3f} it is {before:.4f}." if before is not None else "."
+    )
     alt = "Reliability diagram: accuracy against confidence, and the number of images in each bin"
-    return [Text(text), stored(inputs.selected.folder / "reliability.png", alt)]
+    return [Text(text), *_promise(inputs), stored(inputs.selected.folder / "reliability.png", alt)]
+
+
+def _promise(inputs: ReportInputs) -> list[Block]:
+    """Returns what the model promises about its labels, and whether it holds on `split`."""
+    if not inputs.card.rejection:
+        return [Text("The model gives every image a label; thresholds.reject.error sets a limit.")]
+    metrics = inputs.metrics
+    held = f"On {inputs.split}, {metrics['coverage']:.1%} of the images get a label"
+    error = metrics.get("answered_error")
+    held += f", and {error:.1%} of these labels are wrong." if error is not None else "."
+    return [Text(f"Its promise: {promise(inputs.card.rejection)}."), Text(held)]

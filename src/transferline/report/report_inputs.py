@@ -11,9 +11,10 @@ import pandas as pd
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
-from transferline.models.exported import MODEL_FILE, ModelCard, read_card
+from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
+from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card
 from transferline.params import Params
-from transferline.paths import CODE, DECISION, EVALUATIONS, MANIFEST, MODELS, RAW, VALIDATION_REPORT
+from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, MODELS, RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
 from transferline.registry import ledger
 from transferline.registry.promotion import selected_model
@@ -101,7 +102,7 @@ class ReportInputs:
     @cached_property
     def validation(self) -> dict[str, Any]:
         """The report of `validate`."""
-        return self._json(VALIDATION_REPORT)
+        return self.read_json(VALIDATION_REPORT)
 
     @cached_property
     def decision(self) -> dict[str, Any] | None:
@@ -109,7 +110,7 @@ class ReportInputs:
         model = self.model_folder / MODEL_FILE
         if not (self.root / DECISION).is_file() or not model.is_file():
             return None
-        found = self._json(DECISION)
+        found = self.read_json(DECISION)
         return found if found.get("model_sha256") == file_sha256(model) else None
 
     @cached_property
@@ -120,9 +121,32 @@ class ReportInputs:
     @cached_property
     def code(self) -> dict[str, dict[str, str]]:
         """For each stage `source`, the hash of its code, and the versions of its libraries."""
-        return self._json(CODE) if (self.root / CODE).is_file() else {}
+        return self.read_json(CODE) if (self.root / CODE).is_file() else {}
 
-    def _json(self, path: Path) -> dict[str, Any]:
+    def insight(self, question: str) -> Path:
+        """Returns the folder of what the stage `insight` found about the selected model.
+
+        Raises:
+            NotApplicableError: the stage has not run for this model, or has no answer to the question.
+        """
+        folder, lite = self.root / INSIGHT / self.selected.candidate, self.model_folder / LITE_FILE
+        if not lite.is_file() or described_model(folder) != file_sha256(lite):
+            raise NotApplicableError("the stage insight has not run for the selected model; `transferline run` runs it")
+        if reason := self.read_json(folder / "insight.json")["not_applicable"].get(question):
+            raise NotApplicableError(reason)
+        return folder
+
+    @cached_property
+    def insight_table(self) -> InsightTable:
+        """The predictions and features of the selected model for all images."""
+        return read_insight_table(self.insight(""))
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Returns the content of a JSON file, relative to the project's folder.
+
+        Raises:
+            NotApplicableError: the file is missing.
+        """
         if not (self.root / path).is_file():
             raise NotApplicableError(f"{path} is missing")
         tree: dict[str, Any] = json.loads((self.root / path).read_text(encoding="utf-8"))

@@ -6,12 +6,12 @@ from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
+from transferline.registry.decision_data import DECIDED, ROBUST
 from transferline.report.blocks import Block, NotApplicableError, Table, Text
 from transferline.report.page_pictures import bar, stored
 from transferline.report.report_inputs import ReportInputs
 from transferline.text import images_in_groups
 
-ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row in the decision
 TONES = {"passed": "good", "failed": "bad"}
 
 
@@ -58,9 +58,9 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
     values = [row[key] for row in rows.values() for key in ("value", "low", "high") if row[key] is not None]
     ends = (min([0, *values]), max([1, *values]))
     main = KINDS[inputs.selected.metrics["problem"]].main_metric.replace("_", " ")
-    robust = [key for key in ROBUST if any(key in row for row in rows.values())]
+    optional = [key for key in (*DECIDED, *ROBUST) if any(key in row for row in rows.values())]
     heads = ["", "model", f"test {inputs.metric}", "ms per image", "MB"]
-    heads += [f"{main} {key.replace('_', ' ')}" for key in robust]
+    heads += [f"{main} {key}".replace("_", " ") if key in ROBUST else key.replace("_", " ") for key in optional]
     cells = [
         [
             role,
@@ -68,7 +68,7 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
             bar(row["value"], row["low"], row["high"], _interval(row, "value"), ends),
             f"{row['latency_ms']:.2f}",
             f"{row['size_mb']:.2f}",
-            *(f"{row[key]:.4f}" if key in row else "–" for key in robust),
+            *(f"{row[key]:.4f}" if key in row else "–" for key in optional),
         ]
         for role, row in rows.items()
     ]

@@ -1,0 +1,95 @@
+"""The sections from the stage `insight`: doubtful labels, weak slices, what more images would bring."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transferline.report.blocks import Block, Table, Text, Tile, Tiles
+from transferline.report.page_pictures import bar, stored, tile
+from transferline.report.report_inputs import ReportInputs
+
+DOUBTFUL, SAMPLES = 8, 6
+
+
+def doubtful_labels(inputs: ReportInputs) -> list[Block]:
+    """Returns the most doubtful labels, each beside the nearest images."""
+    folder = inputs.insight("doubtful_labels")
+    found = pd.read_parquet(folder / "doubtful.parquet")
+    probable = int(found["confident"].sum())
+    text = (
+        f"{probable:,} labels are probably wrong, {len(found) - probable:,} others may be wrong. "
+        "`transferline data doubtful` lists them; look at each image, then correct it with `transferline data relabel`."
+    )
+    if found.empty:
+        return [Text("No label is doubtful.", "good")]
+    labels = inputs.insight_table.rows.set_index("path")["label"]
+    groups = [
+        [
+            _doubtful(inputs, row),
+            *(_sample(inputs, path, f"nearest: {labels[path] or 'no label'}") for path in row["nearest"]),
+        ]
+        for row in found.drop_duplicates("path").head(DOUBTFUL).to_dict("records")
+    ]
+    return [Text(text), Tiles(groups, "The most doubtful labels, each beside the images that are most similar")]
+
+
+def _doubtful(inputs: ReportInputs, row: dict[Any, Any]) -> Tile:
+    given, other = row["label"] or "no label", row["suggested"] or "no label"
+    lines = (f"{given} {row['score']:.0%}", f"or {other} {row['probability']:.0%}?")
+    return _sample(inputs, str(row["path"]), *lines)
+
+
+def _sample(inputs: ReportInputs, path: str, *lines: str) -> Tile:
+    return tile(inputs.raw / path, f"{path}: {', '.join(lines)}", *lines, Path(path).name)
+
+
+def weak_slices(inputs: ReportInputs) -> list[Block]:
+    """Returns the slices with the strongest evidence that the model is worse there, and samples of mistakes."""
+    found = inputs.read_json(inputs.insight("weak_slices") / "slices.json")
+    shown = [one for one in found["slices"] if "samples" in one]
+    if not shown:
+        return [Text("No slice has enough images for a comparison.")]
+    rows = [
+        [
+            f"{one['by']}: {one['slice']}",
+            f"{one['images']:,}",
+            bar(
+                one["accuracy"],
+                one["accuracy_low"],
+                one["accuracy_high"],
+                f"{one['accuracy']:.3f} ({one['accuracy_low']:.3f} to {one['accuracy_high']:.3f})",
+                (0, 1),
+            ),
+            f"{one['elsewhere']:.3f}",
+            f"{one['p']:.2g}",
+            "weak" if one["is_weak"] else "not certain",
+        ]
+        for one in shown
+    ]
+    weak = sum(one["is_weak"] for one in found["slices"])
+    text = (
+        f"{weak} of {found['tested']} slices are certainly weaker than the other images"
+        if weak
+        else (f"None of {found['tested']} slices is certainly weaker than the other images")
+    )
+    heads = ["slice", "images", "share of right images", "of the other images", "p (corrected)", "verdict"]
+    samples = [
+        [_sample(inputs, path, f"{one['by']}: {one['slice']}") for path in one["samples"][:SAMPLES]]
+        for one in shown
+        if one["is_weak"] and one["samples"]
+    ]
+    blocks: list[Block] = [Text(f"{text}, of {found['images']:,} images of validation and test."), Table(heads, rows)]
+    return blocks + ([Tiles(samples, "Wrong predictions in the weak slices")] if samples else [])
+
+
+def more_images(inputs: ReportInputs) -> list[Block]:
+    """Returns a sentence for each forecast, and the learning curves."""
+    from transferline.insight.learning_curves import sentences
+
+    folder = inputs.insight("learning_curves")
+    found = inputs.read_json(folder / "learning_curves.json")
+    alt = "Learning curves, overall and of the weakest classes, with forecasts for twice as many images"
+    caption = "Orange: the forecast for twice as many images, with its interval."
+    lines = [Text(f"{sentence}.") for sentence in sentences(found)]
+    return [*lines, stored(folder / "learning_curves.png", alt, caption)]
