@@ -217,8 +217,8 @@ def test_other_kinds_of_problem_have_the_same_page_with_their_tables(
 def segmentation(root: Path) -> Params:
     params = make_case(root)
     save_colour_model(root / "models" / "tiny" / "train", "blue")
-    evaluate.run(params, manifest=root / "data/manifest.parquet", raw=root / "data/raw/tiny", models=root / "models/tiny",
-                 evaluation=root / "evaluations/tiny")  # fmt: skip
+    manifest, raw = root / "data/manifest.parquet", root / "data/raw/tiny"
+    evaluate.run(params, manifest=manifest, raw=raw, models=root / "models/tiny", evaluation=root / "evaluations/tiny")
     chosen = {"candidate": "tiny", "phase": "train"}
     write_json(root / "metrics.json", {"selected": chosen})
     write_json(root / "reports" / "validation.json", validation_report(12))

@@ -124,7 +124,7 @@ class Novelty(Section):
     false_alarms: Annotated[
         float,
         Field(gt=0, lt=1, description="the largest share of the validation images that may count as unlike them"),
-    ]
+    ] = 0.01
 
 
 class Select(Section):

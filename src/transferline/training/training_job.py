@@ -129,13 +129,7 @@ def run_job(
     return summary
 
 
-def _fit_one(
-    model: keras.Model,
-    encoder: keras.Model | None,
-    job: Job,
-    data: Batches,
-    validation: Batches,
-) -> Fitted:
+def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validation: Batches) -> Fitted:
     """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
     training, model = job.training, _to_compile(model, data)
     if isinstance(training, TimedTraining):
@@ -203,11 +197,8 @@ def _fit(
         A row per epoch: phase, epoch, loss, the main metric, the same two on validation with the prefix val_,
         learning_rate (at the end of the epoch), seconds (with validation), images_per_second, and `of_rung`.
     """
-    card, metric, exact_metric = (
-        job.card,
-        KINDS[job.card.problem].main_metric,
-        training_of(job.card.problem).exact_metric,
-    )
+    card, metric = job.card, KINDS[job.card.problem].main_metric
+    exact_metric = training_of(card.problem).exact_metric
     _compile(model, training, card, data.batches_per_epoch)
     labels = {"phase": card.phase, **(of_rung or {})}
     recorder = EpochRecorder(labels, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
