@@ -26,6 +26,7 @@ OTHERS = {
         "matplotlib",
         "mlflow",
         "networkx",
+        "optuna",
     ),
     *(
         "platformdirs",
