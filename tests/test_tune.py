@@ -8,16 +8,17 @@ import optuna
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, edit_yaml, run
+from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.params import load_params
+from transferline.params import Select, Thresholds, load_params
 from transferline.params.write import complete_text
 from transferline.paths import MANIFEST
 from transferline.tuning import search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
+from transferline.tuning.trial_scores import Data, score_head
 from transferline.tuning.tune_candidate import base_candidate, tune
 from transferline.tuning.tuning_report import REPORT, main_effects
 
@@ -120,6 +121,40 @@ def test_what_cannot_be_tuned_is_named() -> None:
         base_candidate(PHOTOS.model_copy(update=only_network))
 
 
+LABELS = {
+    "binary": {"blue": "no", "green": "yes", "red": "yes"},
+    "multilabel": {"blue": "blue|red", "green": "green", "red": ""},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", LABELS)
+def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path) -> None:
+    make_images(tmp_path / "raw", count=20)
+    rows = pd.DataFrame(
+        [
+            {"path": f"{name}/{number}.png", "label": LABELS[problem][name], "kept": True, "sha256": f"{name}{number}",
+             "group": f"{name}{number // 2}", "split": "validation" if number < 6 else "train"}
+            for name in COLORS
+            for number in range(20)
+        ]
+    )  # fmt: skip
+    classes = ("no", "yes") if problem == "binary" else tuple(COLORS)
+    metric = "accuracy" if problem == "binary" else "mean_average_precision"
+    params = PHOTOS.model_copy(
+        update={
+            "data": PHOTOS.data.model_copy(update={"problem": problem}),
+            "select": Select(metric=metric),
+            "thresholds": Thresholds(kind="per_class") if problem == "multilabel" else None,
+        }
+    )
+    data = Data(params, tmp_path / "raw", repeated_splits(ImageTable(rows, classes), 2, 7), tmp_path)
+    parts = score_head(data, candidate_of(Settings(SMALL), base_candidate(PHOTOS)))
+    assert [len(part) for part in parts] == [len(each.of_split("validation")) for each in data.divisions]
+    assert data.value(pd.concat(parts, ignore_index=True)) > 0.9
+    assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
+
+
 @pytest.fixture
 def small_search(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three colours, and a search of one small network with few epochs."""
@@ -143,7 +178,7 @@ def test_a_search_goes_on_and_has_the_same_winner_as_without_the_interruption(sm
     assert "1 heads and 2 fine-tunings were tried" in text and "It leads by" in text
     after = load_params(small_search / "params.yaml")
     assert after.candidates | before.candidates == after.candidates and after.data == before.data
-    assert "# `transferline tune` found these settings." in (small_search / "params.yaml").read_text()
+    assert (small_search / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
     assert "Which settings matter" in (small_search / REPORT / "index.html").read_text()
 
     test_images = set(read_table(MANIFEST).of_split("test")["path"])
