@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 
 from tests.test_evaluate import IMAGE, make_case
+from tests.test_evaluate import run as run_evaluate
 from tests.test_insight import measured
+from tests.test_insight import stage as run_insight
 from transferline.arrays import Array
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.insight.frozen_features import frozen_features
-from transferline.insight.insight_table import InsightTable
+from transferline.insight.insight_table import InsightTable, read_insight_table
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.models.exported import ModelCard
@@ -66,6 +68,27 @@ def case(root: Path, factor: float, phase: str, **index: object) -> tuple[Path, 
     save_head(root, factor)
     folder = save_head(root, 3.0, phase) if phase != "head" else root / "models" / "head"
     return save_bank(root, manifest, **index), predict_all_images(folder, manifest, root / "raw")
+
+
+def test_the_stage_answers_every_question_that_has_an_answer(tmp_path: Path) -> None:
+    bank, _ = case(tmp_path, 1 / 255, "head")
+    head = tmp_path / "models" / "head"
+    pd.DataFrame({"phase": ["head"], "epoch": [1], "loss": [1], "val_loss": [1]}).assign(
+        accuracy=1, val_accuracy=1
+    ).to_csv(head / "history.csv")
+    summary = {"best_epoch": 1, "seconds": 1, "parameters": 8, "trainable": 8, "floor": {}}
+    (head / "summary.json").write_text(json.dumps(summary))
+    run_evaluate(tmp_path)
+    out = run_insight(tmp_path, bank)
+    index = json.loads((out / "insight.json").read_text())
+    assert index["not_applicable"] == {"learning_curves": "there are 24 images of train and validation; 40 are needed"}
+    assert {file.name for file in out.iterdir()} == {
+        "images.parquet", "insight.json", "doubtful.parquet", "slices.json",
+    }  # fmt: skip
+    slices = json.loads((out / "slices.json").read_text())
+    assert slices["images"] == 24 and slices["tested"] == len(slices["slices"])
+    assert pd.read_parquet(out / "doubtful.parquet").empty, "dark and light images are easy to tell apart"
+    assert read_insight_table(out).features.shape == (36, 3)
 
 
 @pytest.mark.parametrize("phase", ["head", "fine_tune"])

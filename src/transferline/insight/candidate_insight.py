@@ -9,17 +9,20 @@ from typing import NamedTuple
 import pandas as pd
 
 from transferline.arrays import Counts, Floats
-from transferline.atomic_files import completed_folder
+from transferline.atomic_files import completed_folder, write_json
 from transferline.datasets.tables import ImageTable
 from transferline.evaluation.leaderboard import ranking, read_evaluations
 from transferline.insight.doubtful_labels import DOUBTFUL_FILE, doubtful_labels
 from transferline.insight.frozen_features import frozen_features
 from transferline.insight.insight_table import InsightTable, write_insight_table
 from transferline.insight.kept_together import units
+from transferline.insight.learning_curves import CURVES_FILE, learning_curves, sentences
+from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_learning_curves
 from transferline.insight.linear_heads import components
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
+from transferline.insight.weak_slices import SLICES_FILE, weak_slices
 from transferline.params import Params
 from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import metric_table
@@ -94,12 +97,42 @@ def _write_doubtful_labels(inputs: InsightInputs, folder: Path) -> None:
     say(f"insight: {int(found['confident'].sum())} labels are probably wrong; see `transferline data doubtful`")
 
 
+def _write_learning_curves(inputs: InsightInputs, folder: Path) -> None:
+    table, frozen, kind = inputs.table, inputs.frozen, insight_of(inputs.table.problem)
+    used = (frozen.rows["split"] != "test").to_numpy()  # what to photograph next must not depend on test images
+    found = learning_curves(
+        frozen.values[used],
+        frozen.unit[used],
+        kind.answers(frozen.rows["label"][used], table.classes),
+        kind.possible(table.classes),
+        kind.about_classes(table.classes),
+        inputs.params.evaluate,
+    )
+    write_json(folder / CURVES_FILE, found)
+    plot_learning_curves(found, folder / PICTURE_FILE)
+    say("insight: " + "; ".join(sentences(found)[:2]))
+
+
+def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
+    table = inputs.table
+    if reason := insight_of(table.problem).not_applicable:
+        raise NotApplicableError(reason)
+    predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
+    place = pd.Index(table.rows["path"]).get_indexer(predictions["path"])
+    measured = table.rows.iloc[place].reset_index(drop=True)
+    images = measured.assign(predicted=predictions["predicted"], confidence=predictions["confidence"])
+    features = None if table.features is None else table.features[place]
+    write_json(folder / SLICES_FILE, weak_slices(images, features, inputs.params.evaluate))
+
+
 def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
     training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
 
 
 QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
     "doubtful_labels": _write_doubtful_labels,
+    "learning_curves": _write_learning_curves,
+    "weak_slices": _write_weak_slices,
     "novelty": _write_novelty,
 }
 

@@ -8,7 +8,7 @@ import pandas as pd
 from transferline.arrays import Counts, Floats, Positions
 from transferline.insight.confident_learning import doubts
 from transferline.insight.kept_together import folds
-from transferline.insight.linear_heads import best_strength, out_of_fold
+from transferline.insight.linear_heads import best_strength, out_of_fold, repeats
 from transferline.params import Problem
 from transferline.problems.insight import insight_of
 
@@ -27,7 +27,7 @@ def out_of_fold_probabilities(values: Floats, answers: Counts, unit: Counts, cou
         count: the number of possible answers.
         seed: fixes the folds.
     """
-    divisions = [folds(unit, answers, FOLDS, seed + number) for number in range(REPEATS)]
+    divisions = [folds(unit, answers, FOLDS, seed + number) for number in range(repeats(len(values), REPEATS))]
     l2 = best_strength(values, answers, divisions[0], count)
     return np.asarray(np.mean([out_of_fold(values, answers, fold, count, l2) for fold in divisions], axis=0))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Counts, Hashes
+from transferline.arrays import Counts, Floats, Hashes
 from transferline.datasets.checks.duplicates import first_within
 
 
@@ -57,3 +57,15 @@ def folds(units: Counts, labels: Counts, count: int, seed: int) -> Counts:
     dealt = np.empty(len(first), np.int64)
     dealt[order] = np.arange(len(first)) % count
     return dealt[place]
+
+
+def nested_places(units: Counts, labels: Counts, seed: int) -> Floats:
+    """Returns the place of each image in a random order of the units of its label, (n,), above 0 and at most 1.
+
+    The images with a place up to a share are that share of each label. A larger share contains a smaller one.
+    The arguments are those of `folds`.
+    """
+    _, first, place = np.unique(units, return_index=True, return_inverse=True)
+    order = pd.Series(np.random.default_rng(seed).random(len(first)))
+    of_unit = order.groupby(labels[first]).rank(pct=True).to_numpy()
+    return np.asarray(of_unit[place])

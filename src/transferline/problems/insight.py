@@ -32,6 +32,9 @@ class InsightOfKind(Protocol):
     def answers(self, labels: pd.Series, classes: tuple[str, ...]) -> list[Counts]:
         """Returns for each question the number of each image's answer, (n,)."""
 
+    def about_classes(self, classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
+        """Returns for each class its name, the number of the question about it, and the answer that means yes."""
+
     def labels(self, answers: Sequence[Counts], classes: tuple[str, ...]) -> pd.Series:
         """Returns the column `label` from the answers to all questions; the inverse of `answers`."""
 

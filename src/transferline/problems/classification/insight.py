@@ -26,6 +26,10 @@ class ClassificationInsight:
         """Returns the number of each image's class."""
         return [class_positions(labels, classes)[:, 0].astype(np.int64)]
 
+    def about_classes(self, classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
+        """See `InsightOfKind`."""
+        return [(name, 0, number) for number, name in enumerate(classes)]
+
     def labels(self, answers: Sequence[Counts], classes: tuple[str, ...]) -> pd.Series:
         """See `InsightOfKind`."""
         return pd.Series(np.array(classes, object)[answers[0]], dtype=object)

@@ -26,6 +26,10 @@ class MultilabelInsight:
         """Returns for each class whether an image has the label: 0 or 1."""
         return list(label_matrix(labels, classes).T.astype(np.int64))
 
+    def about_classes(self, classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
+        """See `InsightOfKind`."""
+        return [(name, number, 1) for number, name in enumerate(classes)]
+
     def labels(self, answers: Sequence[Counts], classes: tuple[str, ...]) -> pd.Series:
         """See `InsightOfKind`."""
         return join_labels(np.stack(answers, axis=1), classes)

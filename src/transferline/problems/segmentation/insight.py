@@ -24,6 +24,10 @@ class SegmentationInsight:
         """Returns no answers."""
         return []
 
+    def about_classes(self, classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
+        """Returns nothing."""
+        return []
+
     def labels(self, answers: Sequence[Counts], classes: tuple[str, ...]) -> pd.Series:
         """There are no answers.
 

@@ -18,5 +18,5 @@ A metric is `def f(truth: np.ndarray, probabilities: np.ndarray, classes: tuple[
 It returns a number, or NaN where it is not defined. It is called for validation and for test, and again for each of
 the `evaluate.bootstrap` resamples that give its interval: a slow function makes the evaluation slow. It is computed,
 recorded and compared like the other metrics. A segmentation cannot have metrics of your own. A file may import
-packages, but no other file of this folder. After you edit it, `evaluate` and `select` run again.
+packages, but no other file of this folder. After you edit it, `evaluate`, `insight` and `select` run again.
 """
