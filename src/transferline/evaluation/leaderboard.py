@@ -115,8 +115,12 @@ def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
     split = "test" if "test" in entry.metrics else "validation"
     shown = dict.fromkeys((metric, entry.main_metric))
     others = [name for name in entry.kind.shown_metrics if name not in shown]
-    robust = (f"{kind}_{entry.main_metric}" for kind in ("corruption", "adversarial"))
-    others += [name for name in robust if name in entry.metrics[split]]
+    optional = [
+        "coverage",
+        "answered_error",
+        *(f"{kind}_{entry.main_metric}" for kind in ("corruption", "adversarial")),
+    ]
+    others += [name for name in optional if name in entry.metrics[split]]
     return {
         "": "**selected**" if chosen else "",
         "candidate": entry.candidate,

@@ -35,6 +35,17 @@ def calibration_gaps(confidence: Floats, correct: Flags) -> Floats:
     return np.stack([np.where(number == one, gaps, 0).mean(axis=1) for one in range(BINS)], axis=1)
 
 
+def without_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Returns the probabilities that a model would predict if it did not divide its logits by a temperature.
+
+    Args:
+        probabilities: (…, classes), 0 to 1, with the sum 1.
+        temperature: above 0.
+    """
+    powers = probabilities.astype(float) ** temperature
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
 def expected_calibration_error(confidence: Floats, correct: Flags) -> float:
     """Returns the mean distance between confidence and accuracy over the bins, weighted by their number of images.
 

@@ -19,6 +19,7 @@ from transferline.problems.label_decision import decide
 from transferline.problems.model_changes import Changes, ClassComparison
 
 PROBABILITY = "probability_"
+UNSCALED_ERROR = "expected_calibration_error_without_temperature"
 
 
 class LabelEvaluation(ABC):
@@ -29,7 +30,7 @@ class LabelEvaluation(ABC):
     """
 
     batch_size = 32
-    shown_metrics = ("log_loss", "expected_calibration_error")
+    shown_metrics = ("log_loss", "expected_calibration_error", UNSCALED_ERROR)
     compared = "recall"
 
     @abstractmethod
