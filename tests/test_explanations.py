@@ -204,6 +204,7 @@ def test_a_registered_version_is_explained_by_its_own_training_images(params, tm
     red, other = re.findall(r"^  (\w+) [01]\.\d+", text, re.M)
     neighbours = re.findall(r"^    [01]\.\d{3}  (\w+)/\d+\.png", text, re.M)
     assert red == "red" and neighbours == ["red"] * 3 + [other] * 3
+    assert "  farther from the training images than " in text
     assert f"explained by colors version {version} (small, head)" in text and "data: colors at revision aaaa" in text
 
 
