@@ -10,22 +10,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image as Picture
+from sklearn.metrics import roc_auc_score
 
+from tests.tiny_training import frozen
 from transferline import params
 from transferline.arrays import Floats
 from transferline.cli import main as cli
+from transferline.datasets.images import read_batch
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.insight import novelty
 from transferline.insight.insight_table import InsightTable, insight_table, write_insight_table
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.novelty import training_distance
+from transferline.models.backbones import build_backbone, preprocessing
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard, load_model, write_card
-from transferline.models.training_distance import NOVELTY_FILE, read_training_distance, unit
+from transferline.models.lite import LiteGraph
+from transferline.models.training_distance import NOVELTY_FILE, nearest_distances, read_training_distance, unit
 from transferline.serving.batcher import Batcher
 from transferline.serving.served_model import LoadedVersion
 
+DATA = Path(__file__).parents[2] / "shared" / "data"
 SIDE, CLASSES = 32, ("green", "red")
 CARD = ModelCard(
     candidate="c", phase="head", problem="multiclass", classes=CLASSES,
@@ -117,6 +123,32 @@ def color_project(root: Path, false_alarms: float | None) -> Path:
     for name, color in {"blue": (30, 30, 220), "red": (204, 51, 51)}.items():
         Picture.new("RGB", (SIDE, SIDE), color).save(root / f"{name}.png")
     return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the photographs in ../shared/data")
+def test_photographs_of_other_datasets_are_farther_away() -> None:
+    section = frozen(layers=(), image={"size": 160, "color": "rgb", "resize": "stretch"})
+    backbone = build_backbone(section.backbone, section.image)
+    image = keras.Input((160, 160, 3), dtype="uint8")
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone(preprocessing(section.backbone.name)(image)))
+    graph = LiteGraph(convert(keras.Model(image, pooled), "backbone"))
+    folders = [DATA / name for name in ("cats_dogs/train", "trashnet", "neu_surface/train", "gtsrb/Training")]
+    features = []
+    for folder in folders:
+        files = sorted(file for file in folder.rglob("*.*") if file.suffix != ".md" and file.stat().st_size)
+        chosen = [files[place] for place in np.random.default_rng(0).permutation(len(files))[:160]]
+        names = [file.relative_to(folder).as_posix() for file in chosen]
+        features.append(graph.run([read_batch(folder, names, section.image)])[0])
+    areas = []
+    for trained, own in enumerate(features):
+        distance = training_distance(table(own[:120], 20), None, 0)
+        near = nearest_distances(own[120:], distance.training)
+        for shown, other in enumerate(features):
+            if shown != trained:
+                far = nearest_distances(other, distance.training)
+                areas.append(roc_auc_score([0] * len(near) + [1] * len(far), [*near, *far]))
+    assert np.mean(areas) >= 0.95 and min(areas) >= 0.9
 
 
 def predict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -59,7 +59,8 @@ def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> s
     width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
     lines = []
     for found, labels in zip(readable, given, strict=True):
-        also = "; ".join(part for part in (_other_labels(found), _novelty(found)) if part)
+        unusual = novelty_in_words(found) if (found.novelty or 0) >= UNUSUAL else ""
+        also = "; ".join(part for part in (_other_labels(found), unusual) if part)
         lines.append(f"{labels:<{width}}  {found.path}" + (f"  ({also})" if also else ""))
     return "\n".join(lines)
 
@@ -72,8 +73,9 @@ def _other_labels(found: Prediction) -> str:
     return f"then {_shown(found, then)}" if then else ""
 
 
-def _novelty(found: Prediction) -> str:
-    if found.novelty is None or found.novelty < UNUSUAL:
+def novelty_in_words(found: Prediction) -> str:
+    """Returns how far an image is from the training images; empty if it is not known."""
+    if found.novelty is None:
         return ""
     return f"farther from the training images than {found.novelty:.1%} of the validation images"
 
