@@ -68,10 +68,10 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         for one in shown
     ]
     weak = sum(one["is_weak"] for one in found["slices"])
+    certain = f"{weak} of" if weak else "None of"
     text = (
-        f"{weak} of {found['tested']} slices are certainly weaker than the other images"
-        if weak
-        else (f"None of {found['tested']} slices is certainly weaker than the other images")
+        f"{certain} {found['tested']} slices of the {found['images']:,} images of validation and test are certainly "
+        "weaker than the other images."
     )
     heads = ["slice", "images", "share of right images", "of the other images", "p (corrected)", "verdict"]
     samples = [
@@ -79,7 +79,7 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         for one in shown
         if one["is_weak"] and one["samples"]
     ]
-    blocks: list[Block] = [Text(f"{text}, of {found['images']:,} images of validation and test."), Table(heads, rows)]
+    blocks: list[Block] = [Text(text), Table(heads, rows)]
     return blocks + ([Tiles(samples, "Wrong predictions in the weak slices")] if samples else [])
 
 
@@ -92,4 +92,4 @@ def more_images(inputs: ReportInputs) -> list[Block]:
     alt = "Learning curves, overall and of the weakest classes, with forecasts for twice as many images"
     caption = "Orange: the forecast for twice as many images, with its interval."
     lines = [Text(f"{sentence}.") for sentence in sentences(found)]
-    return [*lines, stored(folder / "learning_curves.png", alt, caption)]
+    return [*lines, *stored(folder / "learning_curves.png", alt, caption)]
