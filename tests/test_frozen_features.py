@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 
 from tests.test_evaluate import IMAGE, make_case
+from tests.test_evaluate import run as run_evaluate
 from tests.test_insight import measured
+from tests.test_insight import stage as run_insight
 from transferline.arrays import Array
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.insight.frozen_features import frozen_features
-from transferline.insight.insight_table import InsightTable
+from transferline.insight.insight_table import InsightTable, read_insight_table
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.models.exported import ModelCard
@@ -68,6 +70,27 @@ def case(root: Path, factor: float, phase: str, **index: object) -> tuple[Path, 
     return save_bank(root, manifest, **index), predict_all_images(folder, manifest, root / "raw")
 
 
+def test_the_stage_answers_every_question_that_has_an_answer(tmp_path: Path) -> None:
+    bank, _ = case(tmp_path, 1 / 255, "head")
+    head = tmp_path / "models" / "head"
+    pd.DataFrame({"phase": ["head"], "epoch": [1], "loss": [1], "val_loss": [1]}).assign(
+        accuracy=1, val_accuracy=1
+    ).to_csv(head / "history.csv")
+    summary = {"best_epoch": 1, "seconds": 1, "parameters": 8, "trainable": 8, "floor": {}}
+    (head / "summary.json").write_text(json.dumps(summary))
+    run_evaluate(tmp_path)
+    out = run_insight(tmp_path, bank)
+    index = json.loads((out / "insight.json").read_text())
+    assert index["not_applicable"] == {"learning_curves": "there are 24 images of train and validation; 40 are needed"}
+    assert {file.name for file in out.iterdir()} == {
+        "images.parquet", "insight.json", "doubtful.parquet", "slices.json",
+    }  # fmt: skip
+    slices = json.loads((out / "slices.json").read_text())
+    assert slices["images"] == 24 and slices["tested"] == len(slices["slices"])
+    assert pd.read_parquet(out / "doubtful.parquet").empty, "dark and light images are easy to tell apart"
+    assert read_insight_table(out).features.shape == (36, 3)
+
+
 @pytest.mark.parametrize("phase", ["head", "fine_tune"])
 def test_a_linear_head_gives_those_of_test_images(tmp_path: Path, phase: str) -> None:
     bank, table = case(tmp_path, 1 / 255, phase)
@@ -90,6 +113,13 @@ def test_without_a_linear_head_test_images_are_left_out(tmp_path: Path) -> None:
 def test_a_bank_without_stored_vectors_is_a_reason(tmp_path: Path, index: dict[str, object], reason: str) -> None:
     bank, table = case(tmp_path, 1 / 255, "head", **index)
     with pytest.raises(NotApplicableError, match=reason):
+        frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
+
+
+def test_more_features_than_fit_into_memory_are_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, table = case(tmp_path, 1 / 255, "head")
+    monkeypatch.setattr("transferline.insight.frozen_features.MAX_BYTES", 4 * 3 * 36 - 1)
+    with pytest.raises(NotApplicableError, match="GB of memory"):
         frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
 
 

@@ -14,10 +14,11 @@ from tests.test_evaluate import PARAMS, make_case, run, save_model
 from transferline.arrays import Pixels
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, read_table, write_table
+from transferline.insight.candidate_insight import QUESTIONS
 from transferline.insight.insight_table import as_stored, insight_table, read_insight_table, write_insight_table
-from transferline.insight.predict_all_images import predict_all_images, sharpness
+from transferline.insight.predict_all_images import sharpness
 from transferline.models.exported import ModelCard, load_model, probabilities, read_card
-from transferline.params import Image
+from transferline.params import Image, Params, Select
 from transferline.stages import insight
 
 MEASURED = {"sha256": "0" * 64, "width": 20, "height": 24, "luminance_mean": 40.0, "luminance_std": 0.0}
@@ -26,16 +27,17 @@ MEASURED = {"sha256": "0" * 64, "width": 20, "height": 24, "luminance_mean": 40.
 def measured(root: Path) -> ImageTable:
     """The manifest of `make_case`, with what `validate` measures."""
     table = read_table(root / "manifest.parquet")
-    table = ImageTable(table.rows.assign(**MEASURED), table.classes)
+    hashes = [np.random.default_rng(number).bytes(32).hex() for number in range(len(table.rows))]
+    table = ImageTable(table.rows.assign(**MEASURED, phash=hashes), table.classes)
     write_table(table, root / "manifest.parquet")
     return table
 
 
-def stage(root: Path) -> Path:
+def stage(root: Path, bank: Path, params: Params = PARAMS) -> Path:
     out = root / "insight" / "tiny"
-    folders = {"raw": root / "raw", "models": root / "models", "bank": root / "bank" / "tiny"}
+    folders = {"raw": root / "raw", "models": root / "models", "bank": bank}
     evaluation = root / "evaluations" / "tiny"
-    insight.run(PARAMS, manifest=root / "manifest.parquet", evaluation=evaluation, insight=out, **folders)
+    insight.run(params, manifest=root / "manifest.parquet", evaluation=evaluation, insight=out, **folders)
     return out
 
 
@@ -45,8 +47,7 @@ def test_all_kept_images_of_every_split_are_predicted_by_the_better_phase(tmp_pa
     save_model(tuned, tmp_path / "raw", ["dark/test1.png"], ("dark", "light"), "fine_tune", -5)
     run(tmp_path)
     kept = measured(tmp_path).rows.query("kept")
-    (tmp_path / "bank" / "tiny").mkdir(parents=True)
-    out = stage(tmp_path)
+    out = stage(tmp_path, tmp_path / "no bank")
     index = json.loads((out / "insight.json").read_text())
     assert index["images"] == {"train": 12, "validation": 12, "test": 12}
     assert (index["candidate"], index["phase"], index["classes"]) == ("tiny", "head", ["dark", "light"])
@@ -85,11 +86,20 @@ def test_a_model_of_masks_has_neither_probabilities_nor_features(tmp_path: Path)
         candidate="tiny", phase="train", problem="segmentation", classes=("dark", "light"),
         image=Image(size=32, color="rgb", resize="stretch"),
     )  # fmt: skip
-    folder = write_folder(tmp_path / "masks", keras.Model(images, pixels), card)
-    table = predict_all_images(folder, measured(tmp_path), tmp_path / "raw")
+    write_folder(tmp_path / "models" / "train", keras.Model(images, pixels), card)
+    measured(tmp_path)
+    evaluation = tmp_path / "evaluations" / "tiny" / "train"
+    evaluation.mkdir(parents=True)
+    metrics = {"problem": "segmentation", "validation": {"mean_iou": 0.5, "log_loss": 1}}
+    (evaluation / "metrics.json").write_text(json.dumps(metrics))
+    (evaluation / "latency.json").write_text("{}")
+    params = PARAMS.model_copy(update={"select": Select(metric="mean_iou")})
+    out = stage(tmp_path, tmp_path / "no bank", params)
+    table = read_insight_table(out)
     assert table.probabilities is None and table.features is None and len(table.rows) == 36
-    write_insight_table(table, {}, tmp_path)
-    assert read_insight_table(tmp_path).rows.equals(table.rows)
+    reasons = json.loads((out / "insight.json").read_text())["not_applicable"]
+    assert list(reasons) == list(QUESTIONS) and len(set(reasons.values())) == 1
+    assert {file.name for file in out.iterdir()} == {"images.parquet", "insight.json"}
 
 
 def test_a_sharp_image_has_a_high_sharpness_in_colour_and_in_grey() -> None:

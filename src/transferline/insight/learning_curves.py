@@ -7,7 +7,7 @@ import numpy as np
 
 from transferline.arrays import Array, Counts, Flags, Floats
 from transferline.insight.kept_together import folds, nested_places
-from transferline.insight.linear_heads import probabilities_of
+from transferline.insight.linear_heads import probabilities_of, repeats
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.power_law import forecast
 from transferline.params import Evaluate
@@ -113,6 +113,7 @@ def _curve(
 
     Only images with the answer `only` are left out of a subset, and only they are counted; None means all images.
     """
+    seeds = repeats(len(values), seeds)
     scores, sizes = np.zeros((seeds, len(shares), len(values))), np.zeros(len(shares))
     of_class = np.ones(len(values), bool) if only is None else answers == only
     for number in range(seeds):

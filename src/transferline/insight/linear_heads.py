@@ -6,7 +6,13 @@ from transferline.arrays import Array, Counts, Flags, Floats
 
 COMPONENTS = 128
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)  # of L2, for components of which the first one has the variance 1
+MANY_IMAGES = 5000
 SOLVER = {"max_iter": 300, "tol": 1e-3}
+
+
+def repeats(images: int, most: int) -> int:
+    """Returns how often heads are trained with other folds: `most`, but once for many images, which vary less."""
+    return most if images <= MANY_IMAGES else 1
 
 
 def components(features: Array) -> Floats:
@@ -19,7 +25,8 @@ def components(features: Array) -> Floats:
     """
     from sklearn.decomposition import PCA
 
-    reduced = PCA(min(COMPONENTS, *features.shape), random_state=0).fit_transform(features.astype(np.float32))
+    with np.errstate(invalid="ignore"):  # features that are all the same have no shares of variance
+        reduced = PCA(min(COMPONENTS, *features.shape), random_state=0).fit_transform(features.astype(np.float32))
     return np.asarray(reduced / max(float(reduced[:, 0].std()), 1e-12))
 
 
