@@ -13,18 +13,18 @@ from transferline.serving.batcher import Batcher
 def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
     sizes, at_work, all_wait = [], Event(), Event()
 
-    def answer(images: np.ndarray) -> np.ndarray:
+    def answer(images: np.ndarray) -> list[np.ndarray]:
         at_work.set()
         all_wait.wait(60)
         sizes.append(len(images))
-        return images[:, 0, 0, :].astype(np.float32)
+        return list(images[:, 0, 0, :].astype(np.float32))
 
-    batcher = Batcher(SimpleNamespace(probabilities=answer))
+    batcher = Batcher(SimpleNamespace(outputs=answer))
     asked = [[np.full((4, 4, 2), number, np.uint8)] * (number % 5 + 1) for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
-        futures = [pool.submit(batcher.probabilities, asked[0])]
+        futures = [pool.submit(batcher.outputs, asked[0])]
         at_work.wait(60)
-        futures += [pool.submit(batcher.probabilities, images) for images in asked[1:]]
+        futures += [pool.submit(batcher.outputs, images) for images in asked[1:]]
         while len(batcher._waiting) < 19:
             time.sleep(0.01)
         all_wait.set()

@@ -10,21 +10,24 @@ import keras
 import numpy as np
 import pytest
 
+import transferline
 from tests.registry_project import registry_project, select, train, write_lock
 from tests.test_insight import MEASURED
 from tests.tiny_training import frozen, network
 from transferline.arrays import Pixels
 from transferline.cli import main as cli
 from transferline.datasets.tables import ImageTable, read_table
+from transferline.errors import TransferlineError
 from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.heat_maps import CLASS_ACTIVATION, OCCLUSION, heat_maps, peak
 from transferline.insight.insight_table import write_insight_table
+from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.models.backbones import build_backbone
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard, load_keras_model, load_model, probabilities, read_card
 from transferline.models.layers import build_layers
-from transferline.params import Params, Problem
+from transferline.params import Novelty, Params, Problem
 from transferline.paths import INSIGHT
 from transferline.registry.promotion import promote
 from transferline.training.assemble_model import assemble, assemble_network
@@ -75,7 +78,8 @@ def test_class_activation_adds_up_to_the_logits(tmp_path: Path, layers: Any, pro
     assert found.method == CLASS_ACTIVATION
     shares = found.of(image, list(range(len(card.classes)))).sum(axis=(0, 1))
     keras_model = load_keras_model(folder)
-    bias = np.asarray(keras_model.layers[-2].layers[-1].bias)
+    (head,) = (layer for layer in keras_model.layers if isinstance(layer, keras.Model))
+    bias = np.asarray(head.layers[-1].bias)
     (row,) = probabilities(model, [image[None]]).astype(np.float64)
     logits = np.log(row) - np.log1p(-row)
     if problem == "binary":
@@ -155,7 +159,8 @@ def train_with_features(params: Params, kernel: str) -> Path:
     table = predict_all_images(folder, ImageTable(manifest.rows.assign(**MEASURED), manifest.classes), RAW)
     rows = table.rows.assign(split=["train" if number % 3 else "validation" for number in range(len(table.rows))])
     (INSIGHT / "small").mkdir(parents=True, exist_ok=True)
-    write_insight_table(replace(table, rows=rows), INSIGHT / "small")
+    write_insight_table(replace(table, rows=rows), {}, INSIGHT / "small")
+    training_distance(replace(table, rows=rows), Novelty(false_alarms=0.1), 0).write(INSIGHT / "small")
     return folder
 
 
@@ -199,7 +204,21 @@ def test_a_registered_version_is_explained_by_its_own_training_images(params, tm
     red, other = re.findall(r"^  (\w+) [01]\.\d+", text, re.M)
     neighbours = re.findall(r"^    [01]\.\d{3}  (\w+)/\d+\.png", text, re.M)
     assert red == "red" and neighbours == ["red"] * 3 + [other] * 3
+    assert "  farther from the training images than " in text
     assert f"explained by colors version {version} (small, head)" in text and "data: colors at revision aaaa" in text
+
+
+def test_a_registered_version_keeps_its_limit_and_a_changed_one_is_refused(params):
+    select(params, train_with_features(params, "good"))
+    promote(params, Path.cwd())
+    shutil.rmtree(INSIGHT)
+    odd = np.full((SIDE, SIDE, 3), (255, 0, 255), np.uint8)
+    assert transferline.load().predict([odd])[0].reason == "unlike the training images"
+    (file,) = Path(".transferline/models").glob("*/insight/novelty.npz")
+    file.write_bytes(b"changed")
+    for name in ("champion", "1"):
+        with pytest.raises(TransferlineError, match=r"novelty\.npz is refused: it is not the file that was registered"):
+            transferline.load(name)
 
 
 def test_two_versions_are_compared(params, tmp_path, capsys):

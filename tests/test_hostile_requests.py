@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Picture
 
 from transferline.models.exported import ModelCard
+from transferline.models.lite import Outputs
 from transferline.params import MAX_PIXELS, Image
 from transferline.serving.application import application
 from transferline.serving.batcher import Batcher
@@ -32,7 +33,7 @@ MOST = 2**23
 
 def served(most: int = MOST, probabilities: Any = lambda images: np.full((len(images), 2), 0.5, np.float32)) -> Any:
     """The endpoint with a model that always predicts the same."""
-    model = SimpleNamespace(probabilities=probabilities)
+    model = SimpleNamespace(outputs=lambda images: [Outputs(row, None) for row in probabilities(images)])
     return application(ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(model))), "digits", "champion", most)
 
 

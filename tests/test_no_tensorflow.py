@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "attack": "it takes gradients",
     "predict --model imagenet:…": "only at the first use of a backbone",
     "describe": "it builds the networks",
+    "explain": "only for a pooled linear head, whose feature map model.keras computes",
     "doctor": "it asks TensorFlow for the GPUs",
     "reproduce": "it trains",
 }

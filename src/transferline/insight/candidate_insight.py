@@ -21,6 +21,7 @@ from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_lear
 from transferline.insight.linear_heads import components
 from transferline.insight.mistakes import MISTAKES_FILE, mistake_heat_maps
 from transferline.insight.not_applicable import NotApplicableError
+from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.insight.weak_slices import SLICES_FILE, weak_slices
 from transferline.models.exported import load_model, read_card
@@ -135,11 +136,16 @@ def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
     found.to_parquet(folder / MISTAKES_FILE, index=False)
 
 
+def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
+    training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
+
+
 QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
     "doubtful_labels": _write_doubtful_labels,
     "learning_curves": _write_learning_curves,
     "weak_slices": _write_weak_slices,
     "mistakes": _write_mistakes,
+    "novelty": _write_novelty,
 }
 
 

@@ -93,8 +93,8 @@ class ExplainedModel:
         """
         image = read_image(path, self.card.image, self.card.max_pixels)
         picture = read_image(path, self.card.image.model_copy(update={"size": SHOWN}), self.card.max_pixels)
-        probabilities, *features = (values[0] for values in self.model.run([image[None]]))
-        prediction = prediction_of(path, self.card, probabilities)
+        (outputs,), features = self.model.outputs(image[None]), self.model.features(image[None])
+        probabilities, prediction = outputs.probabilities, prediction_of(path, self.card, outputs)
         places = _places(prediction, probabilities, self.card)
         heat = self.heat_maps.of(image, places)
         classes = tuple(
@@ -103,7 +103,7 @@ class ExplainedModel:
                 float(probabilities[place]),
                 name in prediction.labels,
                 heat[..., number],
-                nearest(self.table, features[0], name) if self.table and features else (),
+                nearest(self.table, features[0], name) if self.table and features is not None else (),
             )
             for number, place in enumerate(places)
         )

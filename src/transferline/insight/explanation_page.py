@@ -12,6 +12,7 @@ from transferline.errors import TransferlineError
 from transferline.insight.explanation import ExplainedModel, Explanation
 from transferline.insight.explanation_pictures import heat_picture, inline, neighbour_picture
 from transferline.insight.explanation_text import changes_in_words, class_in_words, labels_in_words, peak_in_words
+from transferline.problems.label_output import novelty_in_words
 from transferline.text import printable
 
 LISTED = 5  # classes in the table of probabilities
@@ -52,7 +53,7 @@ td.share { width: 40%; }
 {% for model in image.models %}
 <div>
 {% if image.models|length > 1 %}<h3>{{ model.name }}</h3>{% endif %}
-<p><strong>{{ model.labels }}</strong></p>
+<p><strong>{{ model.labels }}</strong>{% if model.novelty %}<br>The image is {{ model.novelty }}.{% endif %}</p>
 <table>
 {% for name, value in model.probabilities %}
 <tr><td>{{ name }}</td><td>{{ "%.4f"|format(value) }}</td>
@@ -157,6 +158,7 @@ def _of_model(explanation: Explanation, model: ExplainedModel) -> dict[str, Any]
     return {
         "name": model.name,
         "labels": labels_in_words(explanation),
+        "novelty": novelty_in_words(explanation.prediction),
         "probabilities": list(islice(explanation.probabilities.items(), LISTED)),
         "picture": inline(explanation.picture),
         "classes": [

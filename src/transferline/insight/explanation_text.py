@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from transferline.insight.explanation import ClassReasons, ExplainedModel, Explanation
+from transferline.problems.label_output import novelty_in_words
 from transferline.text import printable
 
 
@@ -15,6 +16,7 @@ def explanation_as_text(explanation: Explanation) -> str:
     for reasons in explanation.classes:
         lines.append(f"  {class_in_words(reasons)}; {peak_in_words(reasons)}")
         lines += [f"    {one.similarity:.3f}  {printable(one.path)}" for one in reasons.neighbours]
+    lines += [f"  {words}" for words in [novelty_in_words(explanation.prediction)] if words]
     return "\n".join(lines)
 
 
@@ -32,8 +34,9 @@ def peak_in_words(reasons: ClassReasons) -> str:
 
 
 def labels_in_words(explanation: Explanation) -> str:
-    """Returns the predicted labels, separated by commas."""
-    return ", ".join(explanation.prediction.labels) or "no label"
+    """Returns the predicted labels, separated by commas, or the reason why there is none."""
+    found = explanation.prediction
+    return ", ".join(found.labels) or f"no label{f': {found.reason}' if found.reason else ''}"
 
 
 def changes_in_words(before: Explanation, after: Explanation) -> str:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferline.arrays import Array, Floats
+from transferline.arrays import Floats
 from transferline.datasets.tables import split_labels
 from transferline.insight.insight_table import InsightTable
+from transferline.models.training_distance import unit
 from transferline.params.problem_kinds import KINDS
 
 NEAREST = 3
@@ -48,10 +49,3 @@ def nearest(table: InsightTable, features: Floats, label: str, count: int = NEAR
     order = np.argsort(-similarity, kind="stable")[:count]
     chosen = rows.iloc[places[order]]
     return tuple(map(Neighbour, chosen["path"], chosen["label"], chosen["sha256"], similarity[order].tolist()))
-
-
-def unit(vectors: Array) -> Floats:
-    """Returns vectors, (…, length), with length 1 in float32; a vector of zeros stays."""
-    wide = vectors.astype(np.float32)
-    lengths: Floats = np.linalg.norm(wide, axis=-1, keepdims=True)
-    return wide / np.where(lengths > 0, lengths, 1)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
+from transferline.models.training_distance import read_training_distance
 from transferline.params import MAX_PIXELS, Image, MaskValue, Problem
 from transferline.quiet import quiet_imports
 from transferline.text import reason_of
@@ -116,14 +117,18 @@ def read_card(folder: Path) -> ModelCard:
         raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=reason_of(error))) from error
 
 
-def load_model(folder: Path) -> LiteModel:
+def load_model(folder: Path, insight: Path | None = None) -> LiteModel:
     """Loads the exported model of a folder, which predicts with LiteRT.
+
+    Args:
+        folder: the model folder.
+        insight: the folder of the stage `insight` for this model, with the distance to its training images.
 
     Raises:
         TransferlineError: the file is missing or damaged.
     """
     try:
-        model = LiteModel((folder / LITE_FILE).read_bytes())
+        model = LiteModel((folder / LITE_FILE).read_bytes(), read_training_distance(insight))
         model.input_shape  # noqa: B018 (opens the model)
     except (OSError, ValueError, RuntimeError) as error:
         raise TransferlineError(DAMAGED.format(file=folder / LITE_FILE, reason=reason_of(error))) from error

@@ -4,11 +4,12 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from transferline.arrays import Array, Floats, Pixels
+from transferline.models.training_distance import Novelty, TrainingDistance
 from transferline.quiet import without_native_messages
 
 # The batch size of one call. With fewer rows the cores wait for each other; with more, values leave the CPU's cache.
@@ -82,8 +83,29 @@ def _open(content: bytes) -> Any:
     return interpreter
 
 
+class Outputs(NamedTuple):
+    """What a model that predicts labels computes for one image.
+
+    Attributes:
+        probabilities: (classes,) float32.
+        novelty: how new the image is; None if the distance to the training images is not known.
+    """
+
+    probabilities: Floats
+    novelty: Novelty | None
+
+
 class LiteModel(LiteGraph):
-    """An exported model: it computes probabilities from raw images, and features if it has a pooled vector."""
+    """An exported model: it computes probabilities from raw images, and features if it has a pooled vector.
+
+    Args:
+        content: of `model.tflite`.
+        distance: the distance to its training images; None if it is not known.
+    """
+
+    def __init__(self, content: bytes, distance: TrainingDistance | None = None) -> None:
+        super().__init__(content)
+        self._distance = distance
 
     def probabilities(self, images: Pixels) -> Floats:
         """Computes the probabilities of one image or more.
@@ -101,3 +123,9 @@ class LiteModel(LiteGraph):
         """Computes the vectors before the last layer, (n, length) float32; None if the model does not output them."""
         outputs = self.run([images])
         return outputs[1] if len(outputs) > 1 else None
+
+    def outputs(self, images: Pixels) -> list[Outputs]:
+        """Computes the outputs for each of one image or more; see `probabilities`."""
+        probabilities, *features = self.run([images])
+        novelties = self._distance.novelties(features[0]) if self._distance and features else [None] * len(images)
+        return [Outputs(*pair) for pair in zip(probabilities, novelties, strict=True)]

@@ -38,7 +38,7 @@ from transferline.params.training import (
     TensorBoard,
     Training,
 )
-from transferline.params.tree import Compute, Evaluate, OwnMetric, Params, Record, Select, Thresholds
+from transferline.params.tree import Compute, Evaluate, Novelty, OwnMetric, Params, Record, Select, Thresholds
 from transferline.params.validate import MAX_PIXELS, Format, Rules, Validate
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "Masks",
     "Monitor",
     "Name",
+    "Novelty",
     "Optimizer",
     "OwnMetric",
     "Params",

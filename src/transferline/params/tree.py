@@ -115,6 +115,18 @@ class Thresholds(Section):
         return self
 
 
+class Novelty(Section):
+    """When an image counts as unlike the training images, so that no label is predicted.
+
+    The distance to the training images is measured for every model that has a vector before its last layer.
+    """
+
+    false_alarms: Annotated[
+        float,
+        Field(gt=0, lt=1, description="the largest share of the validation images that may count as unlike them"),
+    ]
+
+
 class Select(Section):
     """How the best candidate is chosen on the validation split."""
 
@@ -156,6 +168,12 @@ class Params(Section):
     thresholds: Annotated[
         Thresholds | None, Field(description="when a label is predicted; null: always the most probable class")
     ]
+    novelty: Annotated[
+        Novelty | None,
+        Field(
+            description="{false_alarms: 0.01} gives no label to images unlike the training images; null: all get one"
+        ),
+    ] = None
     evaluate: Annotated[Evaluate, Field(description="the content of a model's evaluation")] = Evaluate()
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
     promote: Annotated[Promote, Field(description="the gates that a challenger must pass to become the champion")]
@@ -178,6 +196,12 @@ class Params(Section):
                 f"thresholds: {problem}, in which an image has one label; set kind and value to null and "
                 "argmax_fallback to false. Only reject is possible"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _novelty_fits_the_problem(self) -> Self:
+        if self.novelty and KINDS[self.data.problem].has_masks:
+            raise ValueError(f"novelty: data.problem is {self.data.problem}, which has no such limit; set it to null")
         return self
 
     @model_validator(mode="after")

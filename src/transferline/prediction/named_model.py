@@ -9,7 +9,9 @@ from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
+from transferline.paths import INSIGHT
 from transferline.registry.version_cache import described
+from transferline.registry.version_files import insight_of
 
 IMAGENET, CHAMPION = "imagenet:", "champion"
 
@@ -39,7 +41,7 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
         with redirect_stdout(sys.stderr):  # Keras prints the progress of a download
             return NamedModel(*imagenet_model(name.removeprefix(IMAGENET)), name)
     folder, shown = find_model(name, project)
-    return NamedModel(read_card(folder), load_model(folder), shown)
+    return NamedModel(read_card(folder), load_model(folder, _insight(folder)), shown)
 
 
 def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
@@ -53,6 +55,14 @@ def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
     return folder, shown
+
+
+def _insight(folder: Path) -> Path | None:
+    """Returns the folder of the stage `insight` for a model, in its version or its project; None if there is none."""
+    if (folder / INSIGHT.name).exists():
+        return folder / INSIGHT.name
+    root = folder.parents[2] if len(folder.parents) > 2 else folder
+    return insight_of(root, folder)
 
 
 def _registered(name: str, start: Path) -> Path:

@@ -5,8 +5,9 @@ import numpy as np
 from transferline.arrays import Flags, Float32s, Floats
 from transferline.metrics.thresholds import decide_labels
 from transferline.models.exported import ModelCard
+from transferline.models.lite import Outputs
 
-UNSURE = "unsure"
+UNSURE, UNLIKE = "unsure", "unlike the training images"
 
 
 def decide(probabilities: Floats, card: ModelCard) -> Flags:
@@ -21,9 +22,11 @@ def decide(probabilities: Floats, card: ModelCard) -> Flags:
     return chosen
 
 
-def reason_without_label(probabilities: Float32s, card: ModelCard) -> str | None:
-    """Returns why no label is predicted for an image, from its probabilities, (classes,); None if there is a label."""
-    return UNSURE if card.rejection and probabilities.max() < card.rejection.limit else None
+def reason_without_label(outputs: Outputs, card: ModelCard) -> str | None:
+    """Returns why no label is predicted for an image; None if there is a label."""
+    if outputs.novelty and outputs.novelty.is_beyond:
+        return UNLIKE
+    return UNSURE if card.rejection and outputs.probabilities.max() < card.rejection.limit else None
 
 
 def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...] | None:
@@ -35,6 +38,6 @@ def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...]
     if card.rejection is None:
         return None
     order = np.argsort(-probabilities, kind="stable")
-    least = 2 if reason_without_label(probabilities, card) == UNSURE else 1
+    least = 2 if probabilities.max() < card.rejection.limit else 1
     count = max(least, int((probabilities >= card.rejection.possible_limit).sum()))
     return tuple(card.classes[index] for index in order[:count])

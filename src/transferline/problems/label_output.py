@@ -17,6 +17,8 @@ from transferline.problems.predicted_files import PredictedFiles, printable_row,
 from transferline.problems.submission import MaskModel, check_masks, write_submission
 from transferline.text import printable
 
+UNUSUAL = 0.99  # the least novelty that is printed
+
 
 @dataclass(frozen=True)
 class LabelPrediction:
@@ -57,7 +59,9 @@ def predictions_as_text(predictions: Sequence[Prediction], card: ModelCard) -> s
     width = max(map(len, given), default=0) if not KINDS[card.problem].several_labels else 0
     lines = []
     for found, labels in zip(readable, given, strict=True):
-        lines.append(f"{labels:<{width}}  {found.path}" + (f"  ({also})" if (also := _other_labels(found)) else ""))
+        unusual = novelty_in_words(found) if (found.novelty or 0) >= UNUSUAL else ""
+        also = "; ".join(part for part in (_other_labels(found), unusual) if part)
+        lines.append(f"{labels:<{width}}  {found.path}" + (f"  ({also})" if also else ""))
     return "\n".join(lines)
 
 
@@ -69,6 +73,13 @@ def _other_labels(found: Prediction) -> str:
     return f"then {_shown(found, then)}" if then else ""
 
 
+def novelty_in_words(found: Prediction) -> str:
+    """Returns how far an image is from the training images; empty if it is not known."""
+    if found.novelty is None:
+        return ""
+    return f"farther from the training images than {found.novelty:.1%} of the validation images"
+
+
 def _shown(found: Prediction, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {found.probabilities[name]:.4f}" for name in names)
 
@@ -77,18 +88,18 @@ def write_csv(predictions: Sequence[Prediction], card: ModelCard, path: Path, na
     """Writes a CSV table.
 
     The columns are path, label, probability, labels (multilabel only, separated by |), one column for each class
-    (unless there are more than `MOST_CLASSES`), reason, possible_labels (separated by |), error, and model, which is
-    `name` in each row.
+    (unless there are more than `MOST_CLASSES`), reason, possible_labels (separated by |), novelty, error, and model,
+    which is `name` in each row.
     """
     classes = card.classes if len(card.classes) <= MOST_CLASSES else ()
     several = KINDS[card.problem].several_labels
     rows: list[list[object]] = [["path", "label", "probability", *["labels"] * several, *classes]]
-    rows[0] += ["reason", "possible_labels", "error", "model"]
+    rows[0] += ["reason", "possible_labels", "novelty", "error", "model"]
     for found in predictions:
         labels, values = [SEPARATOR.join(found.labels)] * several, map(found.probabilities.get, classes)
         possible = SEPARATOR.join(found.possible_labels or ())
         row = [found.path, found.label, found.probability, *labels, *values]
-        rows.append([*row, found.reason, possible, found.error, name])
+        rows.append([*row, found.reason, possible, found.novelty, found.error, name])
     _write(rows, path)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from transferline.arrays import Float32s, Pixels
+from transferline.arrays import Pixels
 from transferline.datasets.images import read_image, read_pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.models.lite import LiteModel
+from transferline.models.lite import LiteModel, Outputs
 from transferline.problems.label_decision import decide, possible_labels, reason_without_label
 
 BATCH = 32
@@ -29,8 +29,11 @@ class Prediction:
         labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
         probabilities: by class; with more than `MOST_CLASSES` classes only the `KEPT` most probable, and those of
             `possible_labels`.
-        reason: why the model predicts no label for a file that could be read, such as "unsure"; else None.
+        reason: why the model predicts no label for a file that could be read: "unsure" or "unlike the training images";
+            else None.
         possible_labels: the labels that remain possible, the most probable first; None if the model has no `rejection`.
+        novelty: the share of the validation images that are nearer to the training images, from 0 to 1; None if it is
+            not known.
         error: why the file could not be read; None if it could.
     """
 
@@ -41,6 +44,7 @@ class Prediction:
     probabilities: dict[str, float]
     reason: str | None
     possible_labels: tuple[str, ...] | None
+    novelty: float | None
     error: str | None
 
 
@@ -57,18 +61,19 @@ def predict_images(card: ModelCard, model: LiteModel, images: Sequence[Path | Pi
             chunk = images[start : start + BATCH]
             found = list(pool.map(lambda image: _read(image, card), chunk))
             readable = [pixels for pixels in found if not isinstance(pixels, str)]
-            rows = iter(model.probabilities(np.stack(readable))) if readable else iter(())
+            rows = iter(model.outputs(np.stack(readable))) if readable else iter(())
             for place, (image, pixels) in enumerate(zip(chunk, found, strict=True), start):
                 name = f"[{place}]" if isinstance(image, np.ndarray) else str(image)
                 if isinstance(pixels, str):
-                    yield Prediction(name, None, None, (), {}, None, None, pixels)
+                    yield Prediction(name, None, None, (), {}, None, None, None, pixels)
                 else:
                     yield prediction_of(name, card, next(rows))
 
 
-def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Prediction:
-    """Returns the prediction that follows from the probabilities of one image, (classes,); see `label_decision`."""
-    reason, possible = reason_without_label(row, card), possible_labels(row, card)
+def prediction_of(path: str | Path, card: ModelCard, outputs: Outputs) -> Prediction:
+    """Returns the prediction that follows from a model's outputs for one image; see `label_decision`."""
+    row, novelty = outputs
+    reason, possible = reason_without_label(outputs, card), possible_labels(row, card)
     order = np.argsort(-row, kind="stable")
     kept = range(len(row)) if len(row) <= MOST_CLASSES else order[: max(KEPT, len(possible or ()))]
     labels = () if reason else tuple(card.classes[index] for index in np.flatnonzero(decide(row[None], card)[0]))
@@ -80,6 +85,7 @@ def prediction_of(path: str | Path, card: ModelCard, row: Float32s) -> Predictio
         {card.classes[index]: float(row[index]) for index in kept},
         reason,
         possible,
+        novelty.share if novelty else None,
         None,
     )
 

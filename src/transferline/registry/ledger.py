@@ -36,6 +36,7 @@ COPIED_TAGS = (
     "tflite_sha256",
     "code_sha256",
     "mlmodel_sha256",
+    "novelty_sha256",
 )
 
 
@@ -89,6 +90,7 @@ class Move(BaseModel):
     tflite_sha256: str = ""
     code_sha256: str = ""
     mlmodel_sha256: str = ""
+    novelty_sha256: str = ""
 
     def copied_tags(self) -> dict[str, str]:
         """Returns the tags of the version that the move repeats."""

@@ -10,6 +10,7 @@ from transferline.atomic_files import completed_folder
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import LITE_FILE, MODEL_FILE
+from transferline.models.training_distance import NOVELTY_FILE
 from transferline.params import Params
 from transferline.paths import INSIGHT, VALIDATION_REPORT
 from transferline.registry import mlflow_model
@@ -17,7 +18,7 @@ from transferline.registry.lineage import provenance
 from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
-from transferline.registry.version_cache import cached_folder, check_cached, verify_files
+from transferline.registry.version_cache import NOVELTY_TAG, cached_folder, check_cached, novelty_file, verify_files
 from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 from transferline.text import reason_of
 
@@ -87,10 +88,12 @@ def register(
         logged = _log(client, root, folder, loaded, evaluation, data, text)
     client.set_terminated(run, "FINISHED", ended)  # logging a model to an ended run changes its end
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
+    novelty = stored / ORIGIN / INSIGHT.name / NOVELTY_FILE
     tags = {
         **provenance(root, data),
         **data.class_tag(),
         **{tag: file_sha256(stored / file) for file, tag in HASHED.items()},
+        **({NOVELTY_TAG: file_sha256(novelty)} if novelty.exists() else {}),
         "candidate": card.candidate,
         "phase": card.phase,
         "validation": "passed" if json.loads(report.read_text(encoding="utf-8"))["success"] else "failed",
@@ -156,7 +159,7 @@ def download_version(version: "ModelVersion") -> Path:
             "copied to another path, move it back, or link the old path to it with `ln -s`"
         ) from error
     verify_files(
-        {tag: folder / file for file, tag in HASHED.items()},
+        {tag: folder / file for file, tag in HASHED.items()} | novelty_file(folder / ORIGIN, version.tags),
         version.name,
         str(version.version),
         version.tags,

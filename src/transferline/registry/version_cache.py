@@ -7,9 +7,12 @@ from pathlib import Path
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.models.exported import ModelCard, write_card
+from transferline.models.training_distance import NOVELTY_FILE
+from transferline.paths import INSIGHT
 from transferline.registry.mlflow_model import HASHED
 from transferline.yaml_text import parse_yaml
 
+NOVELTY_TAG = "novelty_sha256"
 CACHE = Path(".transferline") / "models"
 
 
@@ -30,10 +33,15 @@ def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str
     Raises:
         TransferlineError: a file is not the one that was registered.
     """
-    files = {tag: folder / Path(file).name for file, tag in HASHED.items()}
+    files = {tag: folder / Path(file).name for file, tag in HASHED.items()} | novelty_file(folder, hashes)
     advice = f"Delete the folder {folder}: it is only a copy and is fetched again"
     verify_files(files, name, version, hashes, advice)
     write_card(card_of(folder), folder)
+
+
+def novelty_file(folder: Path, hashes: Mapping[str, str]) -> dict[str, Path]:
+    """Returns the file in `folder` that decides which images are unlike the training images, if the version has one."""
+    return {NOVELTY_TAG: folder / INSIGHT.name / NOVELTY_FILE} if NOVELTY_TAG in hashes else {}
 
 
 def card_of(folder: Path) -> ModelCard:

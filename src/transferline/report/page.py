@@ -18,7 +18,7 @@ from transferline.registry.version_pages import REPORT_ARTIFACTS
 from transferline.report.blocks import Block, NotApplicableError
 from transferline.report.candidates import candidates
 from transferline.report.data import data
-from transferline.report.insight_sections import doubtful_labels, more_images, weak_slices
+from transferline.report.insight_sections import doubtful_labels, more_images, novelty, weak_slices
 from transferline.report.origins import champions, lineage
 from transferline.report.quality import calibration, confusion, mistakes, robustness
 from transferline.report.report_inputs import ReportInputs
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Callable[[ReportInputs], Sequence[Block]]] = {
     "Mistakes": mistakes,
     "Doubtful labels": doubtful_labels,
     "Calibration and rejection": calibration,
+    "Unlike the training images": novelty,
     "Robustness": robustness,
     "Weak slices": weak_slices,
     "What more images would bring": more_images,

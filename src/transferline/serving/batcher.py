@@ -3,12 +3,14 @@ single images."""
 
 from collections import deque
 from concurrent.futures import Future
+from itertools import islice
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from transferline.arrays import Float32s, Pixels
+from transferline.arrays import Pixels
+from transferline.models.lite import Outputs
 from transferline.problems.label_predictions import BATCH
 
 
@@ -23,12 +25,12 @@ class Batcher:
 
     def __init__(self, model: Any):
         self._model = model
-        self._waiting: deque[tuple[list[Pixels], Future[Float32s]]] = deque()
+        self._waiting: deque[tuple[list[Pixels], Future[list[Outputs]]]] = deque()
         self._lock = Lock()
 
-    def probabilities(self, images: list[Pixels]) -> Float32s:
-        """Predicts at least one image of the model's size: (n, classes) float32, see `LiteModel`."""
-        mine: Future[Float32s] = Future()
+    def outputs(self, images: list[Pixels]) -> list[Outputs]:
+        """Predicts at least one image of the model's size; see `LiteModel`."""
+        mine: Future[list[Outputs]] = Future()
         self._waiting.append((images, mine))
         with self._lock:  # the thread that holds it predicts for all waiting threads
             while not mine.done():
@@ -42,11 +44,10 @@ class Batcher:
         pixels = [image for images, _ in taken for image in images]
         try:
             batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
-            rows = np.concatenate([self._model.probabilities(np.stack(batch)) for batch in batches])
+            rows = iter([row for batch in batches for row in self._model.outputs(np.stack(batch))])
         except Exception as error:
             for _, future in taken:
                 future.set_exception(error)
             return
-        ends = np.cumsum([len(images) for images, _ in taken])
-        for (_, future), part in zip(taken, np.split(rows, ends[:-1]), strict=True):
-            future.set_result(part)
+        for images, future in taken:
+            future.set_result(list(islice(rows, len(images))))

@@ -10,6 +10,7 @@ from transferline.arrays import Pixels
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model, read_card
 from transferline.params.problem_kinds import KINDS
+from transferline.paths import INSIGHT
 from transferline.problems.label_predictions import prediction_of
 from transferline.registry.registered_models import fetch_version
 from transferline.serving.batcher import Batcher
@@ -31,7 +32,7 @@ class LoadedVersion:
     def answer(self, images: list[Pixels]) -> list[dict[str, Any]]:
         """Returns, for each image of the card's size, the prediction of `transferline predict` and the version."""
         answers = []
-        for row in self.batcher.probabilities(images):
+        for row in self.batcher.outputs(images):
             answer = asdict(prediction_of(Path(), self.card, row))
             del answer["path"], answer["error"]
             answers.append(answer | {"version": self.version})
@@ -51,7 +52,10 @@ def load_version(version: "ModelVersion", root: Path) -> LoadedVersion:
             "`transferline predict --masks DIR`"
         )
     loaded = LoadedVersion(
-        str(version.version), version.tags["model_sha256"], read_card(folder), Batcher(load_model(folder))
+        str(version.version),
+        version.tags["model_sha256"],
+        read_card(folder),
+        Batcher(load_model(folder, folder / INSIGHT.name)),
     )
     for count in (1, 2):  # batches of one image and of several
         loaded.answer([np.zeros(shape_of(loaded.card.image), np.uint8)] * count)
