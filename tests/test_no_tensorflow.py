@@ -60,6 +60,7 @@ WITHOUT = (
     "stage record --models models/small --evaluation evaluations/small --recorded recorded.json",
     PROMOTE,
     "smoke sqlite:///mlruns/mlflow.db colors champion",
+    "report",
     "status",
     PREDICT,
     "predict data/raw/colors/red --model models/small/head --grid out.png --csv out.csv",

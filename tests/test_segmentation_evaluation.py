@@ -98,7 +98,7 @@ def test_evaluation_pictures_and_leaderboard(case: Params, tmp_path: Path) -> No
             assert min(picture.size) > 200
 
     chosen = case.model_copy(update={"candidates": {"tiny": case.candidates["lite0"]}})
-    names = {name: Path(name) for name in ("leaderboard", "chart", "plots", "metrics")}
+    names = {name: Path(name) for name in ("leaderboard", "chart", "plots")} | {"metrics": Path("metrics.json")}
     select.run(chosen, evaluations=Path("evaluations"), **names)
     page = Path("leaderboard").read_text()
     for name in ("pixel_accuracy", "boundary_f"):
@@ -109,7 +109,7 @@ def test_evaluation_pictures_and_leaderboard(case: Params, tmp_path: Path) -> No
     rows = pd.read_csv("plots/confusion.csv")
     right = (rows["actual"] == rows["predicted"]).mean()
     assert len(rows) == pytest.approx(10_000, abs=10) and right == pytest.approx(test["pixel_accuracy"], abs=2e-3)
-    assert json.loads(Path("metrics").read_text())["selected"]["validation"]["mean_iou"] > 0.8
+    assert json.loads(Path("metrics.json").read_text())["selected"]["validation"]["mean_iou"] > 0.8
 
 
 def test_corruptions_and_attacks(case: Params, tmp_path: Path) -> None:

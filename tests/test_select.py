@@ -86,6 +86,12 @@ def write_multilabel(folder: Path, candidate: str, phase: str, hamming: float, p
     table.to_parquet(own / "predictions.parquet")
 
 
+@pytest.fixture(autouse=True)
+def without_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evaluations here lack what the page shows; tests/test_report.py is about it."""
+    monkeypatch.setattr(select, "write_page", lambda params, root: root / "reports" / "index.html")
+
+
 def run(root: Path, params: Params = PARAMS) -> dict[str, Any]:
     """Runs the stage in `root` and returns `metrics.json`."""
     reports = root / "reports"

@@ -127,10 +127,6 @@ def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
     write_json(folder / SLICES_FILE, weak_slices(images, features, inputs.params.evaluate))
 
 
-def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
-    training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
-
-
 def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
     if reason := insight_of(inputs.table.problem).not_applicable:
         raise NotApplicableError(reason)
@@ -140,12 +136,16 @@ def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
     found.to_parquet(folder / MISTAKES_FILE, index=False)
 
 
+def _write_novelty(inputs: InsightInputs, folder: Path) -> None:
+    training_distance(inputs.table, inputs.params.novelty, inputs.params.evaluate.seed).write(folder)
+
+
 QUESTIONS: dict[str, Callable[[InsightInputs, Path], None]] = {
     "doubtful_labels": _write_doubtful_labels,
     "learning_curves": _write_learning_curves,
     "weak_slices": _write_weak_slices,
-    "novelty": _write_novelty,
     "mistakes": _write_mistakes,
+    "novelty": _write_novelty,
 }
 
 

@@ -38,6 +38,6 @@ def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...]
     if card.rejection is None:
         return None
     order = np.argsort(-probabilities, kind="stable")
-    least = 2 if reason_without_label(probabilities, card) == UNSURE else 1
+    least = 2 if probabilities.max() < card.rejection.limit else 1
     count = max(least, int((probabilities >= card.rejection.possible_limit).sum()))
     return tuple(card.classes[index] for index in order[:count])

@@ -20,7 +20,7 @@ PAIRS, OTHERS, LISTED = 6, 6, 20
 def data(inputs: ReportInputs) -> list[Block]:
     """Returns counts by class with the difference to the champion's data, samples, quarantined files, corrections."""
     new, old = trained_data(inputs.root, inputs.params.data.dataset), _champion_data(inputs)
-    counts = inputs.validation["counts"]
+    counts = inputs.validation.get("counts", {})
     blocks: list[Block] = [Text(sentence) for sentence in data_sentences(new, old)]
     blocks.append(Table(["class", *SPLITS], [[name, *cells] for name, cells in data_rows(new, old)], "Images by class"))
     blocks += _samples(inputs)

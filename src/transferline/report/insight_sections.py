@@ -1,15 +1,17 @@
-"""The sections from the stage `insight`: doubtful labels, weak slices, what more images would bring."""
+"""The sections from the stage `insight`: doubtful labels, novelty, weak slices, what more images would bring."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from transferline.report.blocks import Block, Table, Text, Tile, Tiles
+from transferline.models.training_distance import read_training_distance
+from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import bar, stored, tile
 from transferline.report.report_inputs import ReportInputs
 
-DOUBTFUL, SAMPLES = 8, 6
+DOUBTFUL, SAMPLES, NEWEST = 8, 6, 8
 
 
 def doubtful_labels(inputs: ReportInputs) -> list[Block]:
@@ -68,10 +70,10 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         for one in shown
     ]
     weak = sum(one["is_weak"] for one in found["slices"])
+    certain = f"{weak} of" if weak else "None of"
     text = (
-        f"{weak} of {found['tested']} slices are certainly weaker than the other images"
-        if weak
-        else (f"None of {found['tested']} slices is certainly weaker than the other images")
+        f"{certain} {found['tested']} slices of the {found['images']:,} images of validation and test are certainly "
+        "weaker than the other images."
     )
     heads = ["slice", "images", "share of right images", "of the other images", "p (corrected)", "verdict"]
     samples = [
@@ -79,7 +81,7 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         for one in shown
         if one["is_weak"] and one["samples"]
     ]
-    blocks: list[Block] = [Text(f"{text}, of {found['images']:,} images of validation and test."), Table(heads, rows)]
+    blocks: list[Block] = [Text(text), Table(heads, rows)]
     return blocks + ([Tiles(samples, "Wrong predictions in the weak slices")] if samples else [])
 
 
@@ -92,4 +94,23 @@ def more_images(inputs: ReportInputs) -> list[Block]:
     alt = "Learning curves, overall and of the weakest classes, with forecasts for twice as many images"
     caption = "Orange: the forecast for twice as many images, with its interval."
     lines = [Text(f"{sentence}.") for sentence in sentences(found)]
-    return [*lines, stored(folder / "learning_curves.png", alt, caption)]
+    return [*lines, *stored(folder / "learning_curves.png", alt, caption)]
+
+
+def novelty(inputs: ReportInputs) -> list[Block]:
+    """Returns the images of the shown split that are least like the training images."""
+    measure, table = read_training_distance(inputs.insight("novelty")), inputs.insight_table
+    if measure is None or table.features is None:
+        raise NotApplicableError("the distance to the training images is not measured")
+    places = np.flatnonzero(table.rows["split"] == inputs.split)
+    found = measure.novelties(table.features[places])
+    beyond = sum(one.is_beyond for one in found)
+    limit = f"{beyond:,} of {len(found):,} images of {inputs.split} are beyond the limit and get no label."
+    text = limit if np.isfinite(measure.limit) else "There is no limit; `novelty.false_alarms` sets one."
+    newest = sorted(range(len(found)), key=lambda number: -found[number].share)[:NEWEST]
+    groups = [
+        [_sample(inputs, str(table.rows["path"].iloc[places[number]]), f"farther than {found[number].share:.0%}")]
+        for number in newest
+    ]
+    caption = f"The images of {inputs.split} that are least like the training images: the share of the validation "
+    return [Text(text), Tiles(groups, f"{caption}images that are nearer.")]

@@ -1,11 +1,13 @@
 """Renders the page: the sections in their order, each from files, in one HTML file that needs nothing else."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from transferline.atomic_files import write_text
 from transferline.params import Params
@@ -16,7 +18,7 @@ from transferline.registry.version_pages import REPORT_ARTIFACTS
 from transferline.report.blocks import Block, NotApplicableError
 from transferline.report.candidates import candidates
 from transferline.report.data import data
-from transferline.report.insight_sections import doubtful_labels, more_images, weak_slices
+from transferline.report.insight_sections import doubtful_labels, more_images, novelty, weak_slices
 from transferline.report.origins import champions, lineage
 from transferline.report.quality import calibration, confusion, mistakes, robustness
 from transferline.report.report_inputs import ReportInputs
@@ -30,6 +32,7 @@ SECTIONS: dict[str, Callable[[ReportInputs], Sequence[Block]]] = {
     "Mistakes": mistakes,
     "Doubtful labels": doubtful_labels,
     "Calibration and rejection": calibration,
+    "Unlike the training images": novelty,
     "Robustness": robustness,
     "Weak slices": weak_slices,
     "What more images would bring": more_images,
@@ -62,6 +65,7 @@ def write_page(params: Params, root: Path) -> Path:
     environment = Environment(
         loader=PackageLoader("transferline.report"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
     )
+    environment.filters["with_code"] = _with_code
     sentence, tone = verdict_sentence(inputs)
     text = environment.get_template("page.html").render(
         model=params.promote.model_name,
@@ -76,6 +80,11 @@ def write_page(params: Params, root: Path) -> Path:
     )
     write_text(root / PAGE, text)
     return root / PAGE
+
+
+def _with_code(text: str) -> Markup:
+    """Returns HTML in which what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _section(title: str, show: Callable[[ReportInputs], Sequence[Block]], inputs: ReportInputs) -> Section:

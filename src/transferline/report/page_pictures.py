@@ -13,7 +13,7 @@ from transferline.arrays import Pixels
 from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
 from transferline.plots import picture
-from transferline.report.blocks import Bar, NotApplicableError, Picture, Tile
+from transferline.report.blocks import Bar, Picture, Tile
 from transferline.text import printable
 
 SIDE, QUALITY = 160, 72  # of a photograph
@@ -32,19 +32,15 @@ def tile(file: Path | Pixels, alt: str, *lines: str) -> Tile:
     return Tile(_uri(stream.getvalue(), "jpeg"), alt, [printable(line) for line in lines])
 
 
-def stored(file: Path, alt: str, caption: str = "") -> Picture:
-    """Returns a PNG that another stage wrote, smaller if it is large.
-
-    Raises:
-        NotApplicableError: the file is missing.
-    """
+def stored(file: Path, alt: str, caption: str = "") -> list[Picture]:
+    """Returns a PNG that another stage wrote, smaller if it is large; nothing if the file is missing."""
     if not file.is_file():
-        raise NotApplicableError(f"{file.name} is missing in {file.parent.name}/")
+        return []
     content, kind = file.read_bytes(), "png"
     with Image.open(file) as opened:
         if len(content) > MOST_BYTES or opened.width > WIDEST:
             content, kind = _smaller(opened.convert("RGB")), "jpeg"
-    return Picture(_uri(content, kind), alt, caption)
+    return [Picture(_uri(content, kind), alt, caption)]
 
 
 def _smaller(image: Image.Image) -> bytes:

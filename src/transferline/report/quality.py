@@ -13,14 +13,19 @@ from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
 from transferline.insight.mistakes import SIDE as HEAT_SIDE
 from transferline.insight.neighbours import nearest
+from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.params.problem_kinds import KINDS
-from transferline.problems.label_evaluation import UNSCALED_ERROR
+from transferline.registry.decision_data import DECIDED
 from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs
 
 MISTAKES = 12
+HEAT = (
+    "Orange marks what supports the wrong class: a grey square there lowers its probability most. The next images are "
+    "the most similar training images of the wrong class and of the true one."
+)
 OF_CLASSES = {  # of each class in `metrics.json`, in the order of the columns
     "recall": "recall",
     "precision": "precision",
@@ -53,14 +58,14 @@ def confusion(inputs: ReportInputs) -> list[Block]:
     ]
     blocks: list[Block] = [Table(heads, rows, f"Metrics of each class on {inputs.split}. In brackets: intervals.")]
     folder = inputs.selected.folder
-    return blocks + [stored(folder / name, alt) for name, alt in PICTURES.items() if (folder / name).is_file()]
+    return blocks + [one for name, alt in PICTURES.items() for one in stored(folder / name, alt)]
 
 
-def mistakes(inputs: ReportInputs) -> list[Block]:
+def mistakes(inputs: ReportInputs) -> Sequence[Block]:
     """Returns the wrong predictions with the highest confidence; for masks the pictures of the evaluation."""
     if KINDS[inputs.selected.metrics["problem"]].has_masks:
         alt = "Images, their masks, the predicted masks and the wrong pixels; the best, median and worst images"
-        return [stored(inputs.selected.folder / "gallery.png", alt)]
+        return stored(inputs.selected.folder / "gallery.png", alt)
     rows = inputs.predictions
     wrong = worst_mistakes(rows, len(rows))
     if wrong.empty:
@@ -68,13 +73,8 @@ def mistakes(inputs: ReportInputs) -> list[Block]:
     explained = _explained(inputs)
     groups = [_mistake(inputs, row, explained) for row in wrong.head(MISTAKES).to_dict("records")]
     shown = f"The {len(groups)} with the highest confidence are shown" if len(wrong) > len(groups) else "All are shown"
-    caption = f"{len(wrong):,} of {len(rows):,} images of {inputs.split} are predicted wrongly. {shown}."
-    if explained:
-        caption += (
-            " Orange marks what supports the wrong class: a grey square there lowers its probability most. Then come "
-            "the most similar training images of the wrong class and of the true one."
-        )
-    return [Tiles(groups, caption)]
+    text = f"{len(wrong):,} of {len(rows):,} images of {inputs.split} are predicted wrongly. {shown}."
+    return [Text(text), Tiles(groups, HEAT if explained else "")]
 
 
 def _explained(inputs: ReportInputs) -> dict[str, dict[Any, Any]]:
@@ -113,20 +113,16 @@ def _neighbours(inputs: ReportInputs, path: str, classes: Sequence[str]) -> list
     ]
 
 
-def robustness(inputs: ReportInputs) -> list[Block]:
+def robustness(inputs: ReportInputs) -> Sequence[Block]:
     """Returns the pictures of corruptions and attacks."""
     names = {
         "corruptions.png": "The main metric under each corruption by severity, and by class",
         "adversarial.png": "The main metric under attacks against the largest change of a pixel",
     }
-    found = [stored(inputs.selected.folder / name, alt) for name, alt in names.items() if _is(inputs, name)]
+    found = [one for name, alt in names.items() for one in stored(inputs.selected.folder / name, alt)]
     if not found:
         raise NotApplicableError("evaluate.robustness is null, so no corrupted or attacked images were predicted")
-    return [*found]
-
-
-def _is(inputs: ReportInputs, name: str) -> bool:
-    return (inputs.selected.folder / name).is_file()
+    return found
 
 
 def calibration(inputs: ReportInputs) -> list[Block]:
@@ -143,15 +139,16 @@ def calibration(inputs: ReportInputs) -> list[Block]:
         f"; without the temperature {inputs.card.temperature:.3f} it is {before:.4f}." if before is not None else "."
     )
     alt = "Reliability diagram: accuracy against confidence, and the number of images in each bin"
-    return [Text(text), *_promise(inputs), stored(inputs.selected.folder / "reliability.png", alt)]
+    return [Text(text), *_promise(inputs), *stored(inputs.selected.folder / "reliability.png", alt)]
 
 
 def _promise(inputs: ReportInputs) -> list[Block]:
     """Returns what the model promises about its labels, and whether it holds on `split`."""
     if not inputs.card.rejection:
         return [Text("The model gives every image a label; thresholds.reject.error sets a limit.")]
-    metrics = inputs.metrics
-    held = f"On {inputs.split}, {metrics['coverage']:.1%} of the images get a label"
-    error = metrics.get("answered_error")
-    held += f", and {error:.1%} of these labels are wrong." if error is not None else "."
-    return [Text(f"Its promise: {promise(inputs.card.rejection)}."), Text(held)]
+    blocks: list[Block] = [Text(f"Its promise: {promise(inputs.card.rejection)}.")]
+    coverage, error = (inputs.metrics.get(name) for name in DECIDED)
+    if coverage is not None:
+        held = f"On {inputs.split}, {coverage:.1%} of the images get a label"
+        blocks.append(Text(held + ("." if error is None else f", and {error:.1%} of these labels are wrong.")))
+    return blocks

@@ -50,7 +50,7 @@ def verdict(inputs: ReportInputs) -> list[Block]:
                 f"over resamples of the {counted}. The permutation test gives p = {gain['p_value']:.2g}."
             )
         )
-        blocks.append(stored(folder / "gain.png", "Gain in the test metric with its interval, and a line at 0"))
+        blocks += stored(folder / "gain.png", "Gain in the test metric with its interval, and a line at 0")
     return blocks
 
 
@@ -93,12 +93,11 @@ def gates(inputs: ReportInputs) -> list[Block]:
     if not decision.get("classes"):
         return blocks
     folder, words = (inputs.root / DECISION).parent, decision["explanations"]
-    blocks += [Text(words["classes"]), stored(folder / "classes.png", "Change of each class with its interval")]
+    blocks += [Text(words["classes"]), *stored(folder / "classes.png", "Change of each class with its interval")]
     for name in ("regressions", "improvements"):
         count = decision["counts"][name]
         blocks.append(Text(f"{name.capitalize()}: {count}. {words[name] if count else ''}".strip()))
-        if count:
-            blocks.append(stored(folder / f"{name}.png", f"Images with changed predictions: {name}"))
+        blocks += stored(folder / f"{name}.png", f"Images with changed predictions: {name}")
     return blocks
 
 
