@@ -197,18 +197,15 @@ class FineTuning(Training):
     epochs: Epochs = 15
     max_megapixels: Annotated[
         float | None,
-        Field(
-            gt=0, description="limit for the pixels of all epochs of a depth, in millions; it lowers epochs; null: none"
-        ),
+        Field(gt=0, description="millions of pixels in all epochs of a depth: limits epochs; null: no limit"),
     ] = None
     optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
 
     def within(self, pixels: int) -> Self:
         """Returns these params with the number of epochs that `max_megapixels` allows, at `pixels` in an epoch."""
-        epochs = self.epochs
+        epochs, schedule = self.epochs, self.schedule
         if self.max_megapixels is not None:
             epochs = max(1, min(epochs, int(self.max_megapixels * 1e6 / pixels)))
-        schedule = self.schedule
         if isinstance(schedule, Cosine):
             schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)})
         return self.model_copy(update={"epochs": epochs, "schedule": schedule})
