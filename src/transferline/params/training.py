@@ -197,7 +197,9 @@ class FineTuning(Training):
     epochs: Epochs = 15
     max_megapixels: Annotated[
         float | None,
-        Field(gt=0, description="millions of pixels to train on: fewer epochs, at least one; null: no limit"),
+        Field(
+            gt=0, description="limit for the pixels of all epochs of a depth, in millions; it lowers epochs; null: none"
+        ),
     ] = None
     optimizer: OptimizerField = RmsProp(name="rmsprop", learning_rate=1e-5)
 
