@@ -1,21 +1,25 @@
 """`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
 
+import math
+import zlib
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
-from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
+from tests.conftest import COLORS, ROOT, edit_yaml, make_images
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.params import Select, Thresholds, load_params
-from transferline.params.write import complete_text
+from transferline.models.exported import ModelCard
+from transferline.params import Pretrained, Select, Thresholds, load_params
 from transferline.paths import MANIFEST
-from transferline.tuning import search_space, tune_candidate
+from transferline.problems.evaluation import evaluation_of
+from transferline.tuning import search, search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_scores import Data, score_head
@@ -155,40 +159,87 @@ def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
 
 
-@pytest.fixture
-def small_search(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of three colours, and a search of one small network with few epochs."""
-    monkeypatch.setattr(tune_candidate, "networks_to_try", lambda params, base: [SMALL])
-    monkeypatch.setattr(tune_candidate, "DIVISIONS", 2)
-    monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
-    edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
-    return project
+class RecordedTrials(list[str]):
+    """Keeps the states of the trials, where MLflow would have runs."""
+
+    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float | None) -> None:
+        self.append(state)
 
 
-def search(root: Path, trials: int) -> tuple[str, Any]:
-    text = tune(root, load_params(root / "params.yaml"), None, trials)
-    return text, load_params(root / "params.yaml").candidates["tuned"]
+def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
+    """Predictions whose accuracy depends on the candidate and the division only."""
+    rows = division.of_split("validation")
+    seed = zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode())
+    likely = np.random.default_rng(seed).dirichlet(np.ones(2), len(rows))
+    card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
+    return evaluation_of("multiclass").rate(likely, card, rows, Path())
+
+
+def search_without_training(folder: Path, trials: int, stop_at: int | None = None) -> tuple[str, list[str]]:
+    """Returns the winner and the states of the trials; `stop_at` interrupts the fine-tuning with this number."""
+    count = 0
+
+    def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
+        nonlocal count
+        count += 1
+        found = predictions_of(candidate, division)
+        for epoch in range(6):
+            if count == stop_at and epoch == 1:
+                raise KeyboardInterrupt
+            report(data.value(found) * (epoch + 1) / 6)
+        return found
+
+    folder.mkdir(exist_ok=True)
+    data = Data(PHOTOS, Path(), repeated_splits(table(300, 60), 3, 7), folder)
+    runs, networks = RecordedTrials(), [SMALL, Network("efficientnet_lite0", 64, "untouched")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "score_head", lambda data, one: [predictions_of(one, each) for each in data.divisions])
+        patch.setattr(search, "score_fine_tuning", fine_tune)
+        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, math.inf)
+        heads = whole.heads()
+        finals = whole.finals(heads, whole.fine_tunings(heads))
+    assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
+    return str(finals[0].settings), runs
+
+
+def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_interruption(tmp_path: Path) -> None:
+    winner, states = search_without_training(tmp_path / "whole", 10)
+    assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
+    assert "stopped" in states, "successive halving stops some"
+    assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
+    assert search_without_training(tmp_path / "again", 10)[0] == winner
+
+    with pytest.raises(KeyboardInterrupt):
+        search_without_training(tmp_path / "parts", 4, stop_at=3)
+    search_without_training(tmp_path / "parts", 4)
+    continued, states = search_without_training(tmp_path / "parts", 10)
+    assert continued == winner
+    assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_and_has_the_same_winner_as_without_the_interruption(small_search: Path) -> None:
-    before = load_params(small_search / "params.yaml")
-    search(small_search, 1)
-    text, winner = search(small_search, 2)
-    assert "1 heads and 2 fine-tunings were tried" in text and "It leads by" in text
-    after = load_params(small_search / "params.yaml")
+def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune_candidate, "networks_to_try", lambda params, base: [SMALL])
+    monkeypatch.setattr(tune_candidate, "DIVISIONS", 1)
+    monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
+    edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
+    before = load_params(project / "params.yaml")
+    text = tune(project, before, None, 1)
+    assert "1 heads and 1 fine-tunings were tried" in text
+    after = load_params(project / "params.yaml")
     assert after.candidates | before.candidates == after.candidates and after.data == before.data
-    assert (small_search / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
-    assert "Which settings matter" in (small_search / REPORT / "index.html").read_text()
+    assert "Finalists" in (project / REPORT / "index.html").read_text()
 
     test_images = set(read_table(MANIFEST).of_split("test")["path"])
-    files = list(small_search.glob(".transferline/tune/*/*.parquet"))
-    assert len(files) >= 3 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
+    files = list(project.glob(".transferline/tune/*/*.parquet"))
+    assert len(files) == 2 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
     runs = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("colors-tune").experiment_id])
     assert {one.data.tags["state"] for one in runs} >= {"head", "final"}
     assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
     assert all("validation/accuracy" in one.data.metrics for one in runs)
 
-    run("rm", "-r", small_search / ".transferline" / "tune", cwd=small_search)
-    (small_search / "params.yaml").write_text(complete_text(before))
-    assert search(small_search, 2)[1] == winner
+    tune(project, after, None, 1)  # nothing is left to try
+    assert load_params(project / "params.yaml") == after
+    assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1

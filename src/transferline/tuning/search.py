@@ -173,9 +173,12 @@ class Search:
     def finals(self, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
         """Scores the best fine-tunings on the other divisions, as far as time allows; the best first.
 
-        All are compared on the same divisions. Of equal ones, the head comes first.
+        They and the two best heads are compared on the same divisions. A fine-tuning that is not better than the best
+        head on the first division is left out. Of equal ones, the head comes first.
         """
-        complete = sorted(study.get_trials(False, (TrialState.COMPLETE,)), key=lambda trial: -float(trial.value or 0))
+        least = self.data.value(heads[0].predictions[0])
+        better = [one for one in study.get_trials(False, (TrialState.COMPLETE,)) if float(one.value or 0) > least]
+        complete = sorted(better, key=lambda trial: -float(trial.value or 0))
         first_of = {self._settings(trial.params): trial.number for trial in reversed(complete)}
         finalists = [(number, settings) for settings, number in reversed(first_of.items())][:FINALISTS]
         found = {number: list[pd.DataFrame]() for number, _ in finalists}
@@ -189,7 +192,7 @@ class Search:
         except TimeIsUpError:
             say("the time is up: the finalists are compared on fewer splits")
         common = min(map(len, found.values()), default=len(self.data.divisions))
-        scored = [self._scored(heads[0].settings, heads[0].predictions[:common])]
+        scored = [self._scored(head.settings, head.predictions[:common]) for head in heads[:2]]
         scored += [self._scored(settings, found[number][:common]) for number, settings in finalists]
         for one in scored:
             self._record(one.settings, "final", one.predictions)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.params import Augment, Params, Pretrained
 from transferline.params.problem_kinds import KINDS
+from transferline.params.write import WIDTH
 from transferline.paths import MANIFEST, RAW
 from transferline.progress import say
 from transferline.tuning.folds import repeated_splits
@@ -126,5 +128,6 @@ def write_winner(root: Path, params: Params, base: Pretrained, winner: Scored, c
     file = root / "params.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
     place = lines.index(f"  {NAME}:", lines.index("candidates:") if "candidates:" in lines else 0)
-    comments = [f"  # {line}" for line in ("`transferline tune` found these settings.", *comment)]
+    sentences = ("`transferline tune` found these settings.", *comment)
+    comments = [f"  # {line}" for sentence in sentences for line in textwrap.wrap(sentence, WIDTH - 4)]
     write_text(file, "\n".join([*lines[:place], *comments, *lines[place:]]) + "\n")
