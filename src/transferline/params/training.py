@@ -240,7 +240,6 @@ class SegmentationTraining(EndToEndTraining):
     batch_size: BatchSize = 8
     optimizer: OptimizerField = Adam(name="adam", learning_rate=1e-3)
     schedule: ScheduleField = Cosine(kind="cosine", warmup_epochs=1)
-    monitor: MonitorField = "val_mean_iou"
     early_stopping: StoppingField = None
     max_megapixels: MegapixelsField = 1000.0
     frozen_epochs: Annotated[
