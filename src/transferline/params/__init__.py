@@ -10,6 +10,7 @@ from transferline.params.load import load_params
 from transferline.params.promote import Limit, Promote, SignificanceTest
 from transferline.params.robustness import Adversarial, Attack, Corruption, Robustness
 from transferline.params.section import NAME, Fraction, Name, Problem, Section, Severity, Split, Views
+from transferline.params.segmentation_training import SegmentationTraining
 from transferline.params.training import (
     Cosine,
     CrossEntropy,
@@ -23,7 +24,6 @@ from transferline.params.training import (
     Optimizer,
     ReduceOnPlateau,
     Schedule,
-    SegmentationTraining,
     TimedTraining,
     Training,
 )

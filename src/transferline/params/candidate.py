@@ -8,7 +8,8 @@ from transferline.params.backbone import IMPORT_PATH, Alpha, Backbone, Weights
 from transferline.params.backbone_names import BACKBONES, WITH_ALPHA
 from transferline.params.layers import Layer
 from transferline.params.section import Section, Views
-from transferline.params.training import EndToEndTraining, FineTuning, LinearTraining, SegmentationTraining, Training
+from transferline.params.segmentation_training import SegmentationTraining
+from transferline.params.training import EndToEndTraining, FineTuning, LinearTraining, Training
 
 
 class Image(Section):

@@ -129,13 +129,7 @@ def run_job(
     return summary
 
 
-def _fit_one(
-    model: keras.Model,
-    encoder: keras.Model | None,
-    job: Job,
-    data: Batches,
-    validation: Batches,
-) -> Fitted:
+def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validation: Batches) -> Fitted:
     """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
     training, model = job.training, _to_compile(model, data)
     if isinstance(training, TimedTraining):
