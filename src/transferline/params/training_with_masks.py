@@ -1,4 +1,4 @@
-"""The section that describes the training of a segmentation network."""
+"""The section `train` of a segmentation network."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,6 @@ from transferline.params.training import (
     EndToEndTraining,
     Epochs,
     MegapixelsField,
-    MonitorField,
     OptimizerField,
     ScheduleField,
     StoppingField,
@@ -28,7 +27,6 @@ class SegmentationTraining(EndToEndTraining):
     batch_size: BatchSize = 8
     optimizer: OptimizerField = Adam(name="adam", learning_rate=1e-3)
     schedule: ScheduleField = Cosine(kind="cosine", warmup_epochs=1)
-    monitor: MonitorField = "val_mean_iou"
     early_stopping: StoppingField = None
     max_megapixels: MegapixelsField = 1000.0
     frozen_epochs: Annotated[
