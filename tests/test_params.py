@@ -63,7 +63,7 @@ def test_some_defaults_follow_from_the_job(tmp_path: Path):
         found[params.data.problem] = (params.select.metric, params.thresholds and params.thresholds.kind)
         assert params.promote.model_name == params.record.experiment == params.data.dataset
         monitors = [training.monitor for each in params.candidates.values() if (training := each.train)]
-        assert set(monitors) <= {"val_mean_iou" if params.data.problem == "segmentation" else "val_loss"}
+        assert set(monitors) <= {"val_loss"}
     assert found == {
         "binary": ("accuracy", None),
         "multiclass": ("accuracy", None),
