@@ -20,6 +20,7 @@ from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_pr
 from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.kept_together import folds, units
 from transferline.insight.linear_heads import components, probabilities_of
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.exported import ModelCard
 from transferline.params import Image
 
@@ -91,6 +92,26 @@ def test_of_several_labels_the_wrong_one_is_named_and_all_doubtful_ones_are_chan
         ["2.png", "a", "a|b", ""],
         ["2.png", "b", "a|b", ""],
     ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_features_that_are_all_the_same_give_no_doubt() -> None:
+    rows = images(np.array(["a", "b"])[np.arange(40) % 2])
+    assert doubtful_labels(rows, components(np.ones((40, 4))), np.arange(40), "binary", ("a", "b"), 0).empty
+
+
+def test_a_label_of_one_image_is_not_doubtful() -> None:
+    features, answers = clouds(60, 2)
+    rows = images(np.array(["a", "b"])[answers])
+    rows.loc[7, "label"] = "c"
+    found = doubtful_labels(rows, components(features), np.arange(60), "multiclass", CLASSES, 0)
+    assert "7.png" not in set(found["path"])
+
+
+def test_few_images_are_a_reason() -> None:
+    features, answers = clouds(60)
+    with pytest.raises(NotApplicableError, match="there are 12 images; 20 are needed"):
+        doubtful_labels(images(answers), features, np.arange(60) // 5, "multiclass", CLASSES, 0)
 
 
 def test_duplicates_and_groups_do_not_vouch_for_each_other() -> None:

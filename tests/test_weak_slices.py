@@ -77,6 +77,12 @@ def test_folders_that_are_classes_are_no_slices() -> None:
     assert "folder" not in {each["by"] for each in weak_slices(images, None, PARAMS)["slices"]}
 
 
+@pytest.mark.filterwarnings("error")
+def test_features_that_are_all_the_same_are_no_slices() -> None:
+    found = weak_slices(predictions(100), np.ones((100, 4), np.float16), PARAMS)
+    assert "cluster" not in {each["by"] for each in found["slices"]}
+
+
 def test_values_that_are_all_the_same_are_no_slices() -> None:
     images = predictions(100).assign(width=64, height=64, sharpness=0.0)
     assert {each["by"] for each in weak_slices(images, None, PARAMS)["slices"]} == {"brightness", "contrast", "folder"}

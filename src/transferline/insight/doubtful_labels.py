@@ -9,11 +9,13 @@ from transferline.arrays import Counts, Floats, Positions
 from transferline.insight.confident_learning import doubts
 from transferline.insight.kept_together import folds
 from transferline.insight.linear_heads import best_strength, out_of_fold, repeats
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.params import Problem
 from transferline.problems.insight import insight_of
 
 DOUBTFUL_FILE = "doubtful.parquet"
 FOLDS, REPEATS = 5, 3
+LEAST_UNITS = 20
 NEAREST = 3
 
 
@@ -50,15 +52,21 @@ def doubtful_labels(
         (with all doubtful labels of the image changed, if it can have several), `asked` (the class in question; "" if
         an image has one label), `score` (probability of the given answer, 0 to 1), `probability` (that of the
         suggested answer), `confident` (whether confident learning counts the label as wrong, see
-        `confidently_wrong`), `nearest` (paths of the nearest images of other units, the nearest first).
+        `confidently_wrong`), `nearest` (paths of the nearest images of other units, the nearest first). Labels with
+        fewer than `FOLDS` units are never doubtful: heads cannot know them.
+
+    Raises:
+        NotApplicableError: there are fewer than `LEAST_UNITS` units.
     """
+    if (count := len(np.unique(unit))) < LEAST_UNITS:
+        raise NotApplicableError(f"there are {count} images; {LEAST_UNITS} are needed")
     kind = insight_of(problem)
     given, suggested, parts = kind.answers(rows["label"], classes), list[Counts](), []
     for name, answers in zip(kind.asked(classes), given, strict=True):
         likely = out_of_fold_probabilities(values, answers, unit, kind.possible(classes), seed)
         found = doubts(likely, answers)
         probability = likely[np.arange(len(answers)), found.suggested]
-        is_doubtful = probability > found.score
+        is_doubtful = (probability > found.score) & (_units_with_same(answers, unit) >= FOLDS)
         suggested.append(np.where(is_doubtful, found.suggested, answers))
         columns = {"score": found.score, "probability": probability, "confident": found.confident}
         parts.append(rows[["path", "split", "label"]].assign(asked=name, **columns)[is_doubtful])
@@ -67,6 +75,11 @@ def doubtful_labels(
     table.insert(3, "suggested", changed[table.index])
     table["nearest"] = _nearest(rows, values, unit, rows.index.get_indexer(table.index))
     return table.sort_values(["score", "path"], kind="stable", ignore_index=True)
+
+
+def _units_with_same(answers: Counts, unit: Counts) -> Counts:
+    """Returns for each image the number of units with its answer, (n,)."""
+    return pd.Series(unit).groupby(answers).transform("nunique").to_numpy(np.int64)
 
 
 def _nearest(rows: pd.DataFrame, values: Floats, unit: Counts, wanted: Positions) -> list[Sequence[str]]:

@@ -13,6 +13,7 @@ from transferline.models.exported import load_model
 from transferline.training.bank import INDEX_FILE, Bank, read_bank
 from transferline.training.training_rows import sample_paths
 
+MAX_BYTES = 2 * 10**9
 TOLERANCE = 0.02  # of the largest value: float16 and folded batch normalisation round differently
 
 
@@ -32,9 +33,11 @@ def frozen_features(bank_folder: Path, models: Path, raw: Path, table: InsightTa
         The positions in the table of the images with features, (n,), ascending; and the features, (n, length) float32.
 
     Raises:
-        NotApplicableError: the candidate has no bank of vectors.
+        NotApplicableError: the candidate has no bank of vectors, or they take more than `MAX_BYTES`.
     """
     bank = _bank(bank_folder)
+    if (size := 4 * len(table.rows) * bank.features[0]) > MAX_BYTES:
+        raise NotApplicableError(f"the features of all images take {size / 1e9:.1f} GB of memory; 2 GB are allowed")
     untouched = bank.table.rows[bank.table.rows["in_head"]].reset_index(drop=True)
     untouched = untouched[untouched["kind"] == "untouched"]
     place = pd.Series(untouched.index, untouched["path"])

@@ -25,7 +25,8 @@ def components(features: Array) -> Floats:
     """
     from sklearn.decomposition import PCA
 
-    reduced = PCA(min(COMPONENTS, *features.shape), random_state=0).fit_transform(features.astype(np.float32))
+    with np.errstate(invalid="ignore"):  # features that are all the same have no shares of variance
+        reduced = PCA(min(COMPONENTS, *features.shape), random_state=0).fit_transform(features.astype(np.float32))
     return np.asarray(reduced / max(float(reduced[:, 0].std()), 1e-12))
 
 

@@ -96,7 +96,8 @@ def _clusters(features: Array) -> Counts:
 
     vectors = features.astype(np.float64)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    count = int(np.clip(len(vectors) // IMAGES_PER_CLUSTER, 1, MOST_CLUSTERS))
+    distinct = len(np.unique(vectors, axis=0))
+    count = int(np.clip(len(vectors) // IMAGES_PER_CLUSTER, 1, min(MOST_CLUSTERS, distinct)))
     return np.asarray(KMeans(count, n_init=3, random_state=0).fit_predict(vectors), np.int64)
 
 

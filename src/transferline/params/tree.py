@@ -15,7 +15,7 @@ from transferline.params.validate import Validate
 
 
 class Compute(Section):
-    """Where `validate`, `extract` and `evaluate` compute their shards. The results do not depend on it."""
+    """Where `validate`, `extract`, `evaluate` and `insight` compute their shards. The results do not depend on it."""
 
     engine: Annotated[
         Literal["local", "dask"], Field(description="local: on this machine, without Dask; dask: on Dask workers")
@@ -178,7 +178,7 @@ class Params(Section):
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
     promote: Annotated[Promote, Field(description="the gates that a challenger must pass to become the champion")]
     record: Annotated[Record, Field(description="where MLflow stores runs and models")]
-    compute: Annotated[Compute, Field(description="where validate, extract and evaluate compute their shards")] = (
+    compute: Annotated[Compute, Field(description="where validate, extract, evaluate and insight compute shards")] = (
         Compute()
     )
 
