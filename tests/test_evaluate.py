@@ -214,7 +214,7 @@ def test_coverage_and_error_at_the_limit_and_calibration_without_temperature() -
     table["probability_cat"], table["probability_dog"] = 1 - likely, likely
     found = metrics_with_card(table, classes, PARAMS.evaluate, card)
     assert found["coverage"] == 3 / 6 and found["answered_error"] == pytest.approx(1 / 3)
-    assert found["possible_coverage"] == 4 / 6 and found["possible_labels"] == pytest.approx(8 / 6)
+    assert found["possible_coverage"] == 5 / 6 and found["possible_labels"] == pytest.approx(9 / 6)
     assert found["answered_error_low"] < 1 / 3 < found["answered_error_high"] and found["accuracy"] == 0.5
     before = likely**2 / (likely**2 + (1 - likely) ** 2)
     error = expected_calibration_error(before, (table["label"] == "dog").to_numpy())

@@ -6,6 +6,7 @@ import pandas as pd
 from transferline.arrays import Flags, Floats
 
 BINS = 15
+UNSCALED_ERROR = "expected_calibration_error_without_temperature"  # the name of the metric
 
 
 def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:

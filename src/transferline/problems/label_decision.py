@@ -26,17 +26,23 @@ def reason_without_label(outputs: Outputs, card: ModelCard) -> str | None:
     """Returns why no label is predicted for an image; None if there is a label."""
     if outputs.novelty and outputs.novelty.is_beyond:
         return UNLIKE
-    return UNSURE if card.rejection and outputs.probabilities.max() < card.rejection.limit else None
+    return UNSURE if is_unsure(outputs.probabilities, card) else None
+
+
+def is_unsure(probabilities: Float32s, card: ModelCard) -> bool:
+    """Returns whether the highest probability of an image, (classes,), is below the limit of the card."""
+    return card.rejection is not None and bool(probabilities.max() < card.rejection.limit)
 
 
 def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...] | None:
     """Returns the labels of an image that remain possible, the most probable first; None without a `rejection`.
 
     They are a prediction set of split conformal prediction (see `metrics/rejection.py`). The most probable label always
-    remains.
+    remains, and a second one if the model is unsure: more labels never break the promise.
     """
     if card.rejection is None:
         return None
     order = np.argsort(-probabilities, kind="stable")
-    count = max(1, int((probabilities >= card.rejection.possible_limit).sum()))
+    least = 2 if is_unsure(probabilities, card) else 1
+    count = max(least, int((probabilities >= card.rejection.possible_limit).sum()))
     return tuple(card.classes[index] for index in order[:count])

@@ -19,7 +19,6 @@ from transferline.problems.label_decision import decide
 from transferline.problems.model_changes import Changes, ClassComparison
 
 PROBABILITY = "probability_"
-UNSCALED_ERROR = "expected_calibration_error_without_temperature"
 
 
 class LabelEvaluation(ABC):
@@ -30,7 +29,7 @@ class LabelEvaluation(ABC):
     """
 
     batch_size = 32
-    shown_metrics = ("log_loss", "expected_calibration_error", UNSCALED_ERROR)
+    shown_metrics = ("log_loss", "expected_calibration_error")
     compared = "recall"
 
     @abstractmethod

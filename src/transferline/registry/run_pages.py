@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from transferline.git_and_dvc import git_or_nothing
+from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.models.exported import ModelCard, Rejection
 from transferline.paths import RAW
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "mlflow.note.content"  # the tag that MLflow's pages show as the description of a run
 DIGITS_OF_REVISION = 8
-CALIBRATION_ERRORS = ("expected_calibration_error_without_temperature", "expected_calibration_error")
+CALIBRATION_ERRORS = (UNSCALED_ERROR, "expected_calibration_error")
 
 
 def run_name(card: ModelCard, data: TrainedData) -> str:

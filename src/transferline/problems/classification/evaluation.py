@@ -9,7 +9,12 @@ import pandas as pd
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import class_positions
-from transferline.metrics.calibration import calibration_gaps, expected_calibration_error, without_temperature
+from transferline.metrics.calibration import (
+    UNSCALED_ERROR,
+    calibration_gaps,
+    expected_calibration_error,
+    without_temperature,
+)
 from transferline.metrics.intervals import error_with_interval
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.models.exported import ModelCard
@@ -23,7 +28,7 @@ from transferline.problems.classification.classification_pictures import (
     worst_mistakes,
 )
 from transferline.problems.classification.rejection_metrics import rejection_metrics
-from transferline.problems.label_evaluation import PROBABILITY, UNSCALED_ERROR, LabelEvaluation
+from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation
 
 
 class ClassificationEvaluation(LabelEvaluation):

@@ -9,7 +9,12 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.tables import join_labels, label_matrix, split_labels
-from transferline.metrics.calibration import calibration_gaps, expected_calibration_error, without_temperature
+from transferline.metrics.calibration import (
+    UNSCALED_ERROR,
+    calibration_gaps,
+    expected_calibration_error,
+    without_temperature,
+)
 from transferline.metrics.intervals import error_with_interval, with_intervals
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.metrics.multilabel import average_precisions
@@ -17,7 +22,7 @@ from transferline.metrics.resampling import average_precision
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate
-from transferline.problems.label_evaluation import UNSCALED_ERROR, LabelEvaluation
+from transferline.problems.label_evaluation import LabelEvaluation
 from transferline.problems.multilabel.multilabel_pictures import draw_multilabel
 
 NONE = "none"
