@@ -21,6 +21,7 @@ from transferline.insight.insight_table import insight_table, write_insight_tabl
 from transferline.insight.kept_together import folds, units
 from transferline.insight.linear_heads import components, probabilities_of
 from transferline.insight.not_applicable import NotApplicableError
+from transferline.insight.show_doubtful import describe_doubtful
 from transferline.models.exported import ModelCard
 from transferline.params import Image
 
@@ -215,6 +216,16 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
     assert "transferline data relabel digits 0.png 'big cat' --reason" in printed
     with Picture.open("sheet.png") as sheet:
         assert sheet.width > 8 * 128 and sheet.height > 128
+
+
+def test_features_that_often_disagree_with_the_labels_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project(tmp_path) / "insight/lite0_plain"
+    warning = "the features agree with only 98% of the labels"
+    assert warning not in describe_doubtful(folder, "digits", 20)
+    monkeypatch.setattr("transferline.insight.show_doubtful.LEAST_AGREEMENT", 0.99)
+    assert warning in describe_doubtful(folder, "digits", 20)
 
 
 @pytest.mark.parametrize(

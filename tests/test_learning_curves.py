@@ -76,9 +76,10 @@ def test_images_of_one_group_give_a_wider_interval() -> None:
 def test_subsets_are_nested_and_keep_units_whole() -> None:
     unit, labels = np.repeat(np.arange(40), 2), np.repeat(np.arange(40) % 2, 2)
     place = nested_places(unit, labels, 0)
-    assert ((place > 0) & (place <= 1)).all() and (place[::2] == place[1::2]).all()
+    assert ((place >= 0) & (place < 1)).all() and (place[::2] == place[1::2]).all()
     for label in (0, 1):
-        assert (place[labels == label] <= 0.25).mean() == 0.25
+        assert (place[labels == label] < 0.25).mean() == 0.25
+        assert (place[labels == label] < 0.01).sum() == 2, "at least one unit"
 
 
 def test_curves_overall_and_of_each_class(tmp_path: Path) -> None:
@@ -99,6 +100,14 @@ def test_curves_overall_and_of_each_class(tmp_path: Path) -> None:
     assert len(said) == 4 and said[0].startswith("300 more images of all classes change right answers by +")
     plot_learning_curves(json.loads(json.dumps(found)), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_many_classes_with_few_groups_have_a_curve() -> None:
+    """One eighth of four groups is no group: each subset has one of each class all the same."""
+    features, answers = clouds(240, 12)
+    unit = np.arange(240) // 12 // 5 * 12 + answers
+    found = learning_curves(components(features), unit, [answers], 12, [("a", 0, 0)], PARAMS)
+    assert found["overall"]["values"][-1] > 0.8 and found["classes"] == []
 
 
 def test_each_of_several_labels_is_a_question() -> None:

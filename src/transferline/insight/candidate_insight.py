@@ -96,7 +96,7 @@ def _write_doubtful_labels(inputs: InsightInputs, folder: Path) -> None:
     table, frozen, seed = inputs.table, inputs.frozen, inputs.params.evaluate.seed
     found = doubtful_labels(frozen.rows, frozen.values, frozen.unit, table.problem, table.classes, seed)
     found.to_parquet(folder / DOUBTFUL_FILE, index=False)
-    say(f"insight: {int(found['confident'].sum())} labels are probably wrong; see `transferline data doubtful`")
+    say(f"insight: {int(found['confident'].sum())} labels may be wrong; see `transferline data doubtful`")
 
 
 def _write_learning_curves(inputs: InsightInputs, folder: Path) -> None:

@@ -60,12 +60,12 @@ def folds(units: Counts, labels: Counts, count: int, seed: int) -> Counts:
 
 
 def nested_places(units: Counts, labels: Counts, seed: int) -> Floats:
-    """Returns the place of each image in a random order of the units of its label, (n,), above 0 and at most 1.
+    """Returns the place of each image in a random order of the units of its label, (n,), from 0 to below 1.
 
-    The images with a place up to a share are that share of each label. A larger share contains a smaller one.
-    The arguments are those of `folds`.
+    The images with a place below a share are that share of each label, at least one unit. A larger share contains a
+    smaller one. The arguments are those of `folds`.
     """
     _, first, place = np.unique(units, return_index=True, return_inverse=True)
     order = pd.Series(np.random.default_rng(seed).random(len(first)))
-    of_unit = order.groupby(labels[first]).rank(pct=True).to_numpy()
-    return np.asarray(of_unit[place])
+    in_label = order.groupby(labels[first])
+    return np.asarray(((in_label.rank() - 1) / in_label.transform("size"))[place], float)

@@ -120,7 +120,7 @@ def _curve(
         fold = folds(unit, answers, FOLDS, seed + number)
         place = nested_places(unit, answers, seed + number)
         for row, share in enumerate(shares):
-            in_subset: Flags = ~of_class | (place <= share)
+            in_subset: Flags = ~of_class | (place < share)
             for held_out in (fold == each for each in range(FOLDS)):
                 train = in_subset & ~held_out
                 sizes[row] += (train & of_class).sum() / seeds / FOLDS

@@ -39,7 +39,8 @@ def probabilities_of(
 
     Args:
         train: (n, values).
-        answers: (n,) the number of each image's class, 0 to `count` - 1. A class without images has the probability 0.
+        answers: (n,) the number of each image's class, 0 to `count` - 1, n ≥ 0. A class without images has the
+            probability 0.
         held_out: (m, values).
         count: the number of classes.
         l2: the strength of L2.
@@ -48,7 +49,7 @@ def probabilities_of(
     from sklearn.linear_model import LogisticRegression
 
     found, present = np.zeros((len(held_out), count)), np.unique(answers)
-    if len(present) == 1:
+    if len(present) < 2:
         found[:, present] = 1
         return found
     head = LogisticRegression(C=1 / l2, class_weight="balanced" if balanced else None, **SOLVER)

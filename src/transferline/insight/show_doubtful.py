@@ -13,6 +13,7 @@ from transferline.insight.insight_table import read_insight_table
 
 ORANGE = "#d95f02"
 IN_A_ROW = 2
+LEAST_AGREEMENT = 0.8
 
 
 def describe_doubtful(folder: Path, dataset: str, most: int) -> str:
@@ -25,7 +26,7 @@ def describe_doubtful(folder: Path, dataset: str, most: int) -> str:
     """
     found, images = pd.read_parquet(folder / DOUBTFUL_FILE), read_insight_table(folder).rows
     counts = ", ".join(f"{split} {count}" for split, count in images["split"].value_counts(sort=False).items())
-    confident = int(found["confident"].sum())
+    confident, agreement = int(found["confident"].sum()), 1 - found["path"].nunique() / len(images)
     lines = [
         f"{dataset}, {len(images)} images of all splits ({counts}), by the frozen features of {folder.name}: "
         f"labels that are probably wrong (marked *): {confident}; others that may be wrong: {len(found) - confident}"
@@ -38,6 +39,8 @@ def describe_doubtful(folder: Path, dataset: str, most: int) -> str:
             f"    transferline data relabel {shlex.join([dataset, row['path'], row['suggested'] or SEPARATOR])} "
             "--reason 'wrong label'",
         ]
+    if agreement < LEAST_AGREEMENT:
+        lines.append(f"the features agree with only {agreement:.0%} of the labels, so many of these labels are right")
     if len(found) > most:
         lines.append(f"{len(found) - most} more are not shown; --most shows them")
     return "\n".join([*lines, "look at each image first: a rare but right label is doubtful, too"])
