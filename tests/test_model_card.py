@@ -85,11 +85,9 @@ def test_decision_and_pages_show_the_promise_and_what_test_makes_of_it(
     assert 0 < decision["challenger"]["coverage"] <= 1 and decision["challenger"]["answered_error"] == 0
     page = write_page(params, tmp_path).read_text()
     assert '<th scope="col">coverage</th><th scope="col">answered error</th>' in page
-    assert (
-        "thresholds.reject.error = 0.02 cannot be promised" in page and "at most 5.0% of the labels are wrong" in page
-    )
+    assert "thresholds.reject.error = 0.02 cannot be promised" in page and "at most 5% of the labels are wrong" in page
     card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
     assert "- temperature 1.500; expected calibration error 0.2500 → " in card and "- thresholds.reject.error" in card
     metrics = json.loads((evaluation / "metrics.json").read_text())
     described = describe_run("accuracy", metrics, LATENCY, trained_data(tmp_path, "colors"))
-    assert "temperature 1.500" in described and "at most 5.0%" in described
+    assert "temperature 1.500" in described and "at most 5%" in described

@@ -86,6 +86,7 @@ def test_what_cannot_be_promised_is_said_with_what_can():
     assert found.error == pytest.approx(0.037, abs=1e-9) and found.limit == 0 and found.coverage == 1
     assert "thresholds.reject.error = 0.02 cannot be promised: at least 183 validation" in promise(found)
     assert "at most 3.7% of the labels are wrong" in promise(found)
+    assert promise(found).endswith("every image gets a label, as all 100 validation images did")
     again = choose_rejection(likely, np.zeros(100, int), np.arange(100), found.error)
     assert again.error == again.wanted_error == found.error and "cannot" not in promise(again)
     wrong = choose_rejection(likely, np.ones(100, int), np.arange(100), 0.02)

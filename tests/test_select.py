@@ -185,7 +185,7 @@ def test_the_page_shows_the_promise_the_coverage_and_the_error_at_the_limit(tmp_
     page = (tmp_path / "reports" / "leaderboard.md").read_text()
     assert "| test coverage | test answered_error |" in page and "0.8123 [0.7000, 0.9000]" in page
     assert page.count("- Promise of lite0_") == 3
-    assert "- Promise of lite0_plain fine_tune: at most 2.0% of the labels are wrong, with 95% confidence; an" in page
+    assert "- Promise of lite0_plain fine_tune: at most 2% of the labels are wrong, with 95% confidence; an" in page
 
 
 def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) -> None:

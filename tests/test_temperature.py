@@ -60,6 +60,20 @@ def test_a_validation_without_errors_does_not_make_a_model_certain(problem, n):
     assert after <= before and np.exp(-after) <= (n + 1.5) / (n + 2)
 
 
+def test_few_images_of_a_calibrated_model_do_little_harm_on_new_ones():
+    kind, random = training_of("binary"), np.random.default_rng(8)
+    logits = random.normal(0, 8, (40 * 24 + 10_000, 1))
+    targets = (random.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(int)
+    new, truth = logits[-10_000:], targets[-10_000:]
+
+    def loss(temperature):
+        return kind.cross_entropies(new / temperature, truth)[0].mean()
+
+    sets = [slice(start, start + 24) for start in range(0, 40 * 24, 24)]
+    losses = [loss(fit_temperature(kind, logits[part], targets[part])) for part in sets]
+    assert np.mean(losses) < 1.15 * loss(1.0) and max(losses) < 2 * loss(1.0)
+
+
 def test_random_labels_have_the_highest_temperature_and_certain_errors_are_not_worse_than_before():
     kind, random = training_of("multiclass"), np.random.default_rng(6)
     logits, targets = random.normal(0, 30, (400, 4)), random.integers(0, 4, (400, 1))

@@ -104,11 +104,10 @@ def conformal_limit(of_truth: Floats, error: float) -> float:
 
 def promise(rejection: Rejection) -> str:
     """Returns the promise of a card in a sentence, for people."""
-    words = (
-        f"at most {rejection.error:.1%} of the labels are wrong, with {CONFIDENCE:.0%} confidence; an image gets a "
-        f"label if its highest probability reaches {rejection.limit:.4f}, as for {rejection.coverage:.1%} of "
-        f"{rejection.images} validation images"
-    )
+    images, limit = f"{rejection.images} validation images", f"its highest probability reaches {rejection.limit:.4f}"
+    who = f"an image gets a label if {limit}, as for {rejection.coverage:.1%} of {images}"
+    who = who if rejection.limit else f"every image gets a label, as all {images} did"
+    words = f"at most {100 * rejection.error:g}% of the labels are wrong, with {CONFIDENCE:.0%} confidence; {who}"
     if rejection.error == rejection.wanted_error:
         return words
     needed = images_needed(rejection.wanted_error)
