@@ -28,7 +28,7 @@ from transferline.problems.submission import write_submission
 from transferline.run_length_encoding import decode, encode
 
 CLASSES = ("red", "green", "blue")
-REASONS = ("reason", "possible_labels")
+REASONS = ("reason", "possible_labels", "novelty")
 
 
 @pytest.fixture

@@ -26,7 +26,12 @@ def reason_without_label(outputs: Outputs, card: ModelCard) -> str | None:
     """Returns why no label is predicted for an image; None if there is a label."""
     if outputs.novelty and outputs.novelty.is_beyond:
         return UNLIKE
-    return UNSURE if card.rejection and outputs.probabilities.max() < card.rejection.limit else None
+    return UNSURE if is_unsure(outputs.probabilities, card) else None
+
+
+def is_unsure(probabilities: Float32s, card: ModelCard) -> bool:
+    """Returns whether the highest probability of an image, (classes,), is below the limit of the card."""
+    return card.rejection is not None and bool(probabilities.max() < card.rejection.limit)
 
 
 def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...] | None:
@@ -38,6 +43,6 @@ def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...]
     if card.rejection is None:
         return None
     order = np.argsort(-probabilities, kind="stable")
-    least = 2 if probabilities.max() < card.rejection.limit else 1
+    least = 2 if is_unsure(probabilities, card) else 1
     count = max(least, int((probabilities >= card.rejection.possible_limit).sum()))
     return tuple(card.classes[index] for index in order[:count])
