@@ -114,7 +114,7 @@ def test_the_grid_counts_images_whose_folder_names_no_class_apart(sheets: DRAWN,
     size = ImageParams(size=32, color="rgb", resize="stretch")
     card = ModelCard(candidate="c", phase="head", problem="binary", classes=names, image=size)
     found = [
-        Prediction(f"{folder}/{number}.png", "red", share, ("red",), {"red": share, "blue": 1 - share}, None)
+        Prediction(f"{folder}/{number}.png", "red", share, ("red",), {"red": share, "blue": 1 - share}, *[None] * 4)
         for folder, number, share in (("red", 0, 0.9), ("blue", 1, 0.8), ("new", 2, 0.6), ("new", 3, 0.7))
     ]
     label_picture.draw_grid(found, card, tmp_path / "grid.png")

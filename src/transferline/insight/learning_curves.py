@@ -132,6 +132,7 @@ def _curve(
 def _described(sizes: Floats, scores: Array, unit: Counts, rated: Flags, now: int, params: Evaluate) -> dict[str, Any]:
     groups = np.unique(unit[rated], return_inverse=True)[1]
     expected = forecast(sizes, scores[:, :, rated], groups, FACTOR, params)
-    more = {"more": round((FACTOR - 1) * now), **expected._asdict()}
+    gains = {"gain": expected.gain, "low": expected.low, "high": expected.high}
+    more = {"more": round((FACTOR - 1) * now), **gains}
     means = scores[:, :, rated].mean(axis=(0, 2))
     return {"images": sizes.round().astype(int).tolist(), "values": means.tolist(), "forecast": more}
