@@ -31,6 +31,7 @@ WITHOUT_DEFAULT = {
     *("Params.candidates", "Pretrained.image", "EndToEnd.image", "DeepLab.image", "Image.size"),
     *("Pretrained.backbone", "DeepLab.backbone", "WeightsFile.path", "WeightsFile.sha256"),
     *("EndToEnd.layers", "Conv.filters", "Conv.kernel", "Dense.units", "Dropout.rate", "Rescale.low", "Rescale.high"),
+    *("Reject.error", "LinearTraining.optimizer", "OwnMetric.function", "OwnMetric.best"),
     *("OwnAugmentation.function", "OwnAugmentation.range"),
 }
 BY_JOB = {
