@@ -161,7 +161,9 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     assert answers["red1.png"]["label"] == "red" and answers["blue1.png"]["label"] == "blue"
     assert sum(answers["red1.png"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     table = pd.read_csv("out.csv")
-    assert list(table.columns) == ["path", "label", "probability", *CLASSES, "error", "model"] and len(table) == 14
+    reasons = ["reason", "possible_labels", "novelty"]
+    assert list(table.columns) == ["path", "label", "probability", *CLASSES, *reasons, "error", "model"]
+    assert len(table) == 14
     code, out, _ = predict("data/raw/colors/blue/2.png", "--model", "models/small/head")
     assert code == 0 and out.startswith("blue ")
     code, _, _ = predict("nowhere/*.png")
