@@ -26,6 +26,7 @@ OTHERS = {
         "matplotlib",
         "mlflow",
         "networkx",
+        "optuna",
     ),
     *(
         "platformdirs",
@@ -58,6 +59,8 @@ EDITS = {
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
     "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "select"},
+    "metrics/rejection.py:choose_rejection": {*TRAININGS, "record", "select"},
+    "training/temperature.py:fit_temperature": TRAININGS,
     "metrics/intervals.py:share_with_interval": {"evaluate", "select"},
     "metrics/classification.py:log_loss": {"evaluate", "select"},
     "params/problem_kinds.py:fitting_problem": FROM_IMAGES - {"augment"},

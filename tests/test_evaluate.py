@@ -16,8 +16,9 @@ from transferline import params
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, join_labels, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.scoring import metrics_of, score
-from transferline.models.exported import ModelCard, load_model, probabilities
+from transferline.evaluation.scoring import metrics_of, metrics_with_card, score
+from transferline.metrics.calibration import expected_calibration_error
+from transferline.models.exported import ModelCard, Rejection, load_model, probabilities, read_card
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.classification.classification_pictures import plot_gallery
 from transferline.stages import evaluate
@@ -112,7 +113,9 @@ def test_both_phases_are_evaluated(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(predictions) == 24
     test = predictions[predictions["split"] == "test"]
-    assert metrics_of(test, ("dark", "light"), PARAMS.evaluate, "binary") == tuned["test"]
+    card = read_card(tmp_path / "models" / "fine_tune")
+    assert metrics_with_card(test, ("dark", "light"), PARAMS.evaluate, card) == tuned["test"]
+    assert (tuned["temperature"], tuned["rejection"]) == (1.0, None), "a card of an older version"
     assert pd.read_csv(out / "fine_tune" / "history.csv")["epoch"].tolist() == [1, 2, 3, 4]
     latency = json.loads((out / "head" / "latency.json").read_text())
     assert 0 < latency["one_image_ms"] <= latency["one_image_p90_ms"]
@@ -197,6 +200,28 @@ def test_score_predicts_rows_of_a_class_that_the_model_does_not_know(tmp_path: P
     np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-6)
     figures = metrics_of(predictions, ("dark", "light", "new"), PARAMS.evaluate, "multiclass")
     assert figures["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_coverage_and_error_at_the_limit_and_calibration_without_temperature() -> None:
+    rejection = Rejection(wanted_error=0.02, error=0.02, limit=0.8, coverage=0.5, images=200, possible_limit=0.3)
+    classes = ("cat", "dog")
+    card = ModelCard(
+        candidate="a", phase="head", problem="binary", classes=classes, image=IMAGE, temperature=2, rejection=rejection
+    )
+    likely = np.array([0.9, 0.8, 0.85, 0.6, 0.55, 0.75])
+    table = pd.DataFrame({"path": list("abcdef"), "split": "test", "group": list("abcdef"), "confidence": likely})
+    table["label"], table["predicted"] = ["cat", "dog", "dog", "dog", "cat", "cat"], "dog"
+    table["probability_cat"], table["probability_dog"] = 1 - likely, likely
+    found = metrics_with_card(table, classes, PARAMS.evaluate, card)
+    assert found["coverage"] == 3 / 6 and found["answered_error"] == pytest.approx(1 / 3)
+    assert found["possible_coverage"] == 5 / 6 and found["possible_labels"] == pytest.approx(9 / 6)
+    assert found["answered_error_low"] < 1 / 3 < found["answered_error_high"] and found["accuracy"] == 0.5
+    before = likely**2 / (likely**2 + (1 - likely) ** 2)
+    error = expected_calibration_error(before, (table["label"] == "dog").to_numpy())
+    assert found["expected_calibration_error_without_temperature"] == pytest.approx(error)
+    card = card.model_copy(update={"rejection": rejection.model_copy(update={"limit": 0.99})})
+    none = metrics_with_card(table, classes, PARAMS.evaluate, card)
+    assert none["coverage"] == 0 and none["answered_error"] is None
 
 
 def test_probabilities_do_not_depend_on_the_batches(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ ORDER = (
     "training",
     "evaluation",
     "registry",
+    "tuning",
     "prediction",
     "serving",
     "stages",

@@ -20,8 +20,10 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_metrics_and_plots import CURVES
-from transferline.models.exported import load_keras_model, load_model, read_card
-from transferline.params import Pretrained, load_params
+from transferline.models.exported import both_columns, load_keras_model, load_model, read_card, write_card
+from transferline.params import Pretrained, Thresholds, load_params
+from transferline.prediction.named_model import open_model
+from transferline.problems.label_predictions import predict_images
 from transferline.problems.training import label_training_of
 from transferline.training import linear_head as linear
 from transferline.training.bank import Bank, read_bank
@@ -110,6 +112,42 @@ def test_the_head_is_the_optimum_of_scikit_learn(bank, tmp_path, problem):
     assert history["val_loss"].item() == pytest.approx(-np.log(right).mean(), abs=2e-3)
     assert summary.trainable == 1281 * {"binary": 1, "multiclass": 3, "multilabel": 3}[problem]
     assert (read_card(tmp_path).thresholds is None) == (problem != "multilabel")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
+def test_both_files_hold_the_temperature_and_the_head_does_not(data, bank, tmp_path, problem):
+    bank = as_problem(bank, problem)
+    fit(bank, lbfgs(300.0), tmp_path, problem)
+    card, rows = read_card(tmp_path), bank.rows("head", "validation")
+    assert abs(np.log(card.temperature)) > 0.05 and card.rejection is None
+    images = read_batch(data[0], rows["path"].tolist(), card.image)
+    logits = np.asarray(
+        keras.saving.load_model(tmp_path / "head.keras", compile=False)(split(bank, "validation", problem)[0])
+    )
+    expected = label_training_of(problem).probabilities(logits / card.temperature)
+    by_keras = both_columns(load_keras_model(tmp_path)(images))
+    np.testing.assert_allclose(by_keras, expected, atol=5e-3)
+    np.testing.assert_allclose(load_model(tmp_path).probabilities(images), by_keras, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_that_may_be_unsure_from_training_to_prediction(data, bank, tmp_path):
+    """24 validation images cannot promise 2 %; what they promise is in force in `predict`."""
+    section = linear_head(lbfgs(3000.0))
+    settings = replace(
+        job(section.train_head, tmp_path, "head", "multiclass"), thresholds=Thresholds(reject={"error": 0.02})
+    )
+    train_head(bank, section, settings)
+    card = read_card(tmp_path)
+    assert card.rejection.images == 24 and 0.1 < card.rejection.error < 0.5 and card.rejection.possible_limit == 0
+    higher = card.rejection.model_copy(update={"limit": 0.999})
+    write_card(card.model_copy(update={"rejection": higher}), tmp_path)
+    opened = open_model(str(tmp_path))
+    files = [data[0] / path for path in bank.rows("head", "validation")["path"]]
+    found = list(predict_images(opened.card, opened.model, files))
+    assert {one.reason for one in found} == {"unsure"} and {one.label for one in found} == {None}
+    assert all(len(one.possible_labels) == 3 for one in found), "of 24 images all labels remain"
 
 
 @pytest.mark.slow

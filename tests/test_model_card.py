@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry_project import registry_project, select, train
+from tests.registry_project import LATENCY, registry_project, select, train
 from transferline.atomic_files import write_json
 from transferline.datasets.tables import read_table, write_table
 from transferline.metrics.intervals import wilson
-from transferline.models.exported import read_card
+from transferline.models.exported import Rejection, read_card, write_card
 from transferline.registry.promotion import promote
+from transferline.registry.run_pages import describe_run
 from transferline.registry.trained_data import trained_data
 from transferline.registry.version_pages import model_card
 
@@ -63,3 +64,31 @@ def test_report_and_pages_name_the_groups_behind_a_metric(tmp_path: Path, monkey
     assert "The test split has 24 images in 6 groups." in Path("reports/decision/index.html").read_text()
     card = model_card(params, read_card(folder), Path("evaluations/small/head"), trained_data(tmp_path, "colors"))
     assert "- test: accuracy 1.0000 (0.6097 to 1.0000) on 24 images in 6 groups" in card
+
+
+def test_decision_and_pages_show_the_promise_and_what_test_makes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = registry_project(tmp_path, monkeypatch)
+    folder = train(params, "head", "good")
+    rejection = Rejection(wanted_error=0.02, error=0.05, limit=0.4, coverage=0.9, images=80, possible_limit=0.1)
+    write_card(read_card(folder).model_copy(update={"temperature": 1.5, "rejection": rejection}), folder)
+    select(params, folder)
+    evaluation = Path("evaluations/small/head")
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    metrics["test"]["expected_calibration_error_without_temperature"] = 0.25
+    write_json(evaluation / "metrics.json", metrics | {"temperature": 1.5, "rejection": rejection.model_dump()})
+    assert promote(params, tmp_path).promoted
+    decision = json.loads(Path("reports/decision/decision.json").read_text())
+    assert decision["rejection"]["limit"] == 0.4
+    assert 0 < decision["challenger"]["coverage"] <= 1 and decision["challenger"]["answered_error"] == 0
+    page = Path("reports/decision/index.html").read_text()
+    assert "<th>coverage</th><th>answered error</th>" in page
+    assert (
+        "thresholds.reject.error = 0.02 cannot be promised" in page and "at most 5.0% of the labels are wrong" in page
+    )
+    card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
+    assert "- temperature 1.500; expected calibration error 0.2500 → " in card and "- thresholds.reject.error" in card
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    described = describe_run("accuracy", metrics, LATENCY, trained_data(tmp_path, "colors"))
+    assert "temperature 1.500" in described and "at most 5.0%" in described

@@ -22,6 +22,8 @@ EXCEPTIONS = {
     "describe": "it builds the networks",
     "doctor": "it asks TensorFlow for the GPUs",
     "reproduce": "it trains",
+    "tune": "it trains",
+    "init": "only while it measures a backbone, once on a machine",
 }
 OF_OTHER_TESTS = {"fetch"}
 COMMANDS = """

@@ -12,10 +12,11 @@ from tests.tiny_training import TRAINING, network
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, load_model
 from transferline.models.layers import build_layers
-from transferline.params import Image, LinearTraining, SegmentationTraining, Thresholds, Training
+from transferline.params import FineTuning, Image, LinearTraining, SegmentationTraining, Thresholds, Training
 from transferline.training.assemble_model import Exported, assemble_network
 from transferline.training.batches import Batches
 from transferline.training.best_epoch import best_epoch
+from transferline.training.ladder import Rung
 from transferline.training.mask_targets import MaskBatches
 from transferline.training.training_job import Job, make_deterministic, run_job
 
@@ -77,7 +78,9 @@ def run(
     rows: list[Any] = []
     job = Job(training, thresholds, card_of(problem, "head" if before is None else "fine_tune"), 7, folder, rows.append)
     exported = assemble_network(layers, IMAGE, problem)
-    summary = run_job(job, model, exported, train, validation, np.zeros((2, SIDE, SIDE, 3), np.uint8), before)
+    samples = np.zeros((2, SIDE, SIDE, 3), np.uint8)
+    rungs = [] if before is None else [lambda: Rung("conv", model, train, validation)]
+    summary = run_job(job, model, exported, train, validation, samples, before, rungs=rungs)
     return summary, pd.DataFrame(rows), layers
 
 
@@ -96,7 +99,7 @@ def test_a_training_stops_at_the_first_loss_that_is_not_finite(
     train.factor = np.float32(factor)
     before = pd.DataFrame({"phase": ["head"], "epoch": [1], "loss": [1.0], "val_loss": [1.0]})
     before[["accuracy", "val_accuracy", "mean_average_precision", "val_mean_average_precision"]] = 0.5
-    training = params_of(monitor=MONITORS[problem])
+    training = params_of(FineTuning, monitor=MONITORS[problem])
     train.since += 1  # a fine-tuning: its epochs begin with 2
     summary, rows, layers = run(training, problem, tmp_path, train, batches_of(problem, 12, None), before)
     assert not np.isfinite(rows["loss"].iloc[-1]) and np.isfinite(rows["loss"].iloc[:-1]).all() and len(rows) == 3

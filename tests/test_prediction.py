@@ -18,6 +18,7 @@ from transferline.models.exported import ModelCard, Rejection
 from transferline.prediction.found_images import find_images
 from transferline.prediction.named_model import open_model
 from transferline.problems import label_picture
+from transferline.problems.label_decision import possible_labels
 from transferline.problems.label_output import predictions_as_text, write_csv, write_submission
 from transferline.problems.label_predictions import predict_images
 from transferline.run_length_encoding import decode
@@ -207,6 +208,7 @@ def test_unsure_images_get_no_label_but_those_that_remain(tmp_path, monkeypatch)
     ]
     assert [one.possible_labels for one in found] == [("red",), ("red", "green"), CLASSES, ("red",)]
     assert found[1].probability == pytest.approx(0.498, abs=0.01)
+    assert possible_labels(np.array([0.85, 0.04, 0.11], np.float32), card) == ("red", "blue"), "at least two"
     lines = predictions_as_text(found, card).splitlines()
     assert lines[1].startswith("unsure  ") and lines[1].endswith("(possible: red 0.4983, green 0.4983)")
     write_csv(found, card, tmp_path / "out.csv", "m")

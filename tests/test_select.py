@@ -161,6 +161,27 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
         assert min(picture.size) > 200
 
 
+def test_the_page_shows_the_promise_the_coverage_and_the_error_at_the_limit(tmp_path: Path) -> None:
+    write_all(tmp_path / "evaluations")
+    rejection = {
+        "wanted_error": 0.02,
+        "error": 0.02,
+        "limit": 0.75,
+        "coverage": 0.8,
+        "images": 300,
+        "possible_limit": 0.1,
+    }
+    for file in (tmp_path / "evaluations").rglob("metrics.json"):
+        metrics = json.loads(file.read_text())
+        metrics["test"] |= {"coverage": 0.8123, "coverage_low": 0.7, "coverage_high": 0.9, "answered_error": None}
+        file.write_text(json.dumps(metrics | {"temperature": 1.2, "rejection": rejection}))
+    run(tmp_path)
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "| test coverage | test answered_error |" in page and "0.8123 [0.7000, 0.9000]" in page
+    assert page.count("- Promise of lite0_") == 3
+    assert "- Promise of lite0_plain fine_tune: at most 2.0% of the labels are wrong, with 95% confidence; an" in page
+
+
 def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) -> None:
     write_all(tmp_path / "evaluations")
     tuned = tmp_path / "evaluations" / "lite0_plain" / "fine_tune" / "metrics.json"

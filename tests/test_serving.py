@@ -21,7 +21,7 @@ from tests.conftest import COLORS
 from tests.empty_databases import give_mlflow_database
 from transferline.errors import TransferlineError
 from transferline.models.convert import convert
-from transferline.models.exported import ModelCard
+from transferline.models.exported import ModelCard, Rejection
 from transferline.models.lite import LiteModel
 from transferline.params import Image, load_params
 from transferline.prediction.named_model import open_model
@@ -161,6 +161,21 @@ def test_a_multilabel_model_answers_with_the_labels_that_pass_their_thresholds()
     purple, black = version.answer([np.full((32, 32, 3), colour, np.uint8) for colour in ((200, 0, 200), (0, 0, 0))])
     assert purple["labels"] == ("blue", "red") and purple["version"] == "7"
     assert len(black["labels"]) == 1 and black["probability"] < 0.01
+
+
+def test_an_unsure_answer_has_no_label_but_possible_ones():
+    rejection = Rejection(wanted_error=0.02, error=0.02, limit=0.6, coverage=0.5, images=200, possible_limit=0.2)
+    card = CARD.model_copy(update={"rejection": rejection})
+    kernel = np.eye(3)[:, ::-1] * 6
+    version = LoadedVersion("7", "0" * 64, card, Batcher(LiteModel(convert(mean_colour(kernel, "softmax"), "test"))))
+    purple, red = json.loads(
+        json.dumps(version.answer([np.full((32, 32, 3), one, np.uint8) for one in ((200, 0, 200), (200, 0, 0))]))
+    )
+    assert (purple["label"], purple["reason"], purple["labels"]) == (None, "unsure", [])
+    assert sorted(purple["possible_labels"]) == ["blue", "red"] and purple["probability"] == pytest.approx(
+        0.5, abs=0.01
+    )
+    assert (red["label"], red["reason"], red["possible_labels"], red["labels"]) == ("red", None, ["red"], ["red"])
 
 
 def test_a_taken_port_and_a_missing_champion_are_one_clear_message(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import shtab
 
-from transferline.cli import data, params, pipeline, prediction, project, registry, serving
+from transferline.cli import data, params, pipeline, prediction, project, registry, serving, tuning
 from transferline.errors import TransferlineError, cause_first, system_cause
 from transferline.project_files import installed_version
 
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     shtab.add_argument_to(whole, "--print-completion", help="print a script for completion in this shell")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     whole.set_defaults(commands=commands)
-    for group in (project, pipeline, params, data, registry, prediction, serving):
+    for group in (project, pipeline, tuning, params, data, registry, prediction, serving):
         group.add_commands(commands)
     return whole
 

@@ -12,7 +12,7 @@ from transferline.errors import TransferlineError
 from transferline.evaluation.changed_images import Subject
 from transferline.evaluation.latency import measure_latency
 from transferline.evaluation.robustness import evaluate_robustness
-from transferline.evaluation.scoring import loaded, metrics_of, score
+from transferline.evaluation.scoring import loaded, metrics_with_card, score
 from transferline.models.exported import (
     CURVES_FILE,
     HISTORY_FILE,
@@ -63,8 +63,8 @@ def evaluate_model(
 
     Returns:
         The content of `metrics.json`: candidate, phase, problem, the metrics of validation and of test (if it exists),
-        the best epoch, and the numbers of weights; see `metrics_of`. The metrics of test include those of
-        `evaluate_robustness`; if there is no test split, the metrics of validation include them.
+        the best epoch, the numbers of weights, temperature and rejection; see `metrics_with_card`. The metrics of test
+        include those of `evaluate_robustness`; if there is no test split, the metrics of validation include them.
 
     Raises:
         TransferlineError: the exported model does not predict the same as the trained one.
@@ -78,7 +78,7 @@ def evaluate_model(
     write_json(folder / "latency.json", measure_latency(model, card) | sizes)
     draw_pictures(predictions, model, card, raw, params, folder)
     of_splits = {
-        split: metrics_of(part, card.classes, params, card.problem)
+        split: metrics_with_card(part, card.classes, params, card)
         for split, part in predictions.groupby("split", sort=False)
     }
     if card.thresholds is not None:
@@ -90,6 +90,7 @@ def evaluate_model(
         subject = Subject(model_folder, model, card, raw, rows[rows["split"] == split])
         of_splits[split] |= evaluate_robustness(subject, params.robustness, params, folder)
     training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
+    training |= {"temperature": card.temperature, "rejection": card.rejection and card.rejection.model_dump()}
     named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}
     return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
 

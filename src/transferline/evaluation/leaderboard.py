@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from transferline.errors import TransferlineError
-from transferline.models.exported import Phase
+from transferline.metrics.calibration import UNSCALED_ERROR
+from transferline.metrics.rejection import promise
+from transferline.models.exported import Phase, Rejection
 from transferline.params.problem_kinds import KINDS
 from transferline.plots import BLUE, ORANGE, picture
 from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
@@ -48,6 +50,12 @@ class EvaluatedModel:
     def main_metric(self) -> str:
         """The main metric of its kind of problem."""
         return KINDS[self.metrics["problem"]].main_metric
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """The limit below which it predicts no label, from its card."""
+        found = self.metrics.get("rejection")
+        return Rejection(**found) if found else None
 
     def figure(self, split: str, metric: str) -> float | None:
         """Returns the value of a metric; None where it is not defined or the split does not exist."""
@@ -116,7 +124,8 @@ def _row(entry: EvaluatedModel, metric: str, chosen: bool) -> dict[str, str]:
     shown = dict.fromkeys((metric, entry.main_metric))
     others = [name for name in entry.kind.shown_metrics if name not in shown]
     robust = (f"{kind}_{entry.main_metric}" for kind in ("corruption", "adversarial"))
-    others += [name for name in robust if name in entry.metrics[split]]
+    optional = (UNSCALED_ERROR, "coverage", "answered_error", *robust)
+    others += [name for name in optional if name in entry.metrics[split]]
     return {
         "": "**selected**" if chosen else "",
         "candidate": entry.candidate,
@@ -182,6 +191,7 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
         *_even(ranked, metric),
         *(_fine_tuning(head, after, ranked.index(after) < ranked.index(head), metric) for head, after in pairs),
         *(_floor(ranked, name) for name in ranked[0].kind.floor_metrics),
+        *(f"- Promise of {entry.name}: {promise(rejection)}." for entry in ranked if (rejection := entry.rejection)),
     ]
     return "\n".join(page) + "\n"
 

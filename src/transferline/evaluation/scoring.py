@@ -70,6 +70,14 @@ def loaded(folder: Path, changed: int) -> LiteModel:
     return load_model(folder)
 
 
+def metrics_with_card(
+    predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, card: ModelCard
+) -> dict[str, Any]:
+    """Returns `metrics_of` the predictions of a model, and `EvaluationOfKind.card_metrics`."""
+    of_card = evaluation_of(card.problem).card_metrics(predictions, card, params)
+    return metrics_of(predictions, classes, params, card.problem) | of_card
+
+
 def metrics_of(
     predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate, problem: Problem
 ) -> dict[str, Any]:

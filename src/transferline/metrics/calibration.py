@@ -6,6 +6,7 @@ import pandas as pd
 from transferline.arrays import Flags, Floats
 
 BINS = 15
+UNSCALED_ERROR = "expected_calibration_error_without_temperature"  # the name of the metric
 
 
 def calibration_bins(confidence: Floats, correct: Flags) -> pd.DataFrame:
@@ -33,6 +34,17 @@ def calibration_gaps(confidence: Floats, correct: Flags) -> Floats:
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = correct - confidence.astype(float)
     return np.stack([np.where(number == one, gaps, 0).mean(axis=1) for one in range(BINS)], axis=1)
+
+
+def without_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Returns the probabilities that a model would predict if it did not divide its logits by a temperature.
+
+    Args:
+        probabilities: (…, classes), 0 to 1, with the sum 1.
+        temperature: above 0.
+    """
+    powers = probabilities.astype(float) ** temperature
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def expected_calibration_error(confidence: Floats, correct: Flags) -> float:

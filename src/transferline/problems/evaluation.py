@@ -89,6 +89,12 @@ class EvaluationOfKind(Protocol):
     def details(self, predictions: pd.DataFrame, classes: tuple[str, ...], params: Evaluate) -> dict[str, Any]:
         """Returns the other values of `metrics.json`; `per_class` contains those of each class."""
 
+    def card_metrics(self, predictions: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, Any]:
+        """Returns the metrics that depend on the card: calibration without its temperature, and those of its rejection.
+
+        They are not in `metric_table`, so `select.metric` cannot name them.
+        """
+
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """Returns the metric that `class_measure` names, (classes,), 0 to 1; NaN where no image has the class."""
 

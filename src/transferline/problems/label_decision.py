@@ -30,10 +30,11 @@ def possible_labels(probabilities: Float32s, card: ModelCard) -> tuple[str, ...]
     """Returns the labels of an image that remain possible, the most probable first; None without a `rejection`.
 
     They are a prediction set of split conformal prediction (see `metrics/rejection.py`). The most probable label always
-    remains.
+    remains, and a second one if the model is unsure: more labels never break the promise.
     """
     if card.rejection is None:
         return None
     order = np.argsort(-probabilities, kind="stable")
-    count = max(1, int((probabilities >= card.rejection.possible_limit).sum()))
+    least = 2 if reason_without_label(probabilities, card) == UNSURE else 1
+    count = max(least, int((probabilities >= card.rejection.possible_limit).sum()))
     return tuple(card.classes[index] for index in order[:count])

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment
 
 from transferline.atomic_files import completed_folder, write_json
+from transferline.metrics.rejection import promise
 from transferline.params import Params
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION, RAW
@@ -22,6 +23,7 @@ from transferline.text import images_in_groups
 REPORT = DECISION.parent
 LISTED = 1000
 ROBUST = ("under_corruptions", "under_attacks")  # keys of a model's row, if its evaluation has these metrics
+DECIDED = ("coverage", "answered_error")  # the same
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -46,17 +48,18 @@ img { max-width: 100%; display: block; }
 <p>{{ reason }}</p>
 <table>
 <tr><th></th><th>model</th><th>test {{ metric }}</th><th>ms per image</th><th>MB</th>
-{% for name in more %}<th>{{ name }}</th>{% endfor %}
+{% for name in more + decided %}<th>{{ name.replace("_", " ") if name in decided else name }}</th>{% endfor %}
 {% for name in robust %}<th>{{ robust_metric }} {{ name.replace("_", " ") }}</th>{% endfor %}</tr>
 {% for role, row in models %}
 <tr><td>{{ role }}</td><td>{{ row.name }}</td>
 <td>{{ "%.4f"|format(row.value) }}
 {% if row.low is not none %}({{ "%.4f to %.4f"|format(row.low, row.high) }}){% endif %}</td>
 <td>{{ "%.2f"|format(row.latency_ms) }}</td><td>{{ "%.2f"|format(row.size_mb) }}</td>
-{% for name in more + robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
+{% for name in more + decided + robust %}<td>{{ "%.4f"|format(row[name]) if name in row else "" }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
 <p>The test split has {{ test_images }}. In brackets: the {{ share }} interval.</p>
+{% if promise %}<p>The challenger gives no label to unsure images. Its promise: {{ promise }}.</p>{% endif %}
 <h2>Gates</h2>
 <table>
 <tr><th>gate</th><th>verdict</th><th>reason</th></tr>
@@ -143,6 +146,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
             data_rows=data_rows(case.data, case.champion_data),
             splits=SPLITS,
             more=list(more.get("challenger", {})),
+            decided=[name for name in DECIDED if any(name in row for _, row in models)],
+            promise=promise(rejection) if (rejection := case.challenger.card.rejection) else "",
             robust=[name for name in ROBUST if any(name in row for _, row in models)],
             robust_metric=KINDS[case.challenger.card.problem].main_metric.replace("_", " "),
             gates=case.gates,
@@ -153,7 +158,8 @@ def write_decision(case: Case, params: Params, root: Path) -> Path:
 
 
 def _row(scored: Scored, metric: str) -> dict[str, Any]:
-    robust = dict(zip(ROBUST, (scored.corruption_accuracy, scored.adversarial_accuracy), strict=True))
+    optional = dict(zip(ROBUST, (scored.corruption_accuracy, scored.adversarial_accuracy), strict=True))
+    optional |= {name: scored.metrics.get(name) for name in DECIDED}
     return {
         "name": f"{scored.card.candidate}, {scored.card.phase}",
         "value": scored.metrics[metric],
@@ -161,7 +167,7 @@ def _row(scored: Scored, metric: str) -> dict[str, Any]:
         "high": scored.metrics[f"{metric}_high"],
         "latency_ms": scored.latency_ms,
         "size_mb": scored.size_mb,
-        **{name: value for name, value in robust.items() if value is not None},
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 
@@ -191,6 +197,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
             "champion": case.champion_data and case.champion_data.model_dump(),
         },
         "challenger": _row(case.challenger, params.select.metric),
+        "rejection": case.challenger.card.rejection and case.challenger.card.rejection.model_dump(),
         "gates": [asdict(gate) for gate in case.gates],
     }
     if case.champion and case.change:

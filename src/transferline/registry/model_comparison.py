@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.evaluation.latency import one_image_times
-from transferline.evaluation.scoring import metrics_of, predict_rows
+from transferline.evaluation.scoring import metrics_with_card, predict_rows
 from transferline.metrics.metric_table import Metric
 from transferline.metrics.significance import gain_interval, permutation_test, stacked
 from transferline.models.exported import LITE_FILE, ModelCard, load_model, read_card
@@ -30,7 +30,7 @@ class Scored:
     Attributes:
         card: the card of the model.
         predictions: see `predict_rows`.
-        metrics: see `metrics_of`.
+        metrics: see `metrics_with_card`.
         latency_ms: for one image, from pixels in memory to probabilities; see `latencies`.
         size_mb: of the model file.
         corruption_accuracy, adversarial_accuracy: the main metric under corruptions and attacks. For a relative limit
@@ -136,7 +136,7 @@ def score_model(
     return Scored(
         card,
         predictions,
-        metrics_of(predictions, classes, params, card.problem),
+        metrics_with_card(predictions, classes, params, card),
         latency_ms,
         (folder / LITE_FILE).stat().st_size / 1e6,
         *(robustness.get(f"{kind}_{main_metric}") for kind in ("corruption", "adversarial")),

@@ -10,7 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from transferline.git_and_dvc import git_or_nothing
-from transferline.models.exported import ModelCard
+from transferline.metrics.calibration import UNSCALED_ERROR
+from transferline.metrics.rejection import promise
+from transferline.models.exported import ModelCard, Rejection
 from transferline.paths import RAW
 from transferline.registry.trained_data import TrainedData
 from transferline.text import first_of, images_in_groups
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "mlflow.note.content"  # the tag that MLflow's pages show as the description of a run
 DIGITS_OF_REVISION = 8
+CALIBRATION_ERRORS = (UNSCALED_ERROR, "expected_calibration_error")
 
 
 def run_name(card: ModelCard, data: TrainedData) -> str:
@@ -96,7 +99,20 @@ def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any
         f"best epoch {evaluation['best_epoch']}, {latency['training_seconds']:.0f} s of training; "
         f"{latency['size_bytes'] / 1e6:.1f} MB, {latency['one_image_ms']:.1f} ms for one image"
     )
-    return "\n\n".join([*lines, describe_data(data), model])
+    return "\n\n".join([*lines, describe_data(data), model, *decision_lines(evaluation)])
+
+
+def decision_lines(evaluation: dict[str, Any]) -> list[str]:
+    """Returns lines about the temperature and the rejection; none for evaluations without these fields."""
+    values = evaluation.get("test", evaluation.get("validation", {}))
+    lines = []
+    if "temperature" in evaluation:
+        errors = [f"{values[name]:.4f}" for name in CALIBRATION_ERRORS if name in values]
+        change = f"; expected calibration error {' → '.join(errors)}" if errors else ""
+        lines.append(f"temperature {evaluation['temperature']:.3f}{change}")
+    if evaluation.get("rejection"):
+        lines.append(promise(Rejection(**evaluation["rejection"])))
+    return lines
 
 
 def scalars(metric: str, evaluation: dict[str, Any], latency: dict[str, Any]) -> dict[str, float]:
@@ -116,6 +132,7 @@ def scalars(metric: str, evaluation: dict[str, Any], latency: dict[str, Any]) ->
         "model/megabytes": latency["size_bytes"] / 1e6,
         "train/seconds": latency["training_seconds"],
         "train/best_epoch": evaluation["best_epoch"],
+        **({"train/temperature": evaluation["temperature"]} if "temperature" in evaluation else {}),
     }
 
 

@@ -8,7 +8,7 @@ from transferline.models.exported import ModelCard
 from transferline.params import Params
 from transferline.params.problem_kinds import KINDS
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
-from transferline.registry.run_pages import describe_data, headline
+from transferline.registry.run_pages import decision_lines, describe_data, headline
 from transferline.registry.trained_data import TrainedData
 from transferline.text import first_of
 
@@ -38,6 +38,7 @@ def model_card(params: Params, card: ModelCard, evaluation: Path, data: TrainedD
         "What it is for": _purpose(card),
         "Data": describe_data(data),
         "Metrics": "\n".join(_metric_lines(params.select.metric, metrics)),
+        "Probabilities and unsure images": "\n".join(f"- {line}" for line in decision_lines(metrics)),
         "Limits": "\n".join(_limits(metrics, data)),
         "Size and speed": (
             f"{metrics['parameters']:,} parameters, {latency['size_bytes'] / 1e6:.1f} MB, "

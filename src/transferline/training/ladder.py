@@ -88,20 +88,23 @@ def climb(
     Raises:
         TransferlineError: a rung that must be kept has no epoch with a finite loss.
     """
-    history, fitted = pd.DataFrame(), None
+    history, fitted, losses = pd.DataFrame(), None, None
     for number, build in enumerate(rungs, 1):
         rung, start = build(), next_epoch(before if history.empty else history)
-        must_keep = len(rungs) == 1 or (number == 1 and before is None)
-        weights, losses = rung.model.get_weights(), None if must_keep else _losses(rung, problem)
+        if number == 1 and before is not None and len(rungs) > 1:
+            losses = _losses(rung, problem)
+        weights = rung.model.get_weights()
         epochs = fit(rung, start, {"rung": number, "boundary": rung.boundary})
         history = pd.concat([history, epochs], ignore_index=True)
-        if losses is not None and not _is_better(losses - _losses(rung, problem), rung, number):
+        found = _losses(rung, problem) if len(rungs) > 1 else None
+        if losses is not None and found is not None and not _is_better(losses - found, rung, number):
             rung.model.set_weights(weights)
             if fitted is None and before is not None:
                 fitted = Fitted(history, best_epoch(before, training), rung.model, rung.validation, 0)
             break
         trainable = count_trainable(rung.model)
         fitted = Fitted(history, best_epoch(epochs, training), rung.model, rung.validation, trainable, rung.boundary)
+        losses = found
     assert fitted is not None, "there is a rung"
     return replace(fitted, history=history)
 

@@ -9,7 +9,12 @@ import pandas as pd
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import class_positions
-from transferline.metrics.calibration import calibration_gaps
+from transferline.metrics.calibration import (
+    UNSCALED_ERROR,
+    calibration_gaps,
+    expected_calibration_error,
+    without_temperature,
+)
 from transferline.metrics.intervals import error_with_interval
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.models.exported import ModelCard
@@ -22,7 +27,8 @@ from transferline.problems.classification.classification_pictures import (
     plot_reliability,
     worst_mistakes,
 )
-from transferline.problems.label_evaluation import LabelEvaluation
+from transferline.problems.classification.rejection_metrics import rejection_metrics
+from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation
 
 
 class ClassificationEvaluation(LabelEvaluation):
@@ -59,6 +65,14 @@ class ClassificationEvaluation(LabelEvaluation):
             **error_with_interval("expected_calibration_error", gaps, images.groups, params),
             "per_class": metrics_by_class(images, params),
         }
+
+    def card_metrics(self, predictions: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, Any]:
+        """Returns the calibration error without the temperature, and `rejection_metrics`."""
+        probabilities = predictions[[PROBABILITY + name for name in card.classes]].to_numpy(float)
+        before = without_temperature(probabilities, card.temperature).max(axis=1)
+        correct = _confidence(predictions)[1]
+        found: dict[str, Any] = {UNSCALED_ERROR: expected_calibration_error(before, correct)}
+        return found | (rejection_metrics(predictions, card, card.rejection, params) if card.rejection else {})
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""

@@ -9,7 +9,12 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Floats, Positions
 from transferline.datasets.tables import join_labels, label_matrix, split_labels
-from transferline.metrics.calibration import calibration_gaps
+from transferline.metrics.calibration import (
+    UNSCALED_ERROR,
+    calibration_gaps,
+    expected_calibration_error,
+    without_temperature,
+)
 from transferline.metrics.intervals import error_with_interval, with_intervals
 from transferline.metrics.labelled_images import metrics_by_class
 from transferline.metrics.multilabel import average_precisions
@@ -63,6 +68,13 @@ class MultilabelEvaluation(LabelEvaluation):
             **error_with_interval("expected_calibration_error", gaps, images.groups, params),
             "per_class": per_class,
         }
+
+    def card_metrics(self, predictions: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, Any]:
+        """Returns the calibration error without the temperature, over all pairs of image and class."""
+        images = self.images(predictions, card.classes)
+        both = np.stack([1 - images.probabilities, images.probabilities], axis=-1)
+        before = without_temperature(both, card.temperature)[..., 1]
+        return {UNSCALED_ERROR: expected_calibration_error(before.ravel(), images.truth.ravel())}
 
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""

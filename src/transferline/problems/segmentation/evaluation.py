@@ -103,6 +103,10 @@ class SegmentationEvaluation:
         per_class = {name: _of_class(images, number, params) for number, name in enumerate(classes)}
         return {"pixels": int(images.pixels.sum()), "per_class": per_class}
 
+    def card_metrics(self, predictions: pd.DataFrame, card: ModelCard, params: Evaluate) -> dict[str, Any]:
+        """Returns nothing: the probabilities of the pixels are not stored."""
+        return {}
+
     def by_class(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
         """See `EvaluationOfKind`."""
         return ious(self.images(predictions, classes).confusion.sum(axis=0))

@@ -1,0 +1,47 @@
+"""The command that searches the settings of a candidate: tune."""
+
+import argparse
+import math
+from pathlib import Path
+
+from transferline import environment
+from transferline.cli.arguments import Commands, add_command, positive
+from transferline.quiet import quiet_imports
+
+MINUTES = 15.0
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the commands of this group."""
+    explained = "search backbone, image size, depth, learning rate, augmentation and regularisation on validation"
+    tune = add_command(commands, "tune", _tune, explained, "--minutes 30")
+    limit = tune.add_mutually_exclusive_group()
+    limit.add_argument("--minutes", type=_minutes, help=f"end the search after this time; by default {MINUTES:g}")
+    limit.add_argument("--trials", type=positive, help="end the search after this number of fine-tunings")
+
+
+def _minutes(text: str) -> float:
+    """Returns a number above 0."""
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
+    return number
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from transferline.params import load_params
+    from transferline.problems.metric_choice import check_metrics
+    from transferline.training_lock import held
+
+    root = environment.enter_project()
+    params = load_params(Path("params.yaml"))
+    check_metrics(params)
+    minutes = options.minutes or (None if options.trials else MINUTES)
+    with held(root, "transferline tune"):
+        with quiet_imports():
+            from transferline.tuning.tune_candidate import tune
+        try:
+            print(tune(root, params, minutes, options.trials))
+        except KeyboardInterrupt:
+            print("stopped; what was computed is kept, and the same command goes on from there")
+            return 130
+    return 0

@@ -1,0 +1,1 @@
+"""`transferline tune`: searches the settings of a candidate on validation images."""

@@ -1,0 +1,44 @@
+"""Repeated splits of the images of train and validation. Images of test are left out."""
+
+import pandas as pd
+
+from transferline.datasets.splits import deal, position_of
+from transferline.datasets.tables import ImageTable
+from transferline.errors import TransferlineError
+
+LARGE = 1000  # validation images that are enough for one split
+
+
+def repeated_splits(manifest: ImageTable, count: int, seed: int) -> list[ImageTable]:
+    """Returns tables with the same images and another division into train and validation.
+
+    The first one is that of the manifest. The others put about as many groups into validation, by class as `validate`
+    does; a group is never in both. If validation has `LARGE` images, the first one is the only one.
+
+    Args:
+        manifest: see `ImageTable`.
+        count: the number of tables.
+        seed: of the other divisions.
+
+    Raises:
+        TransferlineError: train or validation has no image.
+    """
+    kept = manifest.rows[manifest.rows["kept"].astype(bool) & (manifest.rows["split"] != "test")]
+    held_out = kept["split"] == "validation"
+    if held_out.all() or not held_out.any():
+        raise TransferlineError(
+            "the manifest needs images for train and for validation; see data.split.validation, or add images"
+        )
+    share = kept.loc[held_out, "group"].nunique() / kept["group"].nunique()
+    splits = [kept["split"]]
+    for number in range(1, count if held_out.sum() < LARGE else 1):
+        positions = [position_of(f"tune {seed} {number} {group}", "") for group in kept["group"]]
+        dealt = deal(kept.assign(position=positions), share, 0.0)
+        splits.append(dealt if (dealt == "validation").any() else kept["split"])
+    return [ImageTable(kept.assign(split=split).reset_index(drop=True), manifest.classes) for split in splits]
+
+
+def split_of_views(views: pd.DataFrame, division: ImageTable) -> pd.Series:
+    """Returns the split of each view in a division; views of validation that are not untouched become `test`."""
+    split = views["path"].map(division.rows.set_index("path")["split"])
+    return split.mask((split == "validation") & (views["kind"] != "untouched"), "test")

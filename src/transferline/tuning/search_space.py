@@ -1,0 +1,149 @@
+"""The settings that `tune` tries, and the candidates that they describe."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from transferline.models.backbones import build_backbone
+from transferline.params import Augment, Backbone, FineTuning, Image, Params, Pretrained
+from transferline.params.backbone_names import BACKBONES, BackboneEntry
+from transferline.weights_on_this_machine import has_imagenet_weights
+
+SIDES = (0.75, 1.0, 1.25)  # of images, as factors of the candidate's side
+NATIVE = (0.6, 1.4)  # the native side of a backbone is tried if it is between these factors of the candidate's side
+# For each depth the boundaries of fine-tuning, from shallow to deep, as shares of the backbone's layers.
+DEPTHS = {"upper": (0.35,), "ladder": (0.35, 1.0), "whole": (0.1, 1.0)}
+RATES = (1e-4, 3e-4, 1e-3, 2e-3)
+SMOOTHINGS = (0.0, 0.1)
+WIDER = {"rotation": 15.0, "shift_x": 0.1, "shift_y": 0.1}  # the ranges of `wider` are at least from -value to value
+VIEWS = 16
+MOST_SIDE = 512
+OF_UPPER = "_of_upper"  # a name of Optuna has the same choices in all trials
+EPOCHS = {200: 24, 400: 40}  # for each value of `max_megapixels`
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+@dataclass(frozen=True)
+class Network:
+    """A backbone, the side of its images in pixels, and the views on which its head is trained."""
+
+    backbone: str
+    side: int
+    head_views: str
+
+    def __str__(self) -> str:
+        """Such as `efficientnet_lite2 260 px untouched`."""
+        return f"{self.backbone} {self.side} px {self.head_views}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one trial tries: a network, and how it is fine-tuned. A head alone has only the network."""
+
+    network: Network
+    depth: str = "head"
+    learning_rate: float | None = None
+    label_smoothing: float | None = None
+    augmentation: str | None = None
+    megapixels: int | None = None
+
+    def tree(self) -> dict[str, Any]:
+        """Returns the settings by name; those that have no meaning are left out."""
+        tree = {**asdict(self.network), **{key: value for key, value in asdict(self).items() if key != "network"}}
+        return {key: value for key, value in tree.items() if value is not None}
+
+    def __str__(self) -> str:
+        """The settings in one line."""
+        return ", ".join(f"{key} {value}" for key, value in self.tree().items())
+
+
+def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
+    """Returns the networks, the quickest first: those of the candidates, and those whose weights are here."""
+    named = {one.backbone.name for one in params.candidates.values() if isinstance(one, Pretrained)}
+    installed = {name for name in BACKBONES if name.startswith("efficientnet_lite") and has_imagenet_weights(name)}
+    names = sorted(name for name in named | installed if name in BACKBONES and has_imagenet_weights(name))
+    flips = params.augment.horizontal_flip or params.augment.vertical_flip
+    found = [
+        Network(name, side, views)
+        for name in names
+        for side in _sides(base.image.size, BACKBONES[name])
+        for views in (("untouched", "flipped") if flips else ("untouched",))
+    ]
+    return sorted(found, key=lambda network: network.side)
+
+
+def _sides(side: int, backbone: BackboneEntry) -> list[int]:
+    sides = {round(side * factor / 32) * 32 if factor != 1 else side for factor in SIDES}
+    if NATIVE[0] * side <= backbone.native_side <= NATIVE[1] * side:
+        sides.add(backbone.native_side)
+    return sorted(each for each in sides if backbone.min_side <= each <= MOST_SIDE)
+
+
+def suggest(trial: "Trial", networks: list[str]) -> None:
+    """Lets Optuna choose the values of a trial."""
+    trial.suggest_categorical("network", networks)
+    trial.suggest_categorical("depth", list(DEPTHS))
+    trial.suggest_categorical("learning_rate", RATES)
+    trial.suggest_categorical("label_smoothing", SMOOTHINGS)
+    trial.suggest_categorical("megapixels", list(EPOCHS))
+    if len(DEPTHS[trial.params["depth"]]) == 1:
+        trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
+    else:
+        trial.suggest_categorical("augmentation", ("params", "wider"))
+
+
+def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
+    """Returns the candidate of these settings; what they do not name is as in the candidate `base`."""
+    network = settings.network
+    tree: dict[str, Any] = {
+        "kind": "pretrained",
+        "image": {"size": network.side, "resize": base.image.resize},
+        "backbone": {"name": network.backbone},
+        "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
+        "train_head": {"optimizer": {"name": "lbfgs"}},
+    }
+    if settings.depth != "head":
+        shares = DEPTHS[settings.depth]
+        layers = _layers(network.backbone, network.side)
+        tree["backbone"]["unfreeze"] = [{"last": math.ceil(share * layers)} for share in shares]
+        # Boundaries after the first train on all views, whatever the bank holds.
+        has_views = len(shares) == 1 and settings.augmentation != "none"
+        tree["extract"]["fine_tune_views"] = "augmented" if has_views else "untouched"
+        assert settings.megapixels is not None
+        tree["fine_tune"] = {
+            **(base.fine_tune or FineTuning()).model_dump(mode="json"),
+            "epochs": EPOCHS[settings.megapixels],
+            "max_megapixels": settings.megapixels,
+            "optimizer": {"name": "adam", "learning_rate": settings.learning_rate},
+            "schedule": {"kind": "cosine", "warmup_epochs": 1},
+            "loss": {"kind": "cross_entropy", "label_smoothing": settings.label_smoothing},
+            "reduce_on_plateau": None,
+        }
+    return Pretrained.model_validate_json(json.dumps(tree))
+
+
+@cache
+def _layers(backbone: str, side: int) -> int:
+    """Returns the number of layers of a backbone."""
+    image = Image.model_construct(size=side, color="rgb", resize="stretch")
+    return len(build_backbone(Backbone(name=backbone, weights="none"), image).layers)
+
+
+def augment_of(settings: Settings, augment: Augment) -> Augment:
+    """Returns the section `augment` of these settings. No setting adds a flip, which can change the label."""
+    if settings.augmentation != "wider":
+        return augment
+    tree = augment.model_dump(mode="json")
+    for key, least in WIDER.items():
+        tree[key] = _widened(tree[key], -least, least)
+    tree["zoom"], tree["contrast"] = _widened(tree["zoom"], 0.8, 1.2), _widened(tree["contrast"], 0.6, 1.4)
+    tree["views"] = max(augment.views, VIEWS)
+    return Augment.model_validate_json(json.dumps(tree))
+
+
+def _widened(limits: list[float], low: float, high: float) -> list[float]:
+    return [min(limits[0], low), max(limits[1], high)]

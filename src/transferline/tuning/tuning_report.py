@@ -1,0 +1,161 @@
+"""The report of `tune`: `reports/tune/index.html`, a page that needs no other file, and the same as sentences."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+from jinja2 import Environment
+
+from transferline.atomic_files import completed_folder
+from transferline.params import Params
+from transferline.problems.evaluation import evaluation_of
+from transferline.problems.label_evaluation import PROBABILITY
+from transferline.problems.metric_choice import metric_table
+from transferline.registry.model_comparison import Gain, measure_gain
+from transferline.text import images_in_groups
+from transferline.tuning.search import FINISHED, FIRST_RUNG, Scored
+
+if TYPE_CHECKING:
+    import optuna
+
+REPORT = Path("reports/tune")
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<title>tune: {{ winner }}</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; }
+th, td { border: 1px solid #ccc; padding: .35em .6em; text-align: left; }
+th { background: #f4f4f4; }
+</style>
+</head>
+<body>
+<h1>The best settings on validation</h1>
+{% for sentence in sentences %}<p>{{ sentence }}</p>{% endfor %}
+{% for title, text, rows in tables %}
+<h2>{{ title }}</h2>
+<p>{{ text }}</p>
+<table>
+<tr>{% for name in rows[0] %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for cell in row.values() %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+</table>
+{% endfor %}
+</body>
+</html>
+"""
+
+
+class Effect(NamedTuple):
+    """How much a setting matters: the mean first result of the trials with each of its values, the best first."""
+
+    name: str
+    means: dict[str, float]
+
+    @property
+    def spread(self) -> float:
+        """The difference between the best and the worst mean."""
+        means = list(self.means.values())
+        return means[0] - means[-1]
+
+
+def write_report(params: Params, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
+    """Writes the page and returns its sentences about the winner."""
+    metric = params.select.metric
+    sentences = winner_sentences(params, heads, study, finals)
+    tables: list[tuple[str, str, list[dict[str, Any]]]] = [
+        ("Finalists", "On the same splits.", [{metric: _number(one.value), **one.settings.tree()} for one in finals]),
+        ("Heads", "Each network without fine-tuning.", [_head(one, metric) for one in heads]),
+    ]
+    if effects := main_effects(study, FIRST_RUNG):
+        rows = [{"setting": one.name, "range": _number(one.spread), "means": "; ".join(_means(one))} for one in effects]
+        text = f"The mean validation metric of the trials with each value, after {FIRST_RUNG} epochs. Settings with a "
+        tables.append(("Which settings matter", f"{text}large range matter most.", rows))
+    if trials := [_trial(trial, metric) for trial in study.get_trials(False) if trial.intermediate_values]:
+        text = "Fine-tunings on the project's own split; a stopped one was worse than others after as many epochs."
+        tables.append(("Trials", text, trials))
+    page = Environment(autoescape=True).from_string(PAGE)
+    with completed_folder(REPORT) as folder:
+        aligned = [(title, words, _aligned(rows)) for title, words, rows in tables]
+        text = page.render(winner=finals[0].settings, sentences=sentences, tables=aligned)
+        (folder / "index.html").write_text(text, encoding="utf-8")
+    return sentences
+
+
+def winner_sentences(params: Params, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
+    """Returns what was tried, the winner, and its lead over the next best with the interval."""
+    winner, metric = finals[0], params.select.metric
+    tried = len(study.get_trials(False, FINISHED))
+    joined = pd.concat(winner.predictions, ignore_index=True)
+    images = images_in_groups(joined["path"].nunique(), joined["group"].nunique())
+    splits = f"{len(winner.predictions)} splits" if len(winner.predictions) > 1 else "one split"
+    sentences = [
+        f"{len(heads)} heads and {tried} fine-tunings were tried, with seed {params.seed}.",
+        f"The winner: {winner.settings}.",
+        f"Validation {metric} {_number(winner.value)}, on {splits} with {images}.",
+    ]
+    if len(finals) > 1:
+        gain = lead(params, winner, finals[1])
+        share = f"{1 - params.promote.test.level:.0%}"
+        sentences.append(
+            f"It leads by {gain.gain:+.4f} ({share} interval {gain.low:+.4f} to {gain.high:+.4f}), paired over these "
+            f"images, before: {finals[1].settings}."
+        )
+    return sentences
+
+
+def lead(params: Params, winner: Scored, other: Scored) -> Gain:
+    """Returns the gain of the winner over another, paired over images, or over groups where there are any.
+
+    An image that is in the validation part of several splits counts once for each, in the same group.
+    """
+    kind = evaluation_of(params.data.problem)
+    columns = map(str, winner.predictions[0].columns)
+    classes = tuple(name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY))
+    tables = [pd.concat(one.predictions, ignore_index=True) for one in (other, winner)]
+    old, new = (kind.images(table, classes) for table in tables)
+    metric = metric_table(params.data.problem, params.evaluate)[params.select.metric]
+    return measure_gain(metric, old, new, params.promote.test, params.evaluate)
+
+
+def main_effects(study: "optuna.Study", step: int) -> list[Effect]:
+    """Returns the effect of each setting after `step` epochs, the largest first; without trials with fewer epochs."""
+    rows = [
+        {**{name: str(value) for name, value in trial.params.items()}, "value": trial.intermediate_values[step]}
+        for trial in study.get_trials(False)
+        if step in trial.intermediate_values
+    ]
+    table = pd.DataFrame(rows)
+    effects = []
+    for name in table.columns.drop("value", errors="ignore"):
+        means = table.groupby(name)["value"].mean().sort_values(ascending=False)
+        if len(means) > 1:
+            effects.append(Effect(name, {str(key): float(mean) for key, mean in means.items()}))
+    return sorted(effects, key=lambda one: -one.spread)
+
+
+def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows with the columns of all of them."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
+
+
+def _means(effect: Effect) -> list[str]:
+    return [f"{value}: {_number(mean)}" for value, mean in effect.means.items()]
+
+
+def _head(one: Scored, metric: str) -> dict[str, Any]:
+    network = one.settings.network
+    return {metric: _number(one.value), "backbone": network.backbone, "px": network.side, "views": network.head_views}
+
+
+def _trial(trial: "optuna.trial.FrozenTrial", metric: str) -> dict[str, Any]:
+    value = trial.value if trial.value is not None else max(trial.intermediate_values.values())
+    state = {"COMPLETE": "complete", "PRUNED": "stopped"}.get(trial.state.name, "interrupted")
+    return {"trial": trial.number, metric: _number(value), "epochs": trial.last_step, "state": state, **trial.params}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}"

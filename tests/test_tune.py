@@ -1,0 +1,194 @@
+"""`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import pandas as pd
+import pytest
+
+from tests.conftest import COLORS, ROOT, edit_yaml, make_images, run
+from transferline.cli.main import main
+from transferline.datasets.tables import ImageTable, read_table
+from transferline.errors import TransferlineError
+from transferline.params import Select, Thresholds, load_params
+from transferline.params.write import complete_text
+from transferline.paths import MANIFEST
+from transferline.tuning import search_space, tune_candidate
+from transferline.tuning.folds import repeated_splits
+from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
+from transferline.tuning.trial_scores import Data, score_head
+from transferline.tuning.tune_candidate import base_candidate, tune
+from transferline.tuning.tuning_report import REPORT, main_effects
+
+PHOTOS = load_params(ROOT / "recipes" / "photos.yaml")
+SMALL = Network("efficientnet_lite0", 32, "untouched")
+
+
+def table(images: int, validation: int, in_group: int = 1) -> ImageTable:
+    """Two classes in turn; the last tenth is test."""
+    rows = pd.DataFrame(
+        {
+            "path": [f"{number:05}.png" for number in range(images)],
+            "label": [f"class {number // in_group % 2}" for number in range(images)],
+            "group": [f"group {number // in_group}" for number in range(images)],
+            "split": ["validation" if number < validation else "train" for number in range(images)],
+            "kept": True,
+        }
+    )
+    rows.loc[rows.index >= images * 9 // 10, "split"] = "test"
+    return ImageTable(rows, ("class 0", "class 1"))
+
+
+def test_repeated_splits_keep_groups_together_and_leave_out_test() -> None:
+    whole = table(300, 60, in_group=5)
+    first, second, third = repeated_splits(whole, 3, seed=7)
+    assert first.rows["split"].equals(whole.rows[whole.rows["split"] != "test"]["split"])
+    for division in (second, third):
+        assert (division.rows.groupby("group")["split"].nunique() == 1).all()
+        assert set(division.rows["split"]) == {"train", "validation"}
+        assert set(division.rows["path"]) == set(first.rows["path"])
+        shares = division.rows.groupby("label")["split"].apply(lambda split: (split == "validation").mean())
+        assert shares.between(0.15, 0.3).all()
+    assert not second.rows["split"].equals(third.rows["split"])
+    assert repeated_splits(whole, 3, seed=7)[2].rows.equals(third.rows)
+
+
+def test_a_large_validation_split_is_the_only_one() -> None:
+    assert len(repeated_splits(table(4000, 1000), 3, seed=7)) == 1
+    with pytest.raises(TransferlineError, match="needs images for train and for validation"):
+        repeated_splits(table(100, 0), 3, seed=7)
+
+
+def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> None:
+    found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
+    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
+    assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
+    assert [one.side for one in found] == sorted(one.side for one in found)
+    assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
+
+
+@pytest.mark.parametrize("depth", search_space.DEPTHS)
+def test_settings_become_a_candidate(depth: str) -> None:
+    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), base_candidate(PHOTOS))
+    assert (found.image.size, found.backbone.name, len(found.backbone.boundaries)) == (
+        32,
+        "efficientnet_lite0",
+        len(search_space.DEPTHS[depth]),
+    )
+    assert found.fine_tune and found.fine_tune.optimizer.learning_rate == 1e-3
+
+
+def test_no_augmentation_adds_a_flip_or_narrows_a_range() -> None:
+    augment = PHOTOS.augment.model_copy(update={"rotation": (-90.0, 90.0), "zoom": (0.95, 1.05)})
+    wider = augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "wider"), augment)
+    assert not wider.horizontal_flip and not wider.vertical_flip
+    assert (wider.rotation, wider.zoom) == ((-90.0, 90.0), (0.8, 1.2))
+    assert augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "none"), augment) == augment
+
+
+def test_the_report_ranks_settings_by_trials_after_the_same_epochs() -> None:
+    study = optuna.create_study(direction="maximize")
+    for rate, depth, value in ((1e-4, "upper", 0.5), (1e-3, "upper", 0.6), (1e-4, "whole", 0.8), (1e-3, "whole", 0.9)):
+        study.enqueue_trial({"rate": rate, "depth": depth})
+        trial = study.ask()
+        trial.suggest_categorical("rate", (1e-4, 1e-3))
+        trial.suggest_categorical("depth", ("upper", "whole"))
+        trial.report(value, 1)
+        trial.report(value + (0.5 if depth == "upper" else 0), 2)  # later epochs do not count
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    effects = main_effects(study, step=1)
+    assert [one.name for one in effects] == ["depth", "rate"]
+    assert effects[0].means == pytest.approx({"whole": 0.85, "upper": 0.55})
+
+
+@pytest.mark.parametrize(
+    "words", ["--trials 0", "--minutes 0", "--minutes x", "--minutes nan", "--minutes 1 --trials 1"]
+)
+def test_a_wrong_limit_is_refused(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["transferline", "tune", *words.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+
+
+def test_what_cannot_be_tuned_is_named() -> None:
+    with pytest.raises(TransferlineError, match=r"does not support data\.problem: segmentation"):
+        base_candidate(load_params(ROOT / "recipes" / "camvid.yaml"))
+    only_network = {"candidates": {"cnn": load_params(ROOT / "recipes" / "traffic_signs.yaml").candidates["cnn"]}}
+    with pytest.raises(TransferlineError, match=r"params\.yaml has none"):
+        base_candidate(PHOTOS.model_copy(update=only_network))
+
+
+LABELS = {
+    "binary": {"blue": "no", "green": "yes", "red": "yes"},
+    "multilabel": {"blue": "blue|red", "green": "green", "red": ""},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", LABELS)
+def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path) -> None:
+    make_images(tmp_path / "raw", count=20)
+    rows = pd.DataFrame(
+        [
+            {"path": f"{name}/{number}.png", "label": LABELS[problem][name], "kept": True, "sha256": f"{name}{number}",
+             "group": f"{name}{number // 2}", "split": "validation" if number < 6 else "train"}
+            for name in COLORS
+            for number in range(20)
+        ]
+    )  # fmt: skip
+    classes = ("no", "yes") if problem == "binary" else tuple(COLORS)
+    metric = "accuracy" if problem == "binary" else "mean_average_precision"
+    params = PHOTOS.model_copy(
+        update={
+            "data": PHOTOS.data.model_copy(update={"problem": problem}),
+            "select": Select(metric=metric),
+            "thresholds": Thresholds(kind="per_class") if problem == "multilabel" else None,
+        }
+    )
+    data = Data(params, tmp_path / "raw", repeated_splits(ImageTable(rows, classes), 2, 7), tmp_path)
+    parts = score_head(data, candidate_of(Settings(SMALL), base_candidate(PHOTOS)))
+    assert [len(part) for part in parts] == [len(each.of_split("validation")) for each in data.divisions]
+    assert data.value(pd.concat(parts, ignore_index=True)) > 0.9
+    assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
+
+
+@pytest.fixture
+def small_search(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of three colours, and a search of one small network with few epochs."""
+    monkeypatch.setattr(tune_candidate, "networks_to_try", lambda params, base: [SMALL])
+    monkeypatch.setattr(tune_candidate, "DIVISIONS", 2)
+    monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
+    edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
+    return project
+
+
+def search(root: Path, trials: int) -> tuple[str, Any]:
+    text = tune(root, load_params(root / "params.yaml"), None, trials)
+    return text, load_params(root / "params.yaml").candidates["tuned"]
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_and_has_the_same_winner_as_without_the_interruption(small_search: Path) -> None:
+    before = load_params(small_search / "params.yaml")
+    search(small_search, 1)
+    text, winner = search(small_search, 2)
+    assert "1 heads and 2 fine-tunings were tried" in text and "It leads by" in text
+    after = load_params(small_search / "params.yaml")
+    assert after.candidates | before.candidates == after.candidates and after.data == before.data
+    assert (small_search / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
+    assert "Which settings matter" in (small_search / REPORT / "index.html").read_text()
+
+    test_images = set(read_table(MANIFEST).of_split("test")["path"])
+    files = list(small_search.glob(".transferline/tune/*/*.parquet"))
+    assert len(files) >= 3 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
+    runs = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("colors-tune").experiment_id])
+    assert {one.data.tags["state"] for one in runs} >= {"head", "final"}
+    assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
+    assert all("validation/accuracy" in one.data.metrics for one in runs)
+
+    run("rm", "-r", small_search / ".transferline" / "tune", cwd=small_search)
+    (small_search / "params.yaml").write_text(complete_text(before))
+    assert search(small_search, 2)[1] == winner
