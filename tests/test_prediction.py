@@ -268,7 +268,7 @@ def test_unsure_images_get_no_label_but_those_that_remain(tmp_path, monkeypatch)
     tiles, title = drawn(monkeypatch, found, card)
     assert title.startswith("mean: 4 images, 2 without a label, 1 of 2 are predicted correctly (accuracy 50.0%)\n")
     assert [tile.caption.split("\n")[0] for tile in tiles] == ["red 98.7%", "unsure", "unsure", "red 98.7%"]
-    assert [tile.frame for tile in tiles] == [label_picture.WRONG, None, None, None]
+    assert [tile.frame for tile in tiles] == [label_picture.ORANGE, None, None, None]
 
 
 def test_models_without_a_limit_label_every_image(one_label, photos):
