@@ -47,7 +47,7 @@ def fitted(tmp_path, views_at_once: int) -> tuple[keras.Model, dict[str, list[fl
         training_of("multiclass").loss(training.loss),
         metrics=[metric],
     )
-    recorder = EpochRecorder("head", "accuracy", 1, 12, 61, lambda row: None)
+    recorder = EpochRecorder({"phase": "head"}, "accuracy", 1, 12, 61, lambda row: None)
     callbacks = [recorder, *build_callbacks(training, recorder.rows, tmp_path)]
     steps = {"steps_per_epoch": len(data), "validation_steps": len(held), "shuffle": False}
     watched = {"validation_data": held.dataset(), "callbacks": callbacks}

@@ -83,7 +83,7 @@ def test_the_stage_answers_every_question_that_has_an_answer(tmp_path: Path) -> 
     index = json.loads((out / "insight.json").read_text())
     assert index["not_applicable"] == {"learning_curves": "there are 24 images of train and validation; 40 are needed"}
     assert {file.name for file in out.iterdir()} == {
-        "images.parquet", "insight.json", "doubtful.parquet", "slices.json",
+        "images.parquet", "insight.json", "doubtful.parquet", "slices.json", "novelty.npz", "mistakes.parquet",
     }  # fmt: skip
     slices = json.loads((out / "slices.json").read_text())
     assert slices["images"] == 24 and slices["tested"] == len(slices["slices"])

@@ -19,6 +19,7 @@ from transferline.datasets.checks.validation import Validation, validate_dataset
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
+from transferline.models.lite import Outputs
 from transferline.params import Data, Validate, load_params
 from transferline.params.layouts import gives_several_labels
 from transferline.prediction.found_images import find_images
@@ -106,8 +107,8 @@ def test_case_08_names_without_folder_or_suffix(tree: str, wanted: str, tmp_path
 class Constant:
     """A model that predicts the same for every image."""
 
-    def probabilities(self, images: Any) -> Any:
-        return np.tile(np.float32([0.75, 0.25]), (len(images), 1))
+    def outputs(self, images: Any) -> list[Outputs]:
+        return [Outputs(np.float32([0.75, 0.25]), None)] * len(images)
 
 
 def test_case_12_a_name_that_is_not_utf8_ends_no_command(tmp_path: Path) -> None:
