@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from transferline.datasets import views_picture
 from transferline.datasets.augmentations import NEUTRAL
-from transferline.datasets.contact_sheet import MARGIN, SIDE
+from transferline.datasets.contact_sheet import SIDE, Tile
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.datasets.transforms import apply_views
 from transferline.datasets.views import FLIPS, draw_views
-from transferline.datasets.views_picture import preview_views
 from transferline.params import Augment, load_params
 from transferline.stages import augment
 
@@ -198,7 +198,9 @@ def test_a_view_does_not_depend_on_its_batch(fill: str) -> None:
     np.testing.assert_allclose(alone, together, atol=1e-3)
 
 
-def test_the_stage_writes_the_table_and_a_picture_with_a_column_per_view(tmp_path: Path) -> None:
+def test_the_stage_writes_the_table_and_a_picture_with_a_column_per_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = manifest(6)
     (tmp_path / "a").mkdir()
     for path, pixels in zip(table.rows["path"], pictures(6, 40, 30, 3), strict=True):
@@ -208,14 +210,26 @@ def test_the_stage_writes_the_table_and_a_picture_with_a_column_per_view(tmp_pat
     views, preview = tmp_path / "out" / "views.parquet", tmp_path / "reports" / "views.png"
     augment.run(params, raw=tmp_path, manifest=tmp_path / "manifest.parquet", views=views, preview=preview)
     pd.testing.assert_frame_equal(read_table(views).rows, draw_views(table, AUGMENT).rows)
-    width, height = Image.open(preview).size
-    assert width / height == pytest.approx(6 / 3, rel=0.2)
     assert {path.name for path in preview.parent.iterdir()} == {"views.png"}
+    tiles, columns = preview_tiles(read_table(views), tmp_path, monkeypatch)
+    kinds = read_table(views).rows.query("split == 'train' and path == 'a/0.png'")["kind"]
+    assert columns == 6 and [tile.caption.split("\n")[1] for tile in tiles[:columns]] == [*kinds]
 
 
-def test_the_preview_adds_no_borders_to_images_that_are_no_squares(tmp_path: Path) -> None:
+def preview_tiles(table: ImageTable, raw: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Tile], int]:
+    """The tiles of the picture, row by row, and their number in a row."""
+    sheets = []
+    monkeypatch.setattr(
+        views_picture, "contact_sheet", lambda tiles, path, columns, title: sheets.append((tiles, columns))
+    )
+    views_picture.preview_views(table, raw, Path("unused.png"))
+    return sheets[0]
+
+
+def test_the_preview_adds_no_borders_to_images_that_are_no_squares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a").mkdir()
     Image.new("RGB", (60, 120), "white").save(tmp_path / "a" / "0.png")
-    preview_views(draw_views(manifest(1), AUGMENT), tmp_path, tmp_path / "views.png")
-    tile = np.asarray(Image.open(tmp_path / "views.png"))[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
-    assert (tile == 255).all()
+    tiles, _ = preview_tiles(draw_views(manifest(1), AUGMENT), tmp_path, monkeypatch)
+    assert (tiles[0].picture == 255).all() and tiles[0].picture.shape == (SIDE, SIDE, 3)
