@@ -17,7 +17,6 @@ from transferline.errors import TransferlineError
 from transferline.models.backbones import build_backbone, construct, preprocessing
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
-from transferline.weights_on_this_machine import has_imagenet_weights
 
 ROOT = Path(__file__).parents[1]
 SHARED_WEIGHTS = ROOT.parent / "shared" / "weights" / "mobilenet_v2_0.35_224_no_top.weights.h5"
@@ -47,17 +46,11 @@ def same_weights(one: keras.Model, other: keras.Model) -> bool:
 PARAMETERS = {"efficientnet_lite0": 3_413_024, "efficientnet_lite1": 4_189_344, "efficientnet_lite2": 4_869_168}
 
 
-def needs_weights_of(name: str) -> None:
-    if not has_imagenet_weights(name):
-        pytest.skip(f"{name} is an optional extra")
-
-
 @pytest.mark.parametrize("size", [96, 161])
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_lite_networks_have_the_features_of_another_definition(name: str, size: int) -> None:
     """The references were computed in float64 from the same files: Lite0's with PyTorch 2.13, the others with a NumPy
     definition by the names in the file, which reproduces PyTorch's features of Lite0 within 3e-7."""
-    needs_weights_of(name)
     model = build_backbone(backbone(name, "imagenet"), square(size))
     y, x = np.mgrid[0:size, 0:size]
     image = np.stack([x * 7 + y * 3, x * y, (x - y) ** 2], -1).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Wrong labels are found by confident learning, on features that a generator draws."""
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,18 +172,20 @@ def test_the_confident_joint_of_an_example() -> None:
 
 
 def test_the_same_labels_are_doubtful_as_for_cleanlab() -> None:
-    cleanlab = pytest.importorskip("cleanlab", reason="cleanlab is not installed; its licence is the AGPL")
-    features, answers = clouds(400, distance=1.5)
-    given, _ = swapped(answers, 0.1)
-    likely = out_of_fold_probabilities(components(features), given, np.arange(400), 3, 0)
-    ours, options = doubts(likely, given), {"labels": given, "pred_probs": likely}
-    scores = cleanlab.rank.get_label_quality_scores(method="self_confidence", **options)
-    assert ours.score == pytest.approx(scores)
-    ranked = cleanlab.filter.find_label_issues(
-        filter_by="confident_learning", return_indices_ranked_by="self_confidence", n_jobs=1, **options
-    )
-    own = np.flatnonzero(ours.confident)
-    assert own[np.argsort(ours.score[own])].tolist() == ranked.tolist() and len(own) > 20
+    """The ranking of cleanlab 2.9.0, which is no dependency because of its licence (AGPL); compared where installed."""
+    random = np.random.default_rng(7)
+    given, likely = random.integers(0, 3, 200), random.random((200, 3))
+    likely += 0.4 * np.eye(3)[np.where(random.random(200) < 0.8, given, random.integers(0, 3, 200))]
+    likely /= likely.sum(axis=1, keepdims=True)
+    numbers = "44 21 90 150 83 86 32 109 192 101 6 165 171 152 72 70 194 177 180 100 53 28 142 127 75 172 130 98 37 "
+    ranked = [*map(int, (numbers + "24 41 48 158 55 84 110 26 57 133 81 36 161 15 79").split())]
+    if importlib.util.find_spec("cleanlab"):
+        find = importlib.import_module("cleanlab.filter").find_label_issues
+        options = {"filter_by": "confident_learning", "return_indices_ranked_by": "self_confidence", "n_jobs": 1}
+        assert find(given, likely, **options).tolist() == ranked
+    ours = doubts(likely, given)
+    own = np.flatnonzero(ours.confident & (likely.argmax(axis=1) != given))
+    assert own[np.argsort(ours.score[own])].tolist() == ranked
 
 
 def project(root: Path) -> Path:
