@@ -41,7 +41,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def blocks_of(language: str, text: str) -> list[str]:
-    return [content for found, _, content in BLOCK.findall(text) if found == language]
+    return [content for found, flags, content in BLOCK.findall(text) if found == language and "no-test" not in flags]
 
 
 def require_lines(promised: str, output: str) -> None:
