@@ -18,7 +18,6 @@ from transferline.arrays import Pixels
 from transferline.cli import main as cli
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.heat_maps import CLASS_ACTIVATION, OCCLUSION, heat_maps, peak
 from transferline.insight.insight_table import write_insight_table
 from transferline.insight.novelty import training_distance
@@ -138,14 +137,6 @@ def test_an_object_at_a_known_place_has_the_peak(tmp_path: Path, layers: Any, me
     x, y = peak(heat)
     assert found.method == method
     assert left <= x * SIDE <= left + 8 and top <= y * SIDE <= top + 8
-
-
-def test_the_colour_of_a_heat_picture_is_at_the_peak() -> None:
-    grey = np.full((64, 64, 3), 100, np.uint8)
-    heat = np.array([[-1, 0], [0, 3]], np.float32)
-    shown = heat_picture(grey, heat)
-    assert (shown[0, 0] == 100).all() and shown[60, 60, 0] > 200 > 100 > shown[60, 60, 2]
-    assert (heat_picture(grey, -np.ones((2, 2), np.float32)) == 100).all()
 
 
 def train_with_features(params: Params, kernel: str) -> Path:

@@ -1,7 +1,5 @@
 """Heads solved by L-BFGS: the optimum, the choice of the L2 strength, and the files that are written."""
 
-import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +8,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from tests.conftest import ROOT, edit_yaml
 from tests.tiny_training import TRAINING, candidate, frozen, job, lite0, make_data, with_two_labels
 from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.evaluation.dvc_metrics_and_plots import CURVES
 from transferline.models.exported import both_columns, load_keras_model, load_model, read_card, write_card
-from transferline.params import Pretrained, Thresholds, load_params
+from transferline.params import Pretrained, Thresholds
 from transferline.prediction.named_model import open_model
 from transferline.problems.label_predictions import predict_images
 from transferline.problems.training import label_training_of
@@ -222,43 +218,3 @@ def test_features_beyond_the_bound_are_refused_before_they_are_read(bank, tmp_pa
     monkeypatch.setattr(linear, "MAX_BYTES", 4 * 1280 * 10)
     with pytest.raises(TransferlineError, match=r"views of 1280 values take 0\.0 GB, .*another optimizer"):
         fit(bank, lbfgs(1.0), tmp_path)
-
-
-MISTAKES = {
-    "layers with weights": ("{}", [{"kind": "dense", "units": 8}], r"layers must be \[\] or only flatten"),
-    "a network of one's own": ("{}", "networks.mine:head", r"layers must be \[\] or only flatten"),
-    "a schedule": ("{schedule: {kind: constant}}", [], r"train_head\.schedule: unknown key; .*class_weights, monitor"),
-    "a loss": ("{loss: {kind: focal}}", [], r"train_head\.loss: unknown key"),
-    "epochs": ("{epochs: 3}", [], r"train_head\.epochs: unknown key"),
-    "a rate": (
-        "{optimizer: {name: lbfgs, l2: [1.0], lr: 0.1}}",
-        [],
-        r"optimizer\.lr: unknown key",
-    ),
-    "no strength": ("{optimizer: {name: lbfgs, l2: []}}", [], r"optimizer\.l2: .*at least 1 item"),
-    "no penalty": ("{optimizer: {name: lbfgs, l2: [0.0]}}", [], r"optimizer\.l2\.0: .*greater than 0"),
-    "monitor": (
-        "{monitor: val_mean_average_precision}",
-        [],
-        r"train_head\.monitor: .* is not possible for a multiclass",
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_names_the_key_and_what_is_allowed(mistake: str, tmp_path: Path):
-    keys, layers, message = MISTAKES[mistake]
-    training = {**json.loads(json.dumps(lbfgs(1.0))), **YAML(typ="safe").load(keys)}
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    change = {"train_head": training, "layers": layers}
-    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"].update(change))
-    with pytest.raises(TransferlineError, match=message):
-        load_params(tmp_path / "params.yaml")
-
-
-def test_fine_tuning_has_no_lbfgs(tmp_path):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    optimizer = {"optimizer": {"name": "lbfgs", "l2": [1.0]}}
-    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["candidates"]["lite0_plain"]["fine_tune"].update(optimizer))
-    with pytest.raises(TransferlineError, match=r"fine_tune\.optimizer: .*'adam', 'rmsprop', 'sgd'"):
-        load_params(tmp_path / "params.yaml")

@@ -10,24 +10,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import COLORS, ROOT, make_images
-from tests.registry_project import registry_project, select, train, validation_report, write_lock
-from tests.segmentation_case import make_case, save_colour_model
-from tests.test_evaluate import save_model
+from tests.registry_project import registry_project, select, train, write_lock
 from transferline.atomic_files import write_json
 from transferline.datasets.images import read_batch
-from transferline.datasets.tables import ImageTable, write_table
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.mistakes import mistake_heat_maps
 from transferline.insight.weak_slices import weak_slices
 from transferline.models.exported import load_model, read_card
-from transferline.params import Params, load_params
+from transferline.params import Params
 from transferline.registry.promotion import promote
 from transferline.report import page_pictures
 from transferline.report.page import SECTIONS, log_page, write_page
-from transferline.stages import evaluate
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -198,56 +193,3 @@ def test_what_the_stage_insight_found_is_on_the_page_of_the_selected_model_only(
     select(params, train(params, "fine_tune", "good"))
     _, page = read(params)
     assert "the stage insight has not run for the selected model" in page.sections["Doubtful labels"]
-
-
-@pytest.mark.parametrize("problem", ["segmentation", "multilabel"])
-def test_other_kinds_of_problem_have_the_same_page_with_their_tables(
-    problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    params = {"segmentation": segmentation, "multilabel": multilabel}[problem](tmp_path)
-    text, page = read(params)
-    assert list(page.sections) == list(SECTIONS)
-    if problem == "segmentation":
-        assert "IoU" in page.sections["Classes"] and "pixels" in page.sections["Classes"]
-        assert "their masks, the predicted masks" in text and "Not applicable: the calibration of masks" in text
-    else:
-        assert "average precision" in page.sections["Classes"] and "threshold" in page.sections["Classes"]
-        assert "0.500" in page.sections["Classes"] and 'alt="Precision against recall' in text
-
-
-def segmentation(root: Path) -> Params:
-    params = make_case(root)
-    save_colour_model(root / "models" / "tiny" / "train", "blue")
-    folders = {"raw": root / "data/raw/tiny", "models": root / "models/tiny"}
-    evaluate.run(params, manifest=root / "data/manifest.parquet", evaluation=root / "evaluations/tiny", **folders)
-    chosen = {"candidate": "tiny", "phase": "train"}
-    write_json(root / "metrics.json", {"selected": chosen})
-    write_json(root / "reports" / "validation.json", validation_report(12))
-    return params.model_copy(update={"candidates": {"tiny": next(iter(params.candidates.values()))}})
-
-
-def multilabel(root: Path) -> Params:
-    make_images(root / "data" / "raw" / "colors", count=6, side=32)
-    labels = {"blue": "blue", "green": "blue|green", "red": ""}
-    rows = [
-        {"path": f"{name}/{number}.png", "sha256": f"{name}{number}", "label": labels[name], "group": f"{name}{number}",
-         "split": "test" if number % 2 else "validation", "kept": True}
-        for name in COLORS for number in range(6)
-    ]  # fmt: skip
-    table = ImageTable(pd.DataFrame(rows), ("blue", "green"))
-    write_table(table, root / "data" / "manifest.parquet")
-    paths = [row["path"] for row in rows[:5]]
-    save_model(root / "models/tiny/head", root / "data/raw/colors", paths, table.classes, "head", 5, (0.5, 0.5))
-    params = load_params(ROOT / "params.yaml")
-    params = params.model_copy(update={
-        "data": params.data.model_copy(update={"dataset": "colors", "problem": "multilabel"}),
-        "select": params.select.model_copy(update={"metric": "mean_average_precision"}),
-        "candidates": {"tiny": next(iter(params.candidates.values()))},
-    })  # fmt: skip
-    evaluate.run(params, manifest=root / "data/manifest.parquet", raw=root / "data/raw/colors",
-                 models=root / "models/tiny", evaluation=root / "evaluations/tiny")  # fmt: skip
-    write_json(root / "metrics.json", {"selected": {"candidate": "tiny", "phase": "head"}})
-    (root / "reports").mkdir()
-    write_json(root / "reports" / "validation.json", validation_report(12))
-    return params

@@ -29,9 +29,5 @@ class SegmentationInsight:
         return []
 
     def labels(self, answers: Sequence[Counts], classes: tuple[str, ...]) -> pd.Series:
-        """There are no answers.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(self.not_applicable)
+        """Returns no labels."""
+        return pd.Series(dtype=str)
