@@ -102,6 +102,19 @@ def test_groups_count_and_not_their_images() -> None:
     assert p_worse(np.ones(200, bool), members, groups) == 1
 
 
+def test_a_slice_of_one_group_is_not_weak_by_chance() -> None:
+    """The residuals of a whole group sum to 0, so the variance between groups counts as 0 in such a slice."""
+    groups = np.repeat(np.arange(20), 12)
+    draws = (np.random.default_rng(seed).random(240) < 0.8 for seed in range(20))
+    least = [min(p_worse(correct, groups == one, groups) for one in range(20)) for correct in draws]
+    assert sum(p < 0.05 / 20 for p in least) <= 2
+
+
+def test_a_group_that_is_all_wrong_is_evidence() -> None:
+    groups = np.repeat(np.arange(20), 10)
+    assert p_worse(groups > 0, groups == 0, groups) < 1e-6
+
+
 def test_groups_of_ten_images_are_slices() -> None:
     images = predictions(200)
     images["group"] = [f"track{number // 20}" for number in range(200)]

@@ -105,7 +105,8 @@ def p_worse(correct: Flags, members: Flags, groups: Counts) -> float:
     """Returns the p-value of the hypothesis that a slice is not worse than the other images.
 
     Without groups it is Fisher's exact test. With groups it is a t-test of the difference, whose variance is that of
-    the groups (Liang and Zeger, Longitudinal Data Analysis Using Generalized Linear Models, Biometrika 73, 1986).
+    the groups (Liang and Zeger, Longitudinal Data Analysis Using Generalized Linear Models, Biometrika 73, 1986); but
+    that is too small where a slice has few groups, and 0 for one group, so the larger of both p-values counts.
 
     Args:
         correct: (n,) whether each prediction is right.
@@ -115,14 +116,17 @@ def p_worse(correct: Flags, members: Flags, groups: Counts) -> float:
     from scipy.stats import fisher_exact
     from scipy.stats import t as student
 
+    table = [[(correct & side).sum(), (~correct & side).sum()] for side in (members, ~members)]
+    exact = float(fisher_exact(table, alternative="less").pvalue)
     count = int(groups.max()) + 1
     if count == len(groups):
-        table = [[(correct & side).sum(), (~correct & side).sum()] for side in (members, ~members)]
-        return float(fisher_exact(table, alternative="less").pvalue)
+        return exact
     shares = [correct[side].mean() for side in (members, ~members)]
     influence = np.where(members, (correct - shares[0]) / members.sum(), (shares[1] - correct) / (~members).sum())
     deviation = np.sqrt(count / max(count - 1, 1) * (np.bincount(groups, influence) ** 2).sum())
-    return float(student.cdf((shares[0] - shares[1]) / deviation, max(count - 1, 1))) if deviation > 0 else 1.0
+    if deviation == 0:
+        return exact
+    return max(exact, float(student.cdf((shares[0] - shares[1]) / deviation, max(count - 1, 1))))
 
 
 def holm(p: Floats) -> Floats:
