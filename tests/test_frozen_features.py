@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,14 +44,14 @@ def colours(root: Path, paths: list[str]) -> Array:
     return np.asarray(read_batch(root / "raw", paths, IMAGE).mean(axis=(1, 2)) / 255)
 
 
-def save_bank(root: Path, manifest: ImageTable, **index: object) -> Path:
+def save_bank(root: Path, manifest: ImageTable, in_head: bool = True, **index: object) -> Path:
     """The mean colours of the images of train and validation; of each image a flipped view with other values, too."""
     bank = root / "bank"
     bank.mkdir()
     kept = manifest.rows[manifest.rows["kept"] & (manifest.rows["split"] != "test")]
     rows = kept.loc[kept.index.repeat(2)].reset_index(drop=True)
     table = ImageTable(
-        rows.assign(kind=np.tile(["untouched", "flipped"], len(kept)), in_head=True, in_fine_tune=False),
+        rows.assign(kind=np.tile(["untouched", "flipped"], len(kept)), in_head=in_head, in_fine_tune=False),
         manifest.classes,
     )
     values = colours(root, rows["path"].tolist()) + 5 * (table.rows[["kind"]] == "flipped").to_numpy()
@@ -62,7 +63,7 @@ def save_bank(root: Path, manifest: ImageTable, **index: object) -> Path:
     return bank
 
 
-def case(root: Path, factor: float, phase: str, **index: object) -> tuple[Path, InsightTable]:
+def case(root: Path, factor: float, phase: str, **index: Any) -> tuple[Path, InsightTable]:
     make_case(root)
     manifest = measured(root)
     save_head(root, factor)
@@ -108,7 +109,12 @@ def test_without_a_linear_head_test_images_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "reason"), [({"features": [2, 2, 3]}, "feature maps"), ({"stored": []}, "did not fit on the disk")]
+    ("index", "reason"),
+    [
+        ({"features": [2, 2, 3]}, "feature maps"),
+        ({"stored": []}, "did not fit on the disk"),
+        ({"in_head": False}, "no train_head"),
+    ],
 )
 def test_a_bank_without_stored_vectors_is_a_reason(tmp_path: Path, index: dict[str, object], reason: str) -> None:
     bank, table = case(tmp_path, 1 / 255, "head", **index)

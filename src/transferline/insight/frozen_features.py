@@ -61,6 +61,8 @@ def _bank(folder: Path) -> Bank:
         raise NotApplicableError("the bank of the candidate holds feature maps, not vectors; see backbone.pooling")
     if "features" not in bank.stored:
         raise NotApplicableError("the features of the bank did not fit on the disk")
+    if not bank.table.rows["in_head"].any():
+        raise NotApplicableError("the candidate has no train_head, so its bank has no features")
     return bank
 
 
