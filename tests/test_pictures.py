@@ -47,6 +47,20 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> DRAWN:
 
 
 @pytest.fixture
+def dashed_lines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    drawn: list[float] = []
+    save = matplotlib.figure.Figure.savefig
+
+    def note(figure: matplotlib.figure.Figure, *arguments: object, **options: object) -> None:
+        lines = figure.axes[0].get_lines()
+        drawn.extend(line.get_xdata()[0] for line in lines if line.get_linestyle() == "--")
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", note)
+    return drawn
+
+
+@pytest.fixture
 def axes_labels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     labels: list[str] = []
     save = matplotlib.figure.Figure.savefig
@@ -73,6 +87,15 @@ def test_curves_name_the_strength_of_the_penalty_where_there_are_no_epochs(
         plot_curves(rows, tmp_path / "curves.png", "c", 2)
     strength = "L-BFGS strength of the penalty"
     assert axes_labels[::2] == axes_labels[1::2] == [strength, f"{strength}, then epoch", "epoch"]
+
+
+def test_curves_mark_the_start_of_each_rung_after_the_head(dashed_lines: list[float], tmp_path: Path) -> None:
+    head = history("head", range(1, 4), l2=False)
+    rungs = [
+        history("fine_tune", range(start, start + 2), l2=False).assign(rung=rung) for rung, start in ((1, 4), (2, 6))
+    ]
+    plot_curves(pd.concat([head, *rungs], ignore_index=True), tmp_path / "curves.png", "c", 2)
+    assert dashed_lines == [3.5, 5.5]
 
 
 def test_the_preview_shows_different_classes_and_each_augmentation_alone(sheets: DRAWN, tmp_path: Path) -> None:

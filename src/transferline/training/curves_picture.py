@@ -26,7 +26,8 @@ def plot_curves(history: pd.DataFrame, path: Path, candidate: str, kept: int) ->
         kept: the epoch whose weights are kept.
     """
     metric_of_problem = next(kind.main_metric for kind in KINDS.values() if kind.main_metric in history)
-    starts = history.groupby([name for name in ("phase", "rung") if name in history], dropna=False)["epoch"].min()
+    parts = history.groupby([name for name in ("phase", "rung") if name in history], dropna=False)
+    starts = parts["epoch"].min().sort_values()
     with picture(path, 10, 4.2) as figure:
         phases = " and ".join(str(phase).replace("_", " ") for phase in history["phase"].unique())
         figure.suptitle(f"{candidate}: training of {phases}")
