@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +14,11 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import load_keras_model
 from transferline.params import FineTuning
 from transferline.training.bank import read_bank
+from transferline.training.batches import Batches
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
-from transferline.training.ladder import standard_error
+from transferline.training.ladder import Rung, TrainedHead, climb, standard_error
 
 DEPTHS = ({"from_layer": "conv_3"}, {"from_layer": 0})
 BACKBONE = {"name": "networks.example:tiny_backbone", "weights": "none", "unfreeze": DEPTHS}
@@ -78,6 +80,24 @@ def test_a_rung_that_is_worse_leaves_the_weights_of_the_head_and_ends_the_climb(
     assert "rung 1, from conv_3" in (said := capsys.readouterr().out) and "not kept" in said
     first, last = (load_keras_model(tmp_path / name) for name in ("head", "tuned"))
     assert all(np.array_equal(a, b) for a, b in zip(first.weights, last.weights, strict=True))
+
+
+def test_where_no_rung_is_kept_the_best_epoch_is_that_of_the_head(tmp_path):
+    """The head chose it by its own monitor, which can differ from that of fine_tune."""
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(3, kernel_initializer="identity")(inputs))
+    rows, targets = pd.DataFrame({"path": list("abcdef")}), np.tile(np.arange(3, dtype=np.int32), 2)[:, None]
+    batches = Batches(rows, np.eye(3, dtype=np.float32)[targets[:, 0]].__getitem__, targets, np.ones(3, np.float32), 6)
+    history = {"val_loss": [0.1, 0.2, 0.3], "val_accuracy": [0.5, 0.9, 0.5], "loss": 0.1}
+    head = TrainedHead(pd.DataFrame({"phase": "head", "epoch": [1, 2, 3], **history}), 2)
+
+    def spoil(rung, start, of_rung):
+        rung.model.set_weights([-10 * values for values in rung.model.get_weights()])
+        return pd.DataFrame({"phase": "fine_tune", "epoch": [start], "loss": 9.0, "val_loss": 9.0, **of_rung})
+
+    rungs = [lambda: Rung("conv", model, batches, batches)] * 2
+    fitted = climb(rungs, spoil, "multiclass", FineTuning(monitor="val_loss"), head)
+    assert fitted.best_epoch == 2 and fitted.history["epoch"].tolist() == [4]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from transferline.params import FineTuning, Image, LinearTraining, SegmentationT
 from transferline.training.assemble_model import Exported, assemble_network
 from transferline.training.batches import Batches
 from transferline.training.best_epoch import best_epoch
-from transferline.training.ladder import Rung
+from transferline.training.ladder import Rung, TrainedHead
 from transferline.training.mask_targets import MaskBatches
 from transferline.training.training_job import Job, make_deterministic, run_job
 
@@ -69,7 +69,7 @@ def card_of(problem: Any, phase: Any = "train") -> ModelCard:
 
 
 def run(
-    training: Any, problem: str, folder: Path, train: Batches, validation: Batches, before: pd.DataFrame | None = None
+    training: Any, problem: str, folder: Path, train: Batches, validation: Batches, before: TrainedHead | None = None
 ) -> tuple[Any, pd.DataFrame, keras.Model]:
     make_deterministic(7)
     layers = build_layers((SIDE, SIDE, 3), FLAT, problem, 3)
@@ -101,7 +101,9 @@ def test_a_training_stops_at_the_first_loss_that_is_not_finite(
     before[["accuracy", "val_accuracy", "mean_average_precision", "val_mean_average_precision"]] = 0.5
     training = params_of(FineTuning, monitor=MONITORS[problem])
     train.since += 1  # a fine-tuning: its epochs begin with 2
-    summary, rows, layers = run(training, problem, tmp_path, train, batches_of(problem, 12, None), before)
+    summary, rows, layers = run(
+        training, problem, tmp_path, train, batches_of(problem, 12, None), TrainedHead(before, 1)
+    )
     assert not np.isfinite(rows["loss"].iloc[-1]) and np.isfinite(rows["loss"].iloc[:-1]).all() and len(rows) == 3
     kept = rows.set_index("epoch").loc[summary.best_epoch]
     assert kept[training.monitor] == rows[training.monitor].iloc[:-1].max()

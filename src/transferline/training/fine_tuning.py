@@ -1,5 +1,6 @@
 """Fine-tuning: layers of the backbone, and the layers on it, to the depth that is best on validation."""
 
+import json
 import math
 from collections.abc import Callable
 from functools import cache, partial
@@ -12,7 +13,7 @@ import pandas as pd
 from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import InferenceMode, cut
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
-from transferline.models.exported import HEAD_FILE, HISTORY_FILE
+from transferline.models.exported import HEAD_FILE, HISTORY_FILE, SUMMARY_FILE
 from transferline.models.layers import build_layers, pool
 from transferline.params import Pretrained, Unfreeze
 from transferline.training.assemble_model import assemble
@@ -21,7 +22,7 @@ from transferline.training.batches import Batches
 from transferline.training.decoded_images import DecodedImages
 from transferline.training.devices import use_devices
 from transferline.training.folded_normalization import fold_in_step
-from transferline.training.ladder import Rung
+from transferline.training.ladder import Rung, TrainedHead
 from transferline.training.model_folder import Summary
 from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 
@@ -60,8 +61,13 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
     first = _from_bank(bank, backbone, head, candidate, job)
     rungs = [lambda: first, *_from_images(bank, backbone, head, candidate, job, raw)]
     exported = assemble(backbone, head, candidate, card.problem)
-    before = pd.read_csv(head_folder / HISTORY_FILE) if head_folder else None
+    before = _read_trained_head(head_folder) if head_folder else None
     return run_job(job, first.model, exported, first.data, first.validation, bank.samples(), before, rungs=rungs)
+
+
+def _read_trained_head(folder: Path) -> TrainedHead:
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    return TrainedHead(pd.read_csv(folder / HISTORY_FILE), summary["best_epoch"])
 
 
 def _check_order(backbone: keras.Model, candidate: Pretrained) -> None:

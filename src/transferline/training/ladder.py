@@ -37,6 +37,19 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class TrainedHead:
+    """The training of the head that fine-tuning starts from.
+
+    Attributes:
+        history: a row for each epoch.
+        best_epoch: the number of the epoch whose weights the head has.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained model.
 
@@ -67,7 +80,7 @@ def climb(
     fit: Fit,
     problem: Problem,
     training: Training | LinearTraining,
-    before: pd.DataFrame | None,
+    before: TrainedHead | None,
 ) -> Fitted:
     """Trains rungs in turn, each from the kept weights, until one is not better on validation.
 
@@ -80,7 +93,7 @@ def climb(
         fit: trains a rung.
         problem: the kind of problem.
         training: the params.
-        before: the history of the head; None if the head is untrained.
+        before: the training of the head; None if the head is untrained.
 
     Returns:
         The result; its history has the columns `rung`, from 1, and `boundary`.
@@ -90,7 +103,7 @@ def climb(
     """
     history, fitted, losses = pd.DataFrame(), None, None
     for number, build in enumerate(rungs, 1):
-        rung, start = build(), next_epoch(before if history.empty else history)
+        rung, start = build(), next_epoch(before.history if before and history.empty else history)
         if number == 1 and before is not None and len(rungs) > 1:
             losses = _losses(rung, problem)
         weights = rung.model.get_weights()
@@ -100,7 +113,7 @@ def climb(
         if losses is not None and found is not None and not _is_better(losses - found, rung, number):
             rung.model.set_weights(weights)
             if fitted is None and before is not None:
-                fitted = Fitted(history, best_epoch(before, training), rung.model, rung.validation, 0)
+                fitted = Fitted(history, before.best_epoch, rung.model, rung.validation, 0)
             break
         trainable = count_trainable(rung.model)
         fitted = Fitted(history, best_epoch(epochs, training), rung.model, rung.validation, trainable, rung.boundary)
@@ -109,9 +122,9 @@ def climb(
     return replace(fitted, history=history)
 
 
-def next_epoch(before: pd.DataFrame | None) -> int:
-    """Returns the number of the epoch after those of a history; 1 without one."""
-    return 1 if before is None else int(before["epoch"].max()) + 1
+def next_epoch(history: pd.DataFrame) -> int:
+    """Returns the number of the epoch after those of a history; 1 after an empty one."""
+    return 1 if history.empty else int(history["epoch"].max()) + 1
 
 
 def count_trainable(model: keras.Model) -> int:

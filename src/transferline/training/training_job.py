@@ -25,7 +25,7 @@ from transferline.training.callbacks import EpochListener, EpochRecorder, ExactM
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.decision_rules import decide_on_validation
 from transferline.training.devices import Replicated
-from transferline.training.ladder import Fitted, OfRung, Rung, climb, count_trainable
+from transferline.training.ladder import Fitted, OfRung, Rung, TrainedHead, climb, count_trainable
 from transferline.training.linear_head import fit_linear
 from transferline.training.mask_targets import with_dice
 from transferline.training.model_folder import Summary, write_result
@@ -91,7 +91,7 @@ def run_job(
     data: Batches,
     validation: Batches,
     samples: Pixels,
-    before: pd.DataFrame | None = None,
+    before: TrainedHead | None = None,
     encoder: keras.Model | None = None,
     rungs: Sequence[Callable[[], Rung]] = (),
 ) -> Summary:
@@ -104,7 +104,7 @@ def run_job(
         data: training batches.
         validation: validation batches.
         samples: images for `write_result`.
-        before: the history of the phase that this one continues; without one, the floor is measured.
+        before: the training that this one continues; without one, the floor is measured.
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
         rungs: the depths of fine-tuning, see `climb`; the first has `model`, `data` and `validation`. Without any,
             `model` is trained, and its best epoch is kept.
@@ -125,7 +125,8 @@ def run_job(
     exported = with_temperature(exported, card.temperature, card.problem)
     seconds = float(history["seconds"].sum())
     summary = Summary(best, seconds, exported.model.count_params(), fitted.trainable, floor, fitted.boundary)
-    write_result(job.folder, exported, card, history, pd.concat([before, history]), summary, samples)
+    curves = pd.concat([before.history, history]) if before else history
+    write_result(job.folder, exported, card, history, curves, summary, samples)
     return summary
 
 
