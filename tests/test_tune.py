@@ -1,5 +1,6 @@
 """`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
 
+import json
 import math
 import zlib
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_settings_become_a_candidate(depth: str) -> None:
         len(search_space.DEPTHS[depth]),
     )
     assert found.fine_tune and found.fine_tune.optimizer.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("depth", ["head", "whole"])
+def test_a_candidate_of_a_trial_keeps_the_class_weights_of_head_and_fine_tuning(depth: str) -> None:
+    tree = base_candidate(PHOTOS).model_dump(mode="json")
+    for section in ("train_head", "fine_tune"):
+        tree[section] |= {"class_weights": "balanced", "monitor": "val_accuracy"}
+    found = candidate_of(
+        Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), Pretrained.model_validate_json(json.dumps(tree))
+    )
+    trained = [one for one in (found.train_head, found.fine_tune) if one]
+    assert len(trained) == (1 if depth == "head" else 2)
+    assert all((one.class_weights, one.monitor) == ("balanced", "val_accuracy") for one in trained)
 
 
 def test_no_augmentation_adds_a_flip_or_narrows_a_range() -> None:

@@ -97,14 +97,22 @@ def suggest(trial: "Trial", networks: list[str]) -> None:
 
 
 def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
-    """Returns the candidate of these settings; what they do not name is as in the candidate `base`."""
-    network = settings.network
+    """Returns the candidate of these settings.
+
+    Of the candidate `base` it keeps `image.resize`, `extract.dtype`, the class weights and the monitor of `train_head`,
+    and what `settings` does not name of `fine_tune`. The head has no layers of its own, as L-BFGS trains it; all other
+    params have their defaults.
+    """
+    network, head = settings.network, base.train_head
     tree: dict[str, Any] = {
         "kind": "pretrained",
         "image": {"size": network.side, "resize": base.image.resize},
         "backbone": {"name": network.backbone},
         "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
-        "train_head": {"optimizer": {"name": "lbfgs"}},
+        "train_head": {
+            "optimizer": {"name": "lbfgs"},
+            **(head.model_dump(mode="json", include={"class_weights", "monitor"}) if head else {}),
+        },
     }
     if settings.depth != "head":
         shares = DEPTHS[settings.depth]
