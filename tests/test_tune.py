@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from transferline.models.exported import ModelCard
 from transferline.params import Pretrained, Select, Thresholds, load_params
 from transferline.paths import MANIFEST
 from transferline.problems.evaluation import evaluation_of
-from transferline.tuning import search, search_space, tune_candidate
+from transferline.tuning import search, search_space, tune_candidate, tuning_report
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_scores import Data, score_head
@@ -173,11 +174,17 @@ def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
 
 
-class RecordedTrials(list[str]):
-    """Keeps the states of the trials, where MLflow would have runs."""
+class RecordedTrials(list[tuple[str, str, float]]):
+    """Keeps state, metric and value of the trials, where MLflow would have runs."""
 
-    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float | None) -> None:
-        self.append(state)
+    def record(
+        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
+    ) -> None:
+        self.append((state, metric, value))
+
+    @property
+    def states(self) -> list[str]:
+        return [state for state, _, _ in self]
 
 
 def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
@@ -189,8 +196,10 @@ def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
     return evaluation_of("multiclass").rate(likely, card, rows, Path())
 
 
-def search_without_training(folder: Path, trials: int, stop_at: int | None = None) -> tuple[str, list[str]]:
-    """Returns the winner and the states of the trials; `stop_at` interrupts the fine-tuning with this number."""
+def search_without_training(
+    folder: Path, trials: int, stop_at: int | None = None, metric: str = "accuracy"
+) -> tuple[str, RecordedTrials]:
+    """Returns the winner and the trials; `stop_at` interrupts the fine-tuning with this number. Writes a report."""
     count = 0
 
     def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
@@ -200,24 +209,29 @@ def search_without_training(folder: Path, trials: int, stop_at: int | None = Non
         for epoch in range(6):
             if count == stop_at and epoch == 1:
                 raise KeyboardInterrupt
-            report(data.value(found) * (epoch + 1) / 6)
+            report((found["label"] == found["predicted"]).mean() * (epoch + 1) / 6)
         return found
 
     folder.mkdir(exist_ok=True)
-    data = Data(PHOTOS, Path(), repeated_splits(table(300, 60), 3, 7), folder)
+    params = PHOTOS.model_copy(update={"select": Select(metric=metric)})
+    data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7), folder)
     runs, networks = RecordedTrials(), [SMALL, Network("efficientnet_lite0", 64, "untouched")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "score_head", lambda data, one: [predictions_of(one, each) for each in data.divisions])
         patch.setattr(search, "score_fine_tuning", fine_tune)
         whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, math.inf)
         heads = whole.heads()
-        finals = whole.finals(heads, whole.fine_tunings(heads))
+        study = whole.fine_tunings(heads)
+        finals = whole.finals(heads, study)
+        patch.setattr(tuning_report, "REPORT", folder / "report")
+        tuning_report.write_report(data, heads, study, finals)
     assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
     return str(finals[0].settings), runs
 
 
 def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_interruption(tmp_path: Path) -> None:
-    winner, states = search_without_training(tmp_path / "whole", 10)
+    winner, runs = search_without_training(tmp_path / "whole", 10)
+    states = runs.states
     assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
     assert "stopped" in states, "successive halving stops some"
     assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
@@ -226,9 +240,22 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     with pytest.raises(KeyboardInterrupt):
         search_without_training(tmp_path / "parts", 4, stop_at=3)
     search_without_training(tmp_path / "parts", 4)
-    continued, states = search_without_training(tmp_path / "parts", 10)
+    continued, runs = search_without_training(tmp_path / "parts", 10)
+    states = runs.states
     assert continued == winner
     assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
+
+
+def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_path: Path) -> None:
+    _, runs = search_without_training(tmp_path, 8, metric="log_loss")
+    shown = {(state == "stopped", metric) for state, metric, _ in runs}
+    assert shown == {(True, "accuracy"), (False, "log_loss")} and all(value >= 0 for _, _, value in runs)
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert re.search(r"Validation log_loss \d", page) and not re.search(r"<td>-\d", page)
+    cells = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in page.split("<h2>Trials")[1].split("<tr>")[1:]]
+    trials = pd.DataFrame(cells[1:], columns=cells[0]).set_index("state")
+    assert set(trials.loc["stopped", "log_loss"]) == {""} and (trials["accuracy"].astype(float) <= 1).all()
+    assert (trials.loc["complete", "log_loss"].astype(float) > 0).all()
 
 
 @pytest.mark.slow

@@ -155,8 +155,9 @@ class Search:
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             best = max(values, default=0.0)
-            say(f"trial {trial.number} stopped after {len(values)} epochs at {best:.4f}: {settings}")
-            self.runs.record(settings, "stopped", best, 0, time.monotonic() - start)
+            said = f"trial {trial.number} stopped after {len(values)} epochs at {self.data.main_metric} {best:.4f}"
+            say(f"{said}: {settings}")
+            self.runs.record(settings, "stopped", self.data.main_metric, best, 0, time.monotonic() - start)
             return
         except BaseException:
             study.tell(trial, state=TrialState.FAIL)
@@ -214,8 +215,10 @@ class Search:
     def _record(self, settings: Settings, state: str, parts: list[pd.DataFrame], start: float | None = None) -> None:
         value = self._scored(settings, parts).value
         self.best = max(self.best, value)
-        say(f"{state} {value:.4f}, best so far {self.best:.4f}: {settings}")
-        self.runs.record(settings, state, value, sum(map(len, parts)), start and time.monotonic() - start)
+        metric, shown, best = self.data.params.select.metric, self.data.shown(value), self.data.shown(self.best)
+        say(f"{state}: {metric} {shown:.4f}, best so far {best:.4f}: {settings}")
+        seconds = start and time.monotonic() - start
+        self.runs.record(settings, state, metric, shown, sum(map(len, parts)), seconds)
 
     @contextmanager
     def _kept(self, name: str) -> Iterator[list[pd.DataFrame]]:

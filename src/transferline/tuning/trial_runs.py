@@ -35,13 +35,16 @@ class TrialRuns:
     params: Params
     search: str
 
-    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float | None) -> None:
+    def record(
+        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
+    ) -> None:
         """Records a trial.
 
         Args:
             settings: what it tried.
             state: `head`, `complete`, `stopped` (by successive halving) or `final` (on repeated splits).
-            value: of `select.metric` on validation; for a loss with the opposite sign.
+            metric: its name.
+            value: of the metric on validation.
             images: the number of validation predictions.
             seconds: its wall time; None if it is not measured.
         """
@@ -52,7 +55,7 @@ class TrialRuns:
         tags = {"tune": self.search, "state": state, **provenance(root, data), **own_identity().tags()}
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{state}: {settings}"[:250])
         self.client.log_inputs(run.info.run_id, [dataset_input(data)])
-        values = {f"validation/{self.params.select.metric}": value, "validation/n": images}
+        values = {f"validation/{metric}": value, "validation/n": images}
         values |= {} if seconds is None else {"train/seconds": seconds}
         self.client.log_batch(
             run.info.run_id,

@@ -14,6 +14,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
 from transferline.errors import TransferlineError
 from transferline.evaluation.scoring import score
+from transferline.metrics.metric_table import Metric
 from transferline.models.exported import ModelCard, Phase
 from transferline.models.layers import build_layers
 from transferline.params import Augment, LinearTraining, Monitor, Params, Pretrained
@@ -66,6 +67,20 @@ class Data:
         assert training is not None
         return Job(training, self.params.thresholds, card, self.params.seed, folder, listener)
 
+    @property
+    def metric(self) -> Metric:
+        """The metric `select.metric`."""
+        return metric_table(self.params.data.problem, self.params.evaluate)[self.params.select.metric]
+
+    @property
+    def main_metric(self) -> str:
+        """The name of the metric after each epoch of a training."""
+        return KINDS[self.params.data.problem].main_metric
+
+    def shown(self, value: float) -> float:
+        """Returns `select.metric`, without the opposite sign, from what `value` returned."""
+        return -value if self.metric.is_loss else value
+
     def value(self, predictions: pd.DataFrame) -> float:
         """Returns `select.metric` of predictions, with the opposite sign for a loss: the highest is the best.
 
@@ -73,15 +88,14 @@ class Data:
             TransferlineError: the metric is not defined for these images.
         """
         params = self.params
-        metric = metric_table(params.data.problem, params.evaluate)[params.select.metric]
         images = evaluation_of(params.data.problem).images(predictions, self.divisions[0].classes)
-        value = float(metric.figure(images)(np.ones((1, len(images))))[0])
+        value = float(self.metric.figure(images)(np.ones((1, len(images))))[0])
         if np.isnan(value):
             raise TransferlineError(
                 f"select.metric: {params.select.metric} is not defined, because validation has no image of some class; "
                 "choose another metric, or add images"
             )
-        return -value if metric.is_loss else value
+        return -value if self.metric.is_loss else value
 
 
 def score_head(data: Data, candidate: Pretrained) -> list[pd.DataFrame]:
@@ -132,8 +146,7 @@ def score_fine_tuning(
         The predictions for the validation images, see `EvaluationOfKind.rate`.
     """
     assert candidate.fine_tune is not None
-    metric = f"val_{KINDS[data.params.data.problem].main_metric}"
-    listener = partial(_report, report, metric, candidate.fine_tune.monitor)
+    listener = partial(_report, report, f"val_{data.main_metric}", candidate.fine_tune.monitor)
     with TemporaryDirectory(dir=data.scratch) as name:
         folder = Path(name)
         extract(data.raw, draw_views(division, augment), candidate, data.params.data.problem, folder / "bank")

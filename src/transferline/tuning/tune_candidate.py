@@ -64,7 +64,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     heads = search.heads()
     study = search.fine_tunings(heads)
     finals = search.finals(heads, study)
-    sentences = write_report(params, heads, study, finals)
+    sentences = write_report(data, heads, study, finals)
     augments = [params.augment, augment_of(finals[0].settings, params.augment)]
     write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in augments])
     write_winner(root, params, base, finals[0], sentences)

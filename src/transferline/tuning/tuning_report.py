@@ -14,6 +14,7 @@ from transferline.problems.metric_choice import metric_table
 from transferline.registry.model_comparison import Gain, measure_gain
 from transferline.text import images_in_groups
 from transferline.tuning.search import FINISHED, FIRST_RUNG, Scored
+from transferline.tuning.trial_scores import Data
 
 if TYPE_CHECKING:
     import optuna
@@ -61,19 +62,21 @@ class Effect(NamedTuple):
         return means[0] - means[-1]
 
 
-def write_report(params: Params, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
+def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
     """Writes the page and returns its sentences about the winner."""
-    metric = params.select.metric
-    sentences = winner_sentences(params, heads, study, finals)
+    sentences = winner_sentences(data, heads, study, finals)
     tables: list[tuple[str, str, list[dict[str, Any]]]] = [
-        ("Finalists", "On the same splits.", [{metric: _number(one.value), **one.settings.tree()} for one in finals]),
-        ("Heads", "Each network without fine-tuning.", [_head(one, metric) for one in heads]),
+        ("Finalists", "On the same splits.", [{**_score(data, one), **one.settings.tree()} for one in finals]),
+        ("Heads", "Each network without fine-tuning.", [_head(data, one) for one in heads]),
     ]
     if effects := main_effects(study, FIRST_RUNG):
-        rows = [{"setting": one.name, "range": _number(one.spread), "means": "; ".join(_means(one))} for one in effects]
-        text = f"The mean validation metric of the trials with each value, after {FIRST_RUNG} epochs. Settings with a "
-        tables.append(("Which settings matter", f"{text}large range matter most.", rows))
-    if trials := [_trial(trial, metric) for trial in study.get_trials(False) if trial.intermediate_values]:
+        rows = [
+            {"setting": one.name, "range": _number(one.spread), data.main_metric: "; ".join(_means(one))}
+            for one in effects
+        ]
+        text = f"The mean {data.main_metric} on validation of the trials with each value, after {FIRST_RUNG} epochs. "
+        tables.append(("Which settings matter", f"{text}Settings with a large range matter most.", rows))
+    if trials := [_trial(data, trial) for trial in study.get_trials(False) if trial.intermediate_values]:
         text = "Fine-tunings on the project's own split; a stopped one was worse than others after as many epochs."
         tables.append(("Trials", text, trials))
     page = Environment(autoescape=True).from_string(PAGE)
@@ -84,9 +87,9 @@ def write_report(params: Params, heads: list[Scored], study: "optuna.Study", fin
     return sentences
 
 
-def winner_sentences(params: Params, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
+def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
     """Returns what was tried, the winner, and its lead over the next best with the interval."""
-    winner, metric = finals[0], params.select.metric
+    winner, params = finals[0], data.params
     tried = len(study.get_trials(False, FINISHED))
     joined = pd.concat(winner.predictions, ignore_index=True)
     images = images_in_groups(joined["path"].nunique(), joined["group"].nunique())
@@ -94,7 +97,7 @@ def winner_sentences(params: Params, heads: list[Scored], study: "optuna.Study",
     sentences = [
         f"{len(heads)} heads and {tried} fine-tunings were tried, with seed {params.seed}.",
         f"The winner: {winner.settings}.",
-        f"Validation {metric} {_number(winner.value)}, on {splits} with {images}.",
+        f"Validation {params.select.metric} {_number(data.shown(winner.value))}, on {splits} with {images}.",
     ]
     if len(finals) > 1:
         gain = lead(params, winner, finals[1])
@@ -146,15 +149,23 @@ def _means(effect: Effect) -> list[str]:
     return [f"{value}: {_number(mean)}" for value, mean in effect.means.items()]
 
 
-def _head(one: Scored, metric: str) -> dict[str, Any]:
+def _score(data: Data, one: Scored) -> dict[str, Any]:
+    return {data.params.select.metric: _number(data.shown(one.value))}
+
+
+def _head(data: Data, one: Scored) -> dict[str, Any]:
     network = one.settings.network
-    return {metric: _number(one.value), "backbone": network.backbone, "px": network.side, "views": network.head_views}
+    return {**_score(data, one), "backbone": network.backbone, "px": network.side, "views": network.head_views}
 
 
-def _trial(trial: "optuna.trial.FrozenTrial", metric: str) -> dict[str, Any]:
-    value = trial.value if trial.value is not None else max(trial.intermediate_values.values())
+def _trial(data: Data, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
+    """Returns the row of a trial: its best epoch by the main metric, and `select.metric` if it is complete."""
+    metric = data.params.select.metric
+    row = {"trial": trial.number, metric: "", data.main_metric: _number(max(trial.intermediate_values.values()))}
+    if trial.value is not None and trial.state.name == "COMPLETE":
+        row[metric] = _number(data.shown(trial.value))
     state = {"COMPLETE": "complete", "PRUNED": "stopped"}.get(trial.state.name, "interrupted")
-    return {"trial": trial.number, metric: _number(value), "epochs": trial.last_step, "state": state, **trial.params}
+    return {**row, "epochs": trial.last_step, "state": state, **trial.params}
 
 
 def _number(value: float) -> str:
