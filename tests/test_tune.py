@@ -197,7 +197,7 @@ def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
 
 
 def search_without_training(
-    folder: Path, trials: int, stop_at: int | None = None, metric: str = "accuracy"
+    folder: Path, trials: int, stop_at: int | None = None, metric: str = "accuracy", end: float = math.inf
 ) -> tuple[str, RecordedTrials]:
     """Returns the winner and the trials; `stop_at` interrupts the fine-tuning with this number. Writes a report."""
     count = 0
@@ -219,7 +219,7 @@ def search_without_training(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "score_head", lambda data, one: [predictions_of(one, each) for each in data.divisions])
         patch.setattr(search, "score_fine_tuning", fine_tune)
-        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, math.inf)
+        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
         heads = whole.heads()
         study = whole.fine_tunings(heads)
         finals = whole.finals(heads, study)
@@ -244,6 +244,25 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     states = runs.states
     assert continued == winner
     assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
+
+
+def test_a_search_with_more_time_fine_tunes_networks_whose_heads_were_scored_later(tmp_path: Path, capsys: Any) -> None:
+    _, runs = search_without_training(tmp_path, 4, end=0.0)
+    assert runs.states == ["head", "final"], "the time was up after the first head"
+    _, runs = search_without_training(tmp_path, 4)
+    assert runs.states[0] == "head" and set(runs.states[1:5]) == {"complete", "stopped"}
+    assert re.search(r"(trial|complete).*side 64", capsys.readouterr().out)
+
+
+def test_a_search_that_is_killed_while_it_writes_predictions_can_go_on(tmp_path: Path) -> None:
+    def killed(table: pd.DataFrame, path: Path, index: bool) -> None:
+        path.write_bytes(b"PAR1")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pd.DataFrame, "to_parquet", killed)
+        search_without_training(tmp_path, 1)
+    search_without_training(tmp_path, 1)
 
 
 def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_path: Path) -> None:

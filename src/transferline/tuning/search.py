@@ -4,6 +4,7 @@ All choices look at validation images only. What a search has computed is kept i
 depends on the data, the params and the code, so that the same call continues it.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from transferline.atomic_files import completed
 from transferline.params import Pretrained
 from transferline.progress import say
 from transferline.tuning.search_space import (
@@ -100,24 +102,24 @@ class Search:
 
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
-        study, end = self._study(), self._share(SHARE_OF_TRIALS)
-        if "networks" not in study.user_attrs:
-            study.set_user_attr("networks", [str(one.settings.network) for one in heads[:KEPT_NETWORKS]])
+        networks = [str(one.settings.network) for one in heads[:KEPT_NETWORKS]]
+        study, end = self._study(networks), self._share(SHARE_OF_TRIALS)
         while self.trials is None or len(study.get_trials(False, FINISHED)) < self.trials:
             done = len(study.get_trials(False, FINISHED))
             study.sampler = optuna.samplers.TPESampler(seed=self.data.params.seed + done, n_startup_trials=8)
             try:
-                self._one_trial(study, FIRST[done] if done < len(FIRST) else {}, end)
+                self._one_trial(study, networks, FIRST[done] if done < len(FIRST) else {}, end)
             except TimeIsUpError:
                 say("the time for further fine-tunings is up")
                 break
         return study
 
-    def _study(self) -> "optuna.Study":
+    def _study(self, networks: list[str]) -> "optuna.Study":
+        """Returns the study of these networks; Optuna cannot add networks to a study."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(self.folder / "optuna.log"))),
-            study_name="fine_tuning",
+            study_name=hashlib.sha256(repr(networks).encode()).hexdigest()[:12],
             direction="maximize",
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=FIRST_RUNG, reduction_factor=3),
             load_if_exists=True,
@@ -130,8 +132,7 @@ class Search:
         """Returns the time at which a share of the time that is left is over."""
         return time.monotonic() + share * (self.end - time.monotonic())
 
-    def _one_trial(self, study: "optuna.Study", fixed: dict[str, object], end: float) -> None:
-        networks = study.user_attrs["networks"]
+    def _one_trial(self, study: "optuna.Study", networks: list[str], fixed: dict[str, object], end: float) -> None:
         if fixed:
             study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
         trial = study.ask()
@@ -150,7 +151,7 @@ class Search:
                 raise optuna.TrialPruned
 
         try:
-            with self._kept(f"trial {trial.number} division 0") as parts:
+            with self._kept(f"{study.study_name} trial {trial.number} division 0") as parts:
                 parts.append(self._fine_tune(settings, 0, report))
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
@@ -186,7 +187,7 @@ class Search:
         try:
             for division in range(len(self.data.divisions)):
                 for number, settings in finalists:
-                    with self._kept(f"trial {number} division {division}") as parts:
+                    with self._kept(f"{study.study_name} trial {number} division {division}") as parts:
                         if not parts:
                             parts.append(self._fine_tune(settings, division, self._stop_if_time_is_up))
                     found[number] += parts
@@ -229,4 +230,5 @@ class Search:
         yield parts
         if table is None and parts:
             joined = pd.concat([part.assign(division=number) for number, part in enumerate(parts)])
-            joined.to_parquet(file, index=False)
+            with completed(file) as partial:
+                joined.to_parquet(partial, index=False)
