@@ -18,14 +18,15 @@ from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.params import Pretrained, Select, Thresholds, load_params
+from transferline.params import Params, Pretrained, Select, Thresholds, load_params
 from transferline.paths import MANIFEST
 from transferline.problems.evaluation import evaluation_of
+from transferline.project_files import keep_template
 from transferline.tuning import search, search_space, tune_candidate, tuning_report
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_scores import Data, score_head
-from transferline.tuning.tune_candidate import base_candidate, tune
+from transferline.tuning.tune_candidate import base_candidate, tune, write_winner
 from transferline.tuning.tuning_report import REPORT, main_effects
 
 PHOTOS = load_params(ROOT / "recipes" / "photos.yaml")
@@ -39,6 +40,7 @@ def table(images: int, validation: int, in_group: int = 1) -> ImageTable:
             "path": [f"{number:05}.png" for number in range(images)],
             "label": [f"class {number // in_group % 2}" for number in range(images)],
             "group": [f"group {number // in_group}" for number in range(images)],
+            "sha256": [f"{number:064}" for number in range(images)],
             "split": ["validation" if number < validation else "train" for number in range(images)],
             "kept": True,
         }
@@ -275,6 +277,66 @@ def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_p
     trials = pd.DataFrame(cells[1:], columns=cells[0]).set_index("state")
     assert set(trials.loc["stopped", "log_loss"]) == {""} and (trials["accuracy"].astype(float) <= 1).all()
     assert (trials.loc["complete", "log_loss"].astype(float) > 0).all()
+
+
+def folder_of_search(params: Params, networks: list[Network]) -> Path:
+    """The folder of a search that is interrupted as soon as it begins, in the current folder."""
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for name in ("dvc", "open_runs"):
+            patch.setattr(tune_candidate, name, lambda *arguments: None)
+        patch.setattr(tune_candidate, "read_table", lambda path: table(300, 60))
+        patch.setattr(tune_candidate, "networks_to_try", lambda params, base: networks)
+        patch.setattr(tune_candidate, "Search", interrupted)
+        tune(Path(), params, None, 1)
+    (folder,) = tune_candidate.FOLDER.glob("*")
+    return folder
+
+
+def test_a_search_starts_again_when_there_are_other_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = folder_of_search(PHOTOS, [SMALL])
+    assert folder_of_search(PHOTOS, [SMALL]) == first
+    assert folder_of_search(PHOTOS, [Network("efficientnet_lite0", 64, "untouched")]) != first
+
+
+def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_augment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
+    former = PHOTOS.model_copy(update={"augment": narrow})
+    file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
+    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
+    other = former.model_copy(update={"seed": PHOTOS.seed + 1})
+    present = other.model_copy(update={"augment": wider})
+    folders = [folder_of_search(params, [SMALL]) for params in (present, present, other)]
+    assert len(set(folders)) == 1, "its params are those before the earlier winner"
+
+
+def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
+    keep_template(tmp_path, {}, "my-project")
+    (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
+    winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
+    write_winner(tmp_path, winner, None, ["It is better."])
+    found = load_params(tmp_path / "params.yaml")
+    assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
+    assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
+    assert "# It is better.\n  tuned:" in (tmp_path / "params.yaml").read_text()
+
+
+def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_template(project, {}, "my-project")
+    edit_yaml(project / "params.yaml", lambda tree: tree["record"].pop("experiment"))
+    names: list[str] = []
+    monkeypatch.setattr(tune_candidate, "tune", lambda root, params, *limits: names.append(params.record.experiment))
+    monkeypatch.setattr("sys.argv", ["transferline", "tune"])
+    with pytest.raises(SystemExit):
+        main()
+    assert names == ["my-project"]
 
 
 @pytest.mark.slow

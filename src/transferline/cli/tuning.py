@@ -2,7 +2,6 @@
 
 import argparse
 import math
-from pathlib import Path
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, positive
@@ -28,15 +27,15 @@ def _minutes(text: str) -> float:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from transferline.params import load_params
     from transferline.problems.metric_choice import check_metrics
     from transferline.training_lock import held
+    from transferline.use_recipe import complete_params
 
     root = environment.enter_project()
-    params = load_params(Path("params.yaml"))
-    check_metrics(params)
     minutes = options.minutes or (None if options.trials else MINUTES)
     with held(root, "transferline tune"):
+        params = complete_params(root)
+        check_metrics(params)
         with quiet_imports():
             from transferline.tuning.tune_candidate import tune
         try:

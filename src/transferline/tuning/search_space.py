@@ -11,6 +11,7 @@ from transferline.params import Augment, Backbone, FineTuning, Image, Params, Pr
 from transferline.params.backbone_names import BACKBONES, BackboneEntry
 from transferline.weights_on_this_machine import has_imagenet_weights
 
+NAME = "tuned"  # of the candidate that `tune` writes into params.yaml
 SIDES = (0.75, 1.0, 1.25)  # of images, as factors of the candidate's side
 NATIVE = (0.6, 1.4)  # the native side of a backbone is tried if it is between these factors of the candidate's side
 # For each depth the boundaries of fine-tuning, from shallow to deep, as shares of the backbone's layers.
@@ -63,7 +64,8 @@ class Settings:
 
 def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
     """Returns the networks, the quickest first: those of the candidates, and those whose weights are here."""
-    named = {one.backbone.name for one in params.candidates.values() if isinstance(one, Pretrained)}
+    candidates = (one for name, one in params.candidates.items() if name != NAME)
+    named = {one.backbone.name for one in candidates if isinstance(one, Pretrained)}
     installed = {name for name in BACKBONES if name.startswith("efficientnet_lite") and has_imagenet_weights(name)}
     names = sorted(name for name in named | installed if name in BACKBONES and has_imagenet_weights(name))
     flips = params.augment.horizontal_flip or params.augment.vertical_flip

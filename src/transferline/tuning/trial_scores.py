@@ -33,8 +33,7 @@ from transferline.training.linear_head import fit_linear
 from transferline.training.streamed_bank import open_bank
 from transferline.training.training_job import Job, make_batches, make_deterministic
 from transferline.tuning.folds import split_of_views
-
-NAME = "tuned"
+from transferline.tuning.search_space import NAME
 
 
 @dataclass(frozen=True)

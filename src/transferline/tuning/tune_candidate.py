@@ -16,18 +16,18 @@ from transferline.code_versions import code_of
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
-from transferline.params import Augment, Params, Pretrained
+from transferline.params import Augment, Params, Pretrained, load_params
 from transferline.params.problem_kinds import KINDS
 from transferline.params.write import WIDTH
 from transferline.paths import MANIFEST, RAW
 from transferline.progress import say
 from transferline.tuning.folds import repeated_splits
-from transferline.tuning.search import Scored, Search
-from transferline.tuning.search_space import augment_of, candidate_of, networks_to_try
+from transferline.tuning.search import Search
+from transferline.tuning.search_space import NAME, Network, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_runs import open_runs
-from transferline.tuning.trial_scores import NAME, Data
+from transferline.tuning.trial_scores import Data
 from transferline.tuning.tuning_report import REPORT, write_report
-from transferline.use_recipe import write_params
+from transferline.use_recipe import name_in_mlflow, write_params
 
 FOLDER = Path(".transferline/tune")
 DIVISIONS = 3
@@ -51,23 +51,24 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
         TransferlineError: the problem is a segmentation, there is no pretrained candidate to vary, the data was not
             accepted for training, or there are no images for validation.
     """
-    base, params = base_candidate(params), with_former_augment(params)
+    base, present, params = base_candidate(params), params.augment, with_former_augment(params)
     say("checks the data: dvc repro validate")
     dvc(root, "repro", "validate")
     manifest = read_table(MANIFEST)
-    folder = _folder(params, base, manifest)
+    networks = networks_to_try(params, base)
+    folder = _folder(params, base, networks, manifest)
+    _write_augments(folder, params.augment, present)
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
-    networks = networks_to_try(params, base)
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
     heads = search.heads()
     study = search.fine_tunings(heads)
     finals = search.finals(heads, study)
     sentences = write_report(data, heads, study, finals)
-    augments = [params.augment, augment_of(finals[0].settings, params.augment)]
-    write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in augments])
-    write_winner(root, params, base, finals[0], sentences)
+    augment = augment_of(finals[0].settings, params.augment)
+    _write_augments(folder, params.augment, augment)
+    write_winner(root, candidate_of(finals[0].settings, base), None if augment == present else augment, sentences)
     return "\n".join([*sentences, f"params.yaml has it as the candidate {NAME}; see {REPORT / 'index.html'}"])
 
 
@@ -100,10 +101,14 @@ def with_former_augment(params: Params) -> Params:
     return params
 
 
-def _folder(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
+def _write_augments(folder: Path, before: Augment, after: Augment) -> None:
+    write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in (before, after)])
+
+
+def _folder(params: Params, base: Pretrained, networks: list[Network], manifest: ImageTable) -> Path:
     """Returns the folder of the search; its name is a hash of everything that decides results. Deletes other ones."""
-    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, manifest.classes]
-    digest = hashlib.sha256(repr([*settings, code_of(__name__)]).encode())
+    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, networks]
+    digest = hashlib.sha256(repr([*settings, manifest.classes, code_of(__name__)]).encode())
     columns = manifest.rows[["sha256", "label", "split", "group", "kept"]].astype(str)
     digest.update(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
     folder = FOLDER / digest.hexdigest()[:12]
@@ -117,15 +122,22 @@ def _folder(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
     return folder
 
 
-def write_winner(root: Path, params: Params, base: Pretrained, winner: Scored, comment: Sequence[str]) -> None:
-    """Adds the winner to `params.yaml` with a comment; replaces an earlier winner, and `augment` if it differs."""
-    candidate = candidate_of(winner.settings, base)
-    changed = {
-        "candidates": {**params.candidates, NAME: candidate},
-        "augment": augment_of(winner.settings, params.augment),
-    }
-    write_params(params.model_copy(update=changed), root, force=True)
+def write_winner(root: Path, candidate: Pretrained, augment: Augment | None, comment: Sequence[str]) -> None:
+    """Adds the winner to `params.yaml` with a comment; keeps what has changed in the file since the search began.
+
+    Args:
+        root: the project's folder.
+        candidate: the winner; it replaces an earlier one.
+        augment: the new section `augment`; None leaves it as it is.
+        comment: sentences.
+
+    Raises:
+        TransferlineError: the file is faulty.
+    """
     file = root / "params.yaml"
+    params = load_params(file, name_in_mlflow(root))
+    changed = {"candidates": {**params.candidates, NAME: candidate}, "augment": augment or params.augment}
+    write_params(params.model_copy(update=changed), root, force=True)
     lines = file.read_text(encoding="utf-8").splitlines()
     place = lines.index(f"  {NAME}:", lines.index("candidates:") if "candidates:" in lines else 0)
     sentences = ("`transferline tune` found these settings.", *comment)
