@@ -84,8 +84,11 @@ def test_the_stage_answers_every_question_that_has_an_answer(tmp_path: Path) -> 
     index = json.loads((out / "insight.json").read_text())
     assert index["not_applicable"] == {"learning_curves": "there are 24 images of train and validation; 40 are needed"}
     assert {file.name for file in out.iterdir()} == {
-        "images.parquet", "insight.json", "doubtful.parquet", "slices.json", "novelty.npz", "mistakes.parquet",
+        "images.parquet", "insight.json", "doubtful.parquet", "doubtful.json", "slices.json", "novelty.npz",
+        "mistakes.parquet",
     }  # fmt: skip
+    asked = json.loads((out / "doubtful.json").read_text())
+    assert asked == {"train": 12, "validation": 12, "test": 12}
     slices = json.loads((out / "slices.json").read_text())
     assert slices["images"] == 24 and slices["tested"] == len(slices["slices"])
     assert pd.read_parquet(out / "doubtful.parquet").empty, "dark and light images are easy to tell apart"

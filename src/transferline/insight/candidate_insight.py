@@ -12,9 +12,9 @@ from transferline.arrays import Counts, Floats
 from transferline.atomic_files import completed_folder, write_json
 from transferline.datasets.tables import ImageTable
 from transferline.evaluation.leaderboard import ranking, read_evaluations
-from transferline.insight.doubtful_labels import DOUBTFUL_FILE, doubtful_labels
+from transferline.insight.doubtful_labels import COUNTS_FILE, DOUBTFUL_FILE, doubtful_labels
 from transferline.insight.frozen_features import frozen_features
-from transferline.insight.insight_table import InsightTable, write_insight_table
+from transferline.insight.insight_table import InsightTable, images_by_split, write_insight_table
 from transferline.insight.kept_together import units
 from transferline.insight.learning_curves import CURVES_FILE, learning_curves, sentences
 from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_learning_curves
@@ -96,6 +96,7 @@ def _write_doubtful_labels(inputs: InsightInputs, folder: Path) -> None:
     table, frozen, seed = inputs.table, inputs.frozen, inputs.params.evaluate.seed
     found = doubtful_labels(frozen.rows, frozen.values, frozen.unit, table.problem, table.classes, seed)
     found.to_parquet(folder / DOUBTFUL_FILE, index=False)
+    write_json(folder / COUNTS_FILE, images_by_split(frozen.rows))
     say(f"insight: {int(found['confident'].sum())} labels may be wrong; see `transferline data doubtful`")
 
 

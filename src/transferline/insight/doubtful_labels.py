@@ -14,6 +14,7 @@ from transferline.params import Problem
 from transferline.problems.insight import insight_of
 
 DOUBTFUL_FILE = "doubtful.parquet"
+COUNTS_FILE = "doubtful.json"  # the numbers of the images whose labels were asked about, by split
 FOLDS, REPEATS = 5, 3
 LEAST_UNITS = 20
 NEAREST = 3

@@ -66,9 +66,15 @@ def write_insight_table(table: InsightTable, not_applicable: Mapping[str, str], 
     columns = {name: table.rows[name] for name in table.rows}
     columns |= {name: _lists(values) for name in VECTORS if (values := getattr(table, name)) is not None}
     pq.write_table(pa.table(columns), folder / IMAGES_FILE)
-    counts = {str(split): int(count) for split, count in table.rows["split"].value_counts(sort=False).items()}
     described = {name: getattr(table, name) for name in DESCRIBED}
-    write_json(folder / INDEX_FILE, described | {"images": counts, "not_applicable": not_applicable})
+    write_json(
+        folder / INDEX_FILE, described | {"images": images_by_split(table.rows), "not_applicable": not_applicable}
+    )
+
+
+def images_by_split(rows: pd.DataFrame) -> dict[str, int]:
+    """Returns the number of rows of each split."""
+    return {str(split): int(count) for split, count in rows["split"].value_counts(sort=False).items()}
 
 
 def read_insight_table(folder: Path) -> InsightTable:

@@ -1,14 +1,15 @@
 """Shows doubtful labels as text, and as a picture with the nearest images."""
 
+import json
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
+from transferline.datasets.contact_sheet import Tile, contact_sheet, empty_tile
 from transferline.datasets.tables import SEPARATOR
-from transferline.insight.doubtful_labels import DOUBTFUL_FILE, NEAREST
+from transferline.errors import TransferlineError
+from transferline.insight.doubtful_labels import COUNTS_FILE, DOUBTFUL_FILE, NEAREST
 from transferline.insight.insight_table import read_insight_table
 
 ORANGE = "#d95f02"
@@ -23,12 +24,17 @@ def describe_doubtful(folder: Path, dataset: str, most: int) -> str:
         folder: `insight/<candidate>`.
         dataset: the name of the dataset.
         most: how many labels are shown, the most doubtful first.
+
+    Raises:
+        TransferlineError: the folder was written by an earlier version.
     """
-    found, images = pd.read_parquet(folder / DOUBTFUL_FILE), read_insight_table(folder).rows
-    counts = ", ".join(f"{split} {count}" for split, count in images["split"].value_counts(sort=False).items())
-    confident, agreement = int(found["confident"].sum()), 1 - found["path"].nunique() / len(images)
+    if not (file := folder / COUNTS_FILE).exists():
+        raise TransferlineError(f"{file} is missing: run `dvc repro insight`")
+    found, images = pd.read_parquet(folder / DOUBTFUL_FILE), json.loads(file.read_text(encoding="utf-8"))
+    total, counts = sum(images.values()), ", ".join(f"{split} {count}" for split, count in images.items())
+    confident, agreement = int(found["confident"].sum()), 1 - found["path"].nunique() / total
     lines = [
-        f"{dataset}, {len(images)} images of all splits ({counts}), by the frozen features of {folder.name}: "
+        f"{dataset}, {total} images ({counts}), by the frozen features of {folder.name}: "
         f"labels that are probably wrong (marked *): {confident}; others that may be wrong: {len(found) - confident}"
     ]
     for row in found.head(most).to_dict("records"):
@@ -57,12 +63,11 @@ def draw_doubtful(folder: Path, raw: Path, most: int, path: Path) -> None:
     """
     found = pd.read_parquet(folder / DOUBTFUL_FILE).drop_duplicates("path").head(most)
     labels = read_insight_table(folder).rows.set_index("path")["label"]
-    white = Tile(np.full((SIDE, SIDE, 3), 255, np.uint8), "")
     tiles = list[Tile]()
     for row in found.to_dict("records"):
         caption = f"{_shown(row['label'])}\nor {_shown(row['suggested'])}?\n{row['path']}"
         near = [Tile(raw / other, f"nearest\n{_shown(labels[other])}\n{other}") for other in row["nearest"]]
-        tiles += [Tile(raw / row["path"], caption, ORANGE), *near, *[white] * (NEAREST - len(near))]
+        tiles += [Tile(raw / row["path"], caption, ORANGE), *near, *[empty_tile()] * (NEAREST - len(near))]
     title = (
         f"{raw.name}: the {len(found)} most doubtful labels (orange), each with the images whose features are nearest"
     )
