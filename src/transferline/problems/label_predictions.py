@@ -28,7 +28,7 @@ class Prediction:
         probability: of the most probable class; None if the file could not be read.
         labels: `label` alone; for a multilabel problem all that pass their thresholds, in the order of the classes.
         probabilities: by class; with more than `MOST_CLASSES` classes only the `KEPT` most probable, and those of
-            `possible_labels`.
+            `possible_labels` and of `labels`.
         reason: why the model predicts no label for a file that could be read: "unsure" or "unlike the training images";
             else None.
         possible_labels: the labels that remain possible, the most probable first; None if the model has no `rejection`.
@@ -74,14 +74,14 @@ def prediction_of(path: str | Path, card: ModelCard, outputs: Outputs) -> Predic
     """Returns the prediction that follows from a model's outputs for one image; see `label_decision`."""
     row, novelty = outputs
     reason, possible = reason_without_label(outputs, card), possible_labels(row, card)
-    order = np.argsort(-row, kind="stable")
-    kept = range(len(row)) if len(row) <= MOST_CLASSES else order[: max(KEPT, len(possible or ()))]
-    labels = () if reason else tuple(card.classes[index] for index in np.flatnonzero(decide(row[None], card)[0]))
+    order, chosen = np.argsort(-row, kind="stable"), () if reason else np.flatnonzero(decide(row[None], card)[0])
+    most_probable = order[: max(KEPT, len(possible or ()))]
+    kept = range(len(row)) if len(row) <= MOST_CLASSES else dict.fromkeys([*most_probable, *chosen])
     return Prediction(
         str(path),
         None if reason else card.classes[order[0]],
         float(row[order[0]]),
-        labels,
+        tuple(card.classes[index] for index in chosen),
         {card.classes[index]: float(row[index]) for index in kept},
         reason,
         possible,
