@@ -238,6 +238,11 @@ def test_a_model_folder_uses_the_insight_of_its_own_model_only(params, capsys):
     photo = str(RAW / "red" / "0.png")
     assert explain(photo, "--model", str(folder)) == 0
     assert re.search(r"^    (1\.000|0\.9\d\d)  red/\d", capsys.readouterr().out, re.M)
+    version = Path(".transferline/models/small-1-abc")  # as `fetch_version` writes it
+    shutil.copytree(folder, version)
+    shutil.copytree(INSIGHT / "small", version / INSIGHT.name)
+    assert explain(photo, "--model", str(version)) == 0
+    assert re.search(r"^    (1\.000|0\.9\d\d)  red/\d", capsys.readouterr().out, re.M)
     train(params, "head", "fair")
     assert explain(photo, "--model", str(folder)) == 0
     assert "not known: the stage insight has not run for this model" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from transferline.insight.insight_table import read_insight_table
 from transferline.params import load_params
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import INSIGHT, RAW
-from transferline.prediction.named_model import IMAGENET, NamedModel, open_model
+from transferline.prediction.named_model import IMAGENET, NamedModel, insight_of_model, open_model
 
 NO_FEATURES = "not known: the model has no vector before its last layer"
 OLD_VERSION = "not known: the version was registered without its features; a version that is promoted now keeps them"
@@ -40,10 +40,8 @@ def explained_model(name: str, start: Path) -> ExplainedModel:
         root = environment.project_root(folder)
     except TransferlineError:
         return _explained(named, folder, None, NOT_OURS, None, {})
-    from transferline.registry.version_files import insight_of
-
     raw = root / RAW / load_params(root / "params.yaml").data.dataset
-    return _explained(named, folder, insight_of(root, folder), NO_INSIGHT, raw, {})
+    return _explained(named, folder, insight_of_model(folder), NO_INSIGHT, raw, {})
 
 
 def _registered(name: str, start: Path) -> ExplainedModel:

@@ -41,7 +41,7 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
         with redirect_stdout(sys.stderr):  # Keras prints the progress of a download
             return NamedModel(*imagenet_model(name.removeprefix(IMAGENET)), name)
     folder, shown = find_model(name, project)
-    return NamedModel(read_card(folder), load_model(folder, _insight(folder)), shown)
+    return NamedModel(read_card(folder), load_model(folder, insight_of_model(folder)), shown)
 
 
 def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
@@ -57,7 +57,7 @@ def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
     return folder, shown
 
 
-def _insight(folder: Path) -> Path | None:
+def insight_of_model(folder: Path) -> Path | None:
     """Returns the folder of the stage `insight` for a model, in its version or its project; None if there is none."""
     if (folder / INSIGHT.name).exists():
         return folder / INSIGHT.name
