@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +144,20 @@ def test_units_join_groups_and_images_that_look_alike() -> None:
     assert len(set(unit)) == 39 and set(unit) == set(range(39))
     assert len(set(units(kept, 0))) == 39, "image 40 is joined by its group"
     assert len(set(units(kept.iloc[:1], 2))) == 1
+
+
+def test_all_images_that_look_alike_are_in_one_unit() -> None:
+    """Against images one by one: random hashes that differ in few bits, of which many are alike."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        values = [int(sum(1 << int(bit) for bit in set(random.integers(0, 24, 4)))) for _ in range(20)]
+        kept = pd.DataFrame({"phash": [f"{value:064x}" for value in values], "group": range(20)})
+        unit = units(kept, 3)
+        alike = [(i, j) for i in range(20) for j in range(i) if (values[i] ^ values[j]).bit_count() <= 3]
+        assert alike and all(unit[i] == unit[j] for i, j in alike)
+        linked = nx.Graph(alike)
+        linked.add_nodes_from(range(20))
+        assert len(set(unit)) == nx.number_connected_components(linked)
 
 
 def test_folds_keep_units_whole_and_deal_each_label_equally() -> None:

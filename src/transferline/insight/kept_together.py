@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Counts, Floats, Hashes
+from transferline.arrays import Counts, Floats, Hashes, Positions
 from transferline.datasets.checks.duplicates import first_within
 
 
@@ -19,26 +19,26 @@ def units(images: pd.DataFrame, bits: int) -> Counts:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    groups = pd.factorize(images["group"])[0]
-    first_of_group = pd.Series(np.arange(len(groups))).groupby(groups).transform("first").to_numpy()
+    unit: Counts = pd.factorize(images["group"])[0].astype(np.int64)
     hashes = np.frombuffer(bytes.fromhex("".join(images["phash"])), np.uint8).reshape(len(images), -1)
-    pairs = np.concatenate([[np.arange(len(groups)), first_of_group], *_alike(hashes, bits)], axis=1)
-    graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(len(images), len(images)))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+    while (pairs := unit[_alike(hashes, unit, bits)]).size:  # an image can look like images of several units
+        count = int(unit.max()) + 1
+        graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(count, count))
+        unit = connected_components(graph, directed=False)[1].astype(np.int64)[unit]
+    return unit
 
 
-def _alike(hashes: Hashes, bits: int) -> list[Counts]:
-    """Returns pairs of images that look alike, each (2, pairs).
+def _alike(hashes: Hashes, unit: Counts, bits: int) -> Positions:
+    """Returns pairs of images that look alike, of different units: (2, pairs), none only if there are none.
 
-    The positions of two images differ in a bit. So round b compares the images that have bit b in their position with
-    those that do not have it.
+    The numbers of two units differ in a bit. So round b finds for each image whose unit has bit b one without it.
     """
-    found, positions = [], np.arange(len(hashes))
-    for bit in range(len(hashes).bit_length()):
-        has = positions >> bit & 1 == 1
+    found, positions = [np.empty((2, 0), np.int64)], np.arange(len(hashes))
+    for bit in range(int(unit.max()).bit_length()):
+        has = unit >> bit & 1 == 1
         match = first_within(hashes[has], hashes[~has], bits)
         found.append(np.stack([positions[has][match >= 0], positions[~has][match[match >= 0]]]))
-    return found
+    return np.concatenate(found, axis=1)
 
 
 def folds(units: Counts, labels: Counts, count: int, seed: int) -> Counts:
