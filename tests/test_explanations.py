@@ -8,7 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import transferline
 from tests.registry_project import registry_project, select, train, write_lock
@@ -20,6 +22,7 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.insight.heat_maps import CLASS_ACTIVATION, OCCLUSION, heat_maps, peak
 from transferline.insight.insight_table import write_insight_table
+from transferline.insight.mistakes import mistake_heat_maps
 from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.models.backbones import build_backbone
@@ -137,6 +140,28 @@ def test_an_object_at_a_known_place_has_the_peak(tmp_path: Path, layers: Any, me
     x, y = peak(heat)
     assert found.method == method
     assert left <= x * SIDE <= left + 8 and top <= y * SIDE <= top + 8
+
+
+@pytest.mark.parametrize(
+    ("problem", "label", "predicted", "about"),
+    [
+        ("multiclass", "red", "a|b", "a|b"),
+        ("multiclass", "a|b", "red", "red"),
+        ("multilabel", "blue|red", "blue", "red"),
+        ("multilabel", "", "blue", "blue"),
+    ],
+)
+def test_a_mistake_is_about_a_class_also_if_its_name_has_a_bar(
+    tmp_path: Path, problem: Problem, label: str, predicted: str, about: str
+) -> None:
+    folder = colors_network(tmp_path / "c" / "train", POOLED, problem)
+    Image.fromarray(with_square(0, 0)).save(tmp_path / "1.png")
+    row = {"path": "1.png", "split": "test", "label": label, "predicted": predicted, "confidence": 0.5}
+    card = read_card(folder).model_copy(
+        update={"classes": ("a|b" if problem == "multiclass" else "blue", "green", "red")}
+    )
+    found = mistake_heat_maps(pd.DataFrame([row]), load_model(folder), card, tmp_path)
+    assert found["about"].tolist() == [about]
 
 
 def train_with_features(params: Params, kernel: str) -> Path:

@@ -12,6 +12,7 @@ from transferline.datasets.tables import split_labels
 from transferline.insight.occlusion import occlusion_maps
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params.problem_kinds import KINDS
 
 MISTAKES_FILE = "mistakes.parquet"
 MOST, SIDE = 12, 32
@@ -39,7 +40,8 @@ def mistake_heat_maps(predictions: pd.DataFrame, model: LiteModel, card: ModelCa
         image supports the class.
     """
     rows = worst_mistakes(predictions, MOST)
-    about = [_about(label, predicted) for label, predicted in rows[["label", "predicted"]].to_numpy()]
+    names = split_labels if KINDS[card.problem].several_labels else lambda label: [label]
+    about = [_about(names(label), names(predicted)) for label, predicted in rows[["label", "predicted"]].to_numpy()]
     heat = []
     for path, name in zip(rows["path"], about, strict=True):
         image = read_image(raw / path, card.image, card.max_pixels)
@@ -47,9 +49,8 @@ def mistake_heat_maps(predictions: pd.DataFrame, model: LiteModel, card: ModelCa
     return pd.DataFrame({"path": rows["path"].tolist(), "about": about, "heat": heat})
 
 
-def _about(label: str, predicted: str) -> str:
-    true, given = split_labels(label), split_labels(predicted)
-    return next((name for name in given if name not in true), next((name for name in true if name not in given), label))
+def _about(true: list[str], given: list[str]) -> str:
+    return next(name for name in [*given, *true] if (name in given) != (name in true))
 
 
 def _small(heat: Float32s) -> Float32s:
