@@ -30,9 +30,7 @@ def components(features: Array) -> Floats:
     return np.asarray(reduced / max(float(reduced[:, 0].std()), 1e-12))
 
 
-def probabilities_of(
-    train: Floats, answers: Counts, held_out: Floats, count: int, l2: float, balanced: bool = False
-) -> Floats:
+def probabilities_of(train: Floats, answers: Counts, held_out: Floats, count: int, l2: float) -> Floats:
     """Fits a head and returns its probabilities for other images, (m, count).
 
     It minimizes the sum of the cross-entropies, plus l2 / 2 times the squared norm of the kernel.
@@ -44,7 +42,6 @@ def probabilities_of(
         held_out: (m, values).
         count: the number of classes.
         l2: the strength of L2.
-        balanced: whether the images of each class have the same sum of weights.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -52,7 +49,7 @@ def probabilities_of(
     if len(present) < 2:
         found[:, present] = 1
         return found
-    head = LogisticRegression(C=1 / l2, class_weight="balanced" if balanced else None, **SOLVER)
+    head = LogisticRegression(C=1 / l2, **SOLVER)
     found[:, present] = head.fit(train, answers).predict_proba(held_out)
     return found
 
