@@ -1,4 +1,4 @@
-"""Occlusion maps: how much a prediction suffers if a square of the image is grey. They work for every network.
+"""Occlusion maps: how much a prediction suffers if a square gets the mean colour. They work for every network.
 
 Source: M. D. Zeiler and R. Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
 """

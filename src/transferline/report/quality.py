@@ -23,8 +23,8 @@ from transferline.report.report_inputs import ReportInputs
 
 MISTAKES = 12
 HEAT = (
-    "Orange marks what supports the wrong class: a grey square there lowers its probability most. The next images are "
-    "the most similar training images of the wrong class and of the true one."
+    "Orange marks what supports the wrong class: a square of the mean colour there lowers its probability most. "
+    "The next images are the most similar training images of the wrong class and of the true one."
 )
 OF_CLASSES = {  # of each class in `metrics.json`, in the order of the columns
     "recall": "recall",
