@@ -1,5 +1,6 @@
 """Slices of the validation and test images in which a model is wrong more often than elsewhere."""
 
+import math
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 
 from transferline.arrays import Array, Counts, Flags, Floats
 from transferline.insight.not_applicable import NotApplicableError
+from transferline.metrics.cluster_variance import cluster_variance
 from transferline.metrics.intervals import share_with_interval
 from transferline.metrics.resampling import group_numbers
 from transferline.params import Evaluate
@@ -104,8 +106,7 @@ def _clusters(features: Array) -> Counts:
 def p_worse(correct: Flags, members: Flags, groups: Counts) -> float:
     """Returns the p-value of the hypothesis that a slice is not worse than the other images.
 
-    Without groups it is Fisher's exact test. With groups it is a t-test of the difference, whose variance is that of
-    the groups (Liang and Zeger, Longitudinal Data Analysis Using Generalized Linear Models, Biometrika 73, 1986); but
+    Without groups it is Fisher's exact test. With groups it is a t-test of the difference, with `cluster_variance`. But
     that is too small where a slice has few groups, and 0 for one group, so the larger of both p-values counts.
 
     Args:
@@ -123,7 +124,7 @@ def p_worse(correct: Flags, members: Flags, groups: Counts) -> float:
         return exact
     shares = [correct[side].mean() for side in (members, ~members)]
     influence = np.where(members, (correct - shares[0]) / members.sum(), (shares[1] - correct) / (~members).sum())
-    deviation = np.sqrt(count / max(count - 1, 1) * (np.bincount(groups, influence) ** 2).sum())
+    deviation = math.sqrt(cluster_variance(np.bincount(groups, influence)))
     if deviation == 0:
         return exact
     return max(exact, float(student.cdf((shares[0] - shares[1]) / deviation, max(count - 1, 1))))

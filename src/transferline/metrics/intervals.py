@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from transferline.arrays import Counts, Flags, Floats
+from transferline.metrics.cluster_variance import cluster_variance
 from transferline.metrics.resampling import Figure, draw_weights, ratio_of
 from transferline.params import Evaluate
 
@@ -70,7 +71,7 @@ def grouped_wilson(flags: Flags, groups: Counts, confidence: float) -> Interval:
     if count == 1:
         return wilson(share, 1, confidence)
     surplus = np.bincount(groups, flags) - share * sizes
-    variance = count / (count - 1) * float((surplus**2).sum()) / n**2
+    variance = cluster_variance(surplus) / n**2
     z, t = (float(one) for one in (norm.ppf((1 + confidence) / 2), student.ppf((1 + confidence) / 2, count - 1)))
     reach = t * variance**0.5
     found = []

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array
+from transferline.metrics.cluster_variance import cluster_variance
 from transferline.params import LinearTraining, Problem, Training
 from transferline.problems.training import training_of
 from transferline.progress import say
@@ -160,10 +161,7 @@ def _is_better(gains: Array, rung: Rung, number: int) -> bool:
 def standard_error(values: Array, groups: Array) -> float:
     """Returns the standard error of the mean of `values`, (n,); infinite with fewer than two groups.
 
-    Images of one group depend on each other. It is the cluster-robust estimate (Liang and Zeger, Longitudinal data
-    analysis using generalized linear models, Biometrika, 1986), times k / (k - 1) for k groups under the root.
+    Images of one group depend on each other, see `cluster_variance`.
     """
     sums = pd.Series(values - values.mean()).groupby(groups).sum()
-    if len(sums) < 2:
-        return math.inf
-    return math.sqrt(np.square(sums).sum() * len(sums) / (len(sums) - 1)) / len(values)
+    return math.sqrt(cluster_variance(sums.to_numpy())) / len(values)
