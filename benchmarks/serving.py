@@ -43,8 +43,8 @@ from transferline.models.convert import convert  # noqa: E402
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard  # noqa: E402
 from transferline.params import Image, load_params  # noqa: E402
 from transferline.registry import mlflow_model  # noqa: E402
+from transferline.registry.aliases import CHAMPION  # noqa: E402
 from transferline.registry.mlflow_model import HASHED  # noqa: E402
-from transferline.registry.registered_models import CHAMPION  # noqa: E402
 from transferline.registry.tracking import connect  # noqa: E402
 
 PROJECT = Path(__file__).parents[1]

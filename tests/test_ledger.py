@@ -19,8 +19,9 @@ from transferline.datasets.tested_images import (
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry import champion_move, ledger
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.promotion import promote
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, download_version, version_by_alias
+from transferline.registry.registered_models import download_version, version_by_alias
 from transferline.registry.rollback import rollback
 from transferline.registry.tracking import connect
 

@@ -15,9 +15,10 @@ from transferline.datasets.tested_images import TESTED_IMAGES, former_test_image
 from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
 from transferline.registry import decision, ledger
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.gates import GATES
 from transferline.registry.promotion import decided_before, promote
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, named_model, version_by_alias
+from transferline.registry.registered_models import named_model, version_by_alias
 from transferline.registry.tracking import connect
 from transferline.registry.version_cache import CACHE
 

@@ -17,11 +17,10 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
 from transferline.params import Params
 from transferline.registry import champion
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.promotion import promote
 from transferline.registry.recording import record_candidate
 from transferline.registry.registered_models import (
-    CHALLENGER,
-    CHAMPION,
     download_version,
     fetch_version,
     named_model,

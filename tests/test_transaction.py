@@ -11,9 +11,10 @@ from tests.kill_at import example_move
 from tests.registry_project import registry_project, select, train
 from transferline.errors import TransferlineError
 from transferline.registry import champion_move, ledger
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.promotion import promote
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, version_by_alias
+from transferline.registry.registered_models import version_by_alias
 from transferline.registry.tracking import connect
 
 

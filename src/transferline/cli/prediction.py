@@ -7,9 +7,9 @@ from pathlib import Path
 
 from transferline.cli.arguments import Commands, add_command, html, png
 from transferline.errors import TransferlineError
+from transferline.registry.aliases import CHAMPION
 from transferline.text import printable
 
-CHAMPION = "champion"
 MODEL_HELP = (
     "an alias, a version's number, a model folder, or imagenet:BACKBONE to try a model of ImageNet "
     "(imagenet:efficientnet_lite0 needs no download)"

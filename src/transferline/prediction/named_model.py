@@ -10,10 +10,11 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
 from transferline.paths import INSIGHT
+from transferline.registry.aliases import CHAMPION
 from transferline.registry.version_cache import described
 from transferline.registry.version_files import insight_of
 
-IMAGENET, CHAMPION = "imagenet:", "champion"
+IMAGENET = "imagenet:"
 
 
 class NamedModel(NamedTuple):

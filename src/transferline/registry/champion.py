@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transferline.params import Params, Record
 from transferline.registry import ledger
+from transferline.registry.aliases import CHAMPION
 from transferline.registry.tracking import connect, tracking_uri
 from transferline.registry.version_cache import cached_folder, check_cached
 
@@ -42,7 +43,7 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
     if is_own_store(record, root):
         move = ledger.last_move(root, name)
         return Champion(move.version, move.copied_tags(), move) if move else None
-    from transferline.registry.registered_models import CHAMPION, version_by_alias
+    from transferline.registry.registered_models import version_by_alias
 
     found = version_by_alias(connect(record, root), name, CHAMPION)
     if found is None:

@@ -16,7 +16,8 @@ from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
-from transferline.registry.registered_models import CHALLENGER, CHAMPION, version_by_alias
+from transferline.registry.aliases import CHALLENGER, CHAMPION
+from transferline.registry.registered_models import version_by_alias
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

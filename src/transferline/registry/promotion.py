@@ -16,11 +16,10 @@ from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.champion import champion_of
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.registered_models import (
-    CHALLENGER,
-    CHAMPION,
     fetch_version,
     find_version,
     register,

@@ -14,6 +14,7 @@ from transferline.models.training_distance import NOVELTY_FILE
 from transferline.params import Params
 from transferline.paths import INSIGHT, VALIDATION_REPORT
 from transferline.registry import mlflow_model
+from transferline.registry.aliases import CHAMPION
 from transferline.registry.lineage import provenance
 from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from transferline.registry.model_comparison import LoadedModel
-
-CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def find_version(client: "MlflowClient", name: str, folder: Path) -> "ModelVersion | None":

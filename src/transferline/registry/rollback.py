@@ -9,9 +9,10 @@ from transferline.models.exported import LITE_FILE
 from transferline.params import Params
 from transferline.paths import MANIFEST
 from transferline.registry import ledger
+from transferline.registry.aliases import CHAMPION
 from transferline.registry.champion_move import move_champion, recover
 from transferline.registry.last_refusal import basis
-from transferline.registry.registered_models import CHAMPION, fetch_version, version_named
+from transferline.registry.registered_models import fetch_version, version_named
 from transferline.registry.tracking import connect
 
 if TYPE_CHECKING:
