@@ -13,6 +13,7 @@ from transferline.insight.occlusion import occlusion_maps
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
+from transferline.problems.label_evaluation import most_confident_mistakes
 
 MISTAKES_FILE = "mistakes.parquet"
 MOST, SIDE = 12, 32
@@ -21,8 +22,7 @@ MOST, SIDE = 12, 32
 def worst_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
     """Returns the wrong predictions for test, or for validation if there is no test; the most confident first."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
-    wrong = predictions[(predictions["split"] == split) & (predictions["label"] != predictions["predicted"])]
-    return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)
+    return most_confident_mistakes(predictions[predictions["split"] == split], most)
 
 
 def mistake_heat_maps(predictions: pd.DataFrame, model: LiteModel, card: ModelCard, raw: Path) -> pd.DataFrame:

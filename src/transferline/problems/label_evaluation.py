@@ -137,3 +137,9 @@ def _recall_changes(old: LabelledImages, new: LabelledImages, level: float) -> l
 
 def _most_confident(flags: Flags, confidence: Array) -> Positions:
     return np.flatnonzero(flags)[np.argsort(-confidence[flags], kind="stable")]
+
+
+def most_confident_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Returns the `most` wrong predictions with the highest confidence, the highest first."""
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)

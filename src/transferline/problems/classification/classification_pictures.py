@@ -76,12 +76,6 @@ def plot_reliability(
         below.set(xlabel=names[0], ylabel=names[2])
 
 
-def worst_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Returns the `most` wrongly classified rows with the highest confidence, the highest first."""
-    wrong = predictions[predictions["label"] != predictions["predicted"]]
-    return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)
-
-
 def plot_gallery(images: Pixels, mistakes: pd.DataFrame, title: str, path: Path) -> None:
     """Draws wrongly classified images with the true class, the predicted class and its probability.
 

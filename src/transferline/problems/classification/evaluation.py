@@ -25,10 +25,9 @@ from transferline.problems.classification.classification_pictures import (
     plot_confusion,
     plot_gallery,
     plot_reliability,
-    worst_mistakes,
 )
 from transferline.problems.classification.rejection_metrics import rejection_metrics
-from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation
+from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation, most_confident_mistakes
 
 
 class ClassificationEvaluation(LabelEvaluation):
@@ -93,7 +92,7 @@ class ClassificationEvaluation(LabelEvaluation):
         matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=list(card.classes))
         plot_confusion(matrix, card.classes, title, out / "confusion.png")
         plot_reliability(*_confidence(predictions), title, out / "reliability.png")
-        mistakes = worst_mistakes(predictions, most)
+        mistakes = most_confident_mistakes(predictions, most)
         images = read_batch(raw, mistakes["path"].tolist(), card.image)
         plot_gallery(images, mistakes, title, out / "gallery.png")
 
