@@ -56,7 +56,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     dvc(root, "repro", "validate")
     manifest = read_table(MANIFEST)
     networks = networks_to_try(params, base)
-    folder = _folder(params, base, networks, manifest)
+    folder = search_folder(params, base, networks, manifest)
     _write_augments(folder, params.augment, present)
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
@@ -105,7 +105,7 @@ def _write_augments(folder: Path, before: Augment, after: Augment) -> None:
     write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in (before, after)])
 
 
-def _folder(params: Params, base: Pretrained, networks: list[Network], manifest: ImageTable) -> Path:
+def search_folder(params: Params, base: Pretrained, networks: list[Network], manifest: ImageTable) -> Path:
     """Returns the folder of the search; its name is a hash of everything that decides results. Deletes other ones."""
     settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, networks]
     digest = hashlib.sha256(repr([*settings, manifest.classes, code_of(__name__)]).encode())
