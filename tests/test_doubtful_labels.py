@@ -1,8 +1,6 @@
 """Wrong labels are found by confident learning, on features that a generator draws."""
 
-import importlib.util
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image as Picture
-from threadpoolctl import threadpool_limits
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_in_process
 from transferline.arrays import Array, Counts
-from transferline.cli.main import parser
+from transferline.datasets.contact_sheet import Tile
 from transferline.errors import TransferlineError
+from transferline.insight import show_doubtful
 from transferline.insight.confident_learning import confidently_wrong, doubts
 from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
 from transferline.insight.insight_table import insight_table, write_insight_table
@@ -26,14 +24,9 @@ from transferline.insight.show_doubtful import describe_doubtful
 from transferline.models.exported import ModelCard
 from transferline.params import Image
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLASSES = ("a", "b", "c")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the stage; on a busy machine threads wait for each other."""
-    with threadpool_limits(1):
-        yield
 
 
 def clouds(n: int, classes: int = 3, distance: float = 4.0) -> tuple[Array, Counts]:
@@ -51,12 +44,6 @@ def swapped(answers: Counts, share: float, classes: int = 3) -> tuple[Counts, Co
     changed = answers.copy()
     changed[wrong] = (changed[wrong] + random.integers(1, classes, len(wrong))) % classes
     return changed, wrong
-
-
-def run_command(*words: str) -> int:
-    options = parser().parse_args(words)
-    status: int = options.action(options)
-    return status
 
 
 def images(labels: Any, split: str = "train") -> pd.DataFrame:
@@ -172,17 +159,14 @@ def test_the_confident_joint_of_an_example() -> None:
 
 
 def test_the_same_labels_are_doubtful_as_for_cleanlab() -> None:
-    """The ranking of cleanlab 2.9.0, which is no dependency because of its licence (AGPL); compared where installed."""
+    """The ranking of cleanlab 2.9.0, `find_label_issues` with filter_by="confident_learning" and
+    return_indices_ranked_by="self_confidence". It is no dependency because of its licence (AGPL)."""
     random = np.random.default_rng(7)
     given, likely = random.integers(0, 3, 200), random.random((200, 3))
     likely += 0.4 * np.eye(3)[np.where(random.random(200) < 0.8, given, random.integers(0, 3, 200))]
     likely /= likely.sum(axis=1, keepdims=True)
     numbers = "44 21 90 150 83 86 32 109 192 101 6 165 171 152 72 70 194 177 180 100 53 28 142 127 75 172 130 98 37 "
     ranked = [*map(int, (numbers + "24 41 48 158 55 84 110 26 57 133 81 36 161 15 79").split())]
-    if importlib.util.find_spec("cleanlab"):
-        find = importlib.import_module("cleanlab.filter").find_label_issues
-        options = {"filter_by": "confident_learning", "return_indices_ranked_by": "self_confidence", "n_jobs": 1}
-        assert find(given, likely, **options).tolist() == ranked
     ours = doubts(likely, given)
     own = np.flatnonzero(ours.confident & (likely.argmax(axis=1) != given))
     assert own[np.argsort(ours.score[own])].tolist() == ranked
@@ -213,12 +197,15 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
     (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
-    assert run_command("data", "doubtful", "--out", "sheet.png") == 0
+    tiles: list[Tile] = []
+    monkeypatch.setattr(show_doubtful, "contact_sheet", lambda drawn, *_: tiles.extend(drawn))
+    assert run_in_process("data", "doubtful", "--out", "sheet.png") == 0
     printed = capsys.readouterr().out
     assert "40 images of all splits (train 40)" in printed and "probably wrong (marked *): 1;" in printed
     assert "transferline data relabel digits 0.png 'big cat' --reason" in printed
-    with Picture.open("sheet.png") as sheet:
-        assert sheet.width > 8 * 128 and sheet.height > 128
+    first, *near = [tile.caption.split("\n") for tile in tiles if tile.caption]
+    assert first == ["dog", "or big cat?", "0.png"]
+    assert [caption[:2] for caption in near] == [["nearest", "big cat"]] * 3
 
 
 def test_features_that_often_disagree_with_the_labels_are_named(
@@ -247,4 +234,4 @@ def test_a_candidate_without_doubtful_labels_is_one_message(
     if not words:
         shutil.rmtree(tmp_path / "insight/lite0_plain")
     with pytest.raises(TransferlineError, match=message):
-        run_command("data", "doubtful", *words)
+        run_in_process("data", "doubtful", *words)

@@ -86,7 +86,7 @@ def test_the_stage_answers_every_question_that_has_an_answer(tmp_path: Path) -> 
         "images.parquet", "insight.json", "doubtful.parquet", "slices.json", "novelty.npz", "mistakes.parquet",
     }  # fmt: skip
     slices = json.loads((out / "slices.json").read_text())
-    assert slices["images"] == 24 and slices["tested"] == len(slices["slices"])
+    assert slices["images"] == 24 and slices["tested"] == 0, "all parts have fewer than 10 images, or all images"
     assert pd.read_parquet(out / "doubtful.parquet").empty, "dark and light images are easy to tell apart"
     assert read_insight_table(out).features.shape == (36, 3)
 

@@ -21,6 +21,7 @@ from transferline.insight.weak_slices import weak_slices
 from transferline.models.exported import load_model, read_card
 from transferline.params import Params
 from transferline.registry.promotion import promote
+from transferline.registry.tracking import connect
 from transferline.report import page_pictures
 from transferline.report.page import SECTIONS, log_page, write_page
 
@@ -104,6 +105,9 @@ def test_the_verdict_says_what_happened_by_how_much_and_on_what(params: Params, 
     assert "Not decided yet" in read(params)[0], "the decision is about another model"
     second = promote(params, tmp_path)
     log_page(params, tmp_path, str(second.version), write_page(params, tmp_path))
+    client = connect(params.record, tmp_path)
+    run = client.get_model_version("colors", str(second.version)).run_id
+    assert [file.path for file in client.list_artifacts(run, "report")] == ["report/index.html"]
     text, page = read(params)
     assert second.promoted
     assert f"Version 2 (small, fine_tune) is the champion: {second.reason}." in html.unescape(text)

@@ -11,6 +11,8 @@ from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.weak_slices import WORST, holm, p_worse, weak_slices
 from transferline.params import Evaluate
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PARAMS = Evaluate(bootstrap=100)
 
 
