@@ -18,7 +18,7 @@ from transferline.insight.confident_learning import confidently_wrong, doubts
 from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
 from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.kept_together import folds, units
-from transferline.insight.linear_heads import components, probabilities_of
+from transferline.insight.linear_heads import components, probabilities_of, repeats
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.show_doubtful import describe_doubtful
 from transferline.models.exported import ModelCard
@@ -27,6 +27,7 @@ from transferline.params import Image
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = ("a", "b", "c")
+BINARY = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
 
 
 def clouds(n: int, classes: int = 3, distance: float = 4.0) -> tuple[Array, Counts]:
@@ -89,12 +90,17 @@ def test_features_that_are_all_the_same_give_no_doubt() -> None:
     assert doubtful_labels(rows, components(np.ones((40, 4))), np.arange(40), "binary", ("a", "b"), 0).empty
 
 
-def test_a_label_of_one_image_is_not_doubtful() -> None:
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_a_label_of_fewer_than_5_images_is_not_doubtful(count: int) -> None:
     features, answers = clouds(60, 2)
     rows = images(np.array(["a", "b"])[answers])
-    rows.loc[7, "label"] = "c"
+    rows.loc[: 2 * count - 1 : 2, "label"] = "c"  # images of a
     found = doubtful_labels(rows, components(features), np.arange(60), "multiclass", CLASSES, 0)
-    assert "7.png" not in set(found["path"])
+    assert (found["label"] == "c").sum() == (5 if count == 5 else 0)
+
+
+def test_heads_are_repeated_up_to_5000_images() -> None:
+    assert (repeats(5000, 3), repeats(5001, 3)) == (3, 1)
 
 
 def test_few_images_are_a_reason() -> None:
@@ -183,11 +189,10 @@ def project(root: Path) -> Path:
     (root / "data/raw").mkdir(parents=True)
     (root / "data/raw/digits").symlink_to(root)
     rows.loc[0, "label"] = "dog"
-    card = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
     for name, reasons in (("lite0_plain", {}), ("lite0_hidden", {"doubtful_labels": "no bank"})):
         (root / "insight" / name).mkdir(parents=True)
-        write_insight_table(insight_table(rows, card, None, None), reasons, root / "insight" / name)
-    found = doubtful_labels(rows, components(features), np.arange(40), "binary", card.classes, 0)
+        write_insight_table(insight_table(rows, BINARY, None, None), reasons, root / "insight" / name)
+    found = doubtful_labels(rows, components(features), np.arange(40), "binary", BINARY.classes, 0)
     found.to_parquet(root / "insight/lite0_plain/doubtful.parquet")
     return root
 
@@ -208,14 +213,16 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
     assert [caption[:2] for caption in near] == [["nearest", "big cat"]] * 3
 
 
-def test_features_that_often_disagree_with_the_labels_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("doubtful", "warns"), [(19, False), (20, False), (21, True)])
+def test_features_that_agree_with_fewer_than_80_of_100_labels_are_named(
+    tmp_path: Path, doubtful: int, warns: bool
 ) -> None:
-    folder = project(tmp_path) / "insight/lite0_plain"
-    warning = "the features agree with only 98% of the labels"
-    assert warning not in describe_doubtful(folder, "digits", 20)
-    monkeypatch.setattr("transferline.insight.show_doubtful.LEAST_AGREEMENT", 0.99)
-    assert warning in describe_doubtful(folder, "digits", 20)
+    rows = images(["a"] * 100)
+    write_insight_table(insight_table(rows, BINARY, None, None), {}, tmp_path)
+    columns = {"suggested": "b", "asked": "", "score": 0.1, "probability": 0.9, "confident": True}
+    rows.head(doubtful).assign(**columns).to_parquet(tmp_path / "doubtful.parquet")
+    warning = f"the features agree with only {100 - doubtful}% of the labels"
+    assert (warning in describe_doubtful(tmp_path, "digits", 20)) == warns
 
 
 @pytest.mark.parametrize(

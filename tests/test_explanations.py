@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transferline
-from tests.conftest import run_in_process
+from tests.conftest import edit_yaml, run_in_process
 from tests.registry_project import registry_project, select, train, validation_report, write_lock
 from tests.segmentation_case import save_colour_model
 from tests.test_insight import MEASURED
@@ -92,7 +92,10 @@ def test_a_registered_version_keeps_its_limit_and_a_changed_one_is_refused(param
     promote(params, Path.cwd())
     shutil.rmtree(INSIGHT)
     odd = np.full((SIDE, SIDE, 3), (255, 0, 255), np.uint8)
-    assert transferline.load().predict([odd])[0].reason == "unlike the training images"
+    for limit in (None, {"false_alarms": 0.9}):  # of versions that are registered from now on
+        edit_yaml(Path("params.yaml"), lambda tree, limit=limit: tree.update(novelty=limit))
+        red, unlike = transferline.load().predict([RAW / "red" / "0.png", odd])
+        assert (red.label, red.reason, unlike.reason) == ("red", None, "unlike the training images")
     (file,) = Path(".transferline/models").glob("*/insight/novelty.npz")
     file.write_bytes(b"changed")
     for name in ("champion", "1"):

@@ -29,6 +29,8 @@ from transferline.models.exported import ModelCard, load_model, write_card
 from transferline.models.lite import LiteGraph
 from transferline.models.training_distance import NOVELTY_FILE, nearest_distances, read_training_distance, unit
 from transferline.problems import label_picture
+from transferline.problems.label_output import predictions_as_text
+from transferline.problems.label_predictions import Prediction
 from transferline.serving.batcher import Batcher
 from transferline.serving.served_model import LoadedVersion
 
@@ -189,10 +191,18 @@ def test_without_a_limit_the_novelty_is_only_reported(tmp_path, capsys):
     assert blue["novelty"] is None
 
 
-def test_the_endpoint_answers_as_predict(tmp_path: Path) -> None:
-    folder = color_project(tmp_path, 0.05)
-    loaded = LoadedVersion("1", "0" * 64, CARD, Batcher(load_model(folder, tmp_path / "insight" / "c")))
+@pytest.mark.parametrize(("novelty", "printed"), [(0.989, False), (0.99, True)])
+def test_a_novelty_from_99_in_100_is_printed(novelty: float, printed: bool) -> None:
+    found = Prediction("a.png", "red", 0.9, ("red",), {"green": 0.1, "red": 0.9}, None, None, novelty, None)
+    assert ("farther from the training images" in predictions_as_text([found], CARD)) == printed
+
+
+@pytest.mark.parametrize("changes", [{}, {"problem": "multilabel", "thresholds": (0.5, 0.5)}], ids=["one", "several"])
+def test_the_endpoint_answers_as_predict_for_one_label_and_several(tmp_path: Path, changes: dict[str, object]) -> None:
+    folder, card = color_project(tmp_path, 0.05), CARD.model_copy(update=changes)
+    loaded = LoadedVersion("1", "0" * 64, card, Batcher(load_model(folder, tmp_path / "insight" / "c")))
     blue, red = (np.asarray(Picture.open(tmp_path / f"{name}.png")) for name in ("blue", "red"))
     first, second = loaded.answer([blue, red])
     assert (first["label"], first["reason"], first["novelty"]) == (None, novelty_reason(), 1.0)
+    assert list(first["labels"]) == [] and list(second["labels"]) == ["red"]
     assert second["label"] == "red" and second["novelty"] < 0.95
