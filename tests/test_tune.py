@@ -1,29 +1,32 @@
 """`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
 
-import math
-import zlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import mlflow
-import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images
+from transferline.atomic_files import write_json
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard
-from transferline.params import Pretrained, Select, Thresholds, load_params
+from transferline.params import Select, Thresholds, load_params
 from transferline.paths import MANIFEST
-from transferline.problems.evaluation import evaluation_of
 from transferline.tuning import search, search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
+from transferline.tuning.search import Scored
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_scores import Data, score_head
-from transferline.tuning.tune_candidate import base_candidate, tune
+from transferline.tuning.tune_candidate import (
+    base_candidate,
+    search_folder,
+    tune,
+    with_former_augment,
+    write_winner,
+)
 from transferline.tuning.tuning_report import REPORT, main_effects
 
 PHOTOS = load_params(ROOT / "recipes" / "photos.yaml")
@@ -71,6 +74,57 @@ def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> 
     assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
     assert [one.side for one in found] == sorted(one.side for one in found)
     assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
+
+
+def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
+    flipped = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"horizontal_flip": True})})
+    plain, both = (networks_to_try(params, base_candidate(params)) for params in (PHOTOS, flipped))
+    assert set(both) == {replace(one, head_views=views) for one in plain for views in ("untouched", "flipped")}
+
+
+def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})})
+    winner = Scored(Settings(SMALL, "whole", 1e-3, 0.1, "wider", 200), [], 0.9)
+    write_winner(tmp_path, before, base_candidate(PHOTOS), winner, ["It leads by +0.0100."])
+    written = load_params(tmp_path / "params.yaml")
+    assert written.candidates == {**PHOTOS.candidates, "tuned": candidate_of(winner.settings, base_candidate(PHOTOS))}
+    assert written.augment == augment_of(winner.settings, before.augment) != before.augment
+    lines = (tmp_path / "params.yaml").read_text().splitlines()
+    place = lines.index("  tuned:")
+    comment = ["  # `transferline tune` found these settings.", "  # It leads by +0.0100."]
+    assert lines[place - 2 : place] == comment
+    kept = tmp_path / ".transferline/tune/x"
+    kept.mkdir(parents=True)
+    both = [params.augment.model_dump(mode="json") for params in (before, written)]
+    write_json(kept / "augment.json", both)
+    assert with_former_augment(written).augment == before.augment
+    other = written.model_copy(update={"augment": written.augment.model_copy(update={"views": 99})})
+    assert with_former_augment(other) == other
+
+
+def test_a_search_starts_again_if_the_data_the_params_or_the_code_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = table(60, 12)
+    manifest = ImageTable(labels.rows.assign(sha256=labels.rows["path"]), labels.classes)
+    relabelled = ImageTable(manifest.rows.copy(), labels.classes)
+    relabelled.rows.loc[0, "label"] = "class 1"
+    reseeded = PHOTOS.model_copy(update={"seed": 8})
+    calls = [
+        (PHOTOS, manifest, "code"), (PHOTOS, manifest, "code"), (reseeded, manifest, "code"),
+        (PHOTOS, relabelled, "code"), (PHOTOS, manifest, "other code"),
+    ]  # fmt: skip
+    found = []
+    for params, data, code in calls:
+        monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code: code)
+        found.append(search_folder(params, base_candidate(params), data))
+        (found[-1] / "optuna.log").touch()
+        assert list(Path(".transferline/tune").iterdir()) == [found[-1]], "former searches are deleted"
+    assert found[0] == found[1] and len(set(found)) == 4
 
 
 @pytest.mark.parametrize("depth", search_space.DEPTHS)
@@ -157,64 +211,6 @@ def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path)
     assert [len(part) for part in parts] == [len(each.of_split("validation")) for each in data.divisions]
     assert data.value(pd.concat(parts, ignore_index=True)) > 0.9
     assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
-
-
-class RecordedTrials(list[str]):
-    """Keeps the states of the trials, where MLflow would have runs."""
-
-    def record(self, settings: Settings, state: str, value: float, images: int, seconds: float | None) -> None:
-        self.append(state)
-
-
-def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
-    """Predictions whose accuracy depends on the candidate and the division only."""
-    rows = division.of_split("validation")
-    seed = zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode())
-    likely = np.random.default_rng(seed).dirichlet(np.ones(2), len(rows))
-    card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
-    return evaluation_of("multiclass").rate(likely, card, rows, Path())
-
-
-def search_without_training(folder: Path, trials: int, stop_at: int | None = None) -> tuple[str, list[str]]:
-    """Returns the winner and the states of the trials; `stop_at` interrupts the fine-tuning with this number."""
-    count = 0
-
-    def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
-        nonlocal count
-        count += 1
-        found = predictions_of(candidate, division)
-        for epoch in range(6):
-            if count == stop_at and epoch == 1:
-                raise KeyboardInterrupt
-            report(data.value(found) * (epoch + 1) / 6)
-        return found
-
-    folder.mkdir(exist_ok=True)
-    data = Data(PHOTOS, Path(), repeated_splits(table(300, 60), 3, 7), folder)
-    runs, networks = RecordedTrials(), [SMALL, Network("efficientnet_lite0", 64, "untouched")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "score_head", lambda data, one: [predictions_of(one, each) for each in data.divisions])
-        patch.setattr(search, "score_fine_tuning", fine_tune)
-        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, math.inf)
-        heads = whole.heads()
-        finals = whole.finals(heads, whole.fine_tunings(heads))
-    assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
-    return str(finals[0].settings), runs
-
-
-def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_interruption(tmp_path: Path) -> None:
-    winner, states = search_without_training(tmp_path / "whole", 10)
-    assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
-    assert "stopped" in states, "successive halving stops some"
-    assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
-    assert search_without_training(tmp_path / "again", 10)[0] == winner
-
-    with pytest.raises(KeyboardInterrupt):
-        search_without_training(tmp_path / "parts", 4, stop_at=3)
-    search_without_training(tmp_path / "parts", 4)
-    continued, states = search_without_training(tmp_path / "parts", 10)
-    assert continued == winner
-    assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     say("checks the data: dvc repro validate")
     dvc(root, "repro", "validate")
     manifest = read_table(MANIFEST)
-    folder = _folder(params, base, manifest)
+    folder = search_folder(params, base, manifest)
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
@@ -100,7 +100,7 @@ def with_former_augment(params: Params) -> Params:
     return params
 
 
-def _folder(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
+def search_folder(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
     """Returns the folder of the search; its name is a hash of everything that decides results. Deletes other ones."""
     settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, manifest.classes]
     digest = hashlib.sha256(repr([*settings, code_of(__name__)]).encode())
