@@ -20,6 +20,7 @@ from tests.made_once import SESSION, made_once
 from transferline import environment
 from transferline.cli.main import parser
 from transferline.models.converted import VARIABLE
+from transferline.notify import VARIABLE as WEBHOOK
 from transferline.prefect_server import embedded_server
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +30,7 @@ COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the workers of xdist share it
         os.environ[SESSION] = tempfile.mkdtemp(prefix="transferline-tests-")
-    for name in ("PREFECT_API_URL", "PREFECT_PROFILE"):  # what the developer has set is none of the tests' business
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE", WEBHOOK):  # what the developer has set has no effect
         os.environ.pop(name, None)
     os.environ["PREFECT_PROFILES_PATH"] = f"{os.environ[SESSION]}/profiles.toml"
     os.environ[VARIABLE] = f"{os.environ[SESSION]}/converted"

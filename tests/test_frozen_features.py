@@ -121,9 +121,3 @@ def test_more_features_than_fit_into_memory_are_a_reason(tmp_path: Path, monkeyp
     monkeypatch.setattr("transferline.insight.frozen_features.MAX_BYTES", 4 * 3 * 36 - 1)
     with pytest.raises(NotApplicableError, match="GB of memory"):
         frozen_features(bank, tmp_path / "models", tmp_path / "raw", table)
-
-
-def test_no_bank_is_a_reason(tmp_path: Path) -> None:
-    table = InsightTable(pd.DataFrame(), "tiny", "train", "binary", ("dark", "light"), None, None)
-    with pytest.raises(NotApplicableError, match="no bank"):
-        frozen_features(tmp_path, tmp_path, tmp_path, table)

@@ -13,7 +13,7 @@ import pytest
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
 from transferline.errors import TransferlineError
 from transferline.models.exported import load_keras_model
-from transferline.params import FineTuning, Training
+from transferline.params import FineTuning, SegmentationTraining, Training
 from transferline.training.bank import read_bank
 from transferline.training.batches import Batches
 from transferline.training.fill_bank import extract
@@ -146,8 +146,19 @@ def test_a_standard_error_counts_the_images_of_a_group_as_dependent():
     assert standard_error(values, np.zeros(4)) == math.inf
 
 
-@pytest.mark.parametrize(("pixels", "epochs", "warmup"), [(1e6, 20, 2), (1e7, 10, 2), (4.9e7, 2, 1), (2e8, 1, 0)])
-def test_epochs_fall_with_the_number_of_pixels(pixels, epochs, warmup):
-    schedule = {"kind": "cosine", "warmup_epochs": 2}
-    found = FineTuning.model_validate({"epochs": 20, "max_megapixels": 100.0, "schedule": schedule}).within(int(pixels))
+TIMED = FineTuning.model_validate(
+    {"epochs": 20, "max_megapixels": 100.0, "schedule": {"kind": "cosine", "warmup_epochs": 2}}
+)
+
+
+@pytest.mark.parametrize(
+    ("training", "pixels", "epochs", "warmup"),
+    [
+        (TIMED, 1e6, 20, 2), (TIMED, 1e7, 10, 2), (TIMED, 4.9e7, 2, 1), (TIMED, 2e8, 1, 0),
+        *[(SegmentationTraining(), images * 256**2, *wanted)
+          for images, wanted in ((250, (30, 1)), (2_000, (7, 1)), (20_000, (1, 0)))],
+    ],
+)  # fmt: skip
+def test_epochs_fall_with_the_number_of_pixels(training, pixels, epochs, warmup):
+    found = training.within(int(pixels))
     assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)
