@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, over its DevTools protocol."""
+"""Chromium without a window, over its DevTools protocol."""
 
 import base64
 import json
@@ -94,3 +94,7 @@ def browser(command: str, folder: Path) -> Iterator[Browser]:
                 yield Browser(connection)
         finally:
             process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+from threadpoolctl import threadpool_limits
 
 from tests.empty_databases import give_database, give_mlflow_database
 from tests.made_once import SESSION, made_once
 from transferline import environment
+from transferline.cli.main import parser
 from transferline.models.converted import VARIABLE
+from transferline.notify import VARIABLE as WEBHOOK
 from transferline.prefect_server import embedded_server
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +30,7 @@ COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the workers of xdist share it
         os.environ[SESSION] = tempfile.mkdtemp(prefix="transferline-tests-")
-    for name in ("PREFECT_API_URL", "PREFECT_PROFILE"):  # what the developer has set is none of the tests' business
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE", WEBHOOK):  # what the developer has set has no effect
         os.environ.pop(name, None)
     os.environ["PREFECT_PROFILES_PATH"] = f"{os.environ[SESSION]}/profiles.toml"
     os.environ[VARIABLE] = f"{os.environ[SESSION]}/converted"
@@ -124,6 +127,13 @@ def make_tiny(params: Any) -> None:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Linear algebra uses one thread, as in the stage `insight`; on a busy machine threads wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
 def no_converted_networks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test converts its own networks; all others share what was converted."""
     folder = tmp_path_factory.mktemp("converted")
@@ -137,6 +147,13 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
     if check and done.returncode:
         pytest.fail(f"{command} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def run_in_process(*words: object) -> int:
+    """The exit status of `transferline WORDS` in this process. A user's mistake raises `TransferlineError`."""
+    options = parser().parse_args([str(word) for word in words])
+    status: int = options.action(options)
+    return status
 
 
 def make_project(root: Path) -> None:

@@ -48,7 +48,7 @@ BAD_ARRAYS = {
     "empty": (saved(noise(0, 4, 3)), "undecodable", r"\(0, 4, 3\)"),
     "objects": (saved(np.array([[None]]), allow_pickle=True), "undecodable", "an array of object"),
     "cut": (saved(noise(8, 8, 3))[:-10], "truncated", "182 of 192 bytes"),
-    "head": (saved(noise(8, 8, 3))[:30], "undecodable", "."),
+    "head": (saved(noise(8, 8, 3))[:30], "undecodable", "array header, expected 118 bytes got 20"),
     "huge": (
         saved(noise(4, 4, 3)).replace(b"(4, 4, 3), }  ", b"(9999999, 9999999, 3), }")[:128],
         "truncated",

@@ -25,10 +25,13 @@ def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
         futures = [pool.submit(batcher.outputs, asked[0])]
         at_work.wait(60)
         futures += [pool.submit(batcher.outputs, images) for images in asked[1:]]
-        while len(batcher._waiting) < 19:
+        deadline = time.monotonic() + 60
+        while len(batcher._waiting) < 19 and time.monotonic() < deadline:
             time.sleep(0.01)
+        waiting = len(batcher._waiting)
         all_wait.set()
         answers = [future.result() for future in futures]
+    assert waiting == 19, "after a minute not all requests wait"
     assert sum(sizes) == sum(map(len, asked)) and max(sizes) <= 32
     assert len(sizes) <= 5  # 60 images: the first request alone, the others in batches of at least 28
     for images, rows in zip(asked, answers, strict=True):

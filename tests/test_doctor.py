@@ -12,6 +12,8 @@ from transferline.cli.main import main
 from transferline.doctor import Check, checks, missing_weights
 from transferline.params import load_params
 
+Usage = namedtuple("Usage", "total used free")
+
 
 def by_name(root: Path) -> dict[str, Check]:
     return {check.name: check for check in checks(root)}
@@ -24,6 +26,7 @@ def test_a_project_that_is_fine(
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(99e9, 9e9, 90e9))
     monkeypatch.setattr("sys.argv", ["transferline", "doctor"])
     with pytest.raises(SystemExit) as end:
         main()
@@ -34,7 +37,7 @@ def test_a_project_that_is_fine(
     for words in (
         "tensorflow 2.",
         "candidates small, smaller",
-        "GB free",
+        "90 GB free",
         "A Tester <a@tester>",
         "dvc remote add",
         "UTC",
@@ -43,8 +46,7 @@ def test_a_project_that_is_fine(
 
 
 def test_what_is_wrong_is_named_with_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9e9, 8e9, 1e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(9e9, 8e9, 1e9))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")

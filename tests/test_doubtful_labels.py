@@ -1,8 +1,6 @@
 """Wrong labels are found by confident learning, on features that a generator draws."""
 
-import importlib.util
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image as Picture
-from threadpoolctl import threadpool_limits
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_in_process
 from transferline.arrays import Array, Counts
-from transferline.cli.main import parser
+from transferline.datasets.contact_sheet import Tile
 from transferline.errors import TransferlineError
+from transferline.insight import show_doubtful
 from transferline.insight.confident_learning import confidently_wrong, doubts
 from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
 from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.kept_together import folds, units
-from transferline.insight.linear_heads import components, probabilities_of
+from transferline.insight.linear_heads import components, probabilities_of, repeats
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.show_doubtful import describe_doubtful
 from transferline.models.exported import ModelCard
 from transferline.params import Image
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLASSES = ("a", "b", "c")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the stage; on a busy machine threads wait for each other."""
-    with threadpool_limits(1):
-        yield
+BINARY = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
 
 
 def clouds(n: int, classes: int = 3, distance: float = 4.0) -> tuple[Array, Counts]:
@@ -52,12 +46,6 @@ def swapped(answers: Counts, share: float, classes: int = 3) -> tuple[Counts, Co
     changed = answers.copy()
     changed[wrong] = (changed[wrong] + random.integers(1, classes, len(wrong))) % classes
     return changed, wrong
-
-
-def run_command(*words: str) -> int:
-    options = parser().parse_args(words)
-    status: int = options.action(options)
-    return status
 
 
 def images(labels: Any, split: str = "train") -> pd.DataFrame:
@@ -103,12 +91,17 @@ def test_features_that_are_all_the_same_give_no_doubt() -> None:
     assert doubtful_labels(rows, components(np.ones((40, 4))), np.arange(40), "binary", ("a", "b"), 0).empty
 
 
-def test_a_label_of_one_image_is_not_doubtful() -> None:
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_a_label_of_fewer_than_5_images_is_not_doubtful(count: int) -> None:
     features, answers = clouds(60, 2)
     rows = images(np.array(["a", "b"])[answers])
-    rows.loc[7, "label"] = "c"
+    rows.loc[: 2 * count - 1 : 2, "label"] = "c"  # images of a
     found = doubtful_labels(rows, components(features), np.arange(60), "multiclass", CLASSES, 0)
-    assert "7.png" not in set(found["path"])
+    assert (found["label"] == "c").sum() == (5 if count == 5 else 0)
+
+
+def test_heads_are_repeated_up_to_5000_images() -> None:
+    assert (repeats(5000, 3), repeats(5001, 3)) == (3, 1)
 
 
 def test_few_images_are_a_reason() -> None:
@@ -187,17 +180,14 @@ def test_the_confident_joint_of_an_example() -> None:
 
 
 def test_the_same_labels_are_doubtful_as_for_cleanlab() -> None:
-    """The ranking of cleanlab 2.9.0, which is no dependency because of its licence (AGPL); compared where installed."""
+    """The ranking of cleanlab 2.9.0, `find_label_issues` with filter_by="confident_learning" and
+    return_indices_ranked_by="self_confidence". It is no dependency because of its licence (AGPL)."""
     random = np.random.default_rng(7)
     given, likely = random.integers(0, 3, 200), random.random((200, 3))
     likely += 0.4 * np.eye(3)[np.where(random.random(200) < 0.8, given, random.integers(0, 3, 200))]
     likely /= likely.sum(axis=1, keepdims=True)
     numbers = "44 21 90 150 83 86 32 109 192 101 6 165 171 152 72 70 194 177 180 100 53 28 142 127 75 172 130 98 37 "
     ranked = [*map(int, (numbers + "24 41 48 158 55 84 110 26 57 133 81 36 161 15 79").split())]
-    if importlib.util.find_spec("cleanlab"):
-        find = importlib.import_module("cleanlab.filter").find_label_issues
-        options = {"filter_by": "confident_learning", "return_indices_ranked_by": "self_confidence", "n_jobs": 1}
-        assert find(given, likely, **options).tolist() == ranked
     ours = doubts(likely, given)
     own = np.flatnonzero(ours.confident & (likely.argmax(axis=1) != given))
     assert own[np.argsort(ours.score[own])].tolist() == ranked
@@ -214,11 +204,10 @@ def project(root: Path) -> Path:
     (root / "data/raw").mkdir(parents=True)
     (root / "data/raw/digits").symlink_to(root)
     rows.loc[0, "label"] = "dog"
-    card = ModelCard(candidate="c", phase="head", problem="binary", classes=("big cat", "dog"), image=Image(size=32))
     for name, reasons in (("lite0_plain", {}), ("lite0_hidden", {"doubtful_labels": "no bank"})):
         (root / "insight" / name).mkdir(parents=True)
-        write_insight_table(insight_table(rows, card, None, None), reasons, root / "insight" / name)
-    found = doubtful_labels(rows, components(features), np.arange(40), "binary", card.classes, 0)
+        write_insight_table(insight_table(rows, BINARY, None, None), reasons, root / "insight" / name)
+    found = doubtful_labels(rows, components(features), np.arange(40), "binary", BINARY.classes, 0)
     found.to_parquet(root / "insight/lite0_plain/doubtful.parquet")
     (root / "insight/lite0_plain/doubtful.json").write_text('{"train": 30, "validation": 9}')  # one was left out
     return root
@@ -229,22 +218,27 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
     (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
-    assert run_command("data", "doubtful", "--out", "sheet.png") == 0
+    tiles: list[Tile] = []
+    monkeypatch.setattr(show_doubtful, "contact_sheet", lambda drawn, *_: tiles.extend(drawn))
+    assert run_in_process("data", "doubtful", "--out", "sheet.png") == 0
     printed = capsys.readouterr().out
     assert "39 images (train 30, validation 9)," in printed and "probably wrong (marked *): 1;" in printed
     assert "transferline data relabel digits 0.png 'big cat' --reason" in printed
-    with Picture.open("sheet.png") as sheet:
-        assert sheet.width > 8 * 128 and sheet.height > 128
+    first, *near = [tile.caption.split("\n") for tile in tiles if tile.caption]
+    assert first == ["dog", "or big cat?", "0.png"]
+    assert [caption[:2] for caption in near] == [["nearest", "big cat"]] * 3
 
 
-def test_features_that_often_disagree_with_the_labels_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("doubtful", "warns"), [(19, False), (20, False), (21, True)])
+def test_features_that_agree_with_fewer_than_80_of_100_labels_are_named(
+    tmp_path: Path, doubtful: int, warns: bool
 ) -> None:
-    folder = project(tmp_path) / "insight/lite0_plain"
-    warning = "the features agree with only 97% of the labels"
-    assert warning not in describe_doubtful(folder, "digits", 20)
-    monkeypatch.setattr("transferline.insight.show_doubtful.LEAST_AGREEMENT", 0.99)
-    assert warning in describe_doubtful(folder, "digits", 20)
+    rows = images(["a"] * 100)
+    columns = {"suggested": "b", "asked": "", "score": 0.1, "probability": 0.9, "confident": True}
+    rows.head(doubtful).assign(**columns).to_parquet(tmp_path / "doubtful.parquet")
+    (tmp_path / "doubtful.json").write_text('{"train": 100}')
+    warning = f"the features agree with only {100 - doubtful}% of the labels"
+    assert (warning in describe_doubtful(tmp_path, "digits", 20)) == warns
 
 
 @pytest.mark.parametrize(
@@ -263,4 +257,4 @@ def test_a_candidate_without_doubtful_labels_is_one_message(
     if not words:
         shutil.rmtree(tmp_path / "insight/lite0_plain")
     with pytest.raises(TransferlineError, match=message):
-        run_command("data", "doubtful", *words)
+        run_in_process("data", "doubtful", *words)

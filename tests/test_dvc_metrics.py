@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT, edit_yaml
 from tests.conftest import run as run_command
 from tests.small_line import commit
-from tests.test_select import run, without_page, write_all  # noqa: F401  the fixture is used by its name
+from tests.test_select import run, write_all
 
 
 @pytest.mark.slow

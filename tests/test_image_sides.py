@@ -1,7 +1,9 @@
 """The size of a dataset's photographs."""
 
+import pytest
 from PIL import Image
 
+from transferline.datasets import image_sides
 from transferline.datasets.image_sides import SAMPLES, median_side
 
 
@@ -14,8 +16,10 @@ def test_it_is_the_median_of_the_longer_sides_of_the_images_that_can_be_opened(t
     assert median_side(tmp_path, []) is None
 
 
-def test_of_many_images_some_are_opened(tmp_path):
-    Image.new("RGB", (64, 48)).save(tmp_path / "one.png")
-    few = ["missing.png"] * (3 * SAMPLES)
-    few[::3] = ["one.png"] * SAMPLES
-    assert median_side(tmp_path, few) == 64
+@pytest.mark.parametrize("count", [SAMPLES, SAMPLES + 1, 3 * SAMPLES])
+def test_of_many_images_some_are_opened(tmp_path, monkeypatch, count):
+    opened = []
+    monkeypatch.setattr(image_sides, "open_picture", lambda content, *_: opened.append(content) or Image.open(file))
+    Image.new("RGB", (64, 48)).save(file := tmp_path / "one.png")
+    assert median_side(tmp_path, ["one.png"] * count) == 64
+    assert SAMPLES / 2 < len(opened) <= SAMPLES

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
 from transferline.errors import TransferlineError
 from transferline.models.exported import load_keras_model
-from transferline.params import FineTuning
+from transferline.params import FineTuning, SegmentationTraining, Training
 from transferline.training.bank import read_bank
 from transferline.training.batches import Batches
 from transferline.training.fill_bank import extract
@@ -69,6 +70,26 @@ def test_a_rung_that_validation_prefers_is_kept_and_the_next_one_trains_the_whol
     names = {one.path.split("/")[-2] for one, other in pairs if not np.array_equal(one, other)}
     assert "conv_3" in names, "the first rung is kept"
     assert ("conv_1" in names) == (summary.boundary == "conv_1") == (summary.best_epoch > 5)
+
+
+@pytest.mark.parametrize(("second", "kept"), [(1.0, "conv_1"), (-1.0, "conv_3")])
+def test_the_last_rung_that_is_better_is_kept(second, kept):
+    """The class is the sign of the sum of two values; the first rung sees one of them."""
+    values = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+    targets = (values.sum(axis=1) > 0).astype(np.int32)[:, None]
+    rows = pd.DataFrame({"path": [f"{number}.png" for number in range(200)]})
+    batches = Batches(rows, lambda places: values[places], targets, np.ones(2, np.float32), 50)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
+    kernels = {"conv_3": [[0, 1], [0, 0]], "conv_1": [[0, 1], [0, second]]}
+
+    def fit(rung, start, of_rung):
+        model.set_weights([np.array(kernels[rung.boundary])])
+        return pd.DataFrame([{"epoch": start, "loss": 1.0, "val_loss": 1.0, **of_rung}])
+
+    rungs = [partial(Rung, boundary, model, batches, batches) for boundary in kernels]
+    found = climb(rungs, fit, "multiclass", Training.model_validate(FAST), None)
+    assert found.boundary == kept and found.best_epoch == (2 if kept == "conv_1" else 1)
+    assert found.history["rung"].tolist() == [1, 2] and model.get_weights()[0].tolist() == kernels[kept]
 
 
 @pytest.mark.slow
@@ -143,8 +164,19 @@ def test_a_standard_error_counts_the_images_of_a_group_as_dependent():
     assert standard_error(values, np.zeros(4)) == math.inf
 
 
-@pytest.mark.parametrize(("pixels", "epochs", "warmup"), [(1e6, 20, 2), (1e7, 10, 2), (4.9e7, 2, 1), (2e8, 1, 0)])
-def test_epochs_fall_with_the_number_of_pixels(pixels, epochs, warmup):
-    schedule = {"kind": "cosine", "warmup_epochs": 2}
-    found = FineTuning.model_validate({"epochs": 20, "max_megapixels": 100.0, "schedule": schedule}).within(int(pixels))
+TIMED = FineTuning.model_validate(
+    {"epochs": 20, "max_megapixels": 100.0, "schedule": {"kind": "cosine", "warmup_epochs": 2}}
+)
+
+
+@pytest.mark.parametrize(
+    ("training", "pixels", "epochs", "warmup"),
+    [
+        (TIMED, 1e6, 20, 2), (TIMED, 1e7, 10, 2), (TIMED, 4.9e7, 2, 1), (TIMED, 2e8, 1, 0),
+        *[(SegmentationTraining(), images * 256**2, *wanted)
+          for images, wanted in ((250, (30, 1)), (2_000, (7, 1)), (20_000, (1, 0)))],
+    ],
+)  # fmt: skip
+def test_epochs_fall_with_the_number_of_pixels(training, pixels, epochs, warmup):
+    found = training.within(int(pixels))
     assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)

@@ -111,17 +111,15 @@ def test_the_head_is_the_optimum_of_scikit_learn(bank, tmp_path, problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])
-def test_both_files_hold_the_temperature_and_the_head_does_not(data, bank, tmp_path, problem):
-    bank = as_problem(bank, problem)
-    fit(bank, lbfgs(300.0), tmp_path, problem)
+def test_both_files_hold_the_temperature_and_the_head_does_not(data, bank, tmp_path):
+    fit(bank, lbfgs(300.0), tmp_path)
     card, rows = read_card(tmp_path), bank.rows("head", "validation")
     assert abs(np.log(card.temperature)) > 0.05 and card.rejection is None
     images = read_batch(data[0], rows["path"].tolist(), card.image)
     logits = np.asarray(
-        keras.saving.load_model(tmp_path / "head.keras", compile=False)(split(bank, "validation", problem)[0])
+        keras.saving.load_model(tmp_path / "head.keras", compile=False)(split(bank, "validation", "multiclass")[0])
     )
-    expected = label_training_of(problem).probabilities(logits / card.temperature)
+    expected = label_training_of("multiclass").probabilities(logits / card.temperature)
     by_keras = both_columns(load_keras_model(tmp_path)(images))
     np.testing.assert_allclose(by_keras, expected, atol=5e-3)
     np.testing.assert_allclose(load_model(tmp_path).probabilities(images), by_keras, atol=1e-5)

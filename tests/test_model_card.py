@@ -1,5 +1,6 @@
 """The model card of a version, which MLflow's page shows."""
 
+import html
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.registry_project import LATENCY, registry_project, select, train
 from transferline.atomic_files import write_json
 from transferline.datasets.tables import read_table, write_table
 from transferline.metrics.intervals import wilson
+from transferline.metrics.rejection import promise
 from transferline.models.exported import Rejection, read_card, write_card
 from transferline.registry.promotion import promote
 from transferline.registry.run_pages import describe_run
@@ -85,9 +87,9 @@ def test_decision_and_pages_show_the_promise_and_what_test_makes_of_it(
     assert 0 < decision["challenger"]["coverage"] <= 1 and decision["challenger"]["answered_error"] == 0
     page = write_page(params, tmp_path).read_text()
     assert '<th scope="col">coverage</th><th scope="col">answered error</th>' in page
-    assert "thresholds.reject.error = 0.02 cannot be promised" in page and "at most 5% of the labels are wrong" in page
+    assert f"Its promise: {promise(rejection)}." in html.unescape(page)
     card = model_card(params, read_card(folder), evaluation, trained_data(tmp_path, "colors"))
-    assert "- temperature 1.500; expected calibration error 0.2500 → " in card and "- thresholds.reject.error" in card
+    assert "- temperature 1.500; expected calibration error 0.2500 → " in card and f"- {promise(rejection)}" in card
     metrics = json.loads((evaluation / "metrics.json").read_text())
     described = describe_run("accuracy", metrics, LATENCY, trained_data(tmp_path, "colors"))
-    assert "temperature 1.500" in described and "at most 5%" in described
+    assert "temperature 1.500" in described and promise(rejection) in described

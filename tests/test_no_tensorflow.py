@@ -1,13 +1,16 @@
 """TensorFlow is imported only where gradients are computed, and by the few other commands listed here."""
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
 
+from transferline.cli.main import parser
 from transferline.cli.pipeline import STAGES
 
 # Why these import TensorFlow. All other commands are rows of the tests below.
@@ -27,7 +30,8 @@ EXCEPTIONS = {
     "tune": "it trains",
     "init": "only while it measures a backbone, once on a machine",
 }
-OF_OTHER_TESTS = {"fetch"}
+OF_OTHER_TESTS = {"stage fetch", "serve"}
+WITH_PREFECT = {"run", "schedule", "schedule-here", "reconcile", "ui"}  # their stages are other processes
 COMMANDS = """
 import sys
 from transferline.cli.main import main
@@ -62,9 +66,24 @@ WITHOUT = (
     "smoke sqlite:///mlruns/mlflow.db colors champion",
     "report",
     "status",
+    "history",
+    "params augment",
+    "data show colors",
+    "data diff colors HEAD",
+    "data doubtful --candidate small",
     PREDICT,
     "predict data/raw/colors/red --model models/small/head --grid out.png --csv out.csv",
     f"{PREDICT} --model imagenet:efficientnet_lite0",
+)
+CHANGING = (  # they change the project, so they are the last
+    PROMOTE,
+    "rollback --reason test",
+    "data relabel colors red/0.png blue --reason test",
+    "data exclude colors red/1.png --reason test",
+    "data remove colors red/2.png",
+    "data add data/raw/colors/red --name other",
+    "use digits --force",
+    "upgrade",
 )
 
 
@@ -108,17 +127,30 @@ def test_only_the_exceptions_import_tensorflow(trained_copy: Path) -> None:
         assert imported(trained_copy, words)[words], words
     without = imported(trained_copy, *WITHOUT)
     select_the_other(trained_copy)
-    without |= imported(trained_copy, PROMOTE, "rollback --reason test")
+    without |= imported(trained_copy, *CHANGING)
     assert not {words: names for words, names in without.items() if names}
     assert not imported_by_the_endpoint(trained_copy)
 
 
-def test_python_predicts_without_tensorflow(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "modules", [["prediction.predictor"], ["flows.run", "flows.schedule", "flows.reconcile", "ui"]]
+)
+def test_predictions_from_python_and_flows_import_no_tensorflow(tmp_path: Path, modules: list[str]) -> None:
     (tmp_path / "params.yaml").touch()
-    code = "import sys, transferline, transferline.prediction.predictor; print('tensorflow' in sys.modules)"
+    named = ", ".join(f"transferline.{name}" for name in modules)
+    code = f"import sys, {named}; print('tensorflow' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True).strip() == "False"
 
 
-def test_every_stage_is_in_a_row_or_an_exception() -> None:
-    in_rows = {words.split()[1] for words in WITHOUT if words.startswith("stage ")}
-    assert in_rows | {name.removeprefix("stage ") for name in EXCEPTIONS} | OF_OTHER_TESTS >= set(STAGES)
+def commands(above: argparse.ArgumentParser) -> Iterator[str]:
+    for name, command in above.get_default("commands").choices.items():
+        inner = [f"stage {stage}" for stage in STAGES] if name == "stage" else []
+        inner += [f"{name} {one}" for one in commands(command)] if command.get_default("commands") else []
+        yield from inner or [name]
+
+
+def test_every_command_is_in_a_row_or_an_exception() -> None:
+    rows = (*WITHOUT, *CHANGING, *EXCEPTIONS, *OF_OTHER_TESTS, *WITH_PREFECT)
+    called = {name: [words for words in rows if f"{words} ".startswith(f"{name} ")] for name in commands(parser())}
+    assert not [name for name, words in called.items() if not words]
+    assert set(rows) == {words for found in called.values() for words in found}, "no row names a former command"

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import keras
@@ -12,10 +11,11 @@ import pytest
 from PIL import Image as Picture
 from sklearn.metrics import roc_auc_score
 
+from tests.conftest import run_in_process
 from tests.tiny_training import frozen
 from transferline import params
 from transferline.arrays import Floats
-from transferline.cli import main as cli
+from transferline.datasets.contact_sheet import Tile
 from transferline.datasets.images import read_batch
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
@@ -28,6 +28,9 @@ from transferline.models.convert import convert
 from transferline.models.exported import ModelCard, load_model, write_card
 from transferline.models.lite import LiteGraph
 from transferline.models.training_distance import NOVELTY_FILE, nearest_distances, read_training_distance, unit
+from transferline.problems import label_picture
+from transferline.problems.label_output import predictions_as_text
+from transferline.problems.label_predictions import Prediction
 from transferline.serving.batcher import Batcher
 from transferline.serving.served_model import LoadedVersion
 
@@ -151,47 +154,55 @@ def test_photographs_of_other_datasets_are_farther_away() -> None:
     assert np.mean(areas) >= 0.95 and min(areas) >= 0.9
 
 
-def predict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    monkeypatch.setattr(sys, "argv", ["transferline", "predict", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 0
+def predict(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert run_in_process("predict", *words) == 0
     return capsys.readouterr().out
 
 
 def test_predict_gives_no_label_beyond_the_limit(tmp_path, monkeypatch, capsys):
     folder = color_project(tmp_path, 0.05)
     photos = [str(tmp_path / f"{name}.png") for name in ("blue", "red")]
-    blue, red = json.loads(predict(monkeypatch, capsys, *photos, "--model", str(folder), "--json"))
+    blue, red = json.loads(predict(capsys, *photos, "--model", str(folder), "--json"))
     assert (blue["label"], blue["labels"], blue["reason"], blue["novelty"]) == (None, [], novelty_reason(), 1.0)
     assert red["label"] == "red" and red["reason"] is None and red["novelty"] < 0.95
-    text = predict(monkeypatch, capsys, *photos, "--model", str(folder))
+    text = predict(capsys, *photos, "--model", str(folder))
     assert f"{novelty_reason()}  {photos[0]}  (farther from the training images than 100.0% of" in text
-    predict(monkeypatch, capsys, *photos, "--model", str(folder), "--csv", str(tmp_path / "out.csv"))
+    predict(capsys, *photos, "--model", str(folder), "--csv", str(tmp_path / "out.csv"))
     with (tmp_path / "out.csv").open() as file:
         row = next(csv.DictReader(file))
     assert (row["label"], row["reason"], row["novelty"]) == ("", novelty_reason(), "1.0")
-    predict(monkeypatch, capsys, *photos, "--model", str(folder), "--grid", str(tmp_path / "grid.png"))
-    assert (tmp_path / "grid.png").exists()
+    tiles: list[Tile] = []
+    monkeypatch.setattr(label_picture, "contact_sheet", lambda drawn, *_: tiles.extend(drawn))
+    predict(capsys, *photos, "--model", str(folder), "--grid", str(tmp_path / "grid.png"))
+    captions = {tile.caption.split("\n")[-1]: tile.caption.split("\n")[0] for tile in tiles}
+    assert captions["blue.png"] == novelty_reason() and captions["red.png"].startswith("red 9")
 
 
 def novelty_reason() -> str:
     return "unlike the training images"
 
 
-def test_without_a_limit_the_novelty_is_only_reported(tmp_path, monkeypatch, capsys):
+def test_without_a_limit_the_novelty_is_only_reported(tmp_path, capsys):
     folder, photo = color_project(tmp_path, None), str(tmp_path / "blue.png")
-    (blue,) = json.loads(predict(monkeypatch, capsys, photo, "--model", str(folder), "--json"))
+    (blue,) = json.loads(predict(capsys, photo, "--model", str(folder), "--json"))
     assert blue["label"] in CLASSES and blue["reason"] is None and blue["novelty"] == 1.0
     (tmp_path / "insight" / "c" / "insight.json").write_text('{"tflite_sha256": "of another model"}')
-    (blue,) = json.loads(predict(monkeypatch, capsys, photo, "--model", str(folder), "--json"))
+    (blue,) = json.loads(predict(capsys, photo, "--model", str(folder), "--json"))
     assert blue["novelty"] is None
 
 
-def test_the_endpoint_answers_as_predict(tmp_path: Path) -> None:
-    folder = color_project(tmp_path, 0.05)
-    loaded = LoadedVersion("1", "0" * 64, CARD, Batcher(load_model(folder, tmp_path / "insight" / "c")))
+@pytest.mark.parametrize(("novelty", "printed"), [(0.989, False), (0.99, True)])
+def test_a_novelty_from_99_in_100_is_printed(novelty: float, printed: bool) -> None:
+    found = Prediction("a.png", "red", 0.9, ("red",), {"green": 0.1, "red": 0.9}, None, None, novelty, None)
+    assert ("farther from the training images" in predictions_as_text([found], CARD)) == printed
+
+
+@pytest.mark.parametrize("changes", [{}, {"problem": "multilabel", "thresholds": (0.5, 0.5)}], ids=["one", "several"])
+def test_the_endpoint_answers_as_predict_for_one_label_and_several(tmp_path: Path, changes: dict[str, object]) -> None:
+    folder, card = color_project(tmp_path, 0.05), CARD.model_copy(update=changes)
+    loaded = LoadedVersion("1", "0" * 64, card, Batcher(load_model(folder, tmp_path / "insight" / "c")))
     blue, red = (np.asarray(Picture.open(tmp_path / f"{name}.png")) for name in ("blue", "red"))
     first, second = loaded.answer([blue, red])
     assert (first["label"], first["reason"], first["novelty"]) == (None, novelty_reason(), 1.0)
+    assert list(first["labels"]) == [] and list(second["labels"]) == ["red"]
     assert second["label"] == "red" and second["novelty"] < 0.95

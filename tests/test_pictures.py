@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.conftest import COLORS, make_images
@@ -21,6 +22,7 @@ from transferline.datasets.show import look
 from transferline.datasets.show_picture import draw_dataset
 from transferline.datasets.tables import ImageTable
 from transferline.datasets.views import draw_views
+from transferline.insight.learning_curves_picture import plot_learning_curves
 from transferline.models.exported import ModelCard
 from transferline.params import Augment, Data, Masks
 from transferline.params import Image as ImageParams
@@ -47,30 +49,17 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> DRAWN:
 
 
 @pytest.fixture
-def dashed_lines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    drawn: list[float] = []
-    save = matplotlib.figure.Figure.savefig
+def plotted(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """The axes of all figures, which are still drawn."""
+    found: list[Axes] = []
+    save = Figure.savefig
 
-    def note(figure: matplotlib.figure.Figure, *arguments: object, **options: object) -> None:
-        lines = figure.axes[0].get_lines()
-        drawn.extend(line.get_xdata()[0] for line in lines if line.get_linestyle() == "--")
+    def note(figure: Figure, *arguments: object, **options: object) -> None:
+        found.extend(figure.axes)
         save(figure, *arguments, **options)
 
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", note)
-    return drawn
-
-
-@pytest.fixture
-def axes_labels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    labels: list[str] = []
-    save = matplotlib.figure.Figure.savefig
-
-    def note(figure: matplotlib.figure.Figure, *arguments: object, **options: object) -> None:
-        labels.extend(axes.get_xlabel() for axes in figure.axes)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", note)
-    return labels
+    monkeypatch.setattr(Figure, "savefig", note)
+    return found
 
 
 def history(phase: str, epochs: range, l2: bool) -> pd.DataFrame:
@@ -79,23 +68,41 @@ def history(phase: str, epochs: range, l2: bool) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(**({"l2": 3.0} if l2 else {}))
 
 
-def test_curves_name_the_strength_of_the_penalty_where_there_are_no_epochs(
-    axes_labels: list[str], tmp_path: Path
-) -> None:
+def test_curves_name_the_strength_of_the_penalty_where_there_are_no_epochs(plotted: list[Axes], tmp_path: Path) -> None:
     solved, tuned = history("head", range(1, 4), l2=True), history("fine_tune", range(4, 6), l2=False)
     for rows in (solved, pd.concat([solved, tuned]), history("train", range(1, 4), l2=False)):
         plot_curves(rows, tmp_path / "curves.png", "c", 2)
     strength = "L-BFGS strength of the penalty"
-    assert axes_labels[::2] == axes_labels[1::2] == [strength, f"{strength}, then epoch", "epoch"]
+    labels = [axes.get_xlabel() for axes in plotted]
+    assert labels[::2] == labels[1::2] == [strength, f"{strength}, then epoch", "epoch"]
 
 
-def test_curves_mark_the_start_of_each_rung_after_the_head(dashed_lines: list[float], tmp_path: Path) -> None:
+def test_each_learning_curve_has_its_forecast(plotted: list[Axes], tmp_path: Path) -> None:
+    forecast = {"more": 50, "gain": 0.04, "low": -0.01, "high": 0.06}
+    curve = {"images": [10, 20, 40], "values": [0.5, 0.6, 0.7], "forecast": forecast}
+    found = {"overall": curve, "classes": [{**curve, "class": name} for name in ("cat", "bird", "dog")]}
+    plot_learning_curves(found, tmp_path / "curves.png")
+    shown, unused = plotted[:4], plotted[4:]
+    assert [axes.get_title() for axes in shown] == [
+        f"{name}: 50 more, +4.0 points [-1.0, +6.0]"
+        for name in ("all classes: right answers", "cat: recall", "bird: recall", "dog: recall")
+    ]
+    assert len(unused) == 2 and not any(axes.axison for axes in unused)
+    for axes in shown:
+        measured, continued, end = axes.get_lines()[:3]
+        assert measured.get_xydata().tolist() == [[10, 0.5], [20, 0.6], [40, 0.7]]
+        assert continued.get_xydata().ravel().tolist() == pytest.approx([40, 0.7, 80, 0.74])
+        assert end.get_xdata().tolist() == [80] and axes.get_xlabel() == "training images"
+
+
+def test_curves_mark_the_start_of_each_rung_after_the_head(plotted: list[Axes], tmp_path: Path) -> None:
     head = history("head", range(1, 4), l2=False)
     rungs = [
         history("fine_tune", range(start, start + 2), l2=False).assign(rung=rung) for rung, start in ((1, 4), (2, 6))
     ]
     plot_curves(pd.concat([head, *rungs], ignore_index=True), tmp_path / "curves.png", "c", 2)
-    assert dashed_lines == [3.5, 5.5]
+    dashed = [line.get_xdata()[0] for line in plotted[0].get_lines() if line.get_linestyle() == "--"]
+    assert dashed == [3.5, 5.5]
 
 
 def test_the_preview_shows_different_classes_and_each_augmentation_alone(sheets: DRAWN, tmp_path: Path) -> None:

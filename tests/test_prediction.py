@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import COLORS, make_images
+from tests.conftest import COLORS, make_images, run_in_process
 from tests.exported_folder import write_folder
 from tests.segmentation_case import save_colour_model
 from transferline import params
-from transferline.cli.main import parser
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
@@ -47,11 +46,6 @@ def save(folder, problem, **card):
     size = params.Image(size=32, color="rgb", resize="stretch")
     card = ModelCard(candidate="mean", phase="head", problem=problem, classes=CLASSES, image=size, **card)
     return str(write_folder(folder, model, card))
-
-
-def run_predict(words):
-    options = parser().parse_args(["predict", *words])
-    return options.action(options)
 
 
 def answers(model, *sources):
@@ -147,7 +141,7 @@ def test_a_submission_from_two_models_comes_back(tmp_path, several_labels, capsy
     painted(tmp_path / "photos" / "one.png", COLORS["green"])
     out = tmp_path / "new" / "submission.csv"
     words = [str(tmp_path / "photos"), "--model", several_labels, "--submission", str(out), "--masks-by", masks]
-    assert run_predict(words) == 0
+    assert run_in_process("predict", *words) == 0
     with out.open() as file:
         rows = {row["Id"]: row["Predicted"] for row in csv.DictReader(file)}
     assert list(rows) == ["both_classification", "both_segmentation", "one_classification", "one_segmentation"]
@@ -166,13 +160,13 @@ def test_the_second_model_of_a_submission_must_predict_masks_of_all_classes(tmp_
     masks = str(save_colour_model(tmp_path / "masks", classes=("background", "blue", "red")))
     words = [photo, "--model", several_labels, "--masks-by"]
     with pytest.raises(TransferlineError, match="--masks-by adds masks to a submission; name its file"):
-        run_predict([*words, masks])
+        run_in_process("predict", *words, masks)
     with pytest.raises(TransferlineError, match="classes background, blue, red lack green, which mean predicts"):
-        run_predict([*words, masks, "--submission", out])
+        run_in_process("predict", *words, masks, "--submission", out)
     with pytest.raises(TransferlineError, match="mean is a multilabel model; name a segmentation model"):
-        run_predict([*words, several_labels, "--submission", out])
+        run_in_process("predict", *words, several_labels, "--submission", out)
     with pytest.raises(TransferlineError, match="--submission: tiny is a segmentation model"):
-        run_predict([photo, "--model", masks, "--submission", out, "--masks-by", masks])
+        run_in_process("predict", photo, "--model", masks, "--submission", out, "--masks-by", masks)
     assert not Path(out).exists()
 
 

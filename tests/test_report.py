@@ -10,19 +10,23 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.conftest import run_in_process
 from tests.registry_project import registry_project, select, train, write_lock
 from transferline.atomic_files import write_json
 from transferline.datasets.images import read_batch
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
-from transferline.insight.insight_table import insight_table, write_insight_table
+from transferline.insight.insight_table import insight_table, read_insight_table, write_insight_table
 from transferline.insight.mistakes import mistake_heat_maps
+from transferline.insight.novelty import training_distance
 from transferline.insight.weak_slices import weak_slices
 from transferline.models.exported import load_model, read_card
-from transferline.params import Params
+from transferline.params import Novelty, Params
+from transferline.paths import PAGE
 from transferline.registry.promotion import promote
+from transferline.registry.tracking import connect
 from transferline.report import page_pictures
-from transferline.report.page import SECTIONS, log_page, write_page
+from transferline.report.page import SECTIONS, write_page
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -103,7 +107,6 @@ def test_the_verdict_says_what_happened_by_how_much_and_on_what(params: Params, 
     select(params, train(params, "fine_tune", "good"))
     assert "Not decided yet" in read(params)[0], "the decision is about another model"
     second = promote(params, tmp_path)
-    log_page(params, tmp_path, str(second.version), write_page(params, tmp_path))
     text, page = read(params)
     assert second.promoted
     assert f"Version 2 (small, fine_tune) is the champion: {second.reason}." in html.unescape(text)
@@ -112,6 +115,17 @@ def test_the_verdict_says_what_happened_by_how_much_and_on_what(params: Params, 
     assert "Improvements: 8" in page.sections["Gates"] and "No mistake on the 24 images" in page.sections["Mistakes"]
     assert "aaaaaaaa" in page.sections["Lineage"]
     assert re.search(r"promotion\s*2\s*small, fine_tune", page.sections["Champions so far"])
+
+
+def test_promote_and_report_render_the_page_and_mlflow_keeps_a_copy(params: Params, tmp_path: Path) -> None:
+    select(params, train(params, "head", "good"))
+    for command in ("promote", "report"):
+        assert run_in_process(command) == 0
+        assert "Version 1 (small, head) is the champion" in (tmp_path / PAGE).read_text()
+        (tmp_path / PAGE).unlink()
+    client = connect(params.record, tmp_path)
+    run = client.get_model_version("colors", "1").run_id
+    assert [file.path for file in client.list_artifacts(run, "report")] == ["report/index.html"]
 
 
 def test_a_refused_model_is_not_promoted_and_the_page_says_why(params: Params, tmp_path: Path) -> None:
@@ -130,6 +144,8 @@ def test_the_page_needs_no_network_and_is_small(params: Params, tmp_path: Path) 
     for name in ("confusion.png", "gallery.png", "reliability.png", "corruptions.png", "adversarial.png"):
         (tmp_path / "evaluations" / "small" / "head" / name).write_bytes((tmp_path / "noise.png").read_bytes())
     text, page = read(params)
+    for alt in ("under each corruption by severity", "under attacks against the largest change", "Reliability diagram"):
+        assert re.search(f'alt="[^"]*{alt}', text), alt
     assert len(text) < 3_000_000 and "http" not in re.sub(r'base64,[^"]+', "", text)
     assert all(one.startswith(("data:", "#", "data_docs/")) for one in page.sources), page.sources
     (stored,) = page_pictures.stored(tmp_path / "noise.png", "noise")
@@ -165,7 +181,11 @@ def with_insight(params: Params, root: Path, phase: str) -> None:
     images = read_batch(root / "data/raw/colors", rows["path"].tolist(), card.image)
     features = images.mean(axis=(1, 2)).astype(np.float16)
     table = insight_table(rows, card, model.probabilities(images), features, file_sha256(models / "model.tflite"))
-    write_insight_table(table, {"learning_curves": "there are too few images"}, folder)
+    write_insight_table(table, {}, folder)
+    training_distance(table, Novelty(false_alarms=0.1), 0).write(folder)
+    forecast = {"more": 50, "gain": 0.04, "low": -0.01, "high": 0.06}
+    write_json(folder / "learning_curves.json", {"overall": {"forecast": forecast}, "classes": []})
+    Image.new("RGB", (9, 9)).save(folder / "learning_curves.png")
     predictions = pd.read_parquet(root / "evaluations" / "small" / phase / "predictions.parquet")
     found = mistake_heat_maps(predictions, model, card, root / "data/raw/colors")
     found.to_parquet(folder / "mistakes.parquet", index=False)
@@ -187,9 +207,21 @@ def test_what_the_stage_insight_found_is_on_the_page_of_the_selected_model_only(
     assert "red 12%or blue 75%?" in page.sections["Doubtful labels"]
     assert page.sections["Doubtful labels"].count("nearest: blue") == 2
     assert "of the other images" in page.sections["Weak slices"]
-    assert "Not applicable: there are too few images." in page.sections["What more images would bring"]
+    more = page.sections["What more images would bring"]
+    assert "50 more images of all classes change right answers by +4.0 points [-1.0, +6.0]." in more
+    assert 'alt="Learning curves, overall and of the weakest classes' in text
+    calibration = page.sections["Calibration and rejection"]
+    assert re.search(r"The expected calibration error on test is 0\.\d{4} \(0\.\d{4} to 0\.\d{4}\)\.", calibration)
+    assert "The model gives every image a label; thresholds.reject.error sets a limit." in calibration
+    novelty = page.sections["Unlike the training images"]
+    assert re.search(r"\d+ of 21 images of test are beyond the limit and get no label\.", novelty)
+    assert novelty.count("farther than") == 8
     assert text.count('alt="Heat map of blue/') == 8 and page.sections["Mistakes"].count("what supports red") == 8
     assert 'alt="Training image blue/0.png of blue"' in text
+    folder = tmp_path / "insight" / "small"
+    write_insight_table(read_insight_table(folder), {"learning_curves": "there are too few images"}, folder)
+    _, page = read(params)
+    assert "Not applicable: there are too few images." in page.sections["What more images would bring"]
     select(params, train(params, "fine_tune", "good"))
     _, page = read(params)
     assert "the stage insight has not run for the selected model" in page.sections["Doubtful labels"]

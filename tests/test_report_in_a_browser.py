@@ -10,7 +10,7 @@ from tests.registry_project import registry_project, select, train
 from transferline.registry.promotion import promote
 from transferline.report.page import write_page
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.mark.thorough

@@ -18,7 +18,7 @@ from transferline.datasets.views import draw_views
 from transferline.models.candidate_description import describe_candidate, format_description
 from transferline.models.deeplab import FEATURES, build_decoder, build_encoder, dilations
 from transferline.models.exported import ModelCard, load_keras_model, load_model
-from transferline.params import Augment, CrossEntropy, DeepLab, SegmentationTraining, load_params
+from transferline.params import Augment, CrossEntropy, DeepLab, load_params
 from transferline.problems.training import training_of
 from transferline.training.mask_targets import MaskBatches, MaskedImages, with_dice
 from transferline.training.segmentation_training import train_segmentation
@@ -102,12 +102,6 @@ def test_the_decoder_is_that_of_the_paper_with_fewer_channels() -> None:
 def test_dilations_cover_the_same_share_of_the_image_at_each_size() -> None:
     """At a side of 14, as for images of 224 px, a dilation of 18 would read only padding."""
     assert [dilations(side) for side in (33, 14, 2)] == [[6, 12, 18], [3, 5, 8], [1, 1, 1]]
-
-
-def test_with_many_images_there_are_fewer_epochs() -> None:
-    found = [SegmentationTraining().within(images * 256**2) for images in (250, 2_000, 20_000)]
-    assert [each.epochs for each in found] == [30, 7, 1]
-    assert [each.schedule.warmup_epochs for each in found] == [1, 1, 0]  # type: ignore[union-attr]
 
 
 def test_describe_counts_what_is_trained() -> None:

@@ -12,6 +12,8 @@ from PIL import Image as Picture
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking
+from transferline.metrics.rejection import promise
+from transferline.models.exported import Rejection
 from transferline.params import Params, Select, load_params
 from transferline.stages import select
 
@@ -86,18 +88,14 @@ def write_multilabel(folder: Path, candidate: str, phase: str, hamming: float, p
     table.to_parquet(own / "predictions.parquet")
 
 
-@pytest.fixture(autouse=True)
-def without_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The evaluations here lack what the page shows; tests/test_report.py is about it."""
-    monkeypatch.setattr(select, "write_page", lambda params, root: root / "reports" / "index.html")
-
-
 def run(root: Path, params: Params = PARAMS) -> dict[str, Any]:
-    """Runs the stage in `root` and returns `metrics.json`."""
+    """Runs the stage in `root` without the page, whose files are missing here; returns `metrics.json`."""
     reports = root / "reports"
     names = {"leaderboard": "leaderboard.md", "chart": "leaderboard.png", "plots": "plots"}
     paths = {key: reports / name for key, name in names.items()}
-    select.run(params, evaluations=root / "evaluations", metrics=root / "metrics.json", **paths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(select, "write_page", lambda params, root: root / "reports" / "index.html")
+        select.run(params, evaluations=root / "evaluations", metrics=root / "metrics.json", **paths)
     tree: dict[str, Any] = json.loads((root / "metrics.json").read_text())
     return tree
 
@@ -169,23 +167,16 @@ def test_the_stage_writes_leaderboard_metrics_and_plots(tmp_path: Path) -> None:
 
 def test_the_page_shows_the_promise_the_coverage_and_the_error_at_the_limit(tmp_path: Path) -> None:
     write_all(tmp_path / "evaluations")
-    rejection = {
-        "wanted_error": 0.02,
-        "error": 0.02,
-        "limit": 0.75,
-        "coverage": 0.8,
-        "images": 300,
-        "possible_limit": 0.1,
-    }
+    rejection = Rejection(wanted_error=0.02, error=0.02, limit=0.75, coverage=0.8, images=300, possible_limit=0.1)
     for file in (tmp_path / "evaluations").rglob("metrics.json"):
         metrics = json.loads(file.read_text())
         metrics["test"] |= {"coverage": 0.8123, "coverage_low": 0.7, "coverage_high": 0.9, "answered_error": None}
-        file.write_text(json.dumps(metrics | {"temperature": 1.2, "rejection": rejection}))
+        file.write_text(json.dumps(metrics | {"temperature": 1.2, "rejection": rejection.model_dump()}))
     run(tmp_path)
     page = (tmp_path / "reports" / "leaderboard.md").read_text()
     assert "| test coverage | test answered_error |" in page and "0.8123 [0.7000, 0.9000]" in page
     assert page.count("- Promise of lite0_") == 3
-    assert "- Promise of lite0_plain fine_tune: at most 2% of the labels are wrong, with 95% confidence; an" in page
+    assert f"- Promise of lite0_plain fine_tune: {promise(rejection)}" in page
 
 
 def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The temperature: the scale that it recovers, its bounds, and its place in both exported files."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from transferline.models.exported import both_columns
 from transferline.models.lite import LiteModel
 from transferline.problems.training import training_of
 from transferline.training.assemble_model import with_temperature
-from transferline.training.temperature import HIGHEST, LOWEST, fit_temperature
+from transferline.training.temperature import fit_temperature
 
 
 def drawn(problem, n, scale, spread=2.0):
@@ -55,7 +57,7 @@ def test_a_validation_without_errors_does_not_make_a_model_certain(problem, n):
     targets = likely.argmax(axis=1)[:, None] if problem != "multilabel" else (logits > 0).astype(int)
     temperature = fit_temperature(kind, logits, targets)
     truth = kind.indicators(targets, logits.shape[1])
-    assert LOWEST * 0.99 <= temperature <= 1
+    assert 0.0499 <= temperature <= 1
     after, before = (kind.cross_entropies(logits / value, truth)[0].mean() for value in (temperature, 1.0))
     assert after <= before and np.exp(-after) <= (n + 1.5) / (n + 2)
 
@@ -78,9 +80,28 @@ def test_random_labels_have_the_highest_temperature_and_certain_errors_are_not_w
     kind, random = training_of("multiclass"), np.random.default_rng(6)
     logits, targets = random.normal(0, 30, (400, 4)), random.integers(0, 4, (400, 1))
     temperature = fit_temperature(kind, logits, targets)
-    assert 15 < temperature <= HIGHEST * 1.01
+    assert 15 < temperature <= 20.01
     sure = np.array([[9.0, 0.0]] * 3)
     assert fit_temperature(kind, sure, np.zeros((3, 1), int)) == 1.0
+
+
+@pytest.mark.parametrize(("scale", "temperature"), [(1e-6, 0.05), (0.1, 0.1), (10, 10), (1e6, 20)])
+def test_a_temperature_is_from_0_05_to_20(scale, temperature):
+    logits, targets = drawn("multiclass", 20_000, scale)
+    assert fit_temperature(training_of("multiclass"), logits, targets) == pytest.approx(temperature, rel=0.05)
+
+
+def test_pixels_that_are_void_do_not_change_the_temperature():
+    logits, targets = drawn("segmentation", 1024, 3.0)
+    masks, kind = targets.reshape(4, 16, 16, 1), training_of("segmentation")
+    masks[:, :4] = 255
+
+    def fitted(of_void):
+        outputs = np.where(masks == 255, of_void, logits.reshape(4, 16, 16, 5)).astype(np.float32)
+        validation = SimpleNamespace(views_per_epoch=4, items=lambda: [(None, masks, None)])
+        return fit_temperature(kind, *kind.held_out(SimpleNamespace(predict_on_batch=lambda _: outputs), validation))
+
+    assert fitted(np.array([1e4, -1e4, 0, 0, 0])) == fitted(0) == pytest.approx(3, rel=0.2)
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel"])

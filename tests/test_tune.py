@@ -1,33 +1,37 @@
 """`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
 
 import json
-import math
-import re
-import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
 from tests.conftest import COLORS, ROOT, edit_yaml, make_images
+from transferline.atomic_files import write_json
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.models.exported import ModelCard
 from transferline.params import Params, Pretrained, Select, Thresholds, load_params
 from transferline.paths import MANIFEST
-from transferline.problems.evaluation import evaluation_of
 from transferline.project_files import keep_template
-from transferline.tuning import search, search_space, tune_candidate, tuning_report
+from transferline.tuning import search, search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
+from transferline.tuning.search import Scored
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_scores import Data, score_head
-from transferline.tuning.tune_candidate import base_candidate, tune, write_winner
+from transferline.tuning.tune_candidate import (
+    base_candidate,
+    search_folder,
+    tune,
+    with_former_augment,
+    write_winner,
+)
 from transferline.tuning.tuning_report import REPORT, main_effects
+from transferline.use_recipe import write_params
 
 PHOTOS = load_params(ROOT / "recipes" / "photos.yaml")
 SMALL = Network("efficientnet_lite0", 32, "untouched")
@@ -75,6 +79,113 @@ def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> 
     assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
     assert [one.side for one in found] == sorted(one.side for one in found)
     assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
+
+
+def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
+    flipped = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"horizontal_flip": True})})
+    plain, both = (networks_to_try(params, base_candidate(params)) for params in (PHOTOS, flipped))
+    assert set(both) == {replace(one, head_views=views) for one in plain for views in ("untouched", "flipped")}
+
+
+def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})})
+    winner = Scored(Settings(SMALL, "whole", 1e-3, 0.1, "wider", 200), [], 0.9)
+    write_params(before, tmp_path, force=True)
+    candidate = candidate_of(winner.settings, base_candidate(PHOTOS))
+    augment = augment_of(winner.settings, before.augment)
+    write_winner(tmp_path, candidate, augment, ["It leads by +0.0100."])
+    written = load_params(tmp_path / "params.yaml")
+    assert written.candidates == {**PHOTOS.candidates, "tuned": candidate}
+    assert written.augment == augment != before.augment
+    lines = (tmp_path / "params.yaml").read_text().splitlines()
+    place = lines.index("  tuned:")
+    comment = ["  # `transferline tune` found these settings.", "  # It leads by +0.0100."]
+    assert lines[place - 2 : place] == comment
+    kept = tmp_path / ".transferline/tune/x"
+    kept.mkdir(parents=True)
+    both = [params.augment.model_dump(mode="json") for params in (before, written)]
+    write_json(kept / "augment.json", both)
+    assert with_former_augment(written).augment == before.augment
+    other = written.model_copy(update={"augment": written.augment.model_copy(update={"views": 99})})
+    assert with_former_augment(other) == other
+
+
+def test_a_search_starts_again_if_the_data_the_params_the_code_or_the_networks_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = table(60, 12)
+    relabelled = ImageTable(manifest.rows.copy(), manifest.classes)
+    relabelled.rows.loc[0, "label"] = "class 1"
+    reseeded = PHOTOS.model_copy(update={"seed": 8})
+    calls = [
+        (PHOTOS, manifest, "code", [SMALL]), (PHOTOS, manifest, "code", [SMALL]), (reseeded, manifest, "code", [SMALL]),
+        (PHOTOS, relabelled, "code", [SMALL]), (PHOTOS, manifest, "other code", [SMALL]),
+        (PHOTOS, manifest, "code", []),
+    ]  # fmt: skip
+    found = []
+    for params, data, code, networks in calls:
+        monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code: code)
+        found.append(search_folder(params, base_candidate(params), networks, data))
+        (found[-1] / "optuna.log").touch()
+        assert list(Path(".transferline/tune").iterdir()) == [found[-1]], "former searches are deleted"
+    assert found[0] == found[1] and len(set(found)) == 5
+
+
+def folder_of_search(params: Params, networks: list[Network]) -> Path:
+    """The folder of a search that is interrupted as soon as it begins, in the current folder."""
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for name in ("dvc", "open_runs"):
+            patch.setattr(tune_candidate, name, lambda *arguments: None)
+        patch.setattr(tune_candidate, "read_table", lambda path: table(300, 60))
+        patch.setattr(tune_candidate, "networks_to_try", lambda params, base: networks)
+        patch.setattr(tune_candidate, "Search", interrupted)
+        tune(Path(), params, None, 1)
+    (folder,) = tune_candidate.FOLDER.glob("*")
+    return folder
+
+
+def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_augment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
+    former = PHOTOS.model_copy(update={"augment": narrow})
+    file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
+    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
+    other = former.model_copy(update={"seed": PHOTOS.seed + 1})
+    present = other.model_copy(update={"augment": wider})
+    folders = [folder_of_search(params, [SMALL]) for params in (present, present, other)]
+    assert len(set(folders)) == 1, "its params are those before the earlier winner"
+
+
+def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
+    keep_template(tmp_path, {}, "my-project")
+    (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
+    winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
+    write_winner(tmp_path, winner, None, ["It is better."])
+    found = load_params(tmp_path / "params.yaml")
+    assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
+    assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
+    assert "# It is better.\n  tuned:" in (tmp_path / "params.yaml").read_text()
+
+
+def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_template(project, {}, "my-project")
+    edit_yaml(project / "params.yaml", lambda tree: tree["record"].pop("experiment"))
+    names: list[str] = []
+    monkeypatch.setattr(tune_candidate, "tune", lambda root, params, *limits: names.append(params.record.experiment))
+    monkeypatch.setattr("sys.argv", ["transferline", "tune"])
+    with pytest.raises(SystemExit):
+        main()
+    assert names == ["my-project"]
 
 
 @pytest.mark.parametrize("depth", search_space.DEPTHS)
@@ -176,169 +287,6 @@ def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["raw"], "the bank is deleted"
 
 
-class RecordedTrials(list[tuple[str, str, float]]):
-    """Keeps state, metric and value of the trials, where MLflow would have runs."""
-
-    def record(
-        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
-    ) -> None:
-        self.append((state, metric, value))
-
-    @property
-    def states(self) -> list[str]:
-        return [state for state, _, _ in self]
-
-
-def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
-    """Predictions whose accuracy depends on the candidate and the division only."""
-    rows = division.of_split("validation")
-    seed = zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode())
-    likely = np.random.default_rng(seed).dirichlet(np.ones(2), len(rows))
-    card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
-    return evaluation_of("multiclass").rate(likely, card, rows, Path())
-
-
-def search_without_training(
-    folder: Path, trials: int, stop_at: int | None = None, metric: str = "accuracy", end: float = math.inf
-) -> tuple[str, RecordedTrials]:
-    """Returns the winner and the trials; `stop_at` interrupts the fine-tuning with this number. Writes a report."""
-    count = 0
-
-    def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
-        nonlocal count
-        count += 1
-        found = predictions_of(candidate, division)
-        for epoch in range(6):
-            if count == stop_at and epoch == 1:
-                raise KeyboardInterrupt
-            report((found["label"] == found["predicted"]).mean() * (epoch + 1) / 6)
-        return found
-
-    folder.mkdir(exist_ok=True)
-    params = PHOTOS.model_copy(update={"select": Select(metric=metric)})
-    data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7), folder)
-    runs, networks = RecordedTrials(), [SMALL, Network("efficientnet_lite0", 64, "untouched")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "score_head", lambda data, one: [predictions_of(one, each) for each in data.divisions])
-        patch.setattr(search, "score_fine_tuning", fine_tune)
-        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
-        heads = whole.heads()
-        study = whole.fine_tunings(heads)
-        finals = whole.finals(heads, study)
-        patch.setattr(tuning_report, "REPORT", folder / "report")
-        tuning_report.write_report(data, heads, study, finals)
-    assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
-    return str(finals[0].settings), runs
-
-
-def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_interruption(tmp_path: Path) -> None:
-    winner, runs = search_without_training(tmp_path / "whole", 10)
-    states = runs.states
-    assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
-    assert "stopped" in states, "successive halving stops some"
-    assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
-    assert search_without_training(tmp_path / "again", 10)[0] == winner
-
-    with pytest.raises(KeyboardInterrupt):
-        search_without_training(tmp_path / "parts", 4, stop_at=3)
-    search_without_training(tmp_path / "parts", 4)
-    continued, runs = search_without_training(tmp_path / "parts", 10)
-    states = runs.states
-    assert continued == winner
-    assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
-
-
-def test_a_search_with_more_time_fine_tunes_networks_whose_heads_were_scored_later(tmp_path: Path, capsys: Any) -> None:
-    _, runs = search_without_training(tmp_path, 4, end=0.0)
-    assert runs.states == ["head", "final"], "the time was up after the first head"
-    _, runs = search_without_training(tmp_path, 4)
-    assert runs.states[0] == "head" and set(runs.states[1:5]) == {"complete", "stopped"}
-    assert re.search(r"(trial|complete).*side 64", capsys.readouterr().out)
-
-
-def test_a_search_that_is_killed_while_it_writes_predictions_can_go_on(tmp_path: Path) -> None:
-    def killed(table: pd.DataFrame, path: Path, index: bool) -> None:
-        path.write_bytes(b"PAR1")
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pd.DataFrame, "to_parquet", killed)
-        search_without_training(tmp_path, 1)
-    search_without_training(tmp_path, 1)
-
-
-def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_path: Path) -> None:
-    _, runs = search_without_training(tmp_path, 8, metric="log_loss")
-    shown = {(state == "stopped", metric) for state, metric, _ in runs}
-    assert shown == {(True, "accuracy"), (False, "log_loss")} and all(value >= 0 for _, _, value in runs)
-    page = (tmp_path / "report" / "index.html").read_text()
-    assert re.search(r"Validation log_loss \d", page) and not re.search(r"<td>-\d", page)
-    cells = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in page.split("<h2>Trials")[1].split("<tr>")[1:]]
-    trials = pd.DataFrame(cells[1:], columns=cells[0]).set_index("state")
-    assert set(trials.loc["stopped", "log_loss"]) == {""} and (trials["accuracy"].astype(float) <= 1).all()
-    assert (trials.loc["complete", "log_loss"].astype(float) > 0).all()
-
-
-def folder_of_search(params: Params, networks: list[Network]) -> Path:
-    """The folder of a search that is interrupted as soon as it begins, in the current folder."""
-
-    def interrupted(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        for name in ("dvc", "open_runs"):
-            patch.setattr(tune_candidate, name, lambda *arguments: None)
-        patch.setattr(tune_candidate, "read_table", lambda path: table(300, 60))
-        patch.setattr(tune_candidate, "networks_to_try", lambda params, base: networks)
-        patch.setattr(tune_candidate, "Search", interrupted)
-        tune(Path(), params, None, 1)
-    (folder,) = tune_candidate.FOLDER.glob("*")
-    return folder
-
-
-def test_a_search_starts_again_when_there_are_other_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    first = folder_of_search(PHOTOS, [SMALL])
-    assert folder_of_search(PHOTOS, [SMALL]) == first
-    assert folder_of_search(PHOTOS, [Network("efficientnet_lite0", 64, "untouched")]) != first
-
-
-def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_augment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
-    former = PHOTOS.model_copy(update={"augment": narrow})
-    file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
-    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
-    other = former.model_copy(update={"seed": PHOTOS.seed + 1})
-    present = other.model_copy(update={"augment": wider})
-    folders = [folder_of_search(params, [SMALL]) for params in (present, present, other)]
-    assert len(set(folders)) == 1, "its params are those before the earlier winner"
-
-
-def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
-    keep_template(tmp_path, {}, "my-project")
-    (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
-    winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
-    write_winner(tmp_path, winner, None, ["It is better."])
-    found = load_params(tmp_path / "params.yaml")
-    assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
-    assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
-    assert "# It is better.\n  tuned:" in (tmp_path / "params.yaml").read_text()
-
-
-def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_template(project, {}, "my-project")
-    edit_yaml(project / "params.yaml", lambda tree: tree["record"].pop("experiment"))
-    names: list[str] = []
-    monkeypatch.setattr(tune_candidate, "tune", lambda root, params, *limits: names.append(params.record.experiment))
-    monkeypatch.setattr("sys.argv", ["transferline", "tune"])
-    with pytest.raises(SystemExit):
-        main()
-    assert names == ["my-project"]
-
-
 @pytest.mark.slow
 def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     project: Path, monkeypatch: pytest.MonkeyPatch
@@ -362,6 +310,8 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
     assert all("validation/accuracy" in one.data.metrics for one in runs)
 
-    tune(project, after, None, 1)  # nothing is left to try
+    for name in ("score_head", "score_fine_tuning"):  # nothing is left to try
+        monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))
+    tune(project, after, None, 1)
     assert load_params(project / "params.yaml") == after
     assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from tests.empty_databases import give_database
+from transferline import server_process
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.registry.tracking import connect, experiment_id
-from transferline.server_process import free_port, reserved_port
+from transferline.server_process import reserved_port
 from transferline.ui import serve_pages
 
 PROJECT = Path(__file__).parents[1]
@@ -100,10 +101,12 @@ def test_both_pages_answer_on_loopback_and_end_together(tmp_path: Path, monkeypa
 
 def test_two_commands_never_get_the_same_port_also_before_a_server_listens(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    usual = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        usual = taken.getsockname()[1]
+        with reserved_port(None, usual) as port:
+            assert port != usual, "another program listens there"
+    monkeypatch.setattr(server_process, "is_free", lambda port: True)  # no other program takes it meanwhile
     with reserved_port(None, usual) as first, reserved_port(None, usual) as second, reserved_port(1234, usual) as asked:
         assert first == usual != second and asked == 1234
-    with socket.create_server(("127.0.0.1", usual)), reserved_port(None, usual) as port:
-        assert port != usual, "another program listens there"
     with reserved_port(None, usual) as again:
         assert again == usual

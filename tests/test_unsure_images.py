@@ -10,6 +10,8 @@ from transferline.models.exported import Rejection
 from transferline.problems import label_picture
 from transferline.problems.label_decision import possible_labels
 from transferline.problems.label_output import predictions_as_text, write_csv
+from transferline.problems.submission import write_submission
+from transferline.run_length_encoding import decode
 
 
 def test_unsure_images_get_no_label_but_those_that_remain(tmp_path, monkeypatch):
@@ -35,6 +37,10 @@ def test_unsure_images_get_no_label_but_those_that_remain(tmp_path, monkeypatch)
     assert [(row["label"], row["reason"], row["possible_labels"]) for row in rows[:2]] == [
         *[("red", "", "red"), ("", "unsure", "red|green")]
     ]
+    write_submission(found, card, tmp_path / "submission.csv")
+    with (tmp_path / "submission.csv").open() as file:
+        vectors = [decode(row["Predicted"], (3,)).tolist() for row in csv.DictReader(file)]
+    assert vectors == [[True, False, False], [False] * 3, [False] * 3, [True, False, False]]
     tiles, title = drawn(monkeypatch, found, card)
     assert title.startswith("mean: 4 images, 2 without a label, 1 of 2 are predicted correctly (accuracy 50.0%)\n")
     assert [tile.caption.split("\n")[0] for tile in tiles] == ["red 98.7%", "unsure", "unsure", "red 98.7%"]

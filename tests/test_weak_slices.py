@@ -11,6 +11,8 @@ from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.weak_slices import WORST, holm, p_worse, weak_slices
 from transferline.params import Evaluate
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PARAMS = Evaluate(bootstrap=100)
 
 
@@ -75,6 +77,19 @@ def test_folders_that_are_classes_are_no_slices() -> None:
     images = predictions(100)
     images["path"] = images["label"] + "/" + images["path"].str.replace("/", "_")
     assert "folder" not in {each["by"] for each in weak_slices(images, None, PARAMS)["slices"]}
+
+
+def test_a_folder_needs_10_images() -> None:
+    images = predictions(60)
+    images["path"] = [f"{'nine' if n < 9 else 'ten' if n < 19 else 'others'}/{n}.png" for n in range(60)]
+    found = weak_slices(images, None, PARAMS)["slices"]
+    assert {each["slice"]: each["images"] for each in found if each["by"] == "folder"} == {"ten": 10, "others": 41}
+
+
+def test_a_prediction_with_one_label_too_few_is_wrong() -> None:
+    images = predictions(40).assign(label="a|b", predicted="a|b")
+    images.loc[:9, "predicted"] = "a"
+    assert weak_slices(images, None, PARAMS)["accuracy"] == 0.75
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,0 +1,172 @@
+"""The search of `transferline tune`: the same seed finds the same winner, and a time limit is kept."""
+
+import math
+import re
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.test_tune import PHOTOS, SMALL, table
+from transferline.datasets.tables import ImageTable
+from transferline.models.exported import ModelCard
+from transferline.params import Pretrained, Select
+from transferline.problems.evaluation import evaluation_of
+from transferline.tuning import search, tuning_report
+from transferline.tuning.folds import repeated_splits
+from transferline.tuning.search_space import Network, Settings
+from transferline.tuning.trial_scores import Data
+from transferline.tuning.tune_candidate import base_candidate
+
+NETWORKS = [SMALL, Network("efficientnet_lite0", 64, "untouched")]
+
+
+class RecordedTrials(list[tuple[str, str, float]]):
+    """Keeps state, metric and value of the trials, where MLflow would have runs."""
+
+    def record(
+        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
+    ) -> None:
+        self.append((state, metric, value))
+
+    @property
+    def states(self) -> list[str]:
+        return [state for state, _, _ in self]
+
+
+def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
+    """Predictions whose accuracy depends on the candidate and the division only."""
+    rows = division.of_split("validation")
+    seed = zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode())
+    likely = np.random.default_rng(seed).dirichlet(np.ones(2), len(rows))
+    card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
+    return evaluation_of("multiclass").rate(likely, card, rows, Path())
+
+
+class Found(NamedTuple):
+    """What a search found: the winner, the states of its trials, its sentences, and the recorded trials."""
+
+    winner: str
+    states: list[str]
+    sentences: list[str]
+    runs: RecordedTrials
+
+
+class Clock:
+    """Stands for the module `time` of a search."""
+
+    now = after_trials = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def search_without_training(
+    folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
+    end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy",
+) -> Found:  # fmt: skip
+    """Searches with made-up predictions, and writes a report; `stop_at` interrupts the fine-tuning with this number.
+
+    By the clock, a head takes 12 seconds, and an epoch of fine-tuning one.
+    """
+    count, clock = 0, clock or Clock()
+
+    def score_head(data: Data, candidate: Pretrained) -> list[pd.DataFrame]:
+        clock.now += 12
+        return [predictions_of(candidate, each) for each in data.divisions]
+
+    def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
+        nonlocal count
+        count += 1
+        found = predictions_of(candidate, division)
+        for epoch in range(6):
+            if count == stop_at and epoch == 1:
+                raise KeyboardInterrupt
+            clock.now += 1
+            report((found["label"] == found["predicted"]).mean() * (epoch + 1) / 6)
+        return found
+
+    folder.mkdir(exist_ok=True)
+    params, runs = PHOTOS.model_copy(update={"select": Select(metric=metric)}), RecordedTrials()
+    data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("score_head", score_head), ("score_fine_tuning", fine_tune), ("time", clock)):
+            patch.setattr(search, name, value)
+        whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
+        heads = whole.heads()
+        study = whole.fine_tunings(heads)
+        clock.after_trials = clock.now
+        finals = whole.finals(heads, study)
+        patch.setattr(tuning_report, "REPORT", folder / "report")
+        sentences = tuning_report.write_report(data, heads, study, finals)
+    assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
+    return Found(str(finals[0].settings), runs.states, sentences, runs)
+
+
+def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_interruption(tmp_path: Path) -> None:
+    winner, states, sentences, _ = search_without_training(tmp_path / "whole", 10)
+    assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
+    assert "stopped" in states, "successive halving stops some"
+    assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
+    assert sentences[0] == "2 heads and 10 fine-tunings were tried, with seed 7." and winner in sentences[1]
+    assert re.match(r"It leads by \+0\.\d{4} \(95% interval [+-]0\.\d{4} to \+0\.\d{4}\), paired over", sentences[3])
+    assert search_without_training(tmp_path / "again", 10).winner == winner
+
+    with pytest.raises(KeyboardInterrupt):
+        search_without_training(tmp_path / "parts", 4, stop_at=3)
+    search_without_training(tmp_path / "parts", 4)
+    continued, states, *_ = search_without_training(tmp_path / "parts", 10)
+    assert continued == winner
+    assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
+
+
+def test_heads_take_30_percent_of_the_time_and_fine_tunings_60_percent_of_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Heads begin at 0, 12 and 24 s, fine-tunings at 36 s; they end at 36 + 0.6 · 64 = 74.4 s."""
+    networks = [Network("efficientnet_lite0", side, "untouched") for side in (32, 64, 96, 128, 160)]
+    clock = Clock()
+    _, states, *_ = search_without_training(tmp_path, None, networks=networks, end=100, clock=clock)
+    said = capsys.readouterr().out
+    assert states.count("head") == 3 and "heads: 2 of 5 networks are left out: their time is up" in said
+    assert 74.4 < clock.after_trials <= 75.4 and "the time for further fine-tunings is up" in said
+    assert clock.now <= 101 and "final" in states
+
+
+def test_a_search_whose_time_is_up_has_the_quickest_head(tmp_path: Path) -> None:
+    found = search_without_training(tmp_path, None, end=1)
+    assert found.states == ["head", "final"] and found.winner == str(Settings(SMALL))
+
+
+def test_a_search_with_more_time_fine_tunes_networks_whose_heads_were_scored_later(tmp_path: Path, capsys: Any) -> None:
+    states = search_without_training(tmp_path, 4, end=0.0).states
+    assert states == ["head", "final"], "the time was up after the first head"
+    states = search_without_training(tmp_path, 4).states
+    assert states[0] == "head" and set(states[1:5]) == {"complete", "stopped"}
+    assert re.search(r"(trial|complete).*side 64", capsys.readouterr().out)
+
+
+def test_a_search_that_is_killed_while_it_writes_predictions_can_go_on(tmp_path: Path) -> None:
+    def killed(table: pd.DataFrame, path: Path, index: bool) -> None:
+        path.write_bytes(b"PAR1")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pd.DataFrame, "to_parquet", killed)
+        search_without_training(tmp_path, 1)
+    search_without_training(tmp_path, 1)
+
+
+def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_path: Path) -> None:
+    runs = search_without_training(tmp_path, 8, metric="log_loss").runs
+    shown = {(state == "stopped", metric) for state, metric, _ in runs}
+    assert shown == {(True, "accuracy"), (False, "log_loss")} and all(value >= 0 for _, _, value in runs)
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert re.search(r"Validation log_loss \d", page) and not re.search(r"<td>-\d", page)
+    cells = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in page.split("<h2>Trials")[1].split("<tr>")[1:]]
+    trials = pd.DataFrame(cells[1:], columns=cells[0]).set_index("state")
+    assert set(trials.loc["stopped", "log_loss"]) == {""} and (trials["accuracy"].astype(float) <= 1).all()
+    assert (trials.loc["complete", "log_loss"].astype(float) > 0).all()
