@@ -61,7 +61,7 @@ def add_commands(commands: Commands) -> None:
     describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
     describe.add_argument("candidate", nargs="?", help="by default all")
     describe.add_argument("--classes", type=int, help="the number of classes, if the data is not here yet")
-    describe.add_argument("--json", action="store_true")
+    describe.add_argument("--json", action="store_true", help="print everything as JSON")
     add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
     ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
     ui.add_argument("--mlflow-port", type=int, help="5000 if it is free")

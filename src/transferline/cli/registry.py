@@ -45,7 +45,7 @@ def add_commands(commands: Commands) -> None:
     rollback.add_argument("--to", metavar="VERSION", help="by default the one that the present champion replaced")
     rollback.add_argument("--reason", required=True, help="for the ledger")
     reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare", "3")
-    reproduce.add_argument("version")
+    reproduce.add_argument("version", help="the number of the version")
 
 
 def _promote(options: argparse.Namespace) -> int:

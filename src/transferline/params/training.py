@@ -142,7 +142,7 @@ StoppingField = Annotated[
 ]
 MegapixelsField = Annotated[
     Annotated[float, Field(gt=0)] | None,
-    Field(description="millions of pixels in all epochs (of a depth): limits epochs; null: no limit"),
+    Field(description="limits epochs to so many million pixels in all (fine_tune: at each depth); null: no limit"),
 ]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[

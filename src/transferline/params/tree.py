@@ -123,7 +123,11 @@ class Novelty(Section):
 
     false_alarms: Annotated[
         float,
-        Field(gt=0, lt=1, description="the largest share of the validation images that may count as unlike them"),
+        Field(
+            gt=0,
+            lt=1,
+            description="the largest share of the validation images that may count as unlike the training images",
+        ),
     ] = 0.01
 
 
@@ -146,7 +150,8 @@ class Record(Section):
         ),
     ] = "sqlite:///mlruns/mlflow.db"
     experiment: Annotated[
-        Name, Field(description="the MLflow experiment that contains the runs; by default the dataset's name")
+        Name,
+        Field(description="the name of the MLflow experiment of the runs; its default is that of promote.model_name"),
     ]
 
 
@@ -171,7 +176,8 @@ class Params(Section):
     novelty: Annotated[
         Novelty | None,
         Field(
-            description="{false_alarms: 0.01} gives no label to images unlike the training images; null: all get one"
+            description="when an image is unlike the training images and gets no label, such as {false_alarms: 0.01}; "
+            "null: never"
         ),
     ] = None
     evaluate: Annotated[Evaluate, Field(description="the content of a model's evaluation")] = Evaluate()
