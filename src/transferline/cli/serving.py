@@ -11,7 +11,7 @@ def add_commands(commands: Commands) -> None:
     """Adds the command of this group."""
     serve = add_command(commands, "serve", _serve, "predict over HTTP with the champion, on 127.0.0.1", "--port 8080")
     serve.add_argument("--alias", default="champion", help="an alias or a version's number")
-    serve.add_argument("--port", type=int, default=8080, help="of the endpoint; 8080 by default")
+    serve.add_argument("--port", type=int, default=8080)
     serve.add_argument("--max-body", type=float, default=32, metavar="MIB", help="a larger request gets the status 413")
 
 
