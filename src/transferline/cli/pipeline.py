@@ -56,7 +56,7 @@ def add_commands(commands: Commands) -> None:
     add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
     use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
-    use.add_argument("--force", action="store_true", help="overwrite changes that no other file holds")
+    use.add_argument("--force", action="store_true", help="overwrite changes that neither Git nor a recipe holds")
     explained = "show layers, parameters and freeze boundary of candidates, and the backbones on this machine"
     describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
     describe.add_argument("candidate", nargs="?", help="by default all")
