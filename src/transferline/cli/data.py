@@ -67,7 +67,9 @@ def _add_doubtful(group: Commands) -> None:
         "show labels that are probably wrong, and how to correct them",
         "--out doubtful.png",
     )
-    doubtful.add_argument("--candidate", metavar="KEY", help="the candidate to ask; by default the selected one")
+    doubtful.add_argument(
+        "--candidate", metavar="KEY", help="the candidate whose features are used; by default the selected one"
+    )
     doubtful.add_argument("--most", type=positive, default=20, metavar="N", help="how many labels; 20 by default")
     doubtful.add_argument("--out", type=png, help="draw them, with the nearest images, into this PNG")
 
