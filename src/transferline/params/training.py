@@ -185,7 +185,7 @@ class Training(Section):
     ] = False
     strategy: Annotated[
         Literal["none", "mirrored", "multi_worker"],
-        Field(description="none: one device; mirrored: all of this machine; multi_worker: machines of TF_CONFIG"),
+        Field(description="none: one device; mirrored: all GPUs of this machine; multi_worker: machines of TF_CONFIG"),
     ] = "none"
     mixed_precision: Annotated[
         Literal["none", "bfloat16"],

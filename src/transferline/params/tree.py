@@ -184,9 +184,9 @@ class Params(Section):
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
     promote: Annotated[Promote, Field(description="the gates that a challenger must pass to become the champion")]
     record: Annotated[Record, Field(description="where MLflow stores runs and models")]
-    compute: Annotated[Compute, Field(description="where validate, extract, evaluate and insight compute shards")] = (
-        Compute()
-    )
+    compute: Annotated[
+        Compute, Field(description="where validate, extract, evaluate and insight run: here, or on Dask workers")
+    ] = Compute()
 
     @model_validator(mode="after")
     def _thresholds_fit_the_problem(self) -> Self:
