@@ -12,6 +12,6 @@ channels), 0 to 255, with 1 or 3 channels. It gets the image after all other aug
 result must depend only on the image and the value: it draws no random numbers. It must not move pixels, because masks
 are not changed with it. Several threads call it at the same time.
 
-A file may import packages, but no other file of this folder. After you edit it, all views are drawn and extracted
-again.
+A file may import packages, but no other file of this folder. After you edit it, `augment`, `extract` and all trainings
+run again.
 """

@@ -91,6 +91,7 @@ assert set(list_dataset(Path("flat"), found.layout).files["label"]) == {"red", "
 """,
     "A kind of problem": """
 from transferline.params.load import parse_params
+from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import check_metrics, metric_table
 from transferline.problems.training import training_of
 backbone = "backbone: {name: efficientnet_lite0, unfreeze: null}"
@@ -99,6 +100,7 @@ recipe = "data: {dataset: d, problem: grades}\\nselect: {metric: grade_error}\\n
 params = parse_params(recipe, Path("params.yaml"))
 check_metrics(params)
 assert metric_table("grades", params.evaluate)["grade_error"].is_loss and training_of("grades")
+assert insight_of("grades").possible(("1", "2", "3")) == 3
 """,
 }
 

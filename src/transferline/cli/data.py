@@ -67,8 +67,10 @@ def _add_doubtful(group: Commands) -> None:
         "show labels that are probably wrong, and how to correct them",
         "--out doubtful.png",
     )
-    doubtful.add_argument("--candidate", metavar="KEY", help="whose frozen features; by default the selected candidate")
-    doubtful.add_argument("--most", type=positive, default=20, metavar="N", help="how many; 20 by default")
+    doubtful.add_argument(
+        "--candidate", metavar="KEY", help="the candidate whose features are used; by default the selected one"
+    )
+    doubtful.add_argument("--most", type=positive, default=20, metavar="N", help="how many labels; 20 by default")
     doubtful.add_argument("--out", type=png, help="draw them, with the nearest images, into this PNG")
 
 

@@ -21,7 +21,7 @@ def add_commands(commands: Commands) -> None:
     )
     promote.add_argument("--dry-run", action="store_true", help="only show the decision: register and promote nothing")
     promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
-    promote.add_argument("--reason", help="for the ledger")
+    promote.add_argument("--reason", help="why; the ledger keeps it")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
     add_command(commands, "report", _report, "render the page of the last retraining again: reports/index.html")
     smoke = add_command(
@@ -42,10 +42,10 @@ def add_commands(commands: Commands) -> None:
         "make an earlier champion the champion again",
         "--reason 'confuses glass and metal'",
     )
-    rollback.add_argument("--to", metavar="VERSION", help="by default the one that the present champion replaced")
-    rollback.add_argument("--reason", required=True, help="for the ledger")
+    rollback.add_argument("--to", metavar="VERSION", help="by default the version that the champion replaced")
+    rollback.add_argument("--reason", required=True, help="why; the ledger keeps it")
     reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare", "3")
-    reproduce.add_argument("version")
+    reproduce.add_argument("version", help="the number of the version")
 
 
 def _promote(options: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ class Unfreeze(Section):
         Field(description="the first of these layers, as a name or an index; all later layers are trained too"),
     ] = None
     last: Annotated[
-        Annotated[int, Field(ge=1)] | None, Field(description="instead of from_layer: the number of last layers")
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="instead of from_layer: how many of the last layers are trained"),
     ] = None
 
     @model_validator(mode="after")

@@ -39,7 +39,10 @@ class Extract(Section):
 
     head_views: Annotated[
         Views | None,
-        Field(description="for train_head: untouched, flipped (adds augment's flips), augmented; null without it"),
+        Field(
+            description="for train_head: untouched, flipped (adds augment's flips), augmented; null if train_head is "
+            "null"
+        ),
     ] = "flipped"
     fine_tune_views: Annotated[Views, Field(description="for fine_tune: untouched, flipped or augmented")] = "augmented"
     dtype: Annotated[Literal["float16", "float32"], Field(description="the number format of the bank")] = "float16"

@@ -58,7 +58,13 @@ class SignificanceTest(Section):
 class Promote(Section):
     """The name of the registered model, and the gates that a challenger must pass on the current test set."""
 
-    model_name: Annotated[Name, Field(description="the model's name in MLflow's registry; by default the dataset's")]
+    model_name: Annotated[
+        Name,
+        Field(
+            description="the model's name in MLflow's registry; by default the project's, without `transferline init` "
+            "the dataset's"
+        ),
+    ]
     min_improvement: Annotated[
         float, Field(ge=0, description="the least improvement of select.metric; it must also be more than noise")
     ] = 0.0
@@ -75,7 +81,8 @@ class Promote(Section):
     new_classes: Annotated[
         NewClasses,
         Field(
-            description="with new classes, the old ones must get better (require), not worse (allow), anything (ignore)"
+            description="required of the old classes if there are new ones: better (require), not worse (allow), "
+            "nothing (ignore)"
         ),
     ] = "allow"
     max_calibration_error: Annotated[

@@ -142,7 +142,7 @@ StoppingField = Annotated[
 ]
 MegapixelsField = Annotated[
     Annotated[float, Field(gt=0)] | None,
-    Field(description="millions of pixels in all epochs (of a depth): limits epochs; null: no limit"),
+    Field(description="limits epochs to so many million pixels in all (fine_tune: at each depth); null: no limit"),
 ]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[
@@ -185,7 +185,7 @@ class Training(Section):
     ] = False
     strategy: Annotated[
         Literal["none", "mirrored", "multi_worker"],
-        Field(description="none: one device; mirrored: all of this machine; multi_worker: machines of TF_CONFIG"),
+        Field(description="none: one device; mirrored: all GPUs of this machine; multi_worker: machines of TF_CONFIG"),
     ] = "none"
     mixed_precision: Annotated[
         Literal["none", "bfloat16"],

@@ -123,7 +123,11 @@ class Novelty(Section):
 
     false_alarms: Annotated[
         float,
-        Field(gt=0, lt=1, description="the largest share of the validation images that may count as unlike them"),
+        Field(
+            gt=0,
+            lt=1,
+            description="the largest share of the validation images that may count as unlike the training images",
+        ),
     ] = 0.01
 
 
@@ -146,7 +150,8 @@ class Record(Section):
         ),
     ] = "sqlite:///mlruns/mlflow.db"
     experiment: Annotated[
-        Name, Field(description="the MLflow experiment that contains the runs; by default the dataset's name")
+        Name,
+        Field(description="the name of the MLflow experiment of the runs; its default is that of promote.model_name"),
     ]
 
 
@@ -171,16 +176,17 @@ class Params(Section):
     novelty: Annotated[
         Novelty | None,
         Field(
-            description="{false_alarms: 0.01} gives no label to images unlike the training images; null: all get one"
+            description="when an image is unlike the training images and gets no label, such as {false_alarms: 0.01}; "
+            "null: never"
         ),
     ] = None
     evaluate: Annotated[Evaluate, Field(description="the content of a model's evaluation")] = Evaluate()
     select: Annotated[Select, Field(description="how the best candidate is chosen")]
     promote: Annotated[Promote, Field(description="the gates that a challenger must pass to become the champion")]
     record: Annotated[Record, Field(description="where MLflow stores runs and models")]
-    compute: Annotated[Compute, Field(description="where validate, extract, evaluate and insight compute shards")] = (
-        Compute()
-    )
+    compute: Annotated[
+        Compute, Field(description="where validate, extract, evaluate and insight run: here, or on Dask workers")
+    ] = Compute()
 
     @model_validator(mode="after")
     def _thresholds_fit_the_problem(self) -> Self:

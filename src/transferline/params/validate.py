@@ -45,7 +45,8 @@ class Rules(Section):
         Report, Field(description="a row of data/corrections/DATASET.csv that no image matches")
     ] = "warn"
     few_images: Annotated[
-        Report, Field(description="a class with fewer than min_images images in train; elsewhere it is a warning")
+        Report,
+        Field(description="a class with fewer than min_images images in train; in validation and test it only warns"),
     ] = "fail"
     imbalance: Annotated[
         Report, Field(description="the largest class is more than max_imbalance times the smallest one")
