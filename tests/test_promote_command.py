@@ -35,7 +35,9 @@ def test_the_decision_is_written_and_printed_before_the_page(params, monkeypatch
     monkeypatch.chdir("data")
     assert transferline(monkeypatch, "promote", "--json", "decision.json") == "error: no page"
     assert "version 1: promoted, test accuracy 1.0000" in capsys.readouterr().out
-    assert json.loads((tmp_path / "data" / "decision.json").read_text())["promoted"], "the path is relative to the user's folder"
+    assert json.loads((tmp_path / "data" / "decision.json").read_text())["promoted"], (
+        "the path is relative to the user's folder"
+    )
 
 
 def test_a_missing_folder_for_the_decision_is_named_before_anything_moves(params, monkeypatch, tmp_path):

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
-class NotApplicableError(Exception):
-    """A section has no content; the text is the reason."""
-
-
 @dataclass(frozen=True)
 class Text:
     """A paragraph. `tone` is "", "good", "bad" or "muted"."""

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.training_distance import read_training_distance
-from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
+from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import bar, stored, tile
 from transferline.report.report_inputs import ReportInputs
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 from transferline.datasets.dvc_lock_file import LOCK
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.plots import BLUE, GREY
 from transferline.project_files import installed_version
 from transferline.registry.ledger import Move
 from transferline.registry.lineage import provenance
 from transferline.registry.trained_data import trained_data
-from transferline.report.blocks import Block, NotApplicableError, Table
+from transferline.report.blocks import Block, Table
 from transferline.report.page_pictures import chart
 from transferline.report.report_inputs import ReportInputs
 from transferline.stage_seconds import seconds_of_stages

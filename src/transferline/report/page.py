@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from transferline.atomic_files import write_text
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import PAGE
 from transferline.project_files import installed_version
 from transferline.registry.tracking import connect
 from transferline.registry.version_pages import REPORT_ARTIFACTS
-from transferline.report.blocks import Block, NotApplicableError
+from transferline.report.blocks import Block
 from transferline.report.candidates import candidates
 from transferline.report.data import data
 from transferline.report.insight_sections import doubtful_labels, more_images, novelty, weak_slices

@@ -13,11 +13,12 @@ from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
 from transferline.insight.mistakes import SIDE as HEAT_SIDE
 from transferline.insight.neighbours import nearest
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.params.problem_kinds import KINDS
 from transferline.registry.decision_data import DECIDED
-from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
+from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs
 

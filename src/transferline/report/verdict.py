@@ -3,11 +3,12 @@
 from typing import Any
 
 from transferline.hashes import file_sha256
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.exported import MODEL_FILE
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
 from transferline.registry.decision_data import DECIDED, ROBUST
-from transferline.report.blocks import Block, NotApplicableError, Table, Text
+from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import bar, stored
 from transferline.report.report_inputs import ReportInputs
 from transferline.text import images_in_groups
