@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from transferline.atomic_files import write_text
+from transferline.errors import TransferlineError
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import PAGE
@@ -91,7 +92,7 @@ def _with_code(text: str) -> Markup:
 def _section(title: str, show: Callable[[ReportInputs], Sequence[Block]], inputs: ReportInputs) -> Section:
     try:
         return Section(title, show(inputs))
-    except NotApplicableError as reason:
+    except (NotApplicableError, TransferlineError) as reason:
         return Section(title, reason=str(reason).rstrip("."))
 
 
