@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from transferline.hashes import file_sha256
 from transferline.insight.not_applicable import NotApplicableError
-from transferline.models.exported import MODEL_FILE
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
 from transferline.registry.decision_data import DECIDED, ROBUST
+from transferline.registry.ledger import Move
 from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import bar, stored
 from transferline.report.report_inputs import ReportInputs
@@ -19,17 +18,22 @@ TONES = {"passed": "good", "failed": "bad"}
 def verdict_sentence(inputs: ReportInputs) -> tuple[str, str]:
     """Returns the verdict in one sentence, and its tone: good, bad or muted."""
     name, decision = f"{inputs.selected.candidate}, {inputs.selected.phase}", inputs.decision
-    champion = inputs.moves[0] if inputs.moves else None
-    own = file_sha256(inputs.model_folder / MODEL_FILE) if (inputs.model_folder / MODEL_FILE).is_file() else ""
-    if champion and champion.model_sha256 == own:
-        return f"Version {champion.version} ({name}) is the champion: {champion.reason}.", "good"
+    if inputs.own_moves and inputs.own_moves[0] == inputs.moves[0]:
+        return _champion_sentence(name, inputs.moves[0]), "good"
     if decision is None:
         return f"Not decided yet: {name} is selected, and promotion has not compared it with the champion.", "muted"
-    if any(move.model_sha256 == own for move in inputs.moves):
+    if inputs.own_moves:
         return f"{name} was the champion, and version {inputs.moves[0].version} replaced it.", "muted"
     if decision["accepted"]:
         return f"{name} would be promoted: {decision['reason']}.", "good"
     return f"{name} was not promoted: {decision['reason']}.", "bad"
+
+
+def _champion_sentence(name: str, move: Move) -> str:
+    if move.kind == "rollback":  # its reason is about the other version
+        after = f"a rollback from version {move.former} ({move.reason})"
+        return f"Version {move.version} ({name}) is the champion again, after {after}."
+    return f"Version {move.version} ({name}) is the champion: {move.reason}."
 
 
 def verdict(inputs: ReportInputs) -> list[Block]:
