@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command
 from transferline.errors import TransferlineError
+from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
 
 if TYPE_CHECKING:
@@ -113,10 +114,17 @@ def _history(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     """`transferline rollback`: prints which version is the champion again."""
     from transferline.registry.rollback import rollback
+    from transferline.report.page import write_page
 
     root = environment.enter_project()
-    move = rollback(_params(root), root, options.reason, options.to)
-    print(f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}")
+    params = _params(root)
+    move = rollback(params, root, options.reason, options.to)
+    print(
+        f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}",
+        flush=True,
+    )
+    if (root / PAGE).exists():
+        write_page(params, root)
     return 0
 
 
