@@ -17,7 +17,7 @@ from transferline.insight.not_applicable import NotApplicableError
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.params.problem_kinds import KINDS
-from transferline.registry.decision_data import DECIDED
+from transferline.registry.decision_files import DECIDED
 from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs

@@ -5,7 +5,7 @@ from typing import Any
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
-from transferline.registry.decision_data import DECIDED, ROBUST
+from transferline.registry.decision_files import DECIDED, ROBUST
 from transferline.registry.ledger import Move
 from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import bar, stored
