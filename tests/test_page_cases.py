@@ -10,6 +10,7 @@ import pytest
 from tests.registry_project import registry_project, select, train, write_lock
 from tests.test_report import read
 from transferline.cli import main as cli
+from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
@@ -72,3 +73,14 @@ def test_the_data_section_names_the_versions_after_a_promotion(params: Params, t
     data = read(params)[1].sections["Data"]
     assert "The model was trained on colors" in data and "Version 1 was trained on colors" in data
     assert "the difference to the data of version 1." in data and "champion" not in data
+
+
+def test_params_that_no_longer_fit_the_selected_model_are_named(params: Params) -> None:
+    select(params, train(params, "head", "fair"))
+    shutil.copytree("evaluations/small", "evaluations/smaller")
+    renamed = params.model_copy(update={"candidates": {"smaller": params.candidates["smaller"]}})
+    with pytest.raises(TransferlineError, match=r"metrics\.json selects small, head, which params\.yaml does not name"):
+        read(renamed)
+    mistyped = params.model_copy(update={"select": params.select.model_copy(update={"metric": "acuracy"})})
+    with pytest.raises(TransferlineError, match="acuracy is not a metric of a multiclass problem"):
+        read(mistyped)

@@ -14,6 +14,7 @@ from transferline.errors import TransferlineError
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import PAGE
+from transferline.problems.metric_choice import check_metrics
 from transferline.project_files import installed_version
 from transferline.registry.tracking import connect
 from transferline.registry.version_pages import REPORT_ARTIFACTS
@@ -62,7 +63,11 @@ def write_page(params: Params, root: Path) -> Path:
     """Renders `reports/index.html` from the files of the project; returns its path.
 
     A section whose files are missing says so in one line.
+
+    Raises:
+        TransferlineError: no model is selected, or the params do not fit the selected model.
     """
+    check_metrics(params)
     inputs = ReportInputs(params, root)
     environment = Environment(
         loader=PackageLoader("transferline.report"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
