@@ -17,6 +17,7 @@ from tests.small_line import changed, command, edit, make_line, runs_of
 from transferline import pipeline, training_lock
 from transferline.datasets.dvc_lock_file import LOCK, locked_stages
 from transferline.flows.opening import Opening, open_run
+from transferline.flows.preparation import prepare
 from transferline.flows.retrain import retrain
 from transferline.params import load_params
 from transferline.processes import own_identity
@@ -171,6 +172,12 @@ def test_a_run_with_nothing_to_do_needs_no_prefect(line: Path) -> None:
     done = transferline(line, "run", "--no-promote")
     assert done.returncode == 1 and "error: Prefect's server at http://127.0.0.1:9/api does not answer" in done.stderr
     assert "was changed by hand: +1 image: glass +1" in done.stdout and "to run: 4 stages" in done.stdout
+
+
+def test_a_recipe_can_be_named_as_transferline_use_names_it(line: Path) -> None:
+    (line / "data/raw/photos").mkdir()
+    assert prepare(line, "photos", None, update=False) == load_params(line / "params.yaml")
+    assert load_params(line / "params.yaml").data.dataset == "photos"
 
 
 @pytest.mark.slow
