@@ -144,7 +144,12 @@ def calibration(inputs: ReportInputs) -> list[Block]:
 
 
 def _promise(inputs: ReportInputs) -> list[Block]:
-    """Returns what the model promises about its labels, and whether it holds on `split`."""
+    """Returns what the model promises about its labels, and whether it holds on `split`.
+
+    Nothing for several labels: each has its own threshold, and an image may get none.
+    """
+    if KINDS[inputs.selected.metrics["problem"]].several_labels:
+        return []
     if not inputs.card.rejection:
         return [Text("The model gives every image a label; thresholds.reject.error sets a limit.")]
     blocks: list[Block] = [Text(f"Its promise: {promise(inputs.card.rejection)}.")]
