@@ -29,7 +29,9 @@ def data(inputs: ReportInputs) -> list[Block]:
     blocks += _corrections(inputs)
     if (inputs.root / DATA_DOCS).is_file():
         page = DATA_DOCS.relative_to("reports").as_posix()
-        blocks.append(Link(page, "Every rule and every faulty file, as pages of Great Expectations"))
+        blocks.append(
+            Link(page, "In the project's folder: every rule and every faulty file, as pages of Great Expectations")
+        )
     return blocks
 
 
