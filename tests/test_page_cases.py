@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry_project import registry_project, select, train, write_lock
+from tests.registry_project import registry_project, select, train, validation_report, write_lock
 from tests.test_report import read
+from transferline.atomic_files import write_json
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.params import Params
@@ -84,3 +85,14 @@ def test_params_that_no_longer_fit_the_selected_model_are_named(params: Params) 
     mistyped = params.model_copy(update={"select": params.select.model_copy(update={"metric": "acuracy"})})
     with pytest.raises(TransferlineError, match="acuracy is not a metric of a multiclass problem"):
         read(mistyped)
+
+
+def test_only_verdicts_have_the_colour_of_verdicts(params: Params, tmp_path: Path) -> None:
+    report = validation_report(12)
+    report["counts"]["classes"]["failed"] = {}  # type: ignore[index]
+    write_json(tmp_path / "reports/validation.json", report)
+    select(params, train(params, "head", "good"))
+    assert "<span>failed</span>" in read(params)[0]
+    promote(params, tmp_path)
+    text = read(params)[0]
+    assert '<span class="good">passed</span>' in text and "<span>failed</span>" in text

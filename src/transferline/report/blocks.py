@@ -33,13 +33,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `marked` is the number of the row that is emphasized."""
+    """A table; `marked` is the number of the row that is emphasized, `toned` that of the column with verdicts."""
 
     kind: ClassVar = "table"
     heads: Sequence[str]
     rows: Sequence[Sequence[str | Bar]]
     caption: str = ""
     marked: int | None = None
+    toned: int | None = None
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def gates(inputs: ReportInputs) -> list[Block]:
     if decision is None:
         raise NotApplicableError("promotion has not checked the selected model yet; `transferline promote` does")
     rows = [[gate["name"], gate["state"], gate["sentence"]] for gate in decision["gates"]]
-    blocks: list[Block] = [Table(["gate", "verdict", "reason"], rows)]
+    blocks: list[Block] = [Table(["gate", "verdict", "reason"], rows, toned=1)]
     if not decision.get("classes"):
         return blocks
     folder, words = (inputs.root / DECISION).parent, decision["explanations"]
