@@ -218,4 +218,7 @@ def _agreed(listing: str, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise TransferlineError("nothing was removed, because there is no terminal for the question; add --yes")
-    return input("remove it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("remove it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
