@@ -69,7 +69,8 @@ def describe_model(client: "MlflowClient", name: str, card: ModelCard, data: Tra
     client.update_registered_model(
         name,
         f"{_purpose(card)}\n\nTrained on the dataset {data.dataset}. The alias `champion` is the version that "
-        "`transferline predict` and `transferline serve` use; `challenger` is the last one that was refused.",
+        "`transferline predict` and `transferline serve` use; `challenger` is the last version that promotion decided "
+        "about, promoted or not.",
     )
 
 
