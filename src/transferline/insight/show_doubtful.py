@@ -10,8 +10,8 @@ from transferline.datasets.contact_sheet import SIDE, Tile, contact_sheet
 from transferline.datasets.tables import SEPARATOR
 from transferline.insight.doubtful_labels import DOUBTFUL_FILE, NEAREST
 from transferline.insight.insight_table import read_insight_table
+from transferline.plots import ORANGE
 
-ORANGE = "#d95f02"
 IN_A_ROW = 2
 LEAST_AGREEMENT = 0.8
 

@@ -11,8 +11,7 @@ from transferline.report.blocks import Bar, Block, Table
 from transferline.report.page_pictures import bar, chart
 from transferline.report.report_inputs import ReportInputs
 from transferline.text import images_in_groups
-
-STRENGTH = "L-BFGS strength of the penalty"
+from transferline.training.curves_picture import STRENGTH
 
 
 def candidates(inputs: ReportInputs) -> list[Block]:
