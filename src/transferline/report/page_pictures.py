@@ -14,7 +14,7 @@ from transferline.errors import TransferlineError
 from transferline.insight.explanation_pictures import data_uri
 from transferline.plots import picture
 from transferline.report.blocks import Bar, Picture, Tile
-from transferline.text import printable
+from transferline.text import printable, with_interval
 
 SIDE, QUALITY = 160, 72  # of a photograph
 WIDEST, MOST_BYTES = 1400, 300_000  # of a picture of another stage; the page stays far below 10 MB
@@ -77,5 +77,4 @@ def bar(value: float | None, low: float | None, high: float | None, text: str, e
 
 def share(value: float | None, low: float | None = None, high: float | None = None) -> Bar | str:
     """Returns a value from 0 to 1 with its interval, as text and as a drawing."""
-    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return bar(value, low, high, f"{value or 0:.3f}{interval}", (0, 1))
+    return bar(value, low, high, with_interval(value or 0, low, high, 3), (0, 1))

@@ -21,6 +21,7 @@ from transferline.registry.decision_files import DECIDED
 from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs
+from transferline.text import with_interval
 
 MISTAKES = 12
 HEAT = (
@@ -131,10 +132,8 @@ def calibration(inputs: ReportInputs) -> list[Block]:
     error = inputs.metrics.get("expected_calibration_error")
     if error is None:
         raise NotApplicableError("the calibration of masks is not measured")
-    ends = (inputs.metrics.get(f"expected_calibration_error{end}") for end in ("_low", "_high"))
-    low, high = ends
-    interval = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
-    text = f"The expected calibration error on {inputs.split} is {error:.4f}{interval}"
+    low, high = (inputs.metrics.get(f"expected_calibration_error{end}") for end in ("_low", "_high"))
+    text = f"The expected calibration error on {inputs.split} is {with_interval(error, low, high)}"
     before = inputs.metrics.get(UNSCALED_ERROR)
     text += (
         f"; without the temperature {inputs.card.temperature:.3f} it is {before:.4f}." if before is not None else "."

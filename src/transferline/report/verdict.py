@@ -10,7 +10,7 @@ from transferline.registry.ledger import Move
 from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import bar, stored
 from transferline.report.report_inputs import ReportInputs
-from transferline.text import images_in_groups
+from transferline.text import images_in_groups, with_interval
 
 TONES = {"passed": "good", "failed": "bad"}
 
@@ -85,7 +85,7 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
 def _interval(row: dict[str, Any], name: str) -> str:
     ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
     low, high = (row.get(end) for end in ends)
-    return f"{row[name]:.4f}" + ("" if low is None or high is None else f" ({low:.4f} to {high:.4f})")
+    return with_interval(row[name], low, high)
 
 
 def gates(inputs: ReportInputs) -> list[Block]:
