@@ -97,7 +97,9 @@ def test_curves_overall_and_of_each_class(tmp_path: Path) -> None:
     assert first["forecast"]["more"] == 98 and abs(first["images"][-1] - 78) <= 1
     assert first["values"][0] < first["values"][-1] and first["forecast"]["gain"] > 0
     said = sentences(found)
-    assert len(said) == 4 and said[0].startswith("300 more images of all classes change right answers by +")
+    assert len(said) == 4 and said[0].startswith(
+        "300 more images of all classes change the share of right predictions by +"
+    )
     plot_learning_curves(json.loads(json.dumps(found)), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 

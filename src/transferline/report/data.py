@@ -99,7 +99,7 @@ def _left_out(inputs: ReportInputs, counts: dict[str, Any]) -> list[Block]:
     ]
     groups += [[_finding(inputs, one["path"], one["rule"])] for one in others[:OTHERS]]
     more = f"; {len(groups)} findings are shown" if len(findings) > len(groups) else ""
-    return [Text(f"Findings by rule: {rules}." if rules else ""), Tiles(groups, f"{number:,} quarantined files{more}")]
+    return [Text(f"Findings by rule: {rules}." if rules else ""), Tiles(groups, f"Quarantined files: {number:,}{more}")]
 
 
 def _finding(inputs: ReportInputs, path: str, why: str) -> Tile:
