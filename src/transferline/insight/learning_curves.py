@@ -44,8 +44,8 @@ def learning_curves(
         `overall`, and `classes`, a list for the classes with the lowest recall, at most `MOST_CLASSES`. Each has
         `images` (numbers of training images of its subsets), `values` (the mean score for each: overall the share of
         right predictions, of a class its recall), and `forecast`: `more` (as many images as there are now), `gain`,
-        `low`, `high` (differences of the score). A class also has `class`. Only its images change in its curve, and then
-        the recall of the other classes can get lower: so there is no forecast of the overall score for one class.
+        `low`, `high` (differences of the score). A class also has `class`. Only its images change in its curve, and
+        then the recall of the other classes can get lower: so there is no forecast of the overall score for one class.
 
     Raises:
         NotApplicableError: there are fewer than `LEAST_UNITS` units.
