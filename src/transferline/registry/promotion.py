@@ -1,6 +1,5 @@
 """Promotion: the selected model becomes the champion if it passes every gate on the current test set."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from transferline.registry.registered_models import (
 )
 from transferline.registry.tracking import connect, experiment_id
 from transferline.registry.trained_data import trained_data
+from transferline.selection import selected_names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -170,13 +170,11 @@ def _decide(
 
 def selected_model(root: Path) -> tuple[Path, Path]:
     """Returns the model folder and the evaluation folder of the model that `select` chose."""
-    metrics = root / METRICS
-    if not metrics.exists():
+    if (names := selected_names(root)) is None:
         raise TransferlineError(
             f"no model is selected yet, because {METRICS} is missing: run `transferline run` or `dvc repro`"
         )
-    chosen = json.loads(metrics.read_text(encoding="utf-8"))["selected"]
-    place = Path(chosen["candidate"]) / chosen["phase"]
+    place = Path(*names)
     return root / MODELS / place, root / EVALUATIONS / place
 
 
