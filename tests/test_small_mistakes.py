@@ -8,9 +8,11 @@ import pytest
 from transferline import new_project
 from transferline.cli import data
 from transferline.cli.main import main
+from transferline.datasets.add import add
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git, git_or_nothing, merge_texts
 from transferline.models import backbone_sizes
+from transferline.registry.promotion import selected_model
 
 
 def test_a_machine_without_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +51,14 @@ def test_ctrl_d_at_the_question_removes_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", end_of_file)
     assert not data._agreed("data/raw/waste: 3 images", yes=False)
+
+
+def test_a_merge_that_left_marks_in_metrics_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('<<<<<<< HEAD\n{"selected": {}}\n')
+    with pytest.raises(TransferlineError, match=r"metrics\.json does not name the selected model, .*; delete it"):
+        selected_model(tmp_path)
+
+
+def test_a_path_that_begins_like_a_home_folder_is_a_path(tmp_path: Path) -> None:
+    with pytest.raises(TransferlineError, match="~nobody-1: no such folder or archive"):
+        add("~nobody-1", "waste", tmp_path, None)
