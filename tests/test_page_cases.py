@@ -71,7 +71,9 @@ def test_after_a_rollback_the_page_names_the_champion_and_why(
 
 def test_the_data_section_names_the_versions_after_a_promotion(params: Params, tmp_path: Path) -> None:
     promote_two(params, tmp_path)
-    data = read(params)[1].sections["Data"]
+    text, page = read(params)
+    data = page.sections["Data"]
+    assert "gain over version 1" in text, "version 2 is the champion now"
     assert "The model was trained on colors" in data and "Version 1 was trained on colors" in data
     assert "the difference to the data of version 1." in data and "champion" not in data
 

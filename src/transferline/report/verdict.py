@@ -110,8 +110,9 @@ def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Returns the most important values of the selected model, for the top of the page."""
     metric, found = inputs.metric, [("model", f"{inputs.selected.candidate}, {inputs.selected.phase}")]
     found += [(f"{inputs.split} {metric.replace('_', ' ')}", _value(inputs.metrics.get(metric)))]
-    if gain := (inputs.decision or {}).get("gain"):
-        found.append(("gain over the champion", f"{gain['gain']:+.4f}"))
+    if inputs.decision and "gain" in inputs.decision:
+        former, gain = inputs.decision["champion"]["version"], inputs.decision["gain"]["gain"]
+        found.append((f"gain over version {former}", f"{gain:+.4f}"))
     found.append((f"{inputs.split} images", f"{inputs.metrics['n']:,}"))
     found.append(("one image", f"{inputs.selected.latency['one_image_ms']:.1f} ms"))
     found.append(("model file", f"{inputs.selected.latency['size_bytes'] / 1e6:.1f} MB"))
