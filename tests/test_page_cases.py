@@ -84,6 +84,8 @@ def test_params_that_no_longer_fit_the_selected_model_are_named(params: Params) 
     renamed = params.model_copy(update={"candidates": {"smaller": params.candidates["smaller"]}})
     with pytest.raises(TransferlineError, match=r"metrics\.json selects small, head, which params\.yaml does not name"):
         read(renamed)
+    with pytest.raises(TransferlineError, match=r"metrics\.json selects small, head, which params\.yaml does not name"):
+        promote(renamed, Path.cwd())
     mistyped = params.model_copy(update={"select": params.select.model_copy(update={"metric": "acuracy"})})
     with pytest.raises(TransferlineError, match="acuracy is not a metric of a multiclass problem"):
         read(mistyped)

@@ -12,7 +12,7 @@ from transferline.datasets.add import add
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git, git_or_nothing, merge_texts
 from transferline.models import backbone_sizes
-from transferline.registry.promotion import selected_model
+from transferline.selection import selected_names
 
 
 def test_a_machine_without_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_ctrl_d_at_the_question_removes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_a_merge_that_left_marks_in_metrics_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('<<<<<<< HEAD\n{"selected": {}}\n')
     with pytest.raises(TransferlineError, match=r"metrics\.json does not name the selected model, .*; delete it"):
-        selected_model(tmp_path)
+        selected_names(tmp_path)
 
 
 def test_a_path_that_begins_like_a_home_folder_is_a_path(tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 import pandas as pd
 
 from transferline.datasets.tables import ImageTable, read_table
-from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
 from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card
 from transferline.params import Params
-from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, METRICS, MODELS, RAW, VALIDATION_REPORT
+from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, MODELS, RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
 from transferline.registry import ledger
 from transferline.registry.promotion import selected_model
@@ -51,14 +50,9 @@ class ReportInputs:
         Raises:
             TransferlineError: no model is selected, or the params do not name the selected candidate.
         """
-        folder, chosen = self.root / EVALUATIONS, selected_model(self.root)[1]
+        folder, chosen = self.root / EVALUATIONS, selected_model(self.params, self.root)[1]
         there = [name for name in self.params.candidates if (folder / name).is_dir()]
         entries = read_evaluations(folder, there or self.params.candidates)
-        if all(entry.folder != chosen for entry in entries):
-            raise TransferlineError(
-                f"{METRICS} selects {chosen.parent.name}, {chosen.name}, which params.yaml does not name; run "
-                "`transferline run`, which selects again"
-            )
         is_loss = metric_table(entries[0].metrics["problem"], self.params.evaluate)[self.metric].is_loss
         ranked = ranking(entries, self.metric, is_loss)
         return sorted(ranked, key=lambda entry: entry.folder != chosen)
