@@ -212,7 +212,7 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
-    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
+    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden", "phase": "head"}}')
     assert run_command("data", "doubtful", "--out", "sheet.png") == 0
     printed = capsys.readouterr().out
     assert "40 images of all splits (train 40)" in printed and "probably wrong (marked *): 1;" in printed
