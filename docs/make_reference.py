@@ -57,8 +57,13 @@ def _rows(path: str, node: Node) -> Iterator[str]:
 
 def _row(path: str, node: Node, kind: str) -> str:
     default = flow(node["default"]) if "default" in node else BY_JOB.get(path, "required")
-    cells = (f"`{path}`{f' with {kind}' if kind else ''}", str(node["description"]), "; ".join(allowed(node)), default)
+    cells = (f"`{path}`{f' with {kind}' if kind else ''}", str(node["description"]), _values(node), default)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _values(node: Node) -> str:
+    """Returns the allowed values in one line."""
+    return "; ".join(allowed(node)).replace("one of:; ", "one of: ")
 
 
 def cli_page() -> str:

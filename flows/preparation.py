@@ -9,7 +9,7 @@ from transferline.datasets.revisions import take_revision, update_import
 from transferline.params import Params
 from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
-from transferline.use_recipe import complete_params, remove_other_candidates, use
+from transferline.use_recipe import complete_params, find_recipe, remove_other_candidates, use
 
 
 def prepare(
@@ -19,7 +19,8 @@ def prepare(
 
     Args:
         root: the project's folder.
-        recipe: write `params.yaml` from this recipe. With None, only add the keys that `params.yaml` lacks.
+        recipe: write `params.yaml` from this recipe, a file or the name of a recipe of transferline. With None, only
+            add the keys that `params.yaml` lacks.
         data_revision: a Git revision. Its `.dvc` file names the version of the raw data to use. None keeps the data.
         update: whether to update an imported dataset from its source.
         tell: receives a line for the user if there were changes by hand.
@@ -27,7 +28,7 @@ def prepare(
     Raises:
         TransferlineError: the params are faulty, or the data is missing or cannot be versioned.
     """
-    params = use(Path(recipe), root, force=False) if recipe else complete_params(root)
+    params = use(find_recipe(recipe), root, force=False) if recipe else complete_params(root)
     check_metrics(params)
     dataset = params.data.dataset
     if data_revision:

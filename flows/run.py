@@ -58,7 +58,7 @@ def main(
 def _reconcile(root: Path) -> None:
     """Ends the runs that a killed process left open in Prefect and MLflow."""
     with embedded_server(root) as server:
-        importlib.import_module("flows.reconcile").main(server)
+        importlib.import_module("transferline.flows.reconcile").main(server)
 
 
 def _nothing_to_do(root: Path, params: Params, promote: bool) -> str:

@@ -36,9 +36,9 @@ def every(text: str, option: str = "--every") -> When:
     Raises:
         TransferlineError: the text is something else, or the duration is less than a minute.
     """
-    found = re.fullmatch(r"(\d+)([mhd])", text.strip().lower())
+    found = re.fullmatch(r"(\d{1,5})([mhd])", text.strip().lower())
     if not found or int(found[1]) == 0:
-        raise TransferlineError(f"{option} {text}: give a whole number of minutes, hours or days: 15m, 6h or 1d")
+        raise TransferlineError(f"{option} {text}: give 1 to 99999 minutes, hours or days: 15m, 6h or 1d")
     return {"interval": timedelta(**{UNITS[found[2]]: int(found[1])}).total_seconds()}
 
 

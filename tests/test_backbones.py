@@ -160,7 +160,12 @@ except TransferlineError as error:
     environment = {**os.environ, **nothing, "KERAS_HOME": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert "ImageNet weights of mobilenet cannot be downloaded" in run.stdout, run.stderr
-    for advice in ("mobilenet_2_5_128_tf_no_top.h5", "HTTPS_PROXY", "~/.keras/models", "weights: {path: …, sha256: …}"):
+    for advice in (
+        "mobilenet_2_5_128_tf_no_top.h5",
+        "HTTPS_PROXY",
+        f"{tmp_path}/models",
+        "weights: {path: …, sha256: …}",
+    ):
         assert advice in run.stdout
 
 

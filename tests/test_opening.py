@@ -1,8 +1,10 @@
 """What `transferline run` prints before the first stage. It ends without Prefect if there is nothing to do."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,13 @@ from prefect import get_client
 
 from tests.conftest import edit_yaml
 from tests.small_line import changed, command, edit, make_line, runs_of
-from transferline import pipeline
+from transferline import pipeline, training_lock
 from transferline.datasets.dvc_lock_file import LOCK, locked_stages
 from transferline.flows.opening import Opening, open_run
+from transferline.flows.preparation import prepare
 from transferline.flows.retrain import retrain
 from transferline.params import load_params
+from transferline.processes import own_identity
 from transferline.stage_seconds import FILE, keep_seconds, seconds_of_stages
 
 TRAIN = """
@@ -168,3 +172,25 @@ def test_a_run_with_nothing_to_do_needs_no_prefect(line: Path) -> None:
     done = transferline(line, "run", "--no-promote")
     assert done.returncode == 1 and "error: Prefect's server at http://127.0.0.1:9/api does not answer" in done.stderr
     assert "was changed by hand: +1 image: glass +1" in done.stdout and "to run: 4 stages" in done.stdout
+
+
+def test_a_recipe_can_be_named_as_transferline_use_names_it(line: Path) -> None:
+    (line / "data/raw/photos").mkdir()
+    assert prepare(line, "photos", None, update=False) == load_params(line / "params.yaml")
+    assert load_params(line / "params.yaml").data.dataset == "photos"
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_cleaned_up_after_even_if_there_is_nothing_to_do(line: Path) -> None:
+    command("dvc", "repro", "-q", cwd=line)
+    killed = asdict(own_identity()) | {
+        "started": 1.0,
+        "token": "a",
+        "since": "yesterday",
+        "command": "transferline run",
+    }
+    (line / training_lock.FILE).parent.mkdir(exist_ok=True)
+    (line / training_lock.FILE).write_text(json.dumps(killed), encoding="utf-8")
+    done = transferline(line, "run", "--no-promote")
+    assert "freed the lock of transferline run" in done.stdout
+    assert "error: Prefect's server at http://127.0.0.1:9/api does not answer" in done.stderr, "it must reconcile"

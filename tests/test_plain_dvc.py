@@ -133,7 +133,8 @@ def results(root: Path) -> set[str]:
 def test_another_recipe_leaves_nothing_of_the_job_before(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    files = {"metrics.json": '{"selected": {"candidate": "lite0_plain"}}', "reports/leaderboard.md": "", "data/d": ""}
+    chosen = '{"selected": {"candidate": "lite0_plain", "phase": "head"}}'
+    files = {"metrics.json": chosen, "reports/leaderboard.md": "", "data/d": ""}
     files |= {
         f"{kind}/{name}/f": ""
         for kind in ("bank", "models", "evaluations", "insight")

@@ -167,7 +167,7 @@ def test_duplicates_are_beside_each_other(params: Params, tmp_path: Path) -> Non
     report = {"success": True, "counts": {"kept": 1, "classes": {}, "rules": {"duplicate": 1}}, "findings": [finding]}
     write_json(tmp_path / "reports" / "validation.json", report)
     text, page = read(params)
-    assert "1 quarantined files" in page.sections["Data"]
+    assert "Quarantined files: 1" in page.sections["Data"]
     assert re.search(r'duplicate: blue/1\.png"[^<]*><figcaption>.*?</figcaption></figure><figure><img[^>]*blue/2', text)
 
 
@@ -203,7 +203,7 @@ def test_what_the_stage_insight_found_is_on_the_page_of_the_selected_model_only(
     select(params, train(params, "head", "fair"))
     with_insight(params, tmp_path, "head")
     text, page = read(params)
-    assert "1 labels are probably wrong" in page.sections["Doubtful labels"]
+    assert "Labels that are probably wrong: 1; others that may be wrong: 0." in page.sections["Doubtful labels"]
     assert "red 12%or blue 75%?" in page.sections["Doubtful labels"]
     assert page.sections["Doubtful labels"].count("nearest: blue") == 2
     assert "of the other images" in page.sections["Weak slices"]

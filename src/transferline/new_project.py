@@ -61,6 +61,8 @@ def _check(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TransferlineError(f"{folder} is not empty; choose a new folder")
     parent = next(above for above in folder.parents if above.exists())
+    if not parent.is_dir():
+        raise TransferlineError(f"{parent} is a file, so no folder can be in it; choose another folder")
     if repository := git_or_nothing(parent, "rev-parse", "--show-toplevel").decode(errors="replace").strip():
         raise TransferlineError(
             f"{folder} would be inside the Git repository {repository}; choose a folder outside of it"

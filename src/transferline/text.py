@@ -23,6 +23,12 @@ def printable(text: object) -> str:
     return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def with_interval(value: float, low: float | None, high: float | None, digits: int = 4) -> str:
+    """Returns a value, and its interval if it has one: `0.9524 (0.9217 to 0.9714)`."""
+    interval = "" if low is None or high is None else f" ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{value:.{digits}f}{interval}"
+
+
 def images_in_groups(images: int, groups: int) -> str:
     """Returns the number of images, and of their groups if they are fewer: `301 images in 22 groups`."""
     return f"{images:,} images" + (f" in {groups:,} groups" if groups < images else "")

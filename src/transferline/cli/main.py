@@ -14,7 +14,7 @@ from transferline.project_files import installed_version
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
-    whole = argparse.ArgumentParser("transferline", description="Retrains image classifiers by transfer learning.")
+    whole = argparse.ArgumentParser("transferline", description="Retrains image models by transfer learning.")
     whole.add_argument("--version", action="version", version=f"transferline {installed_version()}")
     shtab.add_argument_to(whole, "--print-completion", help="print a script for completion in this shell")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")

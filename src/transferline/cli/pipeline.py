@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command, positive
+from transferline.cli.arguments import Commands, add_command, port, positive
 from transferline.errors import TransferlineError
 from transferline.quiet import quiet_imports
 
@@ -43,7 +43,7 @@ def add_commands(commands: Commands) -> None:
     schedule = add_command(
         commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "--at 3:00 --watch 5m"
     )
-    schedule.add_argument("--prefect-port", type=int, help="of Prefect's page; 4200 if it is free")
+    schedule.add_argument("--prefect-port", type=port, help="of Prefect's page; 4200 if it is free")
     here = add_command(
         commands, "schedule-here", _schedule_here, "for `schedule`, which calls it and ends it by SIGINT"
     )
@@ -52,7 +52,7 @@ def add_commands(commands: Commands) -> None:
         when.add_argument("--at", metavar="TIME", help="retrain at this time, every day or weekly: 3:00, or 'mon 3:00'")
         when.add_argument("--every", metavar="TIME", help="retrain at this interval: 30m, 6h or 1d")
         parser.add_argument("--watch", metavar="TIME", help="look for new photographs at this interval: 5m or 1h")
-    here.add_argument("--prefect-port", type=int, required=True)
+    here.add_argument("--prefect-port", type=port, required=True)
     add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
     use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
     use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
@@ -60,12 +60,12 @@ def add_commands(commands: Commands) -> None:
     explained = "show layers, parameters and freeze boundary of candidates, and the backbones on this machine"
     describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
     describe.add_argument("candidate", nargs="?", help="by default all")
-    describe.add_argument("--classes", type=int, help="the number of classes, if the data is not here yet")
+    describe.add_argument("--classes", type=positive, help="the number of classes, if the data is not here yet")
     describe.add_argument("--json", action="store_true", help="print everything as JSON")
     add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
     ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
-    ui.add_argument("--mlflow-port", type=int, help="5000 if it is free")
-    ui.add_argument("--prefect-port", type=int, help="4200 if it is free")
+    ui.add_argument("--mlflow-port", type=port, help="5000 if it is free")
+    ui.add_argument("--prefect-port", type=port, help="4200 if it is free")
     stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this", "code")
     stage.add_argument("name", choices=STAGES)
     stage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -144,8 +144,8 @@ def _schedule(options: argparse.Namespace) -> int:
     from transferline.server_process import PREFECT_PORT, reserved_port, sigterm_as_exit
 
     environment.enter_project()
-    with sigterm_as_exit(0), suppress(KeyboardInterrupt), reserved_port(options.prefect_port, PREFECT_PORT) as port:
-        command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(port)]
+    with sigterm_as_exit(0), suppress(KeyboardInterrupt), reserved_port(options.prefect_port, PREFECT_PORT) as free:
+        command = [sys.executable, "-m", "transferline", "schedule-here", "--prefect-port", str(free)]
         for name in ("at", "every", "watch"):
             command += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
         with started(command) as process:

@@ -18,10 +18,12 @@ def add_commands(commands: Commands) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from transferline.models.backbone_sizes import backbone_table
     from transferline.new_project import init
 
-    print(f"{init(options.folder, options.recipe, options.data)}\n\n{backbone_table()}")
+    print(init(options.folder, options.recipe, options.data), flush=True)
+    from transferline.models.backbone_sizes import backbone_table  # the table can take minutes: it measures backbones
+
+    print(f"\n{backbone_table()}")
     return 0
 
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command
 from transferline.errors import TransferlineError
+from transferline.paths import PAGE
+from transferline.problems.predicted_files import writing
 
 if TYPE_CHECKING:
     from transferline.params import Params
+    from transferline.registry.promotion import Decision
 
 
 def add_commands(commands: Commands) -> None:
@@ -52,25 +55,33 @@ def _promote(options: argparse.Namespace) -> int:
     """`transferline promote`: prints every gate and the decision."""
     if options.force != (options.reason is not None):
         raise TransferlineError('--force needs --reason and --reason needs --force: promote --force --reason "…"')
+    target = options.json.resolve() if options.json else None
+    if target and not target.parent.is_dir():
+        raise TransferlineError(f"--json: the folder {target.parent} does not exist; create it, or name another file")
     root = environment.enter_project()
     from transferline.registry.promotion import promote
     from transferline.report.page import log_page, write_page
 
     params = _params(root)
     decision = promote(params, root, options.dry_run, options.reason)
+    if target:
+        with writing(target):
+            target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
+    _print_decision(decision, options.dry_run)
     page = write_page(params, root)
     if decision.gates and decision.version and not options.dry_run:
         log_page(params, root, decision.version, page)
-    if options.json:
-        options.json.write_text(json.dumps(asdict(decision)), encoding="utf-8")
+    print(f"promote: the page of this retraining: {page.relative_to(root)}")
+    return 0
+
+
+def _print_decision(decision: "Decision", dry_run: bool) -> None:
     width = max((len(gate.name) for gate in decision.gates), default=0)
     for gate in decision.gates:
         print(f"{gate.name:<{width}}  {gate.state:<14}  {gate.sentence}")
     named = f"version {decision.version}" if decision.version else "the selected model"
-    would, no = "would " * options.dry_run, "not " * (not decision.accepted)
-    print(f"{named}: {would}{no}{'be ' * options.dry_run}promoted, {decision.reason}")
-    print(f"promote: the page of this retraining: {page.relative_to(root)}")
-    return 0
+    would, no = "would " * dry_run, "not " * (not decision.accepted)
+    print(f"{named}: {would}{no}{'be ' * dry_run}promoted, {decision.reason}", flush=True)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -103,10 +114,17 @@ def _history(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     """`transferline rollback`: prints which version is the champion again."""
     from transferline.registry.rollback import rollback
+    from transferline.report.page import write_page
 
     root = environment.enter_project()
-    move = rollback(_params(root), root, options.reason, options.to)
-    print(f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}")
+    params = _params(root)
+    move = rollback(params, root, options.reason, options.to)
+    print(
+        f"champion of {move.model}: version {move.version} again, test {move.figure}, instead of {move.former}",
+        flush=True,
+    )
+    if (root / PAGE).exists():
+        write_page(params, root)
     return 0
 
 

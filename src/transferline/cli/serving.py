@@ -3,7 +3,7 @@
 import argparse
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command
+from transferline.cli.arguments import Commands, add_command, port, positive_number
 from transferline.quiet import quiet_imports
 
 
@@ -11,8 +11,10 @@ def add_commands(commands: Commands) -> None:
     """Adds the command of this group."""
     serve = add_command(commands, "serve", _serve, "predict over HTTP with the champion, on 127.0.0.1", "--port 8080")
     serve.add_argument("--alias", default="champion", help="an alias or a version's number")
-    serve.add_argument("--port", type=int, default=8080)
-    serve.add_argument("--max-body", type=float, default=32, metavar="MIB", help="a larger request gets the status 413")
+    serve.add_argument("--port", type=port, default=8080, help="0 takes a free one")
+    serve.add_argument(
+        "--max-body", type=positive_number, default=32, metavar="MIB", help="a larger request gets the status 413"
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -1,10 +1,9 @@
 """The command that searches the settings of a candidate: tune."""
 
 import argparse
-import math
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command, positive
+from transferline.cli.arguments import Commands, add_command, positive, positive_number
 from transferline.quiet import quiet_imports
 
 MINUTES = 15.0
@@ -15,15 +14,10 @@ def add_commands(commands: Commands) -> None:
     explained = "search backbone, image size, depth, learning rate, augmentation and regularisation on validation"
     tune = add_command(commands, "tune", _tune, explained, "--minutes 30")
     limit = tune.add_mutually_exclusive_group()
-    limit.add_argument("--minutes", type=_minutes, help=f"end the search after this time; by default {MINUTES:g}")
+    limit.add_argument(
+        "--minutes", type=positive_number, help=f"end the search after this time; by default {MINUTES:g}"
+    )
     limit.add_argument("--trials", type=positive, help="end the search after this number of fine-tunings")
-
-
-def _minutes(text: str) -> float:
-    """Returns a number above 0."""
-    if not 0 < (number := float(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
-    return number
 
 
 def _tune(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Adds a user's own images to the project: `transferline data add`."""
 
+import os
 import re
 import shutil
 from collections.abc import Collection
@@ -117,7 +118,7 @@ def _check_name(name: str, root: Path, target: Path) -> None:
 
 
 def _source(source: str, sha256: str | None) -> Archive | Folder:
-    path = Path(source).expanduser().resolve()
+    path = Path(os.path.expanduser(source)).resolve()  # noqa: PTH111 - that of Path fails for a name such as ~1
     is_url = re.match("https?://", source)
     if not is_url and path.is_dir():
         if sha256:

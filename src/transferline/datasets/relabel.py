@@ -103,7 +103,7 @@ def _read(
 
 def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
     visible = [each for each in listing.files["path"] if not is_hidden(each)]
-    typed = Path(path[1]).expanduser()
+    typed = Path(path[1])
     seen_from_there = path[0] / typed
     candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]
     there = set(visible)

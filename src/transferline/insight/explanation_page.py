@@ -8,11 +8,11 @@ from typing import Any
 from jinja2 import Environment
 
 from transferline.atomic_files import write_text
-from transferline.errors import TransferlineError
 from transferline.insight.explanation import ExplainedModel, Explanation
 from transferline.insight.explanation_pictures import heat_picture, inline, neighbour_picture
 from transferline.insight.explanation_text import changes_in_words, class_in_words, labels_in_words, peak_in_words
 from transferline.problems.label_output import novelty_in_words
+from transferline.problems.predicted_files import writing
 from transferline.text import printable
 
 LISTED = 5  # classes in the table of probabilities
@@ -138,10 +138,8 @@ def write_page(models: Sequence[ExplainedModel], found: Sequence[Sequence[Explan
             classes=dict.fromkeys(name for model in models for name in model.images_by_class),
         )
     )
-    try:
+    with writing(path):
         write_text(path, text)
-    except OSError as error:
-        raise TransferlineError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _image(explanations: Sequence[Explanation], models: Sequence[ExplainedModel]) -> dict[str, Any]:

@@ -51,4 +51,9 @@ def inline(picture: Pixels) -> str:
     """Returns a picture, (height, width, 1 or 3) uint8, as the address of an image that is part of the page."""
     content = io.BytesIO()
     Image.fromarray(picture.squeeze(axis=2) if picture.shape[2] == 1 else picture).save(content, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return data_uri(content.getvalue(), "jpeg")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Returns the bytes of an image file of a kind, such as png, as an address that contains the image."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -43,9 +43,9 @@ def learning_curves(
     Returns:
         `overall`, and `classes`, a list for the classes with the lowest recall, at most `MOST_CLASSES`. Each has
         `images` (numbers of training images of its subsets), `values` (the mean score for each: overall the share of
-        right answers, of a class its recall), and `forecast`: `more` (as many images as there are now), `gain`, `low`,
-        `high` (differences of the score). A class also has `class`. Only its images change in its curve, and then the
-        recall of the other classes can get lower: so there is no forecast of the overall score for one class.
+        right predictions, of a class its recall), and `forecast`: `more` (as many images as there are now), `gain`,
+        `low`, `high` (differences of the score). A class also has `class`. Only its images change in its curve, and
+        then the recall of the other classes can get lower: so there is no forecast of the overall score for one class.
 
     Raises:
         NotApplicableError: there are fewer than `LEAST_UNITS` units.
@@ -71,7 +71,7 @@ def learning_curves(
 
 def sentences(found: dict[str, Any]) -> list[str]:
     """Returns a sentence for people about each forecast of `learning_curves`."""
-    curves = [("images of all classes", "right answers", found["overall"])]
+    curves = [("images of all classes", "the share of right predictions", found["overall"])]
     curves += [(f"images of {curve['class']}", "the recall of that class", curve) for curve in found["classes"]]
     lines = []
     for what, score, curve in curves:

@@ -12,7 +12,7 @@ COLUMNS = 3
 
 def plot_learning_curves(found: dict[str, Any], path: Path) -> None:
     """Draws each curve, its forecast and the interval of the forecast; see `learning_curves`."""
-    curves = [("all classes: right answers", found["overall"])]
+    curves = [("all classes: right predictions", found["overall"])]
     curves += [(f"{short(curve['class'])}: recall", curve) for curve in found["classes"]]
     rows = -(-len(curves) // COLUMNS)
     with picture(path, 4 * COLUMNS, 2.8 * rows) as figure:

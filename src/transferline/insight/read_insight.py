@@ -6,7 +6,8 @@ from pathlib import Path
 from transferline.errors import TransferlineError
 from transferline.insight.insight_table import INDEX_FILE
 from transferline.params import Params
-from transferline.paths import INSIGHT, METRICS
+from transferline.paths import INSIGHT
+from transferline.selection import selected_candidate
 
 
 def insight_folder(root: Path, params: Params, candidate: str | None, question: str) -> Path:
@@ -25,7 +26,8 @@ def insight_folder(root: Path, params: Params, candidate: str | None, question: 
         raise TransferlineError(
             f"--candidate: params.yaml has no candidate {candidate}; allowed are {', '.join(params.candidates)}"
         )
-    wanted = [candidate] if candidate else sorted(params.candidates, key=lambda name: name != _selected(root))
+    selected = selected_candidate(root)
+    wanted = [candidate] if candidate else sorted(params.candidates, key=lambda name: name != selected)
     reasons = []
     for name in wanted:
         file = root / INSIGHT / name / INDEX_FILE
@@ -36,8 +38,3 @@ def insight_folder(root: Path, params: Params, candidate: str | None, question: 
             return file.parent
         reasons.append(f"{name}: {reason}")
     raise TransferlineError(f"{question} is not applicable:\n  " + "\n  ".join(reasons))
-
-
-def _selected(root: Path) -> str | None:
-    file = root / METRICS
-    return json.loads(file.read_text(encoding="utf-8"))["selected"]["candidate"] if file.exists() else None

@@ -11,8 +11,8 @@ from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.insight.doubtful_labels import COUNTS_FILE, DOUBTFUL_FILE, NEAREST
 from transferline.insight.insight_table import read_insight_table
+from transferline.plots import ORANGE
 
-ORANGE = "#d95f02"
 IN_A_ROW = 2
 LEAST_AGREEMENT = 0.8
 

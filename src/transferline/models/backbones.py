@@ -18,11 +18,12 @@ from transferline.own_code import is_own
 from transferline.params import Backbone, Image, WeightsFile
 from transferline.params.backbone_names import BACKBONES
 from transferline.text import reason_of
+from transferline.weights_on_this_machine import keras_cache
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
 NO_WEIGHTS = """the ImageNet weights of {name} cannot be downloaded: {error}
-  Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, ~/.keras/models, or copy this folder
+  Behind a proxy, set HTTPS_PROXY. Offline, put that file into Keras's cache, {cache}, or copy this folder
   from a machine where the backbone has been used. Or use efficientnet_lite0 or efficientnet_lite2, whose weights are
   installed. A candidate can also use your own file: weights: {{path: …, sha256: …}}"""
 
@@ -101,7 +102,7 @@ def construct(name: str, **arguments: Any) -> keras.Model:
     except (ValueError, TransferlineError):
         raise
     except Exception as error:  # Keras's downloader raises a plain Exception
-        raise TransferlineError(NO_WEIGHTS.format(name=name, error=error)) from error
+        raise TransferlineError(NO_WEIGHTS.format(name=name, error=error, cache=keras_cache())) from error
 
 
 def preprocessing(name: str) -> Callable[[Any], Any]:

@@ -9,7 +9,6 @@ from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import DECISION, RAW
-from transferline.registry.decision_data import DECIDED, ROBUST
 from transferline.registry.decision_pictures import draw_changed, plot_class_changes, plot_gain
 from transferline.registry.gate_verdicts import Gate
 from transferline.registry.model_comparison import Comparison, Scored
@@ -17,6 +16,9 @@ from transferline.registry.trained_data import TrainedData
 
 REPORT = DECISION.parent
 LISTED = 1000
+# Keys of a model's row in `decision.json`, where they are known.
+DECIDED = ("coverage", "answered_error")  # if its card has a limit on confidence
+ROBUST = ("under_corruptions", "under_attacks")  # if its evaluation has these metrics
 CHANGED = ("regressions", "improvements")
 
 

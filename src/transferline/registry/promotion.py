@@ -1,6 +1,5 @@
 """Promotion: the selected model becomes the champion if it passes every gate on the current test set."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE
 from transferline.params import Params
 from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
+from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
@@ -27,6 +27,7 @@ from transferline.registry.registered_models import (
 )
 from transferline.registry.tracking import connect, experiment_id
 from transferline.registry.trained_data import trained_data
+from transferline.selection import selected_names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,10 +77,12 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         force: the reason to promote even if a gate fails. With None, a failed gate prevents the promotion.
 
     Raises:
-        TransferlineError: no model is selected yet, the selected model was not trained on the data of the manifest,
-            a metric with a limit has no value, the smoke test failed, or MLflow does not answer.
+        TransferlineError: no model is selected yet, `select.metric` does not exist, the selected model was not trained
+            on the data of the manifest, a metric with a limit has no value, the smoke test failed, or MLflow does not
+            answer.
     """
-    folder, evaluation = selected_model(root)
+    check_metrics(params)
+    folder, evaluation = selected_model(params, root)
     client = connect(params.record, root)
     recover(client, root)
     champion = version_by_alias(client, params.promote.model_name, CHAMPION)
@@ -109,7 +112,7 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
     With `again`, an earlier refusal does not count.
     """
-    folder, _ = selected_model(root)
+    folder, _ = selected_model(params, root)
     if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
         return Decision(False, f"version {champion[0]} is already the champion", champion[0])
     _require_manifest(root)
@@ -121,7 +124,7 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
 
 def _basis(params: Params, root: Path, champion: Version | None) -> str:
-    folder, evaluation = selected_model(root)
+    folder, evaluation = selected_model(params, root)
     files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
     return last_refusal.basis(params, files, champion)
 
@@ -167,15 +170,22 @@ def _decide(
     return Decision(case.accepted and not dry_run, case.reason, number, tuple(case.gates), case.accepted)
 
 
-def selected_model(root: Path) -> tuple[Path, Path]:
-    """Returns the model folder and the evaluation folder of the model that `select` chose."""
-    metrics = root / METRICS
-    if not metrics.exists():
+def selected_model(params: Params, root: Path) -> tuple[Path, Path]:
+    """Returns the model folder and the evaluation folder of the model that `select` chose.
+
+    Raises:
+        TransferlineError: `select` has not run, or the params do not name the candidate that it chose.
+    """
+    if (names := selected_names(root)) is None:
         raise TransferlineError(
             f"no model is selected yet, because {METRICS} is missing: run `transferline run` or `dvc repro`"
         )
-    chosen = json.loads(metrics.read_text(encoding="utf-8"))["selected"]
-    place = Path(chosen["candidate"]) / chosen["phase"]
+    if names[0] not in params.candidates:
+        raise TransferlineError(
+            f"{METRICS} selects {', '.join(names)}, which params.yaml does not name; run `transferline run`, which "
+            "selects again"
+        )
+    place = Path(*names)
     return root / MODELS / place, root / EVALUATIONS / place
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transferline.hashes import file_sha256
 from transferline.models.exported import MODEL_FILE, trained
@@ -47,20 +47,31 @@ def record_candidate(params: Params, models: Path, evaluation: Path) -> dict[str
 
 
 def _log_evaluation(client: "MlflowClient", params: Params, run: str, evaluation: Path) -> str:
+    """Logs the evaluation if it is new, and what `select.metric` decides if that key changed; returns its sha256."""
     from mlflow.entities import Metric
 
-    key = file_sha256(evaluation / METRICS_FILE)
-    if client.get_run(run).data.tags.get("evaluation_sha256") == key:
+    key, chosen = file_sha256(evaluation / METRICS_FILE), params.select.metric
+    tags = client.get_run(run).data.tags
+    logged = tags.get("evaluation_sha256")
+    if (logged, tags.get("select_metric")) == (key, chosen):
         return key
     metrics = json.loads((evaluation / METRICS_FILE).read_text(encoding="utf-8"))
     latency = json.loads((evaluation / LATENCY_FILE).read_text(encoding="utf-8"))
-    chosen, now = params.select.metric, int(time.time() * 1000)
-    values = scalars(chosen, metrics, latency)
+    now, values = int(time.time() * 1000), scalars(chosen, metrics, latency)
     client.log_batch(run, [Metric(name, value, now, 0) for name, value in values.items()])
-    if not (table := class_table(metrics)).empty:
-        client.log_table(run, table, CLASS_TABLE)
-    log_evaluation_files(client, run, evaluation)
+    if logged != key:
+        _log_files(client, run, evaluation, metrics, again=logged is not None)
     description = describe_run(chosen, metrics, latency, trained_data(Path.cwd(), params.data.dataset))
     client.set_tag(run, DESCRIPTION, description)
+    client.set_tag(run, "select_metric", chosen)
     client.set_tag(run, "evaluation_sha256", key)
     return key
+
+
+def _log_files(client: "MlflowClient", run: str, evaluation: Path, metrics: dict[str, Any], again: bool) -> None:
+    table = class_table(metrics)
+    if again:
+        client.log_text(run, table.to_json(orient="split", index=False), CLASS_TABLE)  # `log_table` would append rows
+    elif not table.empty:
+        client.log_table(run, table, CLASS_TABLE)
+    log_evaluation_files(client, run, evaluation)

@@ -15,7 +15,7 @@ from transferline.metrics.rejection import promise
 from transferline.models.exported import ModelCard, Rejection
 from transferline.paths import RAW
 from transferline.registry.trained_data import TrainedData
-from transferline.text import first_of, images_in_groups
+from transferline.text import first_of, images_in_groups, with_interval
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,10 +68,9 @@ def headline(metric: str, values: dict[str, Any]) -> str:
     """
     if metric not in values:
         return f"{metric} unknown"
-    low, high = values.get(f"{metric}_low"), values.get(f"{metric}_high")
-    interval = f" ({low:.4f} to {high:.4f})" if low is not None and high is not None else ""
+    value = with_interval(values[metric], values.get(f"{metric}_low"), values.get(f"{metric}_high"))
     groups = values.get("groups", values["n"])  # older evaluations do not have it
-    return f"{metric} {values[metric]:.4f}{interval} on {images_in_groups(values['n'], groups)}"
+    return f"{metric} {value} on {images_in_groups(values['n'], groups)}"
 
 
 def describe_data(data: TrainedData) -> str:

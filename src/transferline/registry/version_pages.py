@@ -11,7 +11,7 @@ from transferline.paths import PAGE
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 from transferline.registry.run_pages import decision_lines, describe_data, headline
 from transferline.registry.trained_data import TrainedData
-from transferline.text import first_of
+from transferline.text import first_of, with_interval
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,7 +69,8 @@ def describe_model(client: "MlflowClient", name: str, card: ModelCard, data: Tra
     client.update_registered_model(
         name,
         f"{_purpose(card)}\n\nTrained on the dataset {data.dataset}. The alias `champion` is the version that "
-        "`transferline predict` and `transferline serve` use; `challenger` is the last one that was refused.",
+        "`transferline predict` and `transferline serve` use; `challenger` is the last version that promotion decided "
+        "about, promoted or not.",
     )
 
 
@@ -96,19 +97,14 @@ def _limits(evaluation: dict[str, Any], data: TrainedData) -> list[str]:
     lines = []
     if measure:
         values = sorted((each[measure], name) for name, each in per_class.items() if each.get(measure) is not None)
-        shown = (f"{name}: {value:.2f}{_interval(per_class[name], measure)}" for value, name in values[:WEAKEST])
-        weakest = ", ".join(shown)
+        ends = {name: (each.get(f"{measure}_low"), each.get(f"{measure}_high")) for name, each in per_class.items()}
+        weakest = ", ".join(f"{name}: {with_interval(value, *ends[name], 2)}" for value, name in values[:WEAKEST])
         lines.append(f"- weakest classes ({measure.replace('_', ' ')} on test): {weakest}")
     if smallest := sorted((count, name) for name, count in data.images_by_class.items())[:WEAKEST]:
         lines.append("- fewest images: " + ", ".join(f"{name}: {count:,}" for count, name in smallest))
     known = [key for split in ("test", "validation") for key in evaluation.get(split, {})]
     untried = [kind for start, kind in ROBUST.items() if not any(key.startswith(start) for key in known)]
     return [*lines, *(f"- {kind} images were not tried (`evaluate.robustness`)" for kind in untried)]
-
-
-def _interval(values: dict[str, Any], name: str) -> str:
-    low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
-    return f" ({low:.2f} to {high:.2f})" if low is not None and high is not None else ""
 
 
 def _has(per_class: dict[str, Any], name: str) -> bool:

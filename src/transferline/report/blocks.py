@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
-class NotApplicableError(Exception):
-    """A section has no content; the text is the reason."""
-
-
 @dataclass(frozen=True)
 class Text:
     """A paragraph. `tone` is "", "good", "bad" or "muted"."""
@@ -37,13 +33,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `marked` is the number of the row that is emphasized."""
+    """A table; `marked` is the number of the row that is emphasized, `toned` that of the column with verdicts."""
 
     kind: ClassVar = "table"
     heads: Sequence[str]
     rows: Sequence[Sequence[str | Bar]]
     caption: str = ""
     marked: int | None = None
+    toned: int | None = None
 
 
 @dataclass(frozen=True)

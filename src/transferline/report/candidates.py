@@ -10,9 +10,8 @@ from transferline.plots import LINES
 from transferline.report.blocks import Bar, Block, Table
 from transferline.report.page_pictures import bar, chart
 from transferline.report.report_inputs import ReportInputs
-from transferline.text import images_in_groups
-
-STRENGTH = "L-BFGS strength of the penalty"
+from transferline.text import images_in_groups, with_interval
+from transferline.training.curves_picture import STRENGTH
 
 
 def candidates(inputs: ReportInputs) -> list[Block]:
@@ -51,8 +50,7 @@ def _ends(inputs: ReportInputs) -> tuple[float, float]:
 
 def _cell(entry: EvaluatedModel, split: str, metric: str, ends: tuple[float, float]) -> str | Bar:
     value, low, high = (entry.figure(split, metric + end) for end in ("", "_low", "_high"))
-    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return bar(value, low, high, f"{value:.4f}{interval}" if value is not None else "", ends)
+    return bar(value, low, high, with_interval(value or 0, low, high), ends)
 
 
 def _plain(entry: EvaluatedModel, split: str, metric: str) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.training_distance import read_training_distance
-from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
-from transferline.report.page_pictures import bar, stored, tile
+from transferline.params.problem_kinds import KINDS
+from transferline.report.blocks import Block, Table, Text, Tile, Tiles
+from transferline.report.page_pictures import share, stored, tile
 from transferline.report.report_inputs import ReportInputs
 
 DOUBTFUL, SAMPLES, NEWEST = 8, 6, 8
@@ -20,7 +22,7 @@ def doubtful_labels(inputs: ReportInputs) -> list[Block]:
     found = pd.read_parquet(folder / "doubtful.parquet")
     probable = int(found["confident"].sum())
     text = (
-        f"{probable:,} labels are probably wrong, {len(found) - probable:,} others may be wrong. "
+        f"Labels that are probably wrong: {probable:,}; others that may be wrong: {len(found) - probable:,}. "
         "`transferline data doubtful` lists them; look at each image, then correct it with `transferline data relabel`."
     )
     if found.empty:
@@ -56,13 +58,7 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         [
             f"{one['by']}: {one['slice']}",
             f"{one['images']:,}",
-            bar(
-                one["accuracy"],
-                one["accuracy_low"],
-                one["accuracy_high"],
-                f"{one['accuracy']:.3f} ({one['accuracy_low']:.3f} to {one['accuracy_high']:.3f})",
-                (0, 1),
-            ),
+            share(one["accuracy"], one["accuracy_low"], one["accuracy_high"]),
             f"{one['elsewhere']:.3f}",
             f"{one['p']:.2g}",
             "weak" if one["is_weak"] else "not certain",
@@ -75,7 +71,8 @@ def weak_slices(inputs: ReportInputs) -> list[Block]:
         f"{certain} {found['tested']} slices of the {found['images']:,} images of validation and test are certainly "
         "weaker than the other images."
     )
-    heads = ["slice", "images", "share of right images", "of the other images", "p (corrected)", "verdict"]
+    accuracy = "subset accuracy" if KINDS[inputs.selected.metrics["problem"]].several_labels else "accuracy"
+    heads = ["slice", "images", accuracy, "of the other images", "p (corrected)", "verdict"]
     samples = [
         [_sample(inputs, path, f"{one['by']}: {one['slice']}") for path in one["samples"][:SAMPLES]]
         for one in shown

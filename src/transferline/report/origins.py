@@ -3,12 +3,13 @@
 from typing import Any
 
 from transferline.datasets.dvc_lock_file import LOCK
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.plots import BLUE, GREY
 from transferline.project_files import installed_version
 from transferline.registry.ledger import Move
 from transferline.registry.lineage import provenance
 from transferline.registry.trained_data import trained_data
-from transferline.report.blocks import Block, NotApplicableError, Table
+from transferline.report.blocks import Block, Table
 from transferline.report.page_pictures import chart
 from transferline.report.report_inputs import ReportInputs
 from transferline.stage_seconds import seconds_of_stages
@@ -27,7 +28,11 @@ SHORT = 12  # characters of a hash
 
 def lineage(inputs: ReportInputs) -> list[Block]:
     """Returns Git commit, revision of the data, code, libraries, and the seconds of each stage."""
-    origin = provenance(inputs.root, trained_data(inputs.root, inputs.params.data.dataset))
+    if inputs.own_moves:
+        origin, caption = inputs.own_moves[0].copied_tags(), "As registered"
+    else:
+        origin = provenance(inputs.root, trained_data(inputs.root, inputs.params.data.dataset))
+        caption = "Of the project when this page was written"
     rows = [[WORDS[name], value] for name, value in origin.items() if name in WORDS]
     rows.append(["transferline", installed_version()])
     seconds = seconds_of_stages(inputs.root)
@@ -35,7 +40,7 @@ def lineage(inputs: ReportInputs) -> list[Block]:
     stages = [*seconds, *(name for name in code if name not in {stage.partition("@")[0] for stage in seconds})]
     libraries = {name: each for entry in code.values() for name, each in entry.items() if name != "source"}
     return [
-        Table(["what", "value"], rows),
+        Table(["what", "value"], rows, caption),
         Table(
             ["stage", "hash of its code", "seconds of its last run"],
             [[name, _code(code, name), f"{seconds[name]:.1f}" if name in seconds else "–"] for name in stages],

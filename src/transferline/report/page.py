@@ -10,12 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from transferline.atomic_files import write_text
+from transferline.errors import TransferlineError
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import PAGE
+from transferline.problems.metric_choice import check_metrics
 from transferline.project_files import installed_version
 from transferline.registry.tracking import connect
 from transferline.registry.version_pages import REPORT_ARTIFACTS
-from transferline.report.blocks import Block, NotApplicableError
+from transferline.report.blocks import Block
 from transferline.report.candidates import candidates
 from transferline.report.data import data
 from transferline.report.insight_sections import doubtful_labels, more_images, novelty, weak_slices
@@ -60,7 +63,11 @@ def write_page(params: Params, root: Path) -> Path:
     """Renders `reports/index.html` from the files of the project; returns its path.
 
     A section whose files are missing says so in one line.
+
+    Raises:
+        TransferlineError: no model is selected, or the params do not fit the selected model.
     """
+    check_metrics(params)
     inputs = ReportInputs(params, root)
     environment = Environment(
         loader=PackageLoader("transferline.report"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
@@ -90,7 +97,7 @@ def _with_code(text: str) -> Markup:
 def _section(title: str, show: Callable[[ReportInputs], Sequence[Block]], inputs: ReportInputs) -> Section:
     try:
         return Section(title, show(inputs))
-    except NotApplicableError as reason:
+    except (NotApplicableError, TransferlineError) as reason:
         return Section(title, reason=str(reason).rstrip("."))
 
 

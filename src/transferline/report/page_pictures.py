@@ -1,6 +1,5 @@
 """Pictures inside the page, as data URIs: small photographs, pictures of other stages, and charts."""
 
-import base64
 import io
 import tempfile
 from collections.abc import Callable
@@ -12,9 +11,10 @@ from PIL import Image
 from transferline.arrays import Pixels
 from transferline.datasets.images import open_upright
 from transferline.errors import TransferlineError
+from transferline.insight.explanation_pictures import data_uri
 from transferline.plots import picture
 from transferline.report.blocks import Bar, Picture, Tile
-from transferline.text import printable
+from transferline.text import printable, with_interval
 
 SIDE, QUALITY = 160, 72  # of a photograph
 WIDEST, MOST_BYTES = 1400, 300_000  # of a picture of another stage; the page stays far below 10 MB
@@ -29,7 +29,7 @@ def tile(file: Path | Pixels, alt: str, *lines: str) -> Tile:
     image.thumbnail((SIDE, SIDE))
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
-    return Tile(_uri(stream.getvalue(), "jpeg"), alt, [printable(line) for line in lines])
+    return Tile(data_uri(stream.getvalue(), "jpeg"), alt, [printable(line) for line in lines])
 
 
 def stored(file: Path, alt: str, caption: str = "") -> list[Picture]:
@@ -40,7 +40,7 @@ def stored(file: Path, alt: str, caption: str = "") -> list[Picture]:
     with Image.open(file) as opened:
         if len(content) > MOST_BYTES or opened.width > WIDEST:
             content, kind = _smaller(opened.convert("RGB")), "jpeg"
-    return [Picture(_uri(content, kind), alt, caption)]
+    return [Picture(data_uri(content, kind), alt, caption)]
 
 
 def _smaller(image: Image.Image) -> bytes:
@@ -60,7 +60,7 @@ def chart(draw: Callable[[Any], None], width: float, height: float, alt: str, ca
         file = Path(folder) / "chart.png"
         with picture(file, width, height) as figure:
             draw(figure)
-        return Picture(_uri(file.read_bytes(), "png"), alt, caption)
+        return Picture(data_uri(file.read_bytes(), "png"), alt, caption)
 
 
 def bar(value: float | None, low: float | None, high: float | None, text: str, ends: tuple[float, float]) -> Bar | str:
@@ -77,9 +77,4 @@ def bar(value: float | None, low: float | None, high: float | None, text: str, e
 
 def share(value: float | None, low: float | None = None, high: float | None = None) -> Bar | str:
     """Returns a value from 0 to 1 with its interval, as text and as a drawing."""
-    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return bar(value, low, high, f"{value or 0:.3f}{interval}", (0, 1))
-
-
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return bar(value, low, high, with_interval(value or 0, low, high, 3), (0, 1))

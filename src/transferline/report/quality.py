@@ -13,13 +13,15 @@ from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
 from transferline.insight.mistakes import SIDE as HEAT_SIDE
 from transferline.insight.neighbours import nearest
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.params.problem_kinds import KINDS
-from transferline.registry.decision_data import DECIDED
-from transferline.report.blocks import Block, NotApplicableError, Table, Text, Tile, Tiles
+from transferline.registry.decision_files import DECIDED
+from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
 from transferline.report.report_inputs import ReportInputs
+from transferline.text import with_interval
 
 MISTAKES = 12
 HEAT = (
@@ -130,10 +132,8 @@ def calibration(inputs: ReportInputs) -> list[Block]:
     error = inputs.metrics.get("expected_calibration_error")
     if error is None:
         raise NotApplicableError("the calibration of masks is not measured")
-    ends = (inputs.metrics.get(f"expected_calibration_error{end}") for end in ("_low", "_high"))
-    low, high = ends
-    interval = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
-    text = f"The expected calibration error on {inputs.split} is {error:.4f}{interval}"
+    low, high = (inputs.metrics.get(f"expected_calibration_error{end}") for end in ("_low", "_high"))
+    text = f"The expected calibration error on {inputs.split} is {with_interval(error, low, high)}"
     before = inputs.metrics.get(UNSCALED_ERROR)
     text += (
         f"; without the temperature {inputs.card.temperature:.3f} it is {before:.4f}." if before is not None else "."
@@ -143,7 +143,12 @@ def calibration(inputs: ReportInputs) -> list[Block]:
 
 
 def _promise(inputs: ReportInputs) -> list[Block]:
-    """Returns what the model promises about its labels, and whether it holds on `split`."""
+    """Returns what the model promises about its labels, and whether it holds on `split`.
+
+    Nothing for several labels: each has its own threshold, and an image may get none.
+    """
+    if KINDS[inputs.selected.metrics["problem"]].several_labels:
+        return []
     if not inputs.card.rejection:
         return [Text("The model gives every image a label; thresholds.reject.error sets a limit.")]
     blocks: list[Block] = [Text(f"Its promise: {promise(inputs.card.rejection)}.")]

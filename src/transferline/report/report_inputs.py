@@ -12,13 +12,13 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card
 from transferline.params import Params
 from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, MODELS, RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table
 from transferline.registry import ledger
 from transferline.registry.promotion import selected_model
-from transferline.report.blocks import NotApplicableError
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class ReportInputs:
         """All evaluated models, the selected one first.
 
         Raises:
-            TransferlineError: no model is selected.
+            TransferlineError: no model is selected, or the params do not name the selected candidate.
         """
-        folder, chosen = self.root / EVALUATIONS, selected_model(self.root)[1]
+        folder, chosen = self.root / EVALUATIONS, selected_model(self.params, self.root)[1]
         there = [name for name in self.params.candidates if (folder / name).is_dir()]
         entries = read_evaluations(folder, there or self.params.candidates)
         is_loss = metric_table(entries[0].metrics["problem"], self.params.evaluate)[self.metric].is_loss
@@ -84,6 +84,12 @@ class ReportInputs:
         return self.root / MODELS / self.selected.candidate / self.selected.phase
 
     @cached_property
+    def model_sha256(self) -> str:
+        """The sha256 of the selected model; empty if its file is missing."""
+        file = self.model_folder / MODEL_FILE
+        return file_sha256(file) if file.is_file() else ""
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         """The predictions of the selected model for the images of `split`."""
         file = self.selected.folder / "predictions.parquet"
@@ -107,16 +113,20 @@ class ReportInputs:
     @cached_property
     def decision(self) -> dict[str, Any] | None:
         """The last decision of promotion, if it is about the selected model."""
-        model = self.model_folder / MODEL_FILE
-        if not (self.root / DECISION).is_file() or not model.is_file():
+        if not (self.root / DECISION).is_file() or not self.model_sha256:
             return None
         found = self.read_json(DECISION)
-        return found if found.get("model_sha256") == file_sha256(model) else None
+        return found if found.get("model_sha256") == self.model_sha256 else None
 
     @cached_property
     def moves(self) -> list[ledger.Move]:
         """The moves of the alias champion, the latest first."""
         return [move for move in reversed(ledger.read(self.root)) if move.model == self.params.promote.model_name]
+
+    @property
+    def own_moves(self) -> list[ledger.Move]:
+        """Those moves that made the selected model the champion, the latest first."""
+        return [move for move in self.moves if move.model_sha256 and move.model_sha256 == self.model_sha256]
 
     @cached_property
     def code(self) -> dict[str, dict[str, str]]:

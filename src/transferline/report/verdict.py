@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from transferline.hashes import file_sha256
-from transferline.models.exported import MODEL_FILE
+from transferline.insight.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
-from transferline.registry.decision_data import DECIDED, ROBUST
-from transferline.report.blocks import Block, NotApplicableError, Table, Text
+from transferline.registry.decision_files import DECIDED, ROBUST
+from transferline.registry.ledger import Move
+from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import bar, stored
 from transferline.report.report_inputs import ReportInputs
-from transferline.text import images_in_groups
+from transferline.text import images_in_groups, with_interval
 
 TONES = {"passed": "good", "failed": "bad"}
 
@@ -18,17 +18,22 @@ TONES = {"passed": "good", "failed": "bad"}
 def verdict_sentence(inputs: ReportInputs) -> tuple[str, str]:
     """Returns the verdict in one sentence, and its tone: good, bad or muted."""
     name, decision = f"{inputs.selected.candidate}, {inputs.selected.phase}", inputs.decision
-    champion = inputs.moves[0] if inputs.moves else None
-    own = file_sha256(inputs.model_folder / MODEL_FILE) if (inputs.model_folder / MODEL_FILE).is_file() else ""
-    if champion and champion.model_sha256 == own:
-        return f"Version {champion.version} ({name}) is the champion: {champion.reason}.", "good"
+    if inputs.own_moves and inputs.own_moves[0] == inputs.moves[0]:
+        return _champion_sentence(name, inputs.moves[0]), "good"
     if decision is None:
         return f"Not decided yet: {name} is selected, and promotion has not compared it with the champion.", "muted"
-    if any(move.model_sha256 == own for move in inputs.moves):
+    if inputs.own_moves:
         return f"{name} was the champion, and version {inputs.moves[0].version} replaced it.", "muted"
     if decision["accepted"]:
         return f"{name} would be promoted: {decision['reason']}.", "good"
     return f"{name} was not promoted: {decision['reason']}.", "bad"
+
+
+def _champion_sentence(name: str, move: Move) -> str:
+    if move.kind == "rollback":  # its reason is about the other version
+        after = f"a rollback from version {move.former} ({move.reason})"
+        return f"Version {move.version} ({name}) is the champion again, after {after}."
+    return f"Version {move.version} ({name}) is the champion: {move.reason}."
 
 
 def verdict(inputs: ReportInputs) -> list[Block]:
@@ -80,7 +85,7 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
 def _interval(row: dict[str, Any], name: str) -> str:
     ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
     low, high = (row.get(end) for end in ends)
-    return f"{row[name]:.4f}" + ("" if low is None or high is None else f" ({low:.4f} to {high:.4f})")
+    return with_interval(row[name], low, high)
 
 
 def gates(inputs: ReportInputs) -> list[Block]:
@@ -89,7 +94,7 @@ def gates(inputs: ReportInputs) -> list[Block]:
     if decision is None:
         raise NotApplicableError("promotion has not checked the selected model yet; `transferline promote` does")
     rows = [[gate["name"], gate["state"], gate["sentence"]] for gate in decision["gates"]]
-    blocks: list[Block] = [Table(["gate", "verdict", "reason"], rows)]
+    blocks: list[Block] = [Table(["gate", "verdict", "reason"], rows, toned=1)]
     if not decision.get("classes"):
         return blocks
     folder, words = (inputs.root / DECISION).parent, decision["explanations"]
@@ -105,8 +110,9 @@ def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Returns the most important values of the selected model, for the top of the page."""
     metric, found = inputs.metric, [("model", f"{inputs.selected.candidate}, {inputs.selected.phase}")]
     found += [(f"{inputs.split} {metric.replace('_', ' ')}", _value(inputs.metrics.get(metric)))]
-    if gain := (inputs.decision or {}).get("gain"):
-        found.append(("gain over the champion", f"{gain['gain']:+.4f}"))
+    if inputs.decision and "gain" in inputs.decision:
+        former, gain = inputs.decision["champion"]["version"], inputs.decision["gain"]["gain"]
+        found.append((f"gain over version {former}", f"{gain:+.4f}"))
     found.append((f"{inputs.split} images", f"{inputs.metrics['n']:,}"))
     found.append(("one image", f"{inputs.selected.latency['one_image_ms']:.1f} ms"))
     found.append(("model file", f"{inputs.selected.latency['size_bytes'] / 1e6:.1f} MB"))
