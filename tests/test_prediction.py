@@ -16,12 +16,11 @@ from transferline import params
 from transferline.datasets.contact_sheet import FRAME, MARGIN, SIDE
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
-from transferline.models.lite import Outputs
 from transferline.prediction.found_images import find_images
 from transferline.prediction.named_model import open_model
 from transferline.problems import label_picture
 from transferline.problems.label_output import predictions_as_text, write_csv
-from transferline.problems.label_predictions import predict_images, prediction_of
+from transferline.problems.label_predictions import predict_images
 from transferline.problems.segmentation.mask_files import predict_mask
 from transferline.problems.submission import write_submission
 from transferline.run_length_encoding import decode, encode
@@ -82,23 +81,6 @@ def test_several_labels_pass_their_thresholds_and_reach_every_output(tmp_path, s
     black, lime, magenta = predictions_as_text(found, card).splitlines()
     assert black.startswith("no label  ") and lime.startswith("green 1.0000  ")
     assert magenta.startswith("red 1.0000, blue 1.0000  ") and magenta.endswith("(then green 0.0003)")
-
-
-def test_all_predicted_labels_of_very_many_classes_have_a_probability():
-    names = tuple(f"c{number}" for number in range(250))
-    card = ModelCard(
-        candidate="m",
-        phase="head",
-        problem="multilabel",
-        classes=names,
-        image=params.Image(size=32),
-        thresholds=[0.5] * 250,
-    )
-    row = np.linspace(0.0, 0.4, 250, dtype=np.float32)
-    row[:7] = 0.9
-    found = prediction_of("a.png", card, Outputs(row, None))
-    assert found.labels == names[:7] and all(found.probabilities[name] > 0.5 for name in found.labels)
-    assert "c6 0.9" in predictions_as_text([found], card)
 
 
 def test_the_fallback_of_the_card_gives_every_image_a_label(tmp_path):

@@ -1,0 +1,127 @@
+"""What `transferline tune` writes into `params.yaml`, and which search a later call continues."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, edit_yaml
+from tests.test_tune import PHOTOS, SMALL, table
+from transferline.atomic_files import write_json
+from transferline.cli.main import main
+from transferline.datasets.tables import ImageTable
+from transferline.params import Params, load_params
+from transferline.project_files import keep_template
+from transferline.tuning import tune_candidate
+from transferline.tuning.search import Scored
+from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of
+from transferline.tuning.tune_candidate import (
+    base_candidate,
+    search_folder,
+    tune,
+    with_former_augment,
+    write_winner,
+)
+from transferline.use_recipe import write_params
+
+
+def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})})
+    winner = Scored(Settings(SMALL, "whole", 1e-3, 0.1, "wider", 200), [], 0.9)
+    write_params(before, tmp_path, force=True)
+    candidate = candidate_of(winner.settings, base_candidate(PHOTOS))
+    augment = augment_of(winner.settings, before.augment)
+    write_winner(tmp_path, candidate, augment, ["It leads by +0.0100."])
+    written = load_params(tmp_path / "params.yaml")
+    assert written.candidates == {**PHOTOS.candidates, "tuned": candidate}
+    assert written.augment == augment != before.augment
+    lines = (tmp_path / "params.yaml").read_text().splitlines()
+    place = lines.index("  tuned:")
+    comment = ["  # `transferline tune` found these settings.", "  # It leads by +0.0100."]
+    assert lines[place - 2 : place] == comment
+    kept = tmp_path / ".transferline/tune/x"
+    kept.mkdir(parents=True)
+    both = [params.augment.model_dump(mode="json") for params in (before, written)]
+    write_json(kept / "augment.json", both)
+    assert with_former_augment(written).augment == before.augment
+    other = written.model_copy(update={"augment": written.augment.model_copy(update={"views": 99})})
+    assert with_former_augment(other) == other
+
+
+def test_a_search_starts_again_if_the_data_the_params_the_code_or_the_networks_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = table(60, 12)
+    relabelled = ImageTable(manifest.rows.copy(), manifest.classes)
+    relabelled.rows.loc[0, "label"] = "class 1"
+    reseeded = PHOTOS.model_copy(update={"seed": 8})
+    calls = [
+        (PHOTOS, manifest, "code", [SMALL]), (PHOTOS, manifest, "code", [SMALL]), (reseeded, manifest, "code", [SMALL]),
+        (PHOTOS, relabelled, "code", [SMALL]), (PHOTOS, manifest, "other code", [SMALL]),
+        (PHOTOS, manifest, "code", []),
+    ]  # fmt: skip
+    found = []
+    for params, data, code, networks in calls:
+        monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code: code)
+        found.append(search_folder(params, base_candidate(params), networks, data))
+        (found[-1] / "optuna.log").touch()
+        assert list(Path(".transferline/tune").iterdir()) == [found[-1]], "former searches are deleted"
+    assert found[0] == found[1] and len(set(found)) == 5
+
+
+def folder_of_search(params: Params, networks: list[Network]) -> Path:
+    """The folder of a search that is interrupted as soon as it begins, in the current folder."""
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for name in ("dvc", "open_runs"):
+            patch.setattr(tune_candidate, name, lambda *arguments: None)
+        patch.setattr(tune_candidate, "read_table", lambda path: table(300, 60))
+        patch.setattr(tune_candidate, "networks_to_try", lambda params, base: networks)
+        patch.setattr(tune_candidate, "Search", interrupted)
+        tune(Path(), params, None, 1)
+    (folder,) = tune_candidate.FOLDER.glob("*")
+    return folder
+
+
+def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_augment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
+    former = PHOTOS.model_copy(update={"augment": narrow})
+    file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
+    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
+    other = former.model_copy(update={"seed": PHOTOS.seed + 1})
+    present = other.model_copy(update={"augment": wider})
+    folders = [folder_of_search(params, [SMALL]) for params in (present, present, other)]
+    assert len(set(folders)) == 1, "its params are those before the earlier winner"
+
+
+def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
+    keep_template(tmp_path, {}, "my-project")
+    (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
+    winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
+    write_winner(tmp_path, winner, None, ["It is better."])
+    found = load_params(tmp_path / "params.yaml")
+    assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
+    assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
+    assert "# It is better.\n  tuned:" in (tmp_path / "params.yaml").read_text()
+
+
+def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_template(project, {}, "my-project")
+    edit_yaml(project / "params.yaml", lambda tree: tree["record"].pop("experiment"))
+    names: list[str] = []
+    monkeypatch.setattr(tune_candidate, "tune", lambda root, params, *limits: names.append(params.record.experiment))
+    monkeypatch.setattr("sys.argv", ["transferline", "tune"])
+    with pytest.raises(SystemExit):
+        main()
+    assert names == ["my-project"]
