@@ -58,6 +58,13 @@ def test_no_forecast_is_above_1() -> None:
     assert found.high + scores[:, -1].mean() <= 1 + 1e-9
 
 
+@pytest.mark.parametrize("errors", [[0.5, 0.4, 0.3, 0.2, 0.1, 0.0], [0.5, 0.45, 0.4, 0.3, 0.2, 0.1]])
+def test_the_interval_holds_the_forecast_also_where_nothing_is_wrong_any_more(errors: list[float]) -> None:
+    scores = np.tile((1 - np.array(errors))[None, :, None], (4, 1, 60))
+    found = forecast(SIZES, scores, np.arange(60), 2, PARAMS)
+    assert found.low <= found.gain <= found.high <= errors[-1]
+
+
 def test_images_of_one_group_give_a_wider_interval() -> None:
     scores = np.repeat(drawn_scores(0.3 * (SIZES / 50) ** -0.4, 40, 0), 10, axis=2)
     alone = forecast(SIZES, scores, np.arange(400), 2, PARAMS)

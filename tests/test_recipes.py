@@ -68,7 +68,7 @@ def make_dataset(raw: Path, data: Any) -> None:
 
 # in `make test` one network for masks: the trained project that other tests share has one label for each image
 ROWS = [pytest.param("camvid", 1, marks=pytest.mark.slow)]
-ROWS += [pytest.param(recipe, None, marks=pytest.mark.thorough) for recipe in RECIPES]
+ROWS += [pytest.param(recipe, None, marks=[pytest.mark.thorough, pytest.mark.timeout(1800)]) for recipe in RECIPES]
 
 
 @pytest.mark.parametrize(("recipe", "candidates"), ROWS)

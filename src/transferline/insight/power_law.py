@@ -55,9 +55,9 @@ def forecast(sizes: Floats, scores: Array, groups: Counts, factor: float, params
     gains = _gains(sizes, errors, factor) + noise
     tail = (1 - params.confidence) / 2
     low, high = np.quantile(gains, [tail, 1 - tail])
-    gain = float(_gains(sizes, 1 - mean.mean(axis=1)[None], factor)[0])
     most = 1 - float(mean[-1].mean())  # no score is above 1
-    return Forecast(min(gain, most), min(float(low), gain), min(max(float(high), gain), most))
+    gain = min(float(_gains(sizes, 1 - mean.mean(axis=1)[None], factor)[0]), most)
+    return Forecast(gain, min(float(low), gain), min(max(float(high), gain), most))
 
 
 def _gains(sizes: Floats, errors: Floats, factor: float) -> Floats:
