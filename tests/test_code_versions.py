@@ -115,6 +115,7 @@ def add_to_function(file: Path, name: str, line: str) -> None:
     file.write_text("".join(lines), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_edit_runs_the_stages_again_that_use_the_code(package: Path) -> None:
     before = sources()
     for place, stages in EDITS.items():

@@ -81,6 +81,7 @@ def test_a_second_bank_converts_nothing_and_has_the_same_values(home, conversion
     assert {"features-00000.npy", "boundary-0-00000.npy"} < set(first) and second == first
 
 
+@pytest.mark.slow
 def test_another_boundary_size_or_file_is_converted_anew(home, conversions):
     extracted(home, own_backbone(), "a")
     extracted(home, own_backbone({"from_layer": "conv_3"}), "b")
@@ -145,6 +146,7 @@ def test_it_lies_in_the_users_cache_folder(tmp_path, monkeypatch):
     assert entries(Path(platformdirs.user_cache_path("transferline")))
 
 
+@pytest.mark.slow
 def test_a_backbone_of_imagenet_is_built_once(monkeypatch):
     from transferline.models import imagenet
 

@@ -33,6 +33,7 @@ def candidate(recipe: str, name: str) -> Candidate:
 # 158, 79, 77, 38; the two convolutions of cats and dogs stand on 5×5×1280.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "name", "classes", "total", "head", "fine_tune", "train"),
     [
@@ -113,6 +114,7 @@ def test_the_default_recipe_is_described_as_json(tmp_path: Path, monkeypatch: py
         describe_candidates(params, "big", 10, as_json=False)
 
 
+@pytest.mark.slow
 def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """After `use` the manifest is still that of the dataset before."""
     monkeypatch.chdir(tmp_path)
@@ -134,6 +136,7 @@ def test_the_classes_of_another_dataset_are_not_those_of_this_one(tmp_path: Path
     assert found == json.loads(describe_candidates(params, "lite0_plain", 5, as_json=True)), "counted in the files"
 
 
+@pytest.mark.slow
 def test_the_table_of_backbones_is_measured_once(
     no_converted_networks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

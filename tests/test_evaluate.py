@@ -88,6 +88,7 @@ def run(root: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_both_phases_are_evaluated(tmp_path: Path) -> None:
     make_case(tmp_path)
     tuned_model = tmp_path / "models" / "fine_tune"
@@ -135,6 +136,7 @@ def test_several_classes_without_a_test_split(tmp_path: Path, capsys: pytest.Cap
     assert figures["validation"]["per_class"]["mid"]["support"] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.001, 0.999)], ids=["middle", "far apart"])
 def test_several_labels_by_an_end_to_end_model(tmp_path: Path, thresholds: tuple[float, ...]) -> None:
     """The labels said are those that pass the thresholds of the card, which evaluating leaves as they are."""

@@ -55,6 +55,7 @@ def explain(*words: object) -> int:
     return run_in_process("explain", *words)
 
 
+@pytest.mark.slow
 def test_a_registered_version_is_explained_by_its_own_training_images(params, tmp_path, capsys):
     folder = train_with_features(params, "good")
     select(params, folder)
@@ -103,6 +104,7 @@ def test_a_registered_version_keeps_its_limit_and_a_changed_one_is_refused(param
             transferline.load(name)
 
 
+@pytest.mark.slow
 def test_two_versions_are_compared(params, tmp_path, capsys):
     for kernel, blue in (("fair", 12), ("good", 20)):
         write_json(Path("reports/validation.json"), validation_report(blue))

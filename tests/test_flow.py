@@ -58,6 +58,7 @@ def test_stages_are_those_that_the_params_need_in_order(repo: Path) -> None:
     assert list(pipeline.reasons_by_stage(repo)) == ORDER
 
 
+@pytest.mark.slow
 def test_changed_says_why(repo: Path) -> None:
     assert changed(repo) == {name: ["never run"] for name in ORDER}
     reproduce("select")
@@ -70,6 +71,7 @@ def test_changed_says_why(repo: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_changed_sees_edited_data_and_commands(repo: Path) -> None:
     reproduce("select")
     (repo / "data/raw/digits").unlink()

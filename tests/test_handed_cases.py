@@ -60,6 +60,7 @@ def test_case_01_a_dvc_repository_is_refused(tmp_path: Path) -> None:
         add(str(source), "reg", tmp_path / "project", None)
 
 
+@pytest.mark.slow
 def test_case_04_the_layout_fits_the_whole_dataset(tmp_path: Path) -> None:
     out = case("04", tmp_path / "out")
     found = {folder.name: proposed(folder) for folder in sorted(out.iterdir())}
@@ -91,6 +92,7 @@ def test_case_05_blanks_behind_labels_are_no_classes(tmp_path: Path) -> None:
     assert found.table.classes == ("cat", "dog") and not found.reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tree", "wanted"), [("folder", "train_images"), ("suffix", r"train and data\.layout\.suffix")]
 )
@@ -138,6 +140,7 @@ def test_case_13_all_commands_leave_out_the_same_files(tmp_path: Path) -> None:
     assert validation.counts["images"] == 14 and validation.counts["hidden"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tree", "names"),
     [("forms", ("train/cafe\u0301", "test/caf\u00e9")), ("blank", ("cats ", "cats")), ("case", ("cats", "Cats"))],

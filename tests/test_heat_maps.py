@@ -80,6 +80,7 @@ def test_class_activation_adds_up_to_the_logits(tmp_path: Path, layers: Any, pro
         assert shares + bias - bias.mean() == pytest.approx(relative, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_class_activation_of_a_head_on_a_backbone(tmp_path: Path) -> None:
     section, folder = frozen(layers=()), tmp_path / "c" / "head"
     backbone = build_backbone(section.backbone, section.image)

@@ -64,6 +64,7 @@ def test_a_backbone_takes_raw_images_of_the_size_that_it_was_trained_with(monkey
     np.testing.assert_allclose(model.probabilities(images)[:, 0], [-1, 1], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs in ../shared/data")
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
 def test_the_installed_weights_know_cats_and_dogs(name):

@@ -41,6 +41,7 @@ def stage(root: Path, bank: Path, params: Params = PARAMS) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_all_kept_images_of_every_split_are_predicted_by_the_better_phase(tmp_path: Path) -> None:
     make_case(tmp_path)
     tuned = tmp_path / "models" / "fine_tune"  # it is wrong about every image

@@ -69,6 +69,7 @@ def test_a_layer_that_does_not_fit_is_named(shape: tuple[int, ...], layers: list
         build(shape, *layers)
 
 
+@pytest.mark.slow
 def test_layers_that_do_not_fit_on_a_backbone_are_refused_before_anything_is_extracted(tmp_path):
     raw, views = make_data(tmp_path / "raw")
     section = candidate(layers=(conv(3), FLATTEN), backbone=lite0(pooling="none"))

@@ -212,6 +212,7 @@ def test_a_feature_map_is_pooled_or_flattened_first(data, tmp_path):
     assert one["val_loss"].item() == pytest.approx(other["val_loss"].item(), abs=1e-4), "the map is 1 by 1"
 
 
+@pytest.mark.slow
 def test_features_beyond_the_bound_are_refused_before_they_are_read(bank, tmp_path, monkeypatch):
     monkeypatch.setattr(linear, "MAX_BYTES", 4 * 1280 * 10)
     with pytest.raises(TransferlineError, match=r"views of 1280 values take 0\.0 GB, .*another optimizer"):

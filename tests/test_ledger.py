@@ -30,6 +30,7 @@ def champion(params) -> str:
     return str(version_by_alias(connect(params.record, Path.cwd()), "colors", CHAMPION).version)
 
 
+@pytest.mark.slow
 def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
     params = registry_project(tmp_path, monkeypatch)
     with pytest.raises(TransferlineError, match="no champion of the model colors yet"):
@@ -68,6 +69,7 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
     assert tags["champion_since"] == moves[3].time and tags["champion_until"] == moves[2].time
 
 
+@pytest.mark.slow
 def test_a_rollback_that_fails_its_smoke_test_changes_nothing(tmp_path, monkeypatch):
     params = registry_project(tmp_path, monkeypatch)
     select(params, train(params, "head", "fair"))
@@ -137,6 +139,7 @@ def test_two_clones_that_both_promoted_keep_the_test_images_of_both(tmp_path):
         former_test_images(other)
 
 
+@pytest.mark.slow
 def test_a_former_test_image_in_train_fails_validation_with_its_name(project):
     params = load_params(project / "params.yaml")
     raw = project / "data" / "raw" / "colors"

@@ -66,6 +66,7 @@ def assert_answers_alike(exported: Exported, problem: Problem) -> None:
     np.testing.assert_allclose(of_logits, said[:, 1:] if problem == "binary" else said, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", CLASSES)
 @pytest.mark.parametrize("head_layers", [(), HIDDEN], ids=["plain", "hidden"])
 def test_a_head_on_a_backbone(
@@ -179,6 +180,7 @@ def test_an_operation_that_litert_lacks_stops_before_the_first_epoch(
     assert not rows and not (tmp_path / "model" / "model.keras").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_predicts_otherwise_stops_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_other_weights(model: keras.Model, name: str) -> bytes:
         return convert(keras.models.clone_model(model), name)

@@ -132,6 +132,7 @@ def test_only_the_exceptions_import_tensorflow(trained_copy: Path) -> None:
     assert not {words: names for words, names in without.items() if names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "modules", [["prediction.predictor"], ["flows.run", "flows.schedule", "flows.reconcile", "ui", "upgrade"]]
 )

@@ -80,6 +80,7 @@ def test_the_first_run_and_what_changed_since(line: Path) -> None:
     assert "data/raw/images changed" in then.text() and "| validate | data/raw/images changed" in then.markdown()
 
 
+@pytest.mark.slow
 def test_params_candidates_and_force_name_a_run(line: Path) -> None:
     command("dvc", "repro", "-q", cwd=line)
     assert opening(line, "select").changes == "forced from select on"

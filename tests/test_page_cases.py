@@ -40,6 +40,7 @@ def promote_two(params: Params, root: Path) -> None:
     promote(params, root)
 
 
+@pytest.mark.slow
 def test_the_lineage_of_a_registered_model_is_that_of_its_registration(params: Params, tmp_path: Path) -> None:
     promote_two(params, tmp_path)
     write_lock(tmp_path, "b" * 32)
@@ -50,6 +51,7 @@ def test_the_lineage_of_a_registered_model_is_that_of_its_registration(params: P
     assert "Of the project when this page was written" in lineage and "b" * 32 in lineage
 
 
+@pytest.mark.slow
 def test_after_a_rollback_the_page_names_the_champion_and_why(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +71,7 @@ def test_after_a_rollback_the_page_names_the_champion_and_why(
     )
 
 
+@pytest.mark.slow
 def test_the_data_section_names_the_versions_after_a_promotion(params: Params, tmp_path: Path) -> None:
     promote_two(params, tmp_path)
     text, page = read(params)

@@ -182,6 +182,7 @@ def test_use_names_what_the_file_before_lacked_and_keeps_edits(
     assert load_params(root / FILE) == load_params(waste)
 
 
+@pytest.mark.slow
 def test_status_names_what_the_file_lacks(project: Path) -> None:
     assert "params.yaml lacks" not in status(project)
     edit_yaml(project / "params.yaml", lambda tree: (tree.pop("compute"), tree["evaluate"].pop("robustness")))

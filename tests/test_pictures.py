@@ -85,7 +85,7 @@ def test_each_learning_curve_has_its_forecast(plotted: list[Axes], tmp_path: Pat
     shown, unused = plotted[:4], plotted[4:]
     assert [axes.get_title() for axes in shown] == [
         f"{name}: 50 more, +4.0 points [-1.0, +6.0]"
-        for name in ("all classes: right answers", "cat: recall", "bird: recall", "dog: recall")
+        for name in ("all classes: right predictions", "cat: recall", "bird: recall", "dog: recall")
     ]
     assert len(unused) == 2 and not any(axes.axison for axes in unused)
     for axes in shown:

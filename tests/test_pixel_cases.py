@@ -96,6 +96,7 @@ def test_case_03_icons_are_no_finding_and_invisible_pictures_are_blank(tmp_path:
     assert [finding.path for finding in blank] == [f"a/{number}.png" for number in range(20)]
 
 
+@pytest.mark.slow
 @needs_cases
 def test_case_10_255_is_a_class(tmp_path: Path) -> None:
     raw = made("10", tmp_path / "raw")
@@ -113,6 +114,7 @@ def test_case_10_255_is_a_class(tmp_path: Path) -> None:
     assert "mask_suffix: _segmentation" in text
 
 
+@pytest.mark.slow
 @needs_cases
 def test_case_11_values_from_1(tmp_path: Path) -> None:
     raw = made("11", tmp_path / "raw")

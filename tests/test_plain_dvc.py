@@ -82,6 +82,7 @@ def test_the_params_of_every_recipe_can_be_set_by_dvc_exp_run(tmp_path: Path) ->
         assert "# augmented views per training image" in rewritten, "and the explanations"
 
 
+@pytest.mark.slow
 def test_a_fetch_refuses_to_replace_photographs_of_somebodys_own(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(make_line(tmp_path / "line"))
     raw = Path("data/raw/digits")
@@ -116,6 +117,7 @@ def test_a_project_lists_only_public_sets_that_it_fetched_or_trains_on(tmp_path:
     assert set(load_sources(file)) == {"own", "traffic_signs"}, "a dataset of the user's with that name"
 
 
+@pytest.mark.slow
 def test_dvc_reads_a_project_without_public_sets(tmp_path: Path) -> None:
     root = make_line(tmp_path / "line")
     shutil.copy(ROOT / "data/dvc.yaml", root / "data")

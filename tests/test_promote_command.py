@@ -26,6 +26,7 @@ def transferline(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     return end.value.code
 
 
+@pytest.mark.slow
 def test_the_decision_is_written_and_printed_before_the_page(params, monkeypatch, capsys, tmp_path):
     def fail(*_: object) -> Path:
         raise TransferlineError("no page")

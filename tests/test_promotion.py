@@ -37,6 +37,7 @@ def transferline(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     return end.value.code
 
 
+@pytest.mark.slow
 def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(params):
     root, name = Path.cwd(), params.promote.model_name
     client = connect(params.record, root)
@@ -73,6 +74,7 @@ def test_promotion_moves_the_alias_only_for_a_better_model_and_is_idempotent(par
     assert [move.version for move in ledger.read(root)] == [first.version, better.version]
 
 
+@pytest.mark.slow
 def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkeypatch):
     root = Path.cwd()
     for phase, kernel in (("head", "good"), ("fine_tune", "fair")):
@@ -134,6 +136,7 @@ def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, c
     assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote"
 
 
+@pytest.mark.slow
 def test_a_promotion_says_that_the_tested_images_are_to_be_committed_if_there_are_new_ones(params, capsys):
     select(params, train(params, "head", "fair"))
     promote(params, Path.cwd())
@@ -144,6 +147,7 @@ def test_a_promotion_says_that_the_tested_images_are_to_be_committed_if_there_ar
     assert "tested_images.txt" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_first_champion(params, capsys):
     warning = "this clone has no registry of earlier champions"
     keep_test_set(Path.cwd(), ["f" * 64])  # of other data
@@ -161,6 +165,7 @@ def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_fi
     assert warning not in promote(params, Path.cwd()).reason
 
 
+@pytest.mark.slow
 def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeypatch):
     select(params, train(params, "head", "good"))
     promote(params, Path.cwd())
@@ -173,6 +178,7 @@ def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeyp
     assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote, forced"
 
 
+@pytest.mark.slow
 def test_the_report_lists_every_gate_and_shows_what_changed_sides(params):
     select(params, train(params, "head", "good"))
     promote(params, Path.cwd())
@@ -191,6 +197,7 @@ def test_the_report_lists_every_gate_and_shows_what_changed_sides(params):
     }
 
 
+@pytest.mark.slow
 def test_gates_on_the_model_itself_and_on_its_data(params):
     import numpy as np
 

@@ -19,6 +19,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return registry_project(tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_rolled_back_stays_out_until_something_changes(params):
     root = Path.cwd()
     for phase, kernel in (("head", "fair"), ("fine_tune", "good")):
@@ -46,6 +47,7 @@ def test_a_model_that_was_rolled_back_stays_out_until_something_changes(params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["corruption", "adversarial"])
 def test_a_relative_limit_on_robustness_measures_both_models_on_the_same_images(params, capsys, kind):
     root, weak = Path.cwd(), Adversarial(attacks=("fgsm",), epsilons=(1,), steps=1)

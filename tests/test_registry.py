@@ -35,6 +35,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return registry_project(tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params):
     import mlflow
 
@@ -169,6 +170,7 @@ def test_predict_answers_for_files_folders_and_globs_and_names_what_is_no_image(
     assert "nowhere/*.png: no image found" in str(code)
 
 
+@pytest.mark.slow
 def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
     root, name = Path.cwd(), params.promote.model_name
     (root / "mlruns" / "mlflow.db").unlink()

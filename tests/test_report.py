@@ -96,6 +96,7 @@ def test_before_promotion_the_page_says_that_nothing_is_decided(params: Params) 
     assert "blue" in page.sections["Classes"] and "0.000" in page.sections["Classes"]
 
 
+@pytest.mark.slow
 def test_the_verdict_says_what_happened_by_how_much_and_on_what(params: Params, tmp_path: Path) -> None:
     write_lock(tmp_path, "a" * 32)
     select(params, train(params, "head", "fair"))
@@ -128,6 +129,7 @@ def test_promote_and_report_render_the_page_and_mlflow_keeps_a_copy(params: Para
     assert [file.path for file in client.list_artifacts(run, "report")] == ["report/index.html"]
 
 
+@pytest.mark.slow
 def test_a_refused_model_is_not_promoted_and_the_page_says_why(params: Params, tmp_path: Path) -> None:
     select(params, train(params, "head", "good"))
     assert promote(params, tmp_path).promoted
@@ -138,6 +140,7 @@ def test_a_refused_model_is_not_promoted_and_the_page_says_why(params: Params, t
     assert "failed" in page.sections["Gates"] and "Regressions: 8" in page.sections["Gates"]
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_network_and_is_small(params: Params, tmp_path: Path) -> None:
     Image.effect_noise((4000, 3000), 90).save(tmp_path / "noise.png")
     select(params, train(params, "head", "fair"))
@@ -208,7 +211,7 @@ def test_what_the_stage_insight_found_is_on_the_page_of_the_selected_model_only(
     assert page.sections["Doubtful labels"].count("nearest: blue") == 2
     assert "of the other images" in page.sections["Weak slices"]
     more = page.sections["What more images would bring"]
-    assert "50 more images of all classes change right answers by +4.0 points [-1.0, +6.0]." in more
+    assert "50 more images of all classes change the share of right predictions by +4.0 points [-1.0, +6.0]." in more
     assert 'alt="Learning curves, overall and of the weakest classes' in text
     calibration = page.sections["Calibration and rejection"]
     assert re.search(r"The expected calibration error on test is 0\.\d{4} \(0\.\d{4} to 0\.\d{4}\)\.", calibration)

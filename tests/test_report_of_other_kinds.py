@@ -18,6 +18,7 @@ from transferline.report.page import SECTIONS
 from transferline.stages import evaluate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["segmentation", "multilabel"])
 def test_other_kinds_of_problem_have_the_same_page_with_their_tables(
     problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,6 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
     return raw, table_of(layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEATURES)
 def test_every_encoder_gives_features_of_a_quarter_and_a_sixteenth(name: str) -> None:
     section = deeplab(backbone={"name": name, "weights": "none"})
@@ -104,6 +105,7 @@ def test_dilations_cover_the_same_share_of_the_image_at_each_size() -> None:
     assert [dilations(side) for side in (33, 14, 2)] == [[6, 12, 18], [3, 5, 8], [1, 1, 1]]
 
 
+@pytest.mark.slow
 def test_describe_counts_what_is_trained() -> None:
     section = deeplab(backbone={"name": "mobilenet_v2", "alpha": 0.35, "weights": "none"})
     found = describe_candidate(section, "segmentation", 4)

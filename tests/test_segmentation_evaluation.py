@@ -112,6 +112,7 @@ def test_evaluation_pictures_and_leaderboard(case: Params, tmp_path: Path) -> No
     assert json.loads(Path("metrics.json").read_text())["selected"]["validation"]["mean_iou"] > 0.8
 
 
+@pytest.mark.slow
 def test_corruptions_and_attacks(case: Params, tmp_path: Path) -> None:
     save_colour_model(tmp_path / "models" / "tiny" / "train")
     attacks = Adversarial(attacks=("fgsm", "targeted_pgd"), epsilons=(0, 60), steps=2)

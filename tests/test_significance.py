@@ -77,6 +77,7 @@ def promoted(metric: str, truth: Floats, pair: Pair, groups: Positions, seed: in
     return float(np.mean([each.gain > 0 and each.is_beyond_noise(LEVEL) for each in found]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("groups", "size"), [(20, 30), (50, 12), (600, 1)])
 def test_an_equally_good_model_is_promoted_about_as_often_as_the_level_promises(groups, size, metric):

@@ -83,6 +83,7 @@ def test_classes_of_40_images_have_about_the_same_number_in_each_split() -> None
 GROWTHS = {"images": None, "groups": r"^(\d+)_"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", GROWTHS.values(), ids=GROWTHS)
 @pytest.mark.parametrize("test", [0.1, 0.0])
 def test_no_image_moves_between_train_and_test_when_the_dataset_grows(test: float, pattern: str | None) -> None:

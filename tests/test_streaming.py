@@ -73,6 +73,7 @@ def test_an_image_that_was_replaced_has_another_bank(tmp_path):
     assert (tmp_path / "bank" / INDEX_FILE).read_text() != before
 
 
+@pytest.mark.slow
 def test_a_large_bank_does_not_stay_in_memory(tmp_path):
     rows = pd.DataFrame(
         {"path": "x", "label": "a", "split": "train", "in_head": True, "in_fine_tune": False}, range(VIEWS)

@@ -41,6 +41,7 @@ def test_the_message_of_a_killed_stage(status: int) -> None:
     assert "ended it by SIGSEGV" in failure_message("promotion", [], End(139, 1))
 
 
+@pytest.mark.slow
 def test_the_peak_memory_is_that_of_the_largest_process() -> None:
     """In a small process: what Linux reports of a child is at least the memory of the process that started it."""
     large = "import os; x = b'1' * 700_000_000; os.kill(os.getpid(), 9)"

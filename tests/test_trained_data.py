@@ -26,6 +26,7 @@ SHOW = (
 )
 
 
+@pytest.mark.slow
 def test_while_stages_run_the_revision_is_that_of_dvc_lock(tmp_path: Path) -> None:
     """A training sees what `validate` read just before."""
     line = make_line(tmp_path / "line")
@@ -57,6 +58,7 @@ def test_a_lock_that_dvc_is_writing_is_read_again_and_a_broken_one_is_named(tmp_
         locked_stages(lock)
 
 
+@pytest.mark.slow
 def test_a_version_keeps_its_data_revision_its_counts_and_its_manifest(tmp_path, monkeypatch):
     params = registry_project(tmp_path, monkeypatch)
     (tmp_path / "data/raw/colors.dvc").write_text("outs: [{md5: other.dir, path: colors}]\n")

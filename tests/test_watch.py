@@ -68,6 +68,7 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_files_that_come_change_and_go(line: Path) -> None:
     assert find_change(line) is None
     (line / "data/raw/images/b.txt").write_text("b")
@@ -84,6 +85,7 @@ def test_files_that_come_change_and_go(line: Path) -> None:
     assert list(find_new_data(line, "digits")) == []
 
 
+@pytest.mark.slow
 def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> None:
     train(line)
     (line / "data/raw/images/b.txt").write_text("b")
@@ -100,6 +102,7 @@ def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> No
     assert back is not None and back.key not in (versioned.key, recorded_hash(line, "images"))
 
 
+@pytest.mark.slow
 def test_the_source_of_an_imported_folder(line: Path, tmp_path: Path) -> None:
     forget(line)
     source = tmp_path / "source"
@@ -124,6 +127,7 @@ def test_the_source_of_an_imported_folder(line: Path, tmp_path: Path) -> None:
         find_change(line)
 
 
+@pytest.mark.slow
 def test_a_web_source_is_asked_for_its_etag(line: Path, tmp_path: Path) -> None:
     forget(line)
     archive = tmp_path / "web" / "images"
@@ -141,6 +145,7 @@ def test_a_web_source_is_asked_for_its_etag(line: Path, tmp_path: Path) -> None:
         find_change(line)
 
 
+@pytest.mark.slow
 def test_an_import_from_another_repository(line: Path, tmp_path: Path) -> None:
     other = make_line(tmp_path / "other")
     forget(line)
@@ -158,6 +163,7 @@ def test_an_import_from_another_repository(line: Path, tmp_path: Path) -> None:
     assert brought is not None and brought.key == change.key
 
 
+@pytest.mark.slow
 def test_new_data_in_the_git_remote_is_taken_by_its_commit(line: Path, tmp_path: Path) -> None:
     command("dvc", "remote", "add", "-q", "-d", "store", tmp_path / "store", cwd=line)
     commit(line)

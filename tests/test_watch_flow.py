@@ -25,6 +25,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_what_was_started_is_remembered_until_other_data_was_trained_on(line: Path) -> None:
     train(line)
     (line / "data/raw/images/b.txt").write_text("b")

@@ -103,6 +103,7 @@ def test_values_that_are_all_the_same_are_no_slices() -> None:
     assert {each["by"] for each in weak_slices(images, None, PARAMS)["slices"]} == {"brightness", "contrast", "folder"}
 
 
+@pytest.mark.slow
 def test_chance_alone_seldom_makes_a_slice_weak() -> None:
     """A level of 5 % for all slices of a dataset together."""
     draws = [weak_slices(predictions(120, seed), None, PARAMS)["slices"] for seed in range(60)]

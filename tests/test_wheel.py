@@ -30,6 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.mark.slow
 def test_it_has_every_module_recipe_and_file_of_the_template_under_one_name(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     parts = {"flows": "flows/*.py", "tasks": "tasks/*.py", "recipes": "recipes/*"}

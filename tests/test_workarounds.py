@@ -29,6 +29,7 @@ def test_locks_of_dead_processes_in_dvc(tmp_path: Path) -> None:
     assert json.loads(file.read_text()) == {"read": {"a": [live]}, "write": {"d": live}}
 
 
+@pytest.mark.slow
 def test_dvc_still_takes_a_number_that_is_used_again_for_the_killed_process(tmp_path: Path) -> None:
     line, file = make_line(tmp_path / "line"), tmp_path / "line/.dvc/tmp/rwlock"
     killed = {"pid": os.getpid(), "cmd": "dvc repro validate"}  # the number is that of this process by now
