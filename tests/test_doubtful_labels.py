@@ -18,9 +18,9 @@ from transferline.insight.confident_learning import confidently_wrong, doubts
 from transferline.insight.doubtful_labels import doubtful_labels, out_of_fold_probabilities
 from transferline.insight.insight_table import insight_table, write_insight_table
 from transferline.insight.linear_heads import components, probabilities_of, repeats
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.show_doubtful import describe_doubtful
 from transferline.models.exported import ModelCard
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Image
 
 pytestmark = pytest.mark.usefixtures("one_thread")

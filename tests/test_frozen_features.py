@@ -18,9 +18,9 @@ from transferline.datasets.images import read_batch
 from transferline.datasets.tables import ImageTable, write_table
 from transferline.insight.frozen_features import frozen_features
 from transferline.insight.insight_table import InsightTable, read_insight_table
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.models.exported import ModelCard
+from transferline.not_applicable import NotApplicableError
 from transferline.training.assemble_model import Exported
 from transferline.training.model_folder import write_model
 from transferline.training.training_rows import sample_paths

@@ -9,8 +9,8 @@ from tests.test_doubtful_labels import clouds
 from transferline.insight.kept_together import nested_places
 from transferline.insight.learning_curves import learning_curves, sentences
 from transferline.insight.linear_heads import components
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.power_law import forecast
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Evaluate
 
 pytestmark = pytest.mark.usefixtures("one_thread")

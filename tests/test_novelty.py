@@ -21,13 +21,13 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
 from transferline.insight import novelty
 from transferline.insight.insight_table import InsightTable, insight_table, write_insight_table
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.novelty import training_distance
 from transferline.models.backbones import build_backbone, preprocessing
 from transferline.models.convert import convert
 from transferline.models.exported import ModelCard, load_model, write_card
 from transferline.models.lite import LiteGraph
 from transferline.models.training_distance import NOVELTY_FILE, nearest_distances, read_training_distance, unit
+from transferline.not_applicable import NotApplicableError
 from transferline.problems import label_picture
 from transferline.problems.label_output import predictions_as_text
 from transferline.problems.label_predictions import Prediction

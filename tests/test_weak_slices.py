@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from transferline.arrays import Array
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.weak_slices import WORST, holm, p_worse, weak_slices
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Evaluate
 
 pytestmark = pytest.mark.usefixtures("one_thread")

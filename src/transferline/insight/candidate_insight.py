@@ -20,11 +20,11 @@ from transferline.insight.learning_curves import CURVES_FILE, learning_curves, s
 from transferline.insight.learning_curves_picture import PICTURE_FILE, plot_learning_curves
 from transferline.insight.linear_heads import components
 from transferline.insight.mistakes import MISTAKES_FILE, mistake_heat_maps
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.novelty import training_distance
 from transferline.insight.predict_all_images import predict_all_images
 from transferline.insight.weak_slices import SLICES_FILE, weak_slices
 from transferline.models.exported import load_model, read_card
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import metric_table
@@ -84,8 +84,7 @@ class InsightInputs:
         Raises:
             NotApplicableError: the candidate has no bank of vectors, or the images have no labels.
         """
-        if reason := insight_of(self.table.problem).not_applicable:
-            raise NotApplicableError(reason)
+        insight_of(self.table.problem)  # raises NotApplicableError if the images have no labels
         known, features = frozen_features(self.bank, self.models, self.raw, self.table)
         kept = self.manifest.rows[self.manifest.rows["kept"]].iloc[known]
         unit = units(kept, self.params.validate_.near_duplicate_bits)
@@ -118,8 +117,7 @@ def _write_learning_curves(inputs: InsightInputs, folder: Path) -> None:
 
 def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
     table = inputs.table
-    if reason := insight_of(table.problem).not_applicable:
-        raise NotApplicableError(reason)
+    insight_of(table.problem)  # raises NotApplicableError if the images have no labels
     predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
     place = pd.Index(table.rows["path"]).get_indexer(predictions["path"])
     measured = table.rows.iloc[place].reset_index(drop=True)
@@ -129,8 +127,7 @@ def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
 
 
 def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
-    if reason := insight_of(inputs.table.problem).not_applicable:
-        raise NotApplicableError(reason)
+    insight_of(inputs.table.problem)  # raises NotApplicableError if the images have no labels
     predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
     model = inputs.models / inputs.phase
     found = mistake_heat_maps(predictions, load_model(model), read_card(model), inputs.raw)

@@ -9,7 +9,7 @@ from transferline.arrays import Counts, Floats, Positions
 from transferline.insight.confident_learning import doubts
 from transferline.insight.kept_together import folds
 from transferline.insight.linear_heads import best_strength, out_of_fold, repeats
-from transferline.insight.not_applicable import NotApplicableError
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Problem
 from transferline.problems.insight import insight_of
 

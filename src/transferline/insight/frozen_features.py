@@ -7,9 +7,9 @@ import pandas as pd
 
 from transferline.arrays import Array, Flags, Positions
 from transferline.insight.insight_table import InsightTable
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.predict_all_images import features_of
 from transferline.models.exported import load_model
+from transferline.not_applicable import NotApplicableError
 from transferline.training.bank import INDEX_FILE, Bank, read_bank
 from transferline.training.training_rows import sample_paths
 

@@ -8,8 +8,8 @@ import numpy as np
 from transferline.arrays import Array, Counts, Flags, Floats
 from transferline.insight.kept_together import folds, nested_places
 from transferline.insight.linear_heads import probabilities_of, repeats
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.insight.power_law import forecast
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Evaluate
 
 CURVES_FILE = "learning_curves.json"

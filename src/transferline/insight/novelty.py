@@ -5,8 +5,8 @@ import numpy as np
 from transferline import params
 from transferline.arrays import Float32s
 from transferline.insight.insight_table import InsightTable
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.training_distance import TrainingDistance, nearest_distances, unit
+from transferline.not_applicable import NotApplicableError
 
 MOST_IMAGES = 5000  # of training that are kept: 13 MB with 1280 features, and 1.2 ms for the distance of an image
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from transferline.arrays import Array, Counts, Flags, Floats
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.metrics.cluster_variance import cluster_variance
 from transferline.metrics.intervals import share_with_interval
 from transferline.metrics.resampling import group_numbers
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Evaluate
 
 SLICES_FILE = "slices.json"

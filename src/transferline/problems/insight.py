@@ -6,10 +6,10 @@ from typing import Protocol
 import pandas as pd
 
 from transferline.arrays import Counts
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Problem
 from transferline.problems.classification.insight import ClassificationInsight
 from transferline.problems.multilabel.insight import MultilabelInsight
-from transferline.problems.segmentation.insight import SegmentationInsight
 
 
 class InsightOfKind(Protocol):
@@ -18,10 +18,6 @@ class InsightOfKind(Protocol):
     With one label per image there is one question: which class? With several labels each class is a question: 1 if the
     image has the label, else 0.
     """
-
-    @property
-    def not_applicable(self) -> str:
-        """Why images of this kind have no such questions; empty if they have."""
 
     def asked(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Returns the class that each question is about; "" for a question about all classes."""
@@ -39,14 +35,22 @@ class InsightOfKind(Protocol):
         """Returns the column `label` from the answers to all questions; the inverse of `answers`."""
 
 
-INSIGHTS: dict[Problem, InsightOfKind] = {
+# The questions, or the reason why images of this kind have none.
+INSIGHTS: dict[Problem, InsightOfKind | str] = {
     "binary": ClassificationInsight(),
     "multiclass": ClassificationInsight(),
     "multilabel": MultilabelInsight(),
-    "segmentation": SegmentationInsight(),
+    "segmentation": "a mask gives each pixel a class, and the image as a whole has no label",
 }
 
 
 def insight_of(problem: Problem) -> InsightOfKind:
-    """Returns the questions of a kind of problem."""
-    return INSIGHTS[problem]
+    """Returns the questions of a kind of problem.
+
+    Raises:
+        NotApplicableError: images of this kind have none.
+    """
+    found = INSIGHTS[problem]
+    if isinstance(found, str):
+        raise NotApplicableError(found)
+    return found

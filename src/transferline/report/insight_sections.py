@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.training_distance import read_training_distance
+from transferline.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
 from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import share, stored, tile

@@ -3,7 +3,7 @@
 from typing import Any
 
 from transferline.datasets.dvc_lock_file import LOCK
-from transferline.insight.not_applicable import NotApplicableError
+from transferline.not_applicable import NotApplicableError
 from transferline.plots import BLUE, GREY
 from transferline.project_files import installed_version
 from transferline.registry.ledger import Move

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
-from transferline.insight.not_applicable import NotApplicableError
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import PAGE
 from transferline.problems.metric_choice import check_metrics

@@ -13,9 +13,9 @@ from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
 from transferline.insight.mistakes import SIDE as HEAT_SIDE
 from transferline.insight.neighbours import nearest
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
+from transferline.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
 from transferline.registry.decision_files import DECIDED
 from transferline.report.blocks import Block, Table, Text, Tile, Tiles

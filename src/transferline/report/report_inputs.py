@@ -12,8 +12,8 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
-from transferline.insight.not_applicable import NotApplicableError
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card
+from transferline.not_applicable import NotApplicableError
 from transferline.params import Params
 from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, MODELS, RAW, VALIDATION_REPORT
 from transferline.problems.metric_choice import metric_table

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transferline.insight.not_applicable import NotApplicableError
+from transferline.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import DECISION
 from transferline.registry.decision_files import DECIDED, ROBUST

@@ -12,8 +12,6 @@ from transferline.datasets.tables import class_positions
 class ClassificationInsight:
     """See `InsightOfKind`."""
 
-    not_applicable = ""
-
     def asked(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """See `InsightOfKind`."""
         return ("",)

@@ -12,8 +12,6 @@ from transferline.datasets.tables import join_labels, label_matrix
 class MultilabelInsight:
     """See `InsightOfKind`."""
 
-    not_applicable = ""
-
     def asked(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """See `InsightOfKind`."""
         return classes
