@@ -1,13 +1,12 @@
 """What `transferline promote` and `rollback` print and write, and in which order."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import run_in_process
 from tests.registry_project import registry_project, select, train
-from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.registry import ledger
@@ -19,13 +18,6 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return registry_project(tmp_path, monkeypatch)
 
 
-def transferline(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    monkeypatch.setattr(sys, "argv", ["transferline", *arguments])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code
-
-
 @pytest.mark.slow
 def test_the_decision_is_written_and_printed_before_the_page(params, monkeypatch, capsys, tmp_path):
     def fail(*_: object) -> Path:
@@ -34,15 +26,16 @@ def test_the_decision_is_written_and_printed_before_the_page(params, monkeypatch
     select(params, train(params, "head", "good"))
     monkeypatch.setattr(page, "write_page", fail)
     monkeypatch.chdir("data")
-    assert transferline(monkeypatch, "promote", "--json", "decision.json") == "error: no page"
+    with pytest.raises(TransferlineError, match=r"^no page$"):
+        run_in_process("promote", "--json", "decision.json")
     assert "version 1: promoted, test accuracy 1.0000" in capsys.readouterr().out
     assert json.loads((tmp_path / "data" / "decision.json").read_text())["promoted"], (
         "the path is relative to the user's folder"
     )
 
 
-def test_a_missing_folder_for_the_decision_is_named_before_anything_moves(params, monkeypatch, tmp_path):
+def test_a_missing_folder_for_the_decision_is_named_before_anything_moves(params, tmp_path):
     select(params, train(params, "head", "good"))
-    error = transferline(monkeypatch, "promote", "--json", "none/decision.json")
-    assert str(error).startswith(f"error: --json: the folder {tmp_path / 'none'} does not exist")
+    with pytest.raises(TransferlineError, match=f"^--json: the folder {tmp_path / 'none'} does not exist"):
+        run_in_process("promote", "--json", "none/decision.json")
     assert not ledger.read(tmp_path)

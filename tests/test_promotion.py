@@ -2,15 +2,14 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.conftest import run_in_process
 from tests.registry_project import registry_project, select, train, with_promote
 from transferline.atomic_files import write_json
-from transferline.cli import main as cli
 from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.params import Limit, Params
@@ -28,13 +27,6 @@ REPORT = Path("reports/decision")
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return registry_project(tmp_path, monkeypatch)
-
-
-def transferline(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    monkeypatch.setattr(sys, "argv", ["transferline", *arguments])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code
 
 
 @pytest.mark.slow
@@ -121,9 +113,9 @@ def test_a_project_that_was_moved_says_where_its_models_are(params, tmp_path, mo
         named_model(client, params, Path.cwd(), CHAMPION)
 
 
-def test_a_dry_run_shows_the_decision_and_changes_nothing(params, monkeypatch, capsys):
+def test_a_dry_run_shows_the_decision_and_changes_nothing(params, capsys):
     select(params, train(params, "head", "good"))
-    assert transferline(monkeypatch, "promote", "--dry-run") == 0
+    assert run_in_process("promote", "--dry-run") == 0
     said = capsys.readouterr().out
     assert (
         "accuracy" in said
@@ -166,12 +158,13 @@ def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_fi
 
 
 @pytest.mark.slow
-def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params, monkeypatch):
+def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params):
     select(params, train(params, "head", "good"))
     promote(params, Path.cwd())
     select(params, train(params, "fine_tune", "fair"))
-    assert "--force needs --reason" in str(transferline(monkeypatch, "promote", "--force"))
-    assert transferline(monkeypatch, "promote", "--force", "--reason", "blue is gone") == 0
+    with pytest.raises(TransferlineError, match="--force needs --reason"):
+        run_in_process("promote", "--force")
+    assert run_in_process("promote", "--force", "--reason", "blue is gone") == 0
     move = ledger.read(Path.cwd())[-1]
     assert move.forced and move.version == "2" and move.former == "1"
     assert move.reason.startswith("forced (blue is gone) although test accuracy 0.6667 is not better")
