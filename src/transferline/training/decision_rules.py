@@ -28,10 +28,7 @@ def decide_on_validation(card: ModelCard, params: Thresholds | None, model: Any,
     logits, targets = kind.held_out(model, validation)
     temperature = fit_temperature(kind, logits, targets)
     changes: dict[str, Any] = {"temperature": temperature}
-    truth = kind.indicators(targets, logits.shape[1])
-    before, after = (float(kind.cross_entropies(logits / one, truth)[0].mean()) for one in (1.0, temperature))
-    losses = f"{before:.4f} without it, {after:.4f} with it"
-    say(f"{card.candidate} {card.phase}: temperature {temperature:.3f}; cross-entropy on validation {losses}")
+    say(f"{card.candidate} {card.phase}: temperature {temperature:.3f}")
     if params and KINDS[card.problem].several_labels:
         likely = label_training_of(card.problem).probabilities(logits / temperature)
         changes["thresholds"] = choose_thresholds(targets.astype(bool), likely, params)

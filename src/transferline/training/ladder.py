@@ -15,7 +15,7 @@ from transferline.problems.training import training_of
 from transferline.progress import say
 from transferline.training.batches import Batches
 from transferline.training.best_epoch import best_epoch
-from transferline.training.temperature import fit_temperature
+from transferline.training.temperature import losses_at_best_temperature
 
 OfRung = Mapping[str, float | str]
 
@@ -134,17 +134,12 @@ def count_trainable(model: keras.Model) -> int:
 
 
 def _losses(rung: Rung, problem: Problem) -> Array:
-    """Returns the log loss of each validation image, (n,), at the best temperature; of several labels the mean.
-
-    Without the temperature, a model that was trained with label smoothing would lose against the head.
-    """
+    """Returns the log loss of each validation image, (n,), see `losses_at_best_temperature`."""
     kind = training_of(problem)
     logits, targets = kind.held_out(rung.model, rung.validation)
     if not np.isfinite(logits).all():
         return np.full(len(logits), np.nan)
-    scaled = logits / fit_temperature(kind, logits, targets)
-    losses, _ = kind.cross_entropies(scaled, kind.indicators(targets, logits.shape[1]))
-    return np.asarray(losses.mean(axis=1, dtype=np.float64))
+    return losses_at_best_temperature(kind, logits, targets)
 
 
 def _is_better(gains: Array, rung: Rung, number: int) -> bool:
