@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command
-from transferline.errors import TransferlineError
+from transferline.errors import TransferlineError, system_cause
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
 
@@ -59,6 +60,8 @@ def _promote(options: argparse.Namespace) -> int:
     if target and not target.parent.is_dir():
         raise TransferlineError(f"--json: the folder {target.parent} does not exist; create it, or name another file")
     root = environment.enter_project()
+    from mlflow.exceptions import MlflowException
+
     from transferline.registry.promotion import promote
     from transferline.report.page import log_page, write_page
 
@@ -68,10 +71,14 @@ def _promote(options: argparse.Namespace) -> int:
         with writing(target):
             target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
     _print_decision(decision, options.dry_run)
-    page = write_page(params, root)
-    if decision.gates and decision.version and not options.dry_run:
-        log_page(params, root, decision.version, page)
-    print(f"promote: the page of this retraining: {page.relative_to(root)}")
+    try:  # an error here does not undo the decision, so the command succeeds
+        page = write_page(params, root)
+        if decision.gates and decision.version and not options.dry_run:
+            log_page(params, root, decision.version, page)
+        print(f"promote: the page of this retraining: {page.relative_to(root)}")
+    except (TransferlineError, OSError, MlflowException) as error:
+        reason = system_cause(str(error)) or error
+        print(f"warning: the page is not complete; `transferline report` renders it again: {reason}", file=sys.stderr)
     return 0
 
 
