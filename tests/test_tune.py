@@ -111,6 +111,23 @@ def test_no_augmentation_adds_a_flip_or_narrows_a_range() -> None:
     assert augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "none"), augment) == augment
 
 
+@pytest.mark.parametrize("side", [5.0, 15.0])
+def test_wider_ranges_are_tried_only_if_they_differ_from_the_params(side: float) -> None:
+    augment = PHOTOS.augment.model_copy(update={"rotation": (-side, side)})
+    trial = optuna.trial.FixedTrial(
+        {
+            "network": "a",
+            "depth": "whole",
+            "learning_rate": 1e-3,
+            "label_smoothing": 0.1,
+            "megapixels": 200,
+            "augmentation": "wider",
+        }
+    )
+    search_space.suggest(trial, ["a"], augment)
+    assert ("augmentation" in trial.params) == (side < 15)
+
+
 def test_the_report_ranks_settings_by_trials_after_the_same_epochs() -> None:
     study = optuna.create_study(direction="maximize")
     for rate, depth, value in ((1e-4, "upper", 0.5), (1e-3, "upper", 0.6), (1e-4, "whole", 0.8), (1e-3, "whole", 0.9)):

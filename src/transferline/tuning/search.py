@@ -136,7 +136,7 @@ class Search:
         if fixed:
             study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
         trial = study.ask()
-        suggest(trial, networks)
+        suggest(trial, networks, self.data.params.augment)
         settings = self._settings(trial.params)
         start, values = time.monotonic(), list[float]()
 

@@ -25,7 +25,7 @@ OF_UPPER = "_of_upper"  # a name of Optuna has the same choices in all trials
 EPOCHS = {200: 24, 400: 40}  # for each value of `max_megapixels`
 
 if TYPE_CHECKING:
-    from optuna import Trial
+    from optuna.trial import BaseTrial
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def _sides(side: int, backbone: BackboneEntry) -> list[int]:
     return sorted(each for each in sides if backbone.min_side <= each <= MOST_SIDE)
 
 
-def suggest(trial: "Trial", networks: list[str]) -> None:
-    """Lets Optuna choose the values of a trial."""
+def suggest(trial: "BaseTrial", networks: list[str], augment: Augment) -> None:
+    """Lets Optuna choose the values of a trial; no augmentation if `wider` is the same as the section `augment`."""
     trial.suggest_categorical("network", networks)
     trial.suggest_categorical("depth", list(DEPTHS))
     trial.suggest_categorical("learning_rate", RATES)
@@ -94,7 +94,7 @@ def suggest(trial: "Trial", networks: list[str]) -> None:
     trial.suggest_categorical("megapixels", list(EPOCHS))
     if len(DEPTHS[trial.params["depth"]]) == 1:
         trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
-    else:
+    elif _wider(augment) != augment:
         trial.suggest_categorical("augmentation", ("params", "wider"))
 
 
@@ -145,8 +145,10 @@ def _layers(backbone: str, side: int) -> int:
 
 def augment_of(settings: Settings, augment: Augment) -> Augment:
     """Returns the section `augment` of these settings. No setting adds a flip, which can change the label."""
-    if settings.augmentation != "wider":
-        return augment
+    return _wider(augment) if settings.augmentation == "wider" else augment
+
+
+def _wider(augment: Augment) -> Augment:
     tree = augment.model_dump(mode="json")
     for key, least in WIDER.items():
         tree[key] = _widened(tree[key], -least, least)
