@@ -17,6 +17,7 @@ from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 from transferline.text import images_in_groups
 
 PHASES = get_args(Phase)
+DIGITS = 4  # of values on the page. Models whose values look equal there are equal: what is left is rounding.
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class EvaluatedModel:
         value: float | None = self.metrics.get(split, {}).get(metric)
         return value
 
+    def compared(self, metric: str) -> float | None:
+        """Returns the validation metric by which models are compared, rounded to `DIGITS`."""
+        value = self.figure("validation", metric)
+        return None if value is None else round(value, DIGITS)
+
 
 def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedModel]:
     """Reads `<folder>/<candidate>/<phase>/` for the named candidates; other folders are ignored.
@@ -88,7 +94,7 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedM
 def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[EvaluatedModel]:
     """Sorts entries by the validation metric, the best first; the lowest value of a loss is the best.
 
-    Among equal entries the lower validation log loss decides, then the simpler phase, then the name.
+    Among equal entries, see `DIGITS`, the lower validation log loss decides, then the simpler phase, then the name.
 
     Raises:
         TransferlineError: no entry has the metric.
@@ -100,15 +106,15 @@ def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[E
         )
 
     def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
-        value, loss = entry.figure("validation", metric), entry.metrics["validation"]["log_loss"]
+        value, loss = entry.compared(metric), entry.compared("log_loss")
         penalty = math.inf if value is None else value if is_loss else -value
-        return penalty, loss, PHASES.index(entry.phase), entry.candidate
+        return penalty, math.inf if loss is None else loss, PHASES.index(entry.phase), entry.candidate
 
     return sorted(entries, key=place)
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else f"{value:.{DIGITS}f}"
 
 
 def _with_interval(entry: EvaluatedModel, split: str, metric: str) -> str:
@@ -147,7 +153,7 @@ def _change(before: EvaluatedModel, after: EvaluatedModel, split: str, metric: s
 
 def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metric: str) -> str:
     verdict = "helped" if helped else "did not help"
-    is_even = head.figure("validation", metric) == tuned.figure("validation", metric)
+    is_even = head.compared(metric) == tuned.compared(metric)
     decisive = "log_loss" if is_even else metric
     changes = [_change(head, tuned, split, decisive) for split in ("validation", "test") if split in head.metrics]
     return f"- By validation, fine-tuning {verdict} {head.candidate}: {', '.join(changes)}."
@@ -155,7 +161,7 @@ def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metr
 
 def _even(ranked: list[EvaluatedModel], metric: str) -> list[str]:
     """Returns a line with the log losses that decided, if several entries have the best value."""
-    even = [entry for entry in ranked if entry.figure("validation", metric) == ranked[0].figure("validation", metric)]
+    even = [entry for entry in ranked if entry.compared(metric) == ranked[0].compared(metric)]
     losses = ", ".join(f"{entry.name} {_number(entry.figure('validation', 'log_loss'))}" for entry in even)
     line = f"- Equal in validation {metric}; the lower validation log_loss decided: {losses}."
     return [line] if len(even) > 1 else []
