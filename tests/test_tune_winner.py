@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT, edit_yaml
@@ -11,10 +12,12 @@ from tests.test_tune import PHOTOS, SMALL, table
 from transferline.atomic_files import write_json
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable
-from transferline.params import Params, load_params
+from transferline.models.exported import ModelCard
+from transferline.params import Image, Params, load_params
+from transferline.problems.evaluation import evaluation_of
 from transferline.project_files import keep_template
 from transferline.tuning import tune_candidate
-from transferline.tuning.search import Scored
+from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of
 from transferline.tuning.tune_candidate import (
     base_candidate,
@@ -24,6 +27,26 @@ from transferline.tuning.tune_candidate import (
     write_winner,
 )
 from transferline.use_recipe import write_params
+
+
+def scored(side: int, right: range) -> Scored:
+    """A head for images of this side, and its predictions for 100 validation images, of which these are right."""
+    rows = table(200, 100).of_split("validation")
+    card = ModelCard(
+        candidate="c", phase="head", problem="multiclass", classes=("class 0", "class 1"), image=Image(size=side)
+    )
+    is_one = (rows["label"] == "class 1").to_numpy() == np.isin(np.arange(100), right)
+    likely = np.where(is_one[:, None], [0.1, 0.9], [0.9, 0.1])
+    predictions = evaluation_of("multiclass").rate(likely, card, rows, Path())
+    return Scored(Settings(Network("efficientnet_lite0", side, "untouched")), [predictions], len(right) / 100)
+
+
+@pytest.mark.parametrize(("end", "winner"), [(94, 64), (100, 96)])
+def test_the_first_settings_win_unless_others_are_better_by_more_than_one_standard_error(end: int, winner: int) -> None:
+    """With 14 images more and 10 fewer the gain is 0.04 and its standard error 0.05, with 20 and 10 0.10 and 0.05."""
+    ordered = [scored(64, range(80)), scored(96, range(10, end)), scored(32, range(70))]
+    found = winner_first(PHOTOS, ordered)
+    assert [one.settings.network.side for one in found] == [winner, 160 - winner, 32]
 
 
 def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentation(

@@ -102,7 +102,8 @@ def search_without_training(
         finals = whole.finals(heads, study)
         patch.setattr(tuning_report, "REPORT", folder / "report")
         sentences = tuning_report.write_report(data, heads, study, finals)
-    assert [one.value for one in finals] == sorted((one.value for one in finals), reverse=True)
+    others = [one.value for one in finals[1:]]
+    assert others == sorted(others, reverse=True)
     return Found(str(finals[0].settings), runs.states, sentences, runs)
 
 
@@ -112,7 +113,8 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     assert "stopped" in states, "successive halving stops some"
     assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
     assert sentences[0] == "2 heads and 10 fine-tunings were tried, with seed 7." and winner in sentences[1]
-    assert re.match(r"It leads by \+0\.\d{4} \(95% interval [+-]0\.\d{4} to \+0\.\d{4}\), paired over", sentences[3])
+    assert re.match(r"It leads by [+-]0\.\d{4} \(95% interval [+-]0\.\d{4} to [+-]0\.\d{4}\), paired", sentences[3])
+    assert len(sentences) == 4 + ("leads by -" in sentences[3])
     assert search_without_training(tmp_path / "again", 10).winner == winner
 
     with pytest.raises(KeyboardInterrupt):

@@ -23,6 +23,7 @@ from optuna.trial import TrialState
 from transferline.atomic_files import completed
 from transferline.params import Pretrained
 from transferline.progress import say
+from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search_space import (
     OF_UPPER,
     Network,
@@ -50,15 +51,6 @@ class TimeIsUpError(Exception):
     """The time of the search has passed; the trial that runs is not counted."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Settings with their predictions for the validation images of each division, and `Data.value` of all of them."""
-
-    settings: Settings
-    predictions: list[pd.DataFrame]
-    value: float
-
-
 @dataclass
 class Search:
     """A search.
@@ -83,7 +75,11 @@ class Search:
     best: float = field(default=-np.inf)
 
     def heads(self) -> list[Scored]:
-        """Scores the head of each network on all divisions, the best first, until their share of the time is up."""
+        """Scores the head of each network on all divisions, until their share of the time is up.
+
+        Returns:
+            See `winner_first`, which prefers the network of the candidate that the settings vary.
+        """
         end, found, count = self._share(SHARE_OF_HEADS), list[Scored](), len(self.networks)
         for network in self.networks:
             if found and time.monotonic() > end:
@@ -98,7 +94,9 @@ class Search:
                     self._record(settings, "head", parts, start)
             found.append(self._scored(settings, parts))
             self.best = max(self.best, found[-1].value)
-        return sorted(found, key=lambda one: -one.value)
+        own = self.base.backbone.name, self.base.image.size
+        found.sort(key=lambda one: ((one.settings.network.backbone, one.settings.network.side) != own, -one.value))
+        return winner_first(self.data.params, found)
 
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
@@ -173,10 +171,13 @@ class Search:
         return score_fine_tuning(self.data, candidate, augment, self.data.divisions[division], report)
 
     def finals(self, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
-        """Scores the best fine-tunings on the other divisions, as far as time allows; the best first.
+        """Scores the best fine-tunings on the other divisions, as far as time allows.
 
-        They and the two best heads are compared on the same divisions. A fine-tuning that is not better than the best
-        head on the first division is left out. Of equal ones, the head comes first.
+        They and the first two heads are compared on the same divisions. A fine-tuning that is not better than the first
+        head on the first division is left out.
+
+        Returns:
+            See `winner_first`, which prefers heads.
         """
         least = self.data.value(heads[0].predictions[0])
         better = [one for one in study.get_trials(False, (TrialState.COMPLETE,)) if float(one.value or 0) > least]
@@ -198,7 +199,7 @@ class Search:
         scored += [self._scored(settings, found[number][:common]) for number, settings in finalists]
         for one in scored:
             self._record(one.settings, "final", one.predictions)
-        return sorted(scored, key=lambda one: -one.value)
+        return winner_first(self.data.params, scored)
 
     def _stop_if_time_is_up(self, value: float) -> None:
         if time.monotonic() > self.end:

@@ -7,13 +7,9 @@ import pandas as pd
 from jinja2 import Environment
 
 from transferline.atomic_files import completed_folder
-from transferline.params import Params
-from transferline.problems.evaluation import evaluation_of
-from transferline.problems.label_evaluation import PROBABILITY
-from transferline.problems.metric_choice import metric_table
-from transferline.registry.model_comparison import Gain, measure_gain
 from transferline.text import images_in_groups
-from transferline.tuning.search import FINISHED, FIRST_RUNG, Scored
+from transferline.tuning.scored import Scored, lead
+from transferline.tuning.search import FINISHED, FIRST_RUNG
 from transferline.tuning.trial_scores import Data
 
 if TYPE_CHECKING:
@@ -106,21 +102,9 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
             f"It leads by {gain.gain:+.4f} ({share} interval {gain.low:+.4f} to {gain.high:+.4f}), paired over these "
             f"images, before: {finals[1].settings}."
         )
+        if gain.gain < 0:
+            sentences.append("This is within one standard error, so the settings that are simpler, or yours, win.")
     return sentences
-
-
-def lead(params: Params, winner: Scored, other: Scored) -> Gain:
-    """Returns the gain of the winner over another, paired over images, or over groups where there are any.
-
-    An image that is in the validation part of several splits counts once for each, in the same group.
-    """
-    kind = evaluation_of(params.data.problem)
-    columns = map(str, winner.predictions[0].columns)
-    classes = tuple(name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY))
-    tables = [pd.concat(one.predictions, ignore_index=True) for one in (other, winner)]
-    old, new = (kind.images(table, classes) for table in tables)
-    metric = metric_table(params.data.problem, params.evaluate)[params.select.metric]
-    return measure_gain(metric, old, new, params.promote.test, params.evaluate)
 
 
 def main_effects(study: "optuna.Study", step: int) -> list[Effect]:
