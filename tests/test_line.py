@@ -34,8 +34,7 @@ def test_the_line_trains_compares_and_records(trained_project):
     chosen = json.loads(metrics(trained_project))["selected"]
     assert chosen["candidate"] in ("small", "smaller") and chosen["validation"]["accuracy"] > 0.8
     assert "small" in (trained_project / "reports" / "leaderboard.md").read_text(encoding="utf-8")
-    page = (trained_project / "reports" / "index.html").read_text(encoding="utf-8")
-    assert "Not decided yet" in page and "the stage insight has not run" not in page
+    assert "Not decided yet" in (trained_project / "reports" / "index.html").read_text(encoding="utf-8")
     assert not list((trained_project / "models" / "smaller" / "fine_tune").iterdir())
 
     live = {(run.data.tags["candidate"], run.data.tags["phase"]): run for run in runs(trained_project)}

@@ -29,6 +29,10 @@ def test_a_stage_depends_on_its_own_code_and_names_no_source_file(stage: str) ->
     assert not [dep for dep in STAGES[stage]["deps"] if str(dep).startswith(("src", "networks"))]
 
 
+def test_select_has_the_insight_of_the_page_that_it_renders() -> None:
+    assert {"evaluations", "insight"} <= set(map(str, STAGES["select"]["deps"]))
+
+
 @pytest.mark.parametrize("recipe", sorted((PROJECT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "code"])
 def test_params_are_sections_that_use_writes_of_every_recipe(stage: str, recipe: Path) -> None:

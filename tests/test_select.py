@@ -185,14 +185,17 @@ def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) ->
     write_all(tmp_path / "evaluations")
     tuned = tmp_path / "evaluations" / "lite0_plain" / "fine_tune" / "metrics.json"
     metrics, pages = json.loads(tuned.read_text()), []
-    for accuracy in (0.90, 0.92):
-        metrics["validation"] |= {"accuracy": accuracy, "log_loss": 0.35}
+    for accuracy, loss in ((0.90, 0.35), (0.92 + 1e-6, 0.35), (0.90 + 1e-6, 0.4 - 1e-6), (0.92 + 1e-6, 0.4 - 1e-6)):
+        metrics["validation"] |= {"accuracy": accuracy, "log_loss": loss}
         tuned.write_text(json.dumps(metrics))
         run(tmp_path)
         pages.append((tmp_path / "reports" / "leaderboard.md").read_text())
     assert "fine-tuning helped lite0_plain: validation log_loss 0.4000 → 0.3500, test log_loss" in pages[0]
     assert "Equal in validation" not in pages[0]
     assert "the lower validation log_loss decided: lite0_plain fine_tune 0.3500, lite0_hidden head 0.4000." in pages[1]
+    assert "fine-tuning did not help lite0_plain: validation log_loss 0.4000 → 0.4000" in pages[2]
+    equal = "- Equal in validation accuracy and log_loss; the simpler phase decided, then the name: "
+    assert f"{equal}lite0_hidden head, lite0_plain fine_tune." in pages[3]
 
 
 def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 from tests.conftest import ROOT, edit_yaml
@@ -19,6 +20,7 @@ from transferline.project_files import keep_template
 from transferline.tuning import tune_candidate
 from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of
+from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import (
     base_candidate,
     search_folder,
@@ -26,12 +28,14 @@ from transferline.tuning.tune_candidate import (
     with_former_augment,
     write_winner,
 )
+from transferline.tuning.tuning_report import winner_sentences
 from transferline.use_recipe import write_params
 
 
-def scored(side: int, right: range) -> Scored:
+def scored(side: int, right: range, groups: int = 100) -> Scored:
     """A head for images of this side, and its predictions for 100 validation images, of which these are right."""
     rows = table(200, 100).of_split("validation")
+    rows = rows.assign(group=[str(number % groups) for number in range(100)])
     card = ModelCard(
         candidate="c", phase="head", problem="multiclass", classes=("class 0", "class 1"), image=Image(size=side)
     )
@@ -47,6 +51,21 @@ def test_the_first_settings_win_unless_others_are_better_by_more_than_one_standa
     ordered = [scored(64, range(80)), scored(96, range(10, end)), scored(32, range(70))]
     found = winner_first(PHOTOS, ordered)
     assert [one.settings.network.side for one in found] == [winner, 160 - winner, 32]
+
+
+def test_without_groups_to_compare_the_first_settings_win() -> None:
+    ordered = [scored(64, range(10), groups=1), scored(96, range(100), groups=1)]
+    assert winner_first(PHOTOS, ordered)[0] is ordered[0]
+
+
+@pytest.mark.parametrize(("right", "sentence"), [(95, "It leads by 0.0100"), (93, "It is behind by 0.0100")])
+def test_the_sentences_say_whether_the_winner_leads(right: int, sentence: str, tmp_path: Path) -> None:
+    data = Data(PHOTOS, Path(), [table(200, 100)], tmp_path)
+    finals = [scored(64, range(right)), scored(96, range(94))]
+    found = winner_sentences(data, finals, optuna.create_study(), finals)
+    assert found[3].startswith(f"{sentence} (95% interval of its gain ") and "side 96" in found[3]
+    assert [line for line in found if line.startswith("It is within one standard error")] == found[4:]
+    assert len(found) == (5 if "behind" in sentence else 4)
 
 
 def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentation(

@@ -102,8 +102,6 @@ def search_without_training(
         finals = whole.finals(heads, study)
         patch.setattr(tuning_report, "REPORT", folder / "report")
         sentences = tuning_report.write_report(data, heads, study, finals)
-    others = [one.value for one in finals[1:]]
-    assert others == sorted(others, reverse=True)
     return Found(str(finals[0].settings), runs.states, sentences, runs)
 
 
@@ -113,8 +111,8 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     assert "stopped" in states, "successive halving stops some"
     assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
     assert sentences[0] == "2 heads and 10 fine-tunings were tried, with seed 7." and winner in sentences[1]
-    assert re.match(r"It leads by [+-]0\.\d{4} \(95% interval [+-]0\.\d{4} to [+-]0\.\d{4}\), paired", sentences[3])
-    assert len(sentences) == 4 + ("leads by -" in sentences[3])
+    interval = r"\(95% interval of its gain [+-]0\.\d{4} to [+-]0\.\d{4}\), paired over these images"
+    assert re.match(rf"It (leads|is behind) by 0\.\d{{4}} {interval}", sentences[3])
     assert search_without_training(tmp_path / "again", 10).winner == winner
 
     with pytest.raises(KeyboardInterrupt):
@@ -123,6 +121,14 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     continued, states, *_ = search_without_training(tmp_path / "parts", 10)
     assert continued == winner
     assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
+
+
+def test_the_network_of_the_candidate_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
+    """The made-up accuracies on 180 images are 0.50 for the own network, and 0.52 and 0.49 for the others."""
+    own = Network("efficientnet_lite2", 320, "untouched")
+    for trials in (0, 4):
+        found = search_without_training(tmp_path / str(trials), trials, networks=[*NETWORKS, own])
+        assert found.winner == str(Settings(own)) and found.sentences[3].startswith("It is behind by 0.0")
 
 
 def test_heads_take_30_percent_of_the_time_and_fine_tunings_60_percent_of_the_rest(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command
-from transferline.errors import TransferlineError, system_cause
+from transferline.errors import TransferlineError
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
 
@@ -63,7 +63,7 @@ def _promote(options: argparse.Namespace) -> int:
     from mlflow.exceptions import MlflowException
 
     from transferline.registry.promotion import promote
-    from transferline.report.page import log_page, write_page
+    from transferline.report.page import log_page
 
     params = _params(root)
     decision = promote(params, root, options.dry_run, options.reason)
@@ -71,15 +71,26 @@ def _promote(options: argparse.Namespace) -> int:
         with writing(target):
             target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
     _print_decision(decision, options.dry_run)
-    try:  # an error here does not undo the decision, so the command succeeds
-        page = write_page(params, root)
+    if _write_page_after_move(params, root):
+        print(f"promote: the page of this retraining: {PAGE}")
         if decision.gates and decision.version and not options.dry_run:
-            log_page(params, root, decision.version, page)
-        print(f"promote: the page of this retraining: {page.relative_to(root)}")
-    except (TransferlineError, OSError, MlflowException) as error:
-        reason = system_cause(str(error)) or error
-        print(f"warning: the page is not complete; `transferline report` renders it again: {reason}", file=sys.stderr)
+            try:
+                log_page(params, root, decision.version, root / PAGE)
+            except (TransferlineError, OSError, MlflowException) as error:
+                print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
     return 0
+
+
+def _write_page_after_move(params: "Params", root: Path) -> bool:
+    """Renders the page. If that fails, it only warns, because the alias has moved; returns whether it succeeded."""
+    from transferline.report.page import write_page
+
+    try:
+        write_page(params, root)
+    except (TransferlineError, OSError, ValueError) as error:
+        print(f"warning: the page was not written: {error}\n`transferline report` writes it", file=sys.stderr)
+        return False
+    return True
 
 
 def _print_decision(decision: "Decision", dry_run: bool) -> None:
@@ -121,7 +132,6 @@ def _history(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     """`transferline rollback`: prints which version is the champion again."""
     from transferline.registry.rollback import rollback
-    from transferline.report.page import write_page
 
     root = environment.enter_project()
     params = _params(root)
@@ -131,7 +141,7 @@ def _rollback(options: argparse.Namespace) -> int:
         flush=True,
     )
     if (root / PAGE).exists():
-        write_page(params, root)
+        _write_page_after_move(params, root)
     return 0
 
 

@@ -17,7 +17,7 @@ from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 from transferline.text import images_in_groups
 
 PHASES = get_args(Phase)
-DIGITS = 4  # of values on the page. Models whose values look equal there are equal: what is left is rounding.
+DIGITS = 4  # decimals on the page. Models whose values look equal there count as equal: most differences are rounding.
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,16 @@ def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metr
 
 
 def _even(ranked: list[EvaluatedModel], metric: str) -> list[str]:
-    """Returns a line with the log losses that decided, if several entries have the best value."""
+    """Returns a line with what decided, if several entries have the best value."""
     even = [entry for entry in ranked if entry.compared(metric) == ranked[0].compared(metric)]
+    if len(even) == 1:
+        return []
+    if even[0].compared("log_loss") == even[1].compared("log_loss"):
+        also = " and log_loss" * (metric != "log_loss")
+        names = ", ".join(entry.name for entry in even)
+        return [f"- Equal in validation {metric}{also}; the simpler phase decided, then the name: {names}."]
     losses = ", ".join(f"{entry.name} {_number(entry.figure('validation', 'log_loss'))}" for entry in even)
-    line = f"- Equal in validation {metric}; the lower validation log_loss decided: {losses}."
-    return [line] if len(even) > 1 else []
+    return [f"- Equal in validation {metric}; the lower validation log_loss decided: {losses}."]
 
 
 def _floor(ranked: list[EvaluatedModel], metric: str) -> str:

@@ -47,8 +47,6 @@ def assemble_segmentation(encoder: keras.Model, decoder: keras.Model, candidate:
 
 def with_temperature(exported: Exported, temperature: float, problem: Problem) -> Exported:
     """Returns the same models with their logits divided by a temperature. The result shares the layers and weights."""
-    if temperature == 1:
-        return exported
     probabilities = [
         _probabilities(problem)(keras.layers.Rescaling(1 / temperature, name="temperature")(logits))
         for logits in (model.get_layer("probabilities").input for model in exported)

@@ -85,9 +85,9 @@ def climb(
 ) -> Fitted:
     """Trains rungs in turn, each from the kept weights, until one is not better on validation.
 
-    A rung is better if it lowers the mean log loss of the validation images, at the best temperature, by more than one
-    standard error, see `standard_error`. Otherwise the weights from before the rung are restored, and deeper rungs are
-    not tried. A single rung is always kept, and so is the first one on an untrained head.
+    A rung is better if it lowers the mean log loss of the validation images, see `losses_at_best_temperature`, by more
+    than one standard error, see `standard_error`. Otherwise the weights from before the rung are restored, and deeper
+    rungs are not tried. A single rung is always kept, and so is the first one on an untrained head.
 
     Args:
         rungs: functions that build a rung, from shallow to deep. Each is called when its turn comes.

@@ -12,7 +12,7 @@ def fit_temperature(kind: TrainingOfKind, logits: Array, targets: Array) -> floa
     """Returns the temperature with the lowest cross-entropy on validation; it changes no order of probabilities.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017. The targets are those of
-    `platt_targets`, so it stays finite where all images are right.
+    `platt_targets`, so that few images without an error do not lower it to `LOWEST`.
 
     Args:
         kind: the training of the kind of problem.
@@ -41,7 +41,7 @@ def platt_targets(kind: TrainingOfKind, indicators: Array) -> Array:
     """Returns soft targets, (n, outputs): of n images, the true label counts as right for n + 1 of n + 2.
 
     With 0 and 1 as targets, the best temperature for a few images that are all right is near 0, and all probabilities
-    become 0 or 1. Platt, Probabilistic Outputs for Support Vector Machines, 1999.
+    become 0 or 1. After Platt, Probabilistic Outputs for Support Vector Machines, 1999, who counts each class alone.
 
     Args:
         kind: the training of the kind of problem.

@@ -1,11 +1,15 @@
 """What the search of `tune` compares: settings and their predictions for validation images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from transferline.metrics.metric_table import Metric
+from transferline.metrics.resampling import draw_weights
 from transferline.params import Params
 from transferline.problems.evaluation import evaluation_of
 from transferline.problems.label_evaluation import PROBABILITY
@@ -28,31 +32,44 @@ def lead(params: Params, winner: Scored, other: Scored) -> Gain:
 
     An image that is in the validation part of several splits counts once for each, in the same group.
     """
-    kind = evaluation_of(params.data.problem)
-    columns = map(str, winner.predictions[0].columns)
-    classes = tuple(name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY))
-    tables = [pd.concat(one.predictions, ignore_index=True) for one in (other, winner)]
-    old, new = (kind.images(table, classes) for table in tables)
-    metric = metric_table(params.data.problem, params.evaluate)[params.select.metric]
+    metric, old, new = _compared(params, other, winner)
     return measure_gain(metric, old, new, params.promote.test, params.evaluate)
 
 
 def winner_first(params: Params, scored: Sequence[Scored]) -> list[Scored]:
     """Returns the winner, then the others, the best first.
 
-    The winner is the first that is not worse than the best by more than one standard error, so that no settings win by
-    noise against simpler ones (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984).
+    The winner is the first that is at most one standard error worse than the best, so that a small lead, which may be
+    noise, does not beat simpler settings (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees,
+    1984).
 
     Args:
         params: the whole params.
         scored: on the same divisions, in the order of preference.
     """
     best = max(scored, key=lambda one: one.value)
-    winner = next(one for one in scored if one is best or not _is_beyond_one_error(lead(params, best, one), params))
+    winner = next(one for one in scored if one is best or best.value - one.value <= standard_error(params, best, one))
     return [winner, *sorted((one for one in scored if one is not winner), key=lambda one: -one.value)]
 
 
-def _is_beyond_one_error(gain: Gain, params: Params) -> bool:
-    """Whether a gain is more than one standard error, which follows from the length of its interval."""
-    errors_on_each_side = NormalDist().inv_cdf(1 - params.promote.test.level / 2)
-    return gain.gain > (gain.high - gain.low) / 2 / errors_on_each_side
+def standard_error(params: Params, one: Scored, other: Scored) -> float:
+    """Returns the standard error of the difference in `select.metric`, by the bootstrap over groups.
+
+    It is infinite with fewer than two groups.
+    """
+    metric, old, new = _compared(params, other, one)
+    count = int(old.groups.max()) + 1
+    if count < 2:
+        return math.inf
+    of_new, of_old = metric.figure(new), metric.figure(old)
+    gains = [of_new(weights) - of_old(weights) for weights in draw_weights(old.groups, params.evaluate)]
+    return float(np.nanstd(np.concatenate(gains))) * math.sqrt(count / (count - 1))
+
+
+def _compared(params: Params, old: Scored, new: Scored) -> tuple[Metric, Any, Any]:
+    """Returns `select.metric`, and the images with the predictions of both."""
+    kind = evaluation_of(params.data.problem)
+    columns = map(str, new.predictions[0].columns)
+    classes = tuple(name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY))
+    images = [kind.images(pd.concat(one.predictions, ignore_index=True), classes) for one in (old, new)]
+    return metric_table(params.data.problem, params.evaluate)[params.select.metric], *images

@@ -86,7 +86,7 @@ def _sides(side: int, backbone: BackboneEntry) -> list[int]:
 
 
 def suggest(trial: "BaseTrial", networks: list[str], augment: Augment) -> None:
-    """Lets Optuna choose the values of a trial; no augmentation if `wider` is the same as the section `augment`."""
+    """Lets Optuna choose the values of a trial; `wider` is a choice only if it differs from the section `augment`."""
     trial.suggest_categorical("network", networks)
     trial.suggest_categorical("depth", list(DEPTHS))
     trial.suggest_categorical("learning_rate", RATES)

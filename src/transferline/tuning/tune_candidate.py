@@ -1,4 +1,4 @@
-"""`transferline tune`: searches settings and writes the best ones into `params.yaml` as a candidate."""
+"""`transferline tune`: searches settings and writes the winner into `params.yaml` as a candidate."""
 
 import hashlib
 import json
@@ -106,7 +106,10 @@ def _write_augments(folder: Path, before: Augment, after: Augment) -> None:
 
 
 def search_folder(params: Params, base: Pretrained, networks: list[Network], manifest: ImageTable) -> Path:
-    """Returns the folder of the search; its name is a hash of everything that decides results. Deletes other ones."""
+    """Returns the folder of the search, and deletes other ones.
+
+    Its name is a hash of everything that decides the results of trials.
+    """
     settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, networks]
     digest = hashlib.sha256(repr([*settings, manifest.classes, code_of(__name__)]).encode())
     columns = manifest.rows[["sha256", "label", "split", "group", "kept"]].astype(str)

@@ -30,7 +30,7 @@ th { background: #f4f4f4; }
 </style>
 </head>
 <body>
-<h1>The best settings on validation</h1>
+<h1>The settings that tune chose</h1>
 {% for sentence in sentences %}<p>{{ sentence }}</p>{% endfor %}
 {% for title, text, rows in tables %}
 <h2>{{ title }}</h2>
@@ -84,7 +84,7 @@ def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals:
 
 
 def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", finals: list[Scored]) -> list[str]:
-    """Returns what was tried, the winner, and its lead over the next best with the interval."""
+    """Returns what was tried, the winner, and its difference to the best other finalist, with the interval."""
     winner, params = finals[0], data.params
     tried = len(study.get_trials(False, FINISHED))
     joined = pd.concat(winner.predictions, ignore_index=True)
@@ -98,12 +98,13 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
     if len(finals) > 1:
         gain = lead(params, winner, finals[1])
         share = f"{1 - params.promote.test.level:.0%}"
+        is_behind = gain.gain < 0
         sentences.append(
-            f"It leads by {gain.gain:+.4f} ({share} interval {gain.low:+.4f} to {gain.high:+.4f}), paired over these "
-            f"images, before: {finals[1].settings}."
+            f"It {'is behind' if is_behind else 'leads'} by {abs(gain.gain):.4f} ({share} interval of its gain "
+            f"{gain.low:+.4f} to {gain.high:+.4f}), paired over these images. The other is: {finals[1].settings}."
         )
-        if gain.gain < 0:
-            sentences.append("This is within one standard error, so the settings that are simpler, or yours, win.")
+        if is_behind:
+            sentences.append("It is within one standard error of the best, and tune then prefers simpler settings.")
     return sentences
 
 
