@@ -108,6 +108,14 @@ def test_a_source_without_a_layout_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_recipe_for_another_kind_of_problem_is_named_with_the_kind_of_the_data(tmp_path: Path) -> None:
+    make_images(tmp_path / "source")
+    words = r"the recipe camvid does not fit .*source, which looks like the data of a multiclass .* class_folders"
+    with pytest.raises(TransferlineError, match=words):
+        init(tmp_path / "new", "camvid", str(tmp_path / "source"))
+    assert not (tmp_path / "new").exists()
+
+
 def test_without_an_identity_of_git_the_project_is_made_and_the_commit_is_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

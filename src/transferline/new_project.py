@@ -98,7 +98,14 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
     data = proposed_data(root.name, found, found.layout)
     chosen = recipe or ("photos_segmentation" if "masks" in data else "photos")
     side = _fitting_side(root / "data" / "raw" / root.name) if chosen == "photos" else None
-    params = write_params(_for_data(find_recipe(chosen), data, root.name, side), root, force=True)
+    try:
+        params = write_params(_for_data(find_recipe(chosen), data, root.name, side), root, force=True)
+    except TransferlineError as error:
+        raise TransferlineError(
+            f"the recipe {chosen} does not fit {source}, which looks like the data of a {data['problem']} problem with "
+            f"the layout {found.layout.kind}: {error}\nMake the project without --data, then bring the data with "
+            "`transferline data add` and correct params.yaml; or leave out --recipe"
+        ) from error
     why = "named by you" if recipe else f"fits {params.data.problem} data"
     return f"recipe {chosen} ({why}), dataset {root.name}, layout {params.data.layout.kind}"
 
