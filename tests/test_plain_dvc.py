@@ -33,7 +33,8 @@ def test_a_colleague_pulls_everything_and_no_dvc_command_deletes_a_photograph(
 ) -> None:
     project = trained_copy
     edit_yaml(project / "params.yaml", lambda tree: tree["candidates"].pop("small"))
-    shutil.rmtree(project / "evaluations" / "small")
+    for folder in ("evaluations", "insight"):
+        shutil.rmtree(project / folder / "small")
     run("dvc", "remote", "add", "-q", "-d", "store", tmp_path / "store", cwd=project)
     list_source(project, "colors")
     run("dvc", "repro", "-q", cwd=project)
