@@ -101,6 +101,8 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
     try:
         params = write_params(_for_data(find_recipe(chosen), data, root.name, side), root, force=True)
     except TransferlineError as error:
+        if recipe is None:
+            raise
         raise TransferlineError(
             f"the recipe {chosen} does not fit {source}, which looks like the data of a {data['problem']} problem with "
             f"the layout {found.layout.kind}: {error}\nMake the project without --data, then bring the data with "

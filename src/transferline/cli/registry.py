@@ -71,7 +71,7 @@ def _promote(options: argparse.Namespace) -> int:
         with writing(target):
             target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
     _print_decision(decision, options.dry_run)
-    if _write_page_after_move(params, root):
+    if _write_page_or_warn(params, root):
         print(f"promote: the page of this retraining: {PAGE}")
         if decision.gates and decision.version and not options.dry_run:
             try:
@@ -81,8 +81,8 @@ def _promote(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_page_after_move(params: "Params", root: Path) -> bool:
-    """Renders the page. If that fails, it only warns, because the alias has moved; returns whether it succeeded."""
+def _write_page_or_warn(params: "Params", root: Path) -> bool:
+    """Renders the page, or warns: an error does not undo what the command has done. Returns whether it succeeded."""
     from transferline.report.page import write_page
 
     try:
@@ -141,7 +141,7 @@ def _rollback(options: argparse.Namespace) -> int:
         flush=True,
     )
     if (root / PAGE).exists():
-        _write_page_after_move(params, root)
+        _write_page_or_warn(params, root)
     return 0
 
 
