@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from transferline.cli.arguments import INTERNAL
 from transferline.cli.main import parser
 from transferline.params.allowed import Node, allowed, kind_of, schema, sections_in
 from transferline.params.job_defaults import NAMES_IN_MLFLOW, job_defaults
@@ -20,7 +21,6 @@ BY_JOB = {
     **dict.fromkeys(job_defaults("", ""), "depends on the kind of problem"),
     **dict.fromkeys(NAMES_IN_MLFLOW, "the name of the project"),
 }
-HIDDEN = ("schedule-here", "smoke", "stage")  # other commands call them
 
 
 def params_page() -> str:
@@ -36,8 +36,9 @@ def params_page() -> str:
             "| key | meaning | allowed | default |",
             "|---|---|---|---|",
         ]
-        rows = dict.fromkeys(_rows(name, node)) or {_row(name, node, ""): None}
-        lines += rows
+        rows = dict.fromkeys(_rows(name, node))
+        is_row = not rows or "null" in allowed(node)
+        lines += [_row(name, node, "")] * is_row + list(rows)
     return "\n".join(lines) + "\n"
 
 
@@ -46,13 +47,14 @@ def _sentence(node: Node) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _rows(path: str, node: Node) -> Iterator[str]:
+def _rows(path: str, node: Node, outer: str = "") -> Iterator[str]:
+    """Yields a row for each key below a section; `outer` is the kind of the sections around it."""
     for section in sections_in(node):
-        kind = kind_of(section)
+        kind = ", ".join(filter(None, (outer, kind_of(section))))
         for name, inner in section["properties"].items():
             yield _row(f"{path}.{name}", inner, kind)
             if name != "layers":
-                yield from _rows(f"{path}.{name}", inner)
+                yield from _rows(f"{path}.{name}", inner, kind)
 
 
 def _row(path: str, node: Node, kind: str) -> str:
@@ -69,7 +71,8 @@ def _values(node: Node) -> str:
 def cli_page() -> str:
     """Returns the page about the command line: the help text of each command."""
     lines = ["# The command line", "", HEADS["cli.md"]]
-    for command in _commands(parser()):
+    whole = parser()
+    for command in (whole, *_commands(whole)):
         lines += ["", f"## {command.prog}", "", "```text", command.format_help().rstrip(), "```"]
     return "\n".join(lines) + "\n"
 
@@ -78,7 +81,7 @@ def _commands(above: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParse
     for name, command in above.get_default("commands").choices.items():
         if command.get_default("commands"):
             yield from _commands(command)
-        elif name not in HIDDEN:
+        elif name not in INTERNAL:
             yield command
 
 

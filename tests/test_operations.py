@@ -117,9 +117,8 @@ def test_the_way_from_photographs_to_a_champion_in_the_readme(tmp_path: Path, mo
     run_commands("".join(commands for commands, _ in session), "".join(lines for _, lines in session), tmp_path)
     assert (tmp_path / "predictions.png").exists()
     shutil.copy(tmp_path / "photos/glass/1.png", tmp_path / "waste/cat.jpg")  # what the file is, its content says
-    for page in ("README.md", "docs/predicting.md"):
-        code = blocks_of("python", (ROOT / page).read_text(encoding="utf-8"))[0]
-        assert run(sys.executable, "-c", code, cwd=tmp_path / "waste").stdout.startswith("glass ")
+    (code,) = blocks_of("python", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert run(sys.executable, "-c", code, cwd=tmp_path / "waste").stdout.startswith("glass ")
     (tmp_path / "waste/cat.jpg").unlink()
     assert run("git", "status", "--porcelain", cwd=tmp_path / "waste").stdout == ""
 

@@ -105,7 +105,7 @@ def _with_data(root: Path, recipe: str | None, source: str) -> str:
             raise
         raise TransferlineError(
             f"the recipe {chosen} does not fit {source}, which looks like the data of a {data['problem']} problem with "
-            f"the layout {found.layout.kind}: {error}\nMake the project without --data, then bring the data with "
+            f"the layout {found.layout.kind}: {error}\nMake the project without --data, then add the data with "
             "`transferline data add` and correct params.yaml; or leave out --recipe"
         ) from error
     why = "named by you" if recipe else f"fits {params.data.problem} data"

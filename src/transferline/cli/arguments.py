@@ -8,6 +8,7 @@ from typing import Any
 
 Action = Callable[[argparse.Namespace], int]
 Commands = Any  # what argparse's `add_subparsers` returns
+INTERNAL = ("schedule-here", "smoke", "stage")  # other commands and DVC call these; the help does not list them
 
 
 def add_command(
@@ -22,7 +23,8 @@ def add_command(
         explanation: what the command does.
         example: the arguments of a typical call. It can be empty if there are none.
     """
-    added: argparse.ArgumentParser = commands.add_parser(name, help=explanation, description=explanation)
+    listed = {} if name in INTERNAL else {"help": explanation}
+    added: argparse.ArgumentParser = commands.add_parser(name, description=explanation, **listed)
     added.epilog = f"example: {added.prog} {example}".rstrip()
     added.set_defaults(action=action)
     return added

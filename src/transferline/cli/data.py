@@ -80,7 +80,9 @@ def _add_show(group: Commands) -> None:
         group, "show", _show, "draw samples, counts, sizes and brightness of a dataset in data/raw", "waste"
     )
     show.add_argument("name", help="the dataset's folder in data/raw")
-    show.add_argument("--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class")
+    show.add_argument(
+        "--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class; 6 by default"
+    )
     show.add_argument("--out", type=png, help="the PNG, instead of reports/data_NAME.png")
 
 

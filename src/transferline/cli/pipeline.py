@@ -38,7 +38,9 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--data-revision", metavar="GIT", help="train on the raw data of this Git revision")
     run.add_argument("--update", action="store_true", help="first update an imported dataset from its source")
     run.add_argument("--force-from", metavar="STAGE", help="run this stage and all later ones even if nothing changed")
-    run.add_argument("--jobs", type=positive, default=1, help="how many stages of different candidates run at once")
+    run.add_argument(
+        "--jobs", type=positive, default=1, help="how many stages of different candidates run at once; 1 by default"
+    )
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
     schedule = add_command(
         commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "--at 3:00 --watch 5m"
@@ -49,7 +51,11 @@ def add_commands(commands: Commands) -> None:
     )
     for parser in (schedule, here):
         when = parser.add_mutually_exclusive_group()
-        when.add_argument("--at", metavar="TIME", help="retrain at this time, every day or weekly: 3:00, or 'mon 3:00'")
+        when.add_argument(
+            "--at",
+            metavar="TIME",
+            help="retrain at this time of this machine, every day or weekly: 3:00, or 'mon 3:00'",
+        )
         when.add_argument("--every", metavar="TIME", help="retrain at this interval: 30m, 6h or 1d")
         parser.add_argument("--watch", metavar="TIME", help="look for new photographs at this interval: 5m or 1h")
     here.add_argument("--prefect-port", type=port, required=True)

@@ -12,7 +12,7 @@ from transferline.text import printable
 
 MODEL_HELP = (
     "an alias, a version's number, a model folder, or imagenet:BACKBONE to try a model of ImageNet "
-    "(imagenet:efficientnet_lite0 needs no download)"
+    "(imagenet:efficientnet_lite0 needs no download); champion by default"
 )
 
 
@@ -49,8 +49,12 @@ def _add_attack(commands: Commands) -> None:
         "photo.jpg --epsilon 1,2,4 --out attack.png",
     )
     attack.add_argument("photo", type=Path, help="an image file")
-    attack.add_argument("--model", default=CHAMPION, help="an alias, a version's number, or a model folder")
-    attack.add_argument("--method", choices=("fgsm", "pgd"), default="fgsm", help="fgsm: one step; pgd: several")
+    attack.add_argument(
+        "--model", default=CHAMPION, help="an alias, a version's number, or a model folder; champion by default"
+    )
+    attack.add_argument(
+        "--method", choices=("fgsm", "pgd"), default="fgsm", help="fgsm, the default: one step; pgd: several"
+    )
     attack.add_argument(
         "--epsilon",
         type=_epsilons,

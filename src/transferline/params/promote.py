@@ -81,8 +81,8 @@ class Promote(Section):
     new_classes: Annotated[
         NewClasses,
         Field(
-            description="required of the old classes if there are new ones: better (require), not worse (allow), "
-            "nothing (ignore)"
+            description="what the metric on the old classes must be if there are new ones: require: better; allow: not "
+            "worse; ignore: anything"
         ),
     ] = "allow"
     max_calibration_error: Annotated[

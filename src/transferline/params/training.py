@@ -142,7 +142,10 @@ StoppingField = Annotated[
 ]
 MegapixelsField = Annotated[
     Annotated[float, Field(gt=0)] | None,
-    Field(description="limits epochs to so many million pixels in all (fine_tune: at each depth); null: no limit"),
+    Field(
+        description="the largest number of million pixels in all epochs (fine_tune: at each depth), kept by fewer "
+        "epochs; null: no limit"
+    ),
 ]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[

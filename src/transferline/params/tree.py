@@ -151,7 +151,7 @@ class Record(Section):
     ] = "sqlite:///mlruns/mlflow.db"
     experiment: Annotated[
         Name,
-        Field(description="the name of the MLflow experiment of the runs; its default is that of promote.model_name"),
+        Field(description="the MLflow experiment of the runs; by default the name of the project"),
     ]
 
 
