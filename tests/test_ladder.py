@@ -12,6 +12,7 @@ import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
 from transferline.errors import TransferlineError
+from transferline.models.candidate_description import describe_candidate
 from transferline.models.exported import load_keras_model
 from transferline.params import FineTuning, SegmentationTraining, Training
 from transferline.training.bank import read_bank
@@ -129,15 +130,20 @@ def test_without_a_head_the_first_rung_is_kept(data, tmp_path):
     assert summary.best_epoch == 1 and summary.floor
 
 
-def test_boundaries_must_go_from_shallow_to_deep(data, tmp_path):
+@pytest.mark.parametrize(
+    ("depths", "message"),
+    [
+        (DEPTHS[::-1], "unfreeze.1 trains 2 layers with weights, unfreeze.0 trains 6"),
+        ((DEPTHS[0], {"from_layer": "conv_9"}), "has no layer 'conv_9'"),
+    ],
+)
+def test_a_wrong_boundary_is_found_before_the_bank_is_filled(data, tmp_path, depths, message):
     raw, views = data
-    turned = {**BACKBONE, "unfreeze": DEPTHS[::-1]}
-    section = candidate(backbone=turned, train_head=None, extract={"head_views": None})
-    extract(raw, views, section, "multiclass", tmp_path / "bank")
-    with pytest.raises(TransferlineError, match=r"unfreeze.1 trains 2 layers with weights, unfreeze.0 trains 6"):
-        fine_tune(
-            read_bank(tmp_path / "bank"), section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"), raw
-        )
+    section = candidate(backbone={**BACKBONE, "unfreeze": depths})
+    with pytest.raises(TransferlineError, match=message):
+        extract(raw, views, section, "multiclass", tmp_path / "bank")
+    with pytest.raises(TransferlineError, match=message):
+        describe_candidate(section, "multiclass", 3)
 
 
 def test_the_bank_stores_the_first_boundary_and_lists_all_views_for_the_others(data, tmp_path):
