@@ -13,14 +13,15 @@ import pytest
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
 from transferline.errors import TransferlineError
 from transferline.models.candidate_description import describe_candidate
-from transferline.models.exported import load_keras_model
-from transferline.params import FineTuning, SegmentationTraining, Training
+from transferline.models.exported import ModelCard, load_keras_model
+from transferline.params import FineTuning, Image, SegmentationTraining, Training
 from transferline.training.bank import read_bank
 from transferline.training.batches import Batches
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
 from transferline.training.ladder import Rung, TrainedHead, climb, standard_error
+from transferline.training.shortened_training import shortened
 
 DEPTHS = ({"from_layer": "conv_3"}, {"from_layer": 0})
 BACKBONE = {"name": "networks.example:tiny_backbone", "weights": "none", "unfreeze": DEPTHS}
@@ -186,3 +187,18 @@ TIMED = FineTuning.model_validate(
 def test_epochs_fall_with_the_number_of_pixels(training, pixels, epochs, warmup):
     found = training.within(int(pixels))
     assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "images", "wanted"),
+    [(5, 3_000, (5, 1)), (20, 3_000, (5, 4)), (5, 8_000, (1, 0)), (5, 100, (30, 5)), (0, 3_000, (5, 0)),
+     (30, 3_000, (5, 5))],
+)  # fmt: skip
+def test_frozen_epochs_are_shortened_in_proportion_and_the_numbers_are_printed(frozen, images, wanted, capsys):
+    training = SegmentationTraining(frozen_epochs=frozen)
+    image = Image(size=256, color="rgb", resize="stretch")
+    card = ModelCard(candidate="c", phase="train", problem="segmentation", classes=("a", "b"), image=image)
+    found = shortened(training, images, card)
+    assert (found.epochs, found.frozen_epochs) == wanted
+    said = f"max_megapixels 1000 shortens the training: epochs 30 → {wanted[0]}, frozen_epochs {frozen} → {wanted[1]}"
+    assert (said in capsys.readouterr().out) == (images > 100)

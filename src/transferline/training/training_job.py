@@ -30,6 +30,7 @@ from transferline.training.linear_head import fit_linear
 from transferline.training.mask_targets import with_dice
 from transferline.training.model_folder import Summary, write_result
 from transferline.training.optimizers import build_optimizer
+from transferline.training.shortened_training import shortened
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
@@ -134,7 +135,7 @@ def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validati
     """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
     training, model = job.training, _to_compile(model, data)
     if isinstance(training, TimedTraining):
-        training = training.within(data.views_per_epoch * job.card.image.size**2)
+        training = shortened(training, data.views_per_epoch, job.card)
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, job.card.problem, data, validation, job.listener)
     elif isinstance(training, SegmentationTraining):
@@ -148,7 +149,7 @@ def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validati
 def _fit_rung(job: Job, rung: Rung, first_epoch: int, of_rung: OfRung) -> pd.DataFrame:
     """Fits a rung; see `climb`."""
     assert isinstance(job.training, FineTuning)
-    training = job.training.within(rung.data.views_per_epoch * job.card.image.size**2)
+    training = shortened(job.training, rung.data.views_per_epoch, job.card)
     model = _to_compile(rung.model, rung.data)
     return _fit(model, training, job, rung.data, rung.validation, first_epoch, of_rung)
 
@@ -228,8 +229,7 @@ def _fit_in_parts(
 ) -> pd.DataFrame:
     """Fits a model with its encoder frozen, then as a whole; at the end it has the weights of its best epoch."""
     parts: list[pd.DataFrame] = []
-    frozen_epochs = min(training.frozen_epochs, training.epochs)
-    for epochs, is_whole in ((frozen_epochs, False), (training.epochs - frozen_epochs, True)):
+    for epochs, is_whole in ((training.frozen_epochs, False), (training.epochs - training.frozen_epochs, True)):
         if not epochs:
             continue
         encoder.trainable, kept = is_whole, model.get_weights()
