@@ -9,7 +9,6 @@ within noise. It makes the photographs. Jobs that do not fit into the minutes, b
 import argparse
 import io
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -60,13 +59,12 @@ def main() -> None:
         make_photographs(Path(folder) / "photos", options.images)
         for job in JOBS:
             for device in options.devices:
-                os.environ.update({"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {})
+                hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
                 try:
-                    found[job][device] = fresh("gpu", job, Path(folder), max(1, end - time.monotonic()))
+                    found[job][device] = fresh("gpu", job, Path(folder), max(1, end - time.monotonic()), **hidden)
                 except subprocess.SubprocessError as error:
                     reason = str(getattr(error, "stderr", None) or error)[-1000:]
                     print(f"{JOBS[job]} on the {device} is not measured: {reason}", flush=True)
-                os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     print("\n".join(table(found)))
 
 

@@ -107,15 +107,18 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
     return result
 
 
-def fresh(module: str, way: str, folder: Path, longest: float) -> dict[str, Any]:
+def fresh(module: str, way: str, folder: Path, longest: float, **variables: str) -> dict[str, Any]:
     """Runs one way in a fresh process and returns its figures, its peak memory, and the load before it.
+
+    `variables` are added to the environment of the process.
 
     Raises:
         SubprocessError: it failed, or took longer than `longest` seconds.
     """
     command = [sys.executable, "-m", "benchmarks.harness", module, way, str(folder)]
     before = os.getloadavg()[0]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=longest, check=True)
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=longest, check=True)
     return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
 
 

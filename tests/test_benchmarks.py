@@ -131,6 +131,21 @@ def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():
     assert lines[-1].endswith(": NOT equal within noise")
 
 
+def test_the_benchmark_of_gpus_measures_on_the_gpu_that_the_user_chose(monkeypatch, capsys):
+    seen = []
+
+    def note(module: str, way: str, folder: Path, longest: float, **variables: str) -> None:
+        seen.append({**os.environ, **variables}.get("CUDA_VISIBLE_DEVICES"))
+        raise subprocess.SubprocessError("not run")
+
+    monkeypatch.setattr(gpu, "gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "fresh", note)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--images", "4"])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    gpu.main()
+    assert seen == ["1", "-1", "1", "-1"] and capsys.readouterr().out.count("is not measured: not run") == 4
+
+
 def test_the_photographs_for_gpus_have_classes(tmp_path):
     gpu.make_photographs(tmp_path, 8)
     assert [len(list(folder.glob("*.jpg"))) for folder in sorted(tmp_path.iterdir())] == [2, 2, 2, 2]
