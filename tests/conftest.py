@@ -21,6 +21,7 @@ from transferline import environment
 from transferline.cli.main import parser
 from transferline.models.converted import VARIABLE
 from transferline.notify import VARIABLE as WEBHOOK
+from transferline.params import Params
 from transferline.prefect_server import embedded_server
 
 ROOT = Path(__file__).parents[1]
@@ -214,6 +215,14 @@ def trained_copy(trained_project: Path, tmp_path: Path, monkeypatch: pytest.Monk
     shutil.rmtree(root / "mlruns" / "artifacts")
     give_mlflow_database(root)
     return root
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The params of a `registry_project` in the temporary folder."""
+    from tests.registry_project import registry_project  # imports this module
+
+    return registry_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 import transferline
 from tests.conftest import edit_yaml, run_in_process
-from tests.registry_project import registry_project, select, train, validation_report, write_lock
+from tests.registry_project import select, train, validation_report, write_lock
 from tests.segmentation_case import save_colour_model
 from tests.test_insight import MEASURED
 from transferline.atomic_files import write_json
@@ -44,11 +44,6 @@ def train_with_features(params: Params, kernel: str) -> Path:
     write_insight_table(replace(table, rows=rows), {}, INSIGHT / "small")
     training_distance(replace(table, rows=rows), Novelty(false_alarms=0.1), 0).write(INSIGHT / "small")
     return folder
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 def explain(*words: object) -> int:

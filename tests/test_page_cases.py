@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry_project import registry_project, select, train, validation_report, write_lock
+from tests.registry_project import select, train, validation_report, write_lock
 from tests.test_report import read
 from transferline.atomic_files import write_json
 from transferline.cli import main as cli
@@ -15,11 +15,6 @@ from transferline.errors import TransferlineError
 from transferline.params import Params
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 def test_without_models_and_photographs_each_section_names_what_it_lacks(params: Params) -> None:

@@ -7,16 +7,10 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from tests.conftest import run_in_process
-from tests.registry_project import registry_project, select, train
+from tests.registry_project import select, train
 from transferline.errors import TransferlineError
-from transferline.params import Params
 from transferline.registry import ledger
 from transferline.report import page
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow

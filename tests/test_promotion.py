@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from tests.conftest import run_in_process
-from tests.registry_project import registry_project, select, train, with_promote
+from tests.registry_project import select, train, with_promote
 from transferline.atomic_files import write_json
 from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
-from transferline.params import Limit, Params
+from transferline.params import Limit
 from transferline.registry import decision, ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.gates import GATES
@@ -22,11 +22,6 @@ from transferline.registry.tracking import connect
 from transferline.registry.version_cache import CACHE
 
 REPORT = Path("reports/decision")
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow

@@ -4,19 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry_project import registry_project, select, train, with_promote
+from tests.registry_project import select, train, with_promote
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.errors import TransferlineError
-from transferline.params import Adversarial, Limit, Params, Robustness
+from transferline.params import Adversarial, Limit, Robustness
 from transferline.paths import MANIFEST
 from transferline.registry import ledger
 from transferline.registry.promotion import decided_before, promote
 from transferline.registry.rollback import rollback
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow

@@ -8,20 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.registry_project import registry_project, select, train
+from tests.registry_project import select, train
 from transferline.errors import TransferlineError
-from transferline.params import Params
 from transferline.registry.promotion import promote
 from transferline.registry.registered_models import (
     named_model,
 )
 from transferline.registry.tracking import connect, tracking_uri
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
-
 
 ASK = """
 import sys

@@ -10,12 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import COLORS
-from tests.registry_project import CARD, CLASSES, LATENCY, SUMMARY, registry_project, select, train
+from tests.registry_project import CARD, CLASSES, LATENCY, SUMMARY, select, train
 from transferline.atomic_files import write_json
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
-from transferline.params import Params
 from transferline.registry import champion
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.promotion import promote
@@ -28,11 +27,6 @@ from transferline.registry.registered_models import (
 )
 from transferline.registry.runs import find_or_replay, training_run
 from transferline.registry.tracking import connect
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import run_in_process
-from tests.registry_project import registry_project, select, train, write_lock
+from tests.registry_project import select, train, write_lock
 from transferline.atomic_files import write_json
 from transferline.datasets.images import read_batch
 from transferline.errors import TransferlineError
@@ -75,11 +75,6 @@ class Page(HTMLParser):
 def read(params: Params) -> tuple[str, Page]:
     text = write_page(params, Path.cwd()).read_text(encoding="utf-8")
     return text, Page(text)
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    return registry_project(tmp_path, monkeypatch)
 
 
 def test_before_promotion_the_page_says_that_nothing_is_decided(params: Params) -> None:
