@@ -176,7 +176,7 @@ MISTAKES = (
 
 def test_the_mistakes_come_first_of_which_the_model_is_most_certain() -> None:
     kind = label_evaluation_of("multilabel")
-    found = kind.mistakes(predictions(*MISTAKES), ("car", "person"))
+    found = kind.mistakes(predictions(*MISTAKES))
     assert found["path"].tolist() == ["1.png", "2.png", "0.png"]
     assert found["about"].tolist() == ["person", "car", "person"]
     assert found["certainty"].tolist() == pytest.approx([0.88, 0.8, 0.51])

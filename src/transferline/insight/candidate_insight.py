@@ -120,7 +120,7 @@ def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
     table = inputs.table
     insight_of(table.problem)  # raises NotApplicableError if the images have no labels
     predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
-    mistakes = label_evaluation_of(table.problem).mistakes(predictions, table.classes)
+    mistakes = label_evaluation_of(table.problem).mistakes(predictions)
     place = pd.Index(table.rows["path"]).get_indexer(predictions["path"])
     measured = table.rows.iloc[place].reset_index(drop=True)
     images = measured.assign(predicted=predictions["predicted"], certainty=mistakes["certainty"])

@@ -11,16 +11,17 @@ from transferline.datasets.images import read_image
 from transferline.insight.occlusion import occlusion_maps
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
+from transferline.params import Problem
 from transferline.problems.evaluation import label_evaluation_of
 
 MISTAKES_FILE = "mistakes.parquet"
 MOST, SIDE = 12, 32
 
 
-def worst_mistakes(predictions: pd.DataFrame, card: ModelCard) -> pd.DataFrame:
+def worst_mistakes(predictions: pd.DataFrame, problem: Problem) -> pd.DataFrame:
     """Returns the wrong predictions for test, or for validation if there is no test; see `LabelEvaluation.mistakes`."""
     split = "test" if (predictions["split"] == "test").any() else "validation"
-    return label_evaluation_of(card.problem).mistakes(predictions[predictions["split"] == split], card.classes)
+    return label_evaluation_of(problem).mistakes(predictions[predictions["split"] == split])
 
 
 def mistake_heat_maps(predictions: pd.DataFrame, model: LiteModel, card: ModelCard, raw: Path) -> pd.DataFrame:
@@ -37,7 +38,7 @@ def mistake_heat_maps(predictions: pd.DataFrame, model: LiteModel, card: ModelCa
         most certain; for several labels it may be a missing one) and `heat`, (SIDE · SIDE,) float32, row by row; high
         where the image supports the class.
     """
-    rows, heat = worst_mistakes(predictions, card).head(MOST), []
+    rows, heat = worst_mistakes(predictions, card.problem).head(MOST), []
     for path, name in zip(rows["path"], rows["about"], strict=True):
         image = read_image(raw / path, card.image, card.max_pixels)
         heat.append(_small(occlusion_maps(model, image, [card.classes.index(name)])[..., 0]).ravel())

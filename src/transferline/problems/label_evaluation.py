@@ -100,11 +100,13 @@ class LabelEvaluation(ABC):
             captions.append(", ".join(labels) or "no label")
         return images, captions
 
-    def mistakes(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    def mistakes(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Returns the wrong predictions, those of which the model is most certain first.
 
         `about` names the wrong label of which it is most certain, and `certainty` is how certain, 0 to 1.
         """
+        columns = map(str, predictions.columns)
+        classes = tuple(name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY))
         certainty = self.certainty_of_mistakes(self.images(predictions, classes))
         about, highest = np.array(classes, object)[certainty.argmax(axis=1)], certainty.max(axis=1)
         found = predictions.assign(about=about, certainty=highest)

@@ -69,7 +69,7 @@ def mistakes(inputs: ReportInputs) -> Sequence[Block]:
         alt = "Images, their masks, the predicted masks and the wrong pixels; the best, median and worst images"
         return stored(inputs.selected.folder / "gallery.png", alt)
     rows = inputs.predictions
-    wrong = worst_mistakes(rows, inputs.card)
+    wrong = worst_mistakes(rows, inputs.selected.metrics["problem"])
     if wrong.empty:
         return [Text(f"No mistake on the {len(rows):,} images of {inputs.split}.", "good")]
     explained = _explained(inputs)
@@ -91,7 +91,7 @@ def _explained(inputs: ReportInputs) -> dict[str, dict[Any, Any]]:
 
 def _mistake(inputs: ReportInputs, row: dict[Any, Any], explained: Mapping[str, dict[Any, Any]]) -> list[Tile]:
     """Returns the image; if it is explained, also its heat map and the most similar training images."""
-    path, kind = str(row["path"]), label_evaluation_of(inputs.card.problem)
+    path, kind = str(row["path"]), label_evaluation_of(inputs.selected.metrics["problem"])
     lines = kind.mistake_caption(row)
     tiles = [tile(inputs.raw / path, f"{path}: {', '.join(lines)}", *lines, Path(path).name)]
     found = explained.get(path)

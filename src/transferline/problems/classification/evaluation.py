@@ -105,7 +105,7 @@ class ClassificationEvaluation(LabelEvaluation):
         matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=list(card.classes))
         plot_confusion(matrix, card.classes, title, out / "confusion.png")
         plot_reliability(*_confidence(predictions), title, out / "reliability.png")
-        mistakes = self.mistakes(predictions, card.classes).head(most)
+        mistakes = self.mistakes(predictions).head(most)
         images = read_batch(raw, mistakes["path"].tolist(), card.image)
         plot_gallery(images, mistakes, title, out / "gallery.png")
 
