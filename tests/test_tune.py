@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
@@ -17,7 +18,14 @@ from transferline.params import Pretrained, Select, Thresholds, load_params
 from transferline.paths import MANIFEST
 from transferline.tuning import search, search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
-from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
+from transferline.tuning.search_space import (
+    Network,
+    Settings,
+    augment_of,
+    candidate_of,
+    networks_to_try,
+    present_settings,
+)
 from transferline.tuning.trial_scores import Data, score_head
 from transferline.tuning.tune_candidate import (
     base_candidate,
@@ -69,14 +77,46 @@ def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> 
     found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
     assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
     assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
-    assert [one.side for one in found] == sorted(one.side for one in found)
-    assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
+    assert [one.side for one in found[:-1]] == sorted(one.side for one in found[:-1])
+    assert {one.head_views for one in found[:-1]} == {"untouched"}, "the params allow no flip"
+    assert found[-1] == Network("efficientnet_lite2", 320, "augmented"), "the own network, and it takes long"
+
+
+def test_a_class_of_one_group_is_always_in_train() -> None:
+    """Ten classes of one group each would all be in validation of some division."""
+    whole = table(300, 60)
+    rare = [f"rare {number // 2}" for number in range(100, 120)]
+    whole.rows.loc[100:119, ["label", "group"]] = np.array([rare, rare]).T
+    for division in repeated_splits(whole, 5, seed=7):
+        assert set(rare) <= set(division.of_split("train")["label"])
+
+
+def own(**backbone: object) -> Pretrained:
+    """The candidate of the recipe photos with other keys of its backbone."""
+    tree = base_candidate(PHOTOS).model_dump(mode="json")
+    tree["backbone"] |= backbone
+    tree["image"]["size"] = 160
+    return Pretrained.model_validate_json(json.dumps(tree))
+
+
+def test_the_own_backbone_is_tried_with_its_weights_width_and_pooling() -> None:
+    weights = {"path": "w.h5", "sha256": "0" * 64}
+    base = own(name="mobilenet_v2", alpha=0.35, weights=weights, pooling="max", unfreeze={"last": 5})
+    found = networks_to_try(PHOTOS, base)
+    assert {one.side for one in found if one.backbone == "mobilenet_v2"} == {128, 160, 192, 224}
+    settings = (Settings(Network(name, 160, "untouched")) for name in ("mobilenet_v2", "efficientnet_lite0"))
+    same, other = (candidate_of(each, base).backbone for each in settings)
+    assert (same.alpha, same.pooling, same.weights) == (0.35, "max", base.backbone.weights)
+    assert (other.alpha, other.pooling, other.weights) == (None, "avg", "imagenet")
+    assert candidate_of(present_settings(base), base) is base
 
 
 def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
     flipped = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"horizontal_flip": True})})
     plain, both = (networks_to_try(params, base_candidate(params)) for params in (PHOTOS, flipped))
-    assert set(both) == {replace(one, head_views=views) for one in plain for views in ("untouched", "flipped")}
+    assert set(both[:-1]) == {
+        replace(one, head_views=views) for one in plain[:-1] for views in ("untouched", "flipped")
+    }
 
 
 @pytest.mark.parametrize("depth", search_space.DEPTHS)
@@ -159,6 +199,8 @@ def test_what_cannot_be_tuned_is_named() -> None:
     only_network = {"candidates": {"cnn": load_params(ROOT / "recipes" / "traffic_signs.yaml").candidates["cnn"]}}
     with pytest.raises(TransferlineError, match=r"params\.yaml has none"):
         base_candidate(PHOTOS.model_copy(update=only_network))
+    with pytest.raises(TransferlineError, match=r"has only tuned, its own result; to search from it, rename tuned"):
+        base_candidate(PHOTOS.model_copy(update={"candidates": {"tuned": PHOTOS.candidates["lite2"]}}))
 
 
 LABELS = {
@@ -212,14 +254,15 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
 
     test_images = set(read_table(MANIFEST).of_split("test")["path"])
     files = list(project.glob(".transferline/tune/*/*.parquet"))
-    assert len(files) == 2 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
+    assert len(files) == 3 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
     runs = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("colors-tune").experiment_id])
-    assert {one.data.tags["state"] for one in runs} >= {"head", "final"}
+    assert {one.data.tags["state"] for one in runs} >= {"head", "present", "final"}
     assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
     assert all("validation/accuracy" in one.data.metrics for one in runs)
 
-    for name in ("score_head", "score_fine_tuning"):  # nothing is left to try
+    for name in ("score_head", "score_candidate"):  # nothing is left to try
         monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))
     tune(project, after, None, 1)
     assert load_params(project / "params.yaml") == after
-    assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
+    comments = (project / "params.yaml").read_text().count("# `transferline tune` found these settings.")
+    assert comments == ("tuned" in after.candidates) == ("as the candidate tuned" in text)
