@@ -160,6 +160,22 @@ PROPOSED: list[tuple[str, dict[str, Any]]] = [
     ),
 ]
 
+PLANTS = ("tomato healthy", "tomato blight", "tomato rust", "potato healthy", "potato blight", "potato rust")
+
+
+@pytest.mark.parametrize("column", ["class", "species", "diagnosis", "Class", "status"])
+def test_a_name_that_only_ends_like_a_plural_separates_no_labels(column: str, tmp_path: Path) -> None:
+    names = 2 * PLANTS
+    write(tmp_path, **{f"{n}_png": "" for n in range(len(names))})
+    put(tmp_path, labels_csv=f"path,{column}\n" + "".join(f"{n}.png,{name}\n" for n, name in enumerate(names)))
+    layout = inspect_folder(tmp_path).layout
+    assert layout and layout.model_dump(exclude_unset=True) == {
+        "kind": "csv",
+        "file": "labels.csv",
+        "path_column": "path",
+        "label_column": column,
+    }
+
 
 @pytest.mark.parametrize(("text", "keys"), PROPOSED)
 def test_the_columns_of_a_table_are_found(text: str, keys: dict[str, Any], tmp_path: Path) -> None:

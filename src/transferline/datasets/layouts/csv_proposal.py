@@ -18,6 +18,18 @@ LABEL_COLUMNS = (
     *("label", "labels", "class", "classname", "classid", "classes", "category", "categories", "target", "tags", "tag"),
     *("species", "breed", "diagnosis", "dx", "type", "kind", "level", "y"),
 )
+# Names of columns whose cells hold several labels, also with blanks between them.
+PLURAL_COLUMNS = {
+    "labels",
+    "classes",
+    "classnames",
+    "categories",
+    "targets",
+    "tags",
+    "objects",
+    "attributes",
+    "keywords",
+}
 SPLIT_COLUMNS = ("split", "subset", "set", "dataset", "partition")
 SEPARATORS = ("|", ";", ",", " ")
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
@@ -155,6 +167,6 @@ def _separator(column: str, cells: Sequence[str]) -> str | None:
     for separator in SEPARATORS:
         several = any(len(names_in(cell, separator)) > 1 for cell in cells)
         fewer = len({name for cell in cells for name in names_in(cell, separator)}) < len({*cells} - {""})
-        if several and (fewer or separator == "|") and (separator != " " or word(column).endswith("s")):
+        if several and (fewer or separator == "|") and (separator != " " or word(column) in PLURAL_COLUMNS):
             return separator
     return None
