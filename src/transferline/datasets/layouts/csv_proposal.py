@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from transferline.datasets.layouts.contents import Contents, word
+from transferline.datasets.layouts.contents import Contents, ProposedLayout, word
 from transferline.datasets.layouts.csv_table import FLAGS, names_in
 from transferline.datasets.layouts.listing import split_of, usual_splits
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
@@ -14,9 +14,10 @@ from transferline.params import Csv, Split, SplitTable
 from transferline.text import first_of
 
 # Usual names of columns, as `word` gives them. The first one that a table has is taken.
+VAGUE_COLUMNS = ("type", "kind", "level", "y")  # can also describe something else, such as the type of the camera
 LABEL_COLUMNS = (
     *("label", "labels", "class", "classname", "classid", "classes", "category", "categories", "target", "tags", "tag"),
-    *("species", "breed", "diagnosis", "dx", "type", "kind", "level", "y"),
+    *("species", "breed", "diagnosis", "dx", *VAGUE_COLUMNS),
 )
 # Names of columns whose cells hold several labels, also with blanks between them.
 PLURAL_COLUMNS = {
@@ -38,14 +39,15 @@ LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
 
 
 class Understood(NamedTuple):
-    """A layout that reads a table, with the number of its rows and of its classes."""
+    """A layout that reads a table, the number of its rows, its classes, and whether they are labels for certain."""
 
     layout: Csv
     rows: int
-    classes: int
+    classes: set[str]
+    is_certain: bool
 
 
-def propose_csv(contents: Contents) -> Csv | str:
+def propose_csv(contents: Contents) -> ProposedLayout | str:
     """Returns the layout of the table, or of one table per split, that labels the most images, else why none fits."""
     tables = [path for path in contents.files if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES]
     if not tables:
@@ -59,9 +61,11 @@ def propose_csv(contents: Contents) -> Csv | str:
             read[path] = _understand(read_table_file(contents.folder / path), path, contents.images)
         except TransferlineError as error:
             reasons.append(str(error).replace(f"{contents.folder}/", ""))
-    proposals = [one for one in [*read.values(), _of_splits(read)] if one and one.classes > 1]
+    proposals = [one for one in [*read.values(), _of_splits(read)] if one and len(one.classes) > 1]
     if proposals:
-        return max(proposals, key=lambda one: one.rows).layout
+        best = max(proposals, key=lambda one: (one.rows, one.is_certain))
+        folders = {folder.rpartition("/")[2].lower() for folder in contents.images_by_folder} - {""}
+        return ProposedLayout(best.layout, best.is_certain or {name.lower() for name in best.classes} == folders)
     reasons += [f"{path}: all its rows have the same label" for path in read]
     return first_of(reasons, SHOWN, "; ")
 
@@ -78,7 +82,7 @@ def _of_splits(read: dict[str, Understood]) -> Understood | None:
     layout = read[used["train"]].layout.model_copy(update={"file": None, "folder": None, **tables})
     rows = sum(read[path].rows for path in used.values())
     given = {key: value for key, value in layout.model_dump().items() if value is not None}
-    return Understood(Csv.model_validate(given), rows, read[used["train"]].classes)
+    return read[used["train"]]._replace(layout=Csv.model_validate(given), rows=rows)
 
 
 def _split_of_table(path: str) -> Split | None:
@@ -98,10 +102,11 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
     split = next(
         (name for name in others if word(name) in SPLIT_COLUMNS and all(map(split_of, table.column(name)))), None
     )
-    labels, classes = _labels(table, path, [name for name in others if name != split])
+    labels, classes, is_certain = _labels(table, path, [name for name in others if name != split])
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
-    return Understood(Csv.model_validate({"kind": "csv", "file": path, **given}), len(table.rows), classes)
+    layout = Csv.model_validate({"kind": "csv", "file": path, **given})
+    return Understood(layout, len(table.rows), classes, is_certain)
 
 
 def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:
@@ -137,14 +142,17 @@ def _tells_apart(cells: Sequence[str]) -> bool:
     return len({*cells}) > len(cells) / 2
 
 
-def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, object], int]:
-    """Returns the keys of the layout for the labels, and the number of classes."""
+def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, object], set[str], bool]:
+    """Returns the keys of the layout for the labels, the classes, and whether they are labels for certain.
+
+    That is so if the name of the column tells it, or if the table has only columns of 0 and 1.
+    """
     cells = {name: table.column(name) for name in columns}
     usual = {word(name): name for name in reversed(columns)}
     label = next((usual[name] for name in LABEL_COLUMNS if name in usual and len({*cells[usual[name]]}) > 1), None)
     flags = [name for name in columns if {cell.lower() for cell in cells[name]} <= set(FLAGS)]
     if label is None and len(flags) > 1:
-        return {"label_columns": tuple(flags)}, len(flags)
+        return {"label_columns": tuple(flags)}, set(flags), len(flags) == len(columns)
     if label is None:
         repeating = [name for name in columns if 1 < len({*cells[name]}) <= len(cells[name]) / 2]
         known = next((usual[name] for name in LABEL_COLUMNS if name in usual), None)
@@ -156,7 +164,8 @@ def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, 
         label = known or repeating[0]
     separator = _separator(label, cells[label])
     names = {name for cell in cells[label] for name in (names_in(cell, separator) if separator else {cell} - {""})}
-    return {"label_column": label, **({"separator": separator} if separator else {})}, len(names)
+    is_certain = word(label) in LABEL_COLUMNS and word(label) not in VAGUE_COLUMNS
+    return {"label_column": label, **({"separator": separator} if separator else {})}, names, is_certain
 
 
 def _separator(column: str, cells: Sequence[str]) -> str | None:
