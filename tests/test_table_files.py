@@ -188,6 +188,18 @@ def test_the_columns_of_a_table_are_found(text: str, keys: dict[str, Any], tmp_p
 
 
 @pytest.mark.parametrize(
+    ("splits", "is_used"),
+    [("train val train val", True), ("train train train train", False), ("val test val test", False)],
+)
+def test_a_column_of_splits_needs_train_and_another_one(splits: str, is_used: bool, tmp_path: Path) -> None:
+    write(tmp_path, **{f"{n}_png": "" for n in (1, 2, 3, 4)})
+    lines = [f"{n}.png,{'ab'[n % 2]},{split}\n" for n, split in enumerate(splits.split(), 1)]
+    put(tmp_path, meta_csv="file,label,split\n" + "".join(lines))
+    layout: Any = inspect_folder(tmp_path).layout
+    assert layout.split_column == ("split" if is_used else None)
+
+
+@pytest.mark.parametrize(
     ("text", "match"),
     [
         ("1.png,a\n2.png,b\n3.png,a\n4.png,b\n", "its first row must hold the names of the columns, but holds 1.png"),

@@ -99,14 +99,17 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
         raise TransferlineError(f"{path} has no rows below the names of its columns")
     column, folder, suffix = _paths(table, path, images)
     others = [name for name in table.columns if name != column]
-    split = next(
-        (name for name in others if word(name) in SPLIT_COLUMNS and all(map(split_of, table.column(name)))), None
-    )
+    split = next((name for name in others if word(name) in SPLIT_COLUMNS and _gives_splits(table.column(name))), None)
     labels, classes, is_certain = _labels(table, path, [name for name in others if name != split])
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
     layout = Csv.model_validate({"kind": "csv", "file": path, **given})
     return Understood(layout, len(table.rows), classes, is_certain)
+
+
+def _gives_splits(cells: Sequence[str]) -> bool:
+    splits = {split_of(cell) for cell in cells}
+    return None not in splits and "train" in splits and len(splits) > 1
 
 
 def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:
