@@ -35,6 +35,7 @@ class FolderContents:
         unlabelled: the number of images without a label in each folder, if a layout fits.
         reasons: why layouts do not fit, by `kind`.
         alternatives: the other layouts that fit, each with the number of images to which it gives a label.
+        note: what the folder has and the layout does not use, why, and what to do; "" for nothing.
         masks: the values in the masks, if the layout has masks.
         fault: why no entry in `params.yaml` makes a layout fit; "" if one may.
     """
@@ -47,6 +48,7 @@ class FolderContents:
     unlabelled: dict[str, int]
     reasons: dict[str, str]
     alternatives: tuple[tuple[Layout, int], ...]
+    note: str
     masks: ProposedMasks | None
     fault: str
 
@@ -69,6 +71,7 @@ def inspect_folder(folder: Path) -> FolderContents:
         unlabelled=dict(unlabelled.most_common()),
         reasons=proposal.reasons,
         alternatives=proposal.alternatives,
+        note=proposal.note,
         masks=_masks(folder, proposal),
         fault="" if proposal.layout else _fault(contents),
     )
@@ -123,6 +126,8 @@ def describe_folder(name: str, found: FolderContents) -> str:
         )
     if found.masks:
         lines += found.masks.lines
+    if found.note:
+        lines.append(found.note)
     lines += [
         f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
         f"data.layout to {_as_yaml(_keys(layout), flow=True)}"

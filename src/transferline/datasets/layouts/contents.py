@@ -54,10 +54,12 @@ class ProposedLayout(NamedTuple):
     Attributes:
         layout: the layout.
         is_certain: whether it gives the class of each image for certain; a column of a table can be something else.
+        note: what the folder has and the layout does not use, why, and what to do; "" for nothing.
     """
 
     layout: Layout
     is_certain: bool = True
+    note: str = ""
 
 
 def read_contents_of(folder: Path) -> Contents:

@@ -1,5 +1,6 @@
 """Proposes the layout `csv`: finds the columns with the paths and the labels in the tables of a dataset."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -39,12 +40,13 @@ LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
 
 
 class Understood(NamedTuple):
-    """A layout that reads a table, the number of its rows, its classes, and whether they are labels for certain."""
+    """A layout that reads a table, the number of its rows, and its classes; the other fields as in `ProposedLayout`."""
 
     layout: Csv
     rows: int
     classes: set[str]
     is_certain: bool
+    note: str
 
 
 def propose_csv(contents: Contents) -> ProposedLayout | str:
@@ -65,7 +67,8 @@ def propose_csv(contents: Contents) -> ProposedLayout | str:
     if proposals:
         best = max(proposals, key=lambda one: (one.rows, one.is_certain))
         folders = {folder.rpartition("/")[2].lower() for folder in contents.images_by_folder} - {""}
-        return ProposedLayout(best.layout, best.is_certain or {name.lower() for name in best.classes} == folders)
+        is_certain = best.is_certain or {name.lower() for name in best.classes} == folders
+        return ProposedLayout(best.layout, is_certain, best.note)
     reasons += [f"{path}: all its rows have the same label" for path in read]
     return first_of(reasons, SHOWN, "; ")
 
@@ -78,11 +81,13 @@ def _of_splits(read: dict[str, Understood]) -> Understood | None:
     own = {"file", "folder"}
     if not used or len({read[path].layout.model_dump_json(exclude=own) for path in used.values()}) > 1:
         return None
+    if read[used["train"]].layout.split_column:
+        return None
     tables = {split: SplitTable(file=path, folder=read[path].layout.folder) for split, path in used.items()}
     layout = read[used["train"]].layout.model_copy(update={"file": None, "folder": None, **tables})
     rows = sum(read[path].rows for path in used.values())
     given = {key: value for key, value in layout.model_dump().items() if value is not None}
-    return read[used["train"]]._replace(layout=Csv.model_validate(given), rows=rows)
+    return read[used["train"]]._replace(layout=Csv.model_validate(given), rows=rows, note="")
 
 
 def _split_of_table(path: str) -> Split | None:
@@ -99,17 +104,31 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
         raise TransferlineError(f"{path} has no rows below the names of its columns")
     column, folder, suffix = _paths(table, path, images)
     others = [name for name in table.columns if name != column]
-    split = next((name for name in others if word(name) in SPLIT_COLUMNS and _gives_splits(table.column(name))), None)
-    labels, classes, is_certain = _labels(table, path, [name for name in others if name != split])
+    faults = {
+        name: _why_no_splits(name, table.column(name))
+        for name in others
+        if word(name) in SPLIT_COLUMNS and any(map(split_of, table.column(name)))
+    }
+    split = next((name for name, fault in faults.items() if not fault), None)
+    note = "" if split else "\n".join(f"{path}: column {name} is not used: {fault}" for name, fault in faults.items())
+    labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
     layout = Csv.model_validate({"kind": "csv", "file": path, **given})
-    return Understood(layout, len(table.rows), classes, is_certain)
+    return Understood(layout, len(table.rows), classes, is_certain, note)
 
 
-def _gives_splits(cells: Sequence[str]) -> bool:
-    splits = {split_of(cell) for cell in cells}
-    return None not in splits and "train" in splits and len(splits) > 1
+def _why_no_splits(column: str, cells: Sequence[str]) -> str:
+    """Returns why a column cannot give the splits, and what to do; "" if it can."""
+    if wrong := Counter(cell for cell in cells if not split_of(cell)):
+        values = first_of([f"{cell!r} ({count})" for cell, count in wrong.most_common()], SHOWN)
+        return (
+            f"{values} are not splits. Without this column, images that it keeps out of train can be trained on. Write "
+            "train, validation or test in all rows, or delete the rows of images that must stay out, and set "
+            f"data.layout.split_column to {column}"
+        )
+    there = {split_of(cell) for cell in cells}
+    return "" if "train" in there and len(there) > 1 else f"all its values are {' or '.join(sorted({*cells}))}"
 
 
 def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:

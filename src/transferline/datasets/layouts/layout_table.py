@@ -42,12 +42,14 @@ class Proposal(NamedTuple):
         listing: the files with their labels; None if no layout fits.
         reasons: why layouts do not fit, by `kind`.
         alternatives: the other layouts that fit, each with the number of images to which it gives a label.
+        note: see `ProposedLayout`.
     """
 
     layout: Layout | None
     listing: Listing | None
     reasons: dict[str, str]
     alternatives: tuple[tuple[Layout, int], ...] = ()
+    note: str = ""
 
     def unlabelled(self) -> list[str]:
         """Returns the paths of the images to which the layout gives no label."""
@@ -102,7 +104,7 @@ def propose_layout(contents: Contents) -> Proposal:
         return Proposal(None, None, reasons)
     best = max(fitting, key=lambda one: (one[0], one[1].is_certain))
     others = tuple((proposed.layout, count) for count, proposed, _ in fitting if proposed is not best[1])
-    return Proposal(best[1].layout, best[2], reasons, others)
+    return Proposal(best[1].layout, best[2], reasons, others, best[1].note)
 
 
 def _walk(raw: Path) -> list[str]:
