@@ -191,6 +191,16 @@ def test_csv_split_column_is_kept(raw: Path) -> None:
     assert dict(zip(files, splits, strict=True)) == dict(zip(table.rows["path"], table.rows["split"], strict=True))
 
 
+@pytest.mark.parametrize("name", ["validation", "val", "dev"])
+def test_csv_validation_is_used_as_test_if_there_is_no_test(raw: Path, name: str) -> None:
+    files = [path.relative_to(raw).as_posix() for path in sorted(raw.rglob("*.png"))]
+    splits = [("train", "train", name, "train")[index % 4] for index in range(40)]
+    write_csv(raw, file=files, split=splits, **{"class": [file[:3] for file in files]})
+    _, table = run(raw, data__layout={**CSV, "split_column": "split"})
+    dealt = table.rows.set_index("path")["split"][files]
+    assert set(dealt[2::4]) == {"test"} and set(dealt.drop(files[2::4])) == {"train", "validation"}
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

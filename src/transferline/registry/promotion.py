@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from transferline.registry.gate_verdicts import Gate
 
 
+NO_TEST_SET = (
+    "there is no test set, which the decision needs; set data.split.test above 0, or, if the dataset has splits, give "
+    "some of its images the split test"
+)
 Version = tuple[str, Mapping[str, str]]  # its number and its tags
 
 
@@ -144,7 +148,7 @@ def _decide(
     number = str(known.version) if known else None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
-        return Decision(False, "there is no test set, which the decision needs; set data.split.test", number)
+        return Decision(False, NO_TEST_SET, number)
     loaded = load_with_card(folder)
     case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
