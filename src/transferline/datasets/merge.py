@@ -13,6 +13,7 @@ from transferline.datasets.dvc_add import files_below, listed
 from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.own_datasets import require_own
+from transferline.datasets.revisions import refuse_forgotten_checkout
 from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
 from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files
@@ -75,6 +76,7 @@ def merge(source: str, name: str, root: Path, sha256: str | None, replace: bool)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
         before = workspace_files(root, name)
+        refuse_forgotten_checkout(root, name)
         with _incoming(source, name, root, sha256, before) as folder:
             fresh = _hashes(folder)
             return _merge(_Merge(cache, name, recorded, before, fresh), folder, replace)

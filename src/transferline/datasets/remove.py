@@ -8,7 +8,7 @@ from transferline.datasets.change_files import change_files
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import as_before_on_failure, listed
 from transferline.datasets.own_datasets import require_own, require_versioned
-from transferline.datasets.revisions import dvc_file
+from transferline.datasets.revisions import dvc_file, refuse_forgotten_checkout
 from transferline.datasets.version_contents import read_contents
 from transferline.datasets.version_difference import compare_versions, images_by_class
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
@@ -41,6 +41,7 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
         before = workspace_files(root, name)
+        refuse_forgotten_checkout(root, name)
         gone = _below(name, paths, before)
         if len(gone) == len(before):
             raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")
@@ -133,6 +134,7 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
 
 def _require_committed(root: Path, name: str) -> str:
     if (root / RAW / name).exists() and status_of(root, name):
+        refuse_forgotten_checkout(root, name)
         raise TransferlineError(
             f"{RAW / name} was changed since its last version; `dvc add {RAW / name}` and commit {dvc_file(name)}, or "
             f"`dvc checkout --force {dvc_file(name)}`, then remove it"
