@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from transferline.datasets.add import bring, open_source
-from transferline.datasets.change_files import change_files
+from transferline.datasets.change_files import change_files, held_for_change
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import files_below, listed
 from transferline.datasets.file_names import is_hidden
@@ -21,7 +21,6 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_md5
 from transferline.paths import RAW
 from transferline.progress import progress
-from transferline.training_lock import held
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def merge(source: str, name: str, root: Path, sha256: str | None, replace: bool)
         TransferlineError: the dataset cannot be changed, the source cannot be read or does not fit, or a path exists
             with other content. The dataset is then unchanged.
     """
-    with held(root, "transferline data add"):
+    with held_for_change(root, "transferline data add"):
         require_own(root, name)
         require_files(root, name)
         cache = open_cache(root)
