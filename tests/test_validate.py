@@ -1,7 +1,9 @@
 """The whole stage validate, on datasets of tiny images: its outputs, its order, layouts, and when it fails."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from transferline.datasets.checks.validation import Validation
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
@@ -146,6 +149,37 @@ def test_failed_validation_leaves_a_report_and_no_manifest(raw: Path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert not report["success"] and len(report["findings"]) == 30
     assert (out / "docs" / "index.html").exists() and Image.open(out / "quarantined.png").height > 500
+
+
+@pytest.mark.parametrize("change", ["photograph", "correction", "edit", "deletion"])
+def test_what_changes_during_the_validation_is_not_recorded_as_validated(
+    change: str, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC hashes the files after the stage. Without a manifest it records nothing, and the next run validates again."""
+    corrections = raw.parent / f"{params().data.dataset}.csv"
+    changes: dict[str, tuple[Path, Callable[[Path], object]]] = {
+        "photograph": (raw / "cat/new.png", lambda path: save(path, picture(1000))),
+        "correction": (
+            corrections,
+            lambda path: path.write_text("image,label,who,when,why,never_test\ncat/0.png,dog,me,2026-01-01,a dog,\n"),
+        ),
+        "edit": (raw / "cat/0.png", lambda path: save(path, picture(1000))),
+        "deletion": (raw / "cat/0.png", Path.unlink),
+    }
+    path, act = changes[change]
+    validate_dataset = stage.validate_dataset
+
+    def change_after_reading(*arguments: Any) -> Validation:
+        validation = validate_dataset(*arguments)
+        act(path)
+        return validation
+
+    monkeypatch.setattr(stage, "validate_dataset", change_after_reading)
+    with pytest.raises(TransferlineError, match=rf"^1 file was added, .*: {re.escape(str(path))}; run this again"):
+        run(raw)
+    assert not (raw.parent / "out/manifest.parquet").exists()
+    monkeypatch.undo()
+    run(raw)
 
 
 def test_redundant_images_are_no_faults(raw: Path) -> None:

@@ -1,14 +1,13 @@
 """Removes images from a dataset, or removes a dataset: `transferline data remove`."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from transferline.datasets.change_files import change_files
+from transferline.datasets.change_files import aside_of, change_files, held_for_change, moved
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import as_before_on_failure, listed
 from transferline.datasets.own_datasets import require_own, require_versioned
-from transferline.datasets.revisions import dvc_file
+from transferline.datasets.revisions import dvc_file, refuse_forgotten_checkout
 from transferline.datasets.version_contents import read_contents
 from transferline.datasets.version_difference import compare_versions, images_by_class
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
@@ -17,7 +16,6 @@ from transferline.git_and_dvc import dvc, git
 from transferline.params import load_params
 from transferline.paths import RAW
 from transferline.text import reason_of
-from transferline.training_lock import held
 
 
 def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
@@ -35,12 +33,13 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         TransferlineError: the dataset cannot be changed, a path is not in it, no file would be left, or DVC's cache
             does not hold a file to remove. The dataset is then unchanged.
     """
-    with held(root, "transferline data remove"):
+    with held_for_change(root, "transferline data remove"):
         require_own(root, name)
         require_files(root, name)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
         before = workspace_files(root, name)
+        refuse_forgotten_checkout(root, name)
         gone = _below(name, paths, before)
         if len(gone) == len(before):
             raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")
@@ -111,7 +110,7 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
         TransferlineError: a file is neither in DVC's cache nor in the remote, no commit contains the `.dvc` file, or
             the dataset was changed since its last version. Nothing is removed then.
     """
-    with held(root, "transferline data remove"):
+    with held_for_change(root, "transferline data remove"):
         require_versioned(root, name)
         cache = open_cache(root)
         files = recorded_files(cache, name)
@@ -133,6 +132,7 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
 
 def _require_committed(root: Path, name: str) -> str:
     if (root / RAW / name).exists() and status_of(root, name):
+        refuse_forgotten_checkout(root, name)
         raise TransferlineError(
             f"{RAW / name} was changed since its last version; `dvc add {RAW / name}` and commit {dvc_file(name)}, or "
             f"`dvc checkout --force {dvc_file(name)}`, then remove it"
@@ -166,18 +166,10 @@ def _of(files: Files, hashes: set[str]) -> str:
 
 
 def _remove(root: Path, name: str) -> None:
-    folder, aside, file = root / RAW / name, root / RAW / f".{name}.before", root / dvc_file(name)
-    with as_before_on_failure(file, file.with_name(".gitignore")):
-        shutil.rmtree(aside, ignore_errors=True)
-        there = folder.exists()
-        try:
-            if there:
-                folder.rename(aside)
+    folder, file = root / RAW / name, root / dvc_file(name)
+    moves = [(folder, aside_of(root, name))] if folder.exists() else []
+    try:
+        with moved(root, name, moves), as_before_on_failure(file, file.with_name(".gitignore")):
             dvc(root, "remove", dvc_file(name).as_posix())
-        except BaseException as error:
-            if there and aside.exists():
-                aside.rename(folder)
-            if isinstance(error, OSError):
-                raise TransferlineError(f"{RAW / name} cannot be removed: {reason_of(error)}") from error
-            raise
-    shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise TransferlineError(f"{RAW / name} cannot be removed: {reason_of(error)}") from error
