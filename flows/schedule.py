@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from transferline.flows.flow_run import connected, drained
 from transferline.flows.reconcile import reconcile
-from transferline.flows.times import When, next_run
+from transferline.flows.times import ANCHOR, When, next_run
 from transferline.prefect_server import configured_address, prefect_server
 from transferline.project_files import prefect_file
 
@@ -31,10 +31,10 @@ def main(root: Path, port: int, changed: dict[str, When]) -> None:
     """
     with _server(root, port):
         reconcile(return_state=True)
-        planned = entries(root, changed)
-        for entry in planned:
-            print(f"{flow_of(entry)}: {', '.join(next_run(when) for when in entry['schedules'])}", flush=True)
-        serve(*map(deployment, planned), pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
+        planned = [deployment(entry) for entry in entries(root, changed)]
+        for one in planned:
+            print(f"{one.flow_name}: {', '.join(map(next_run, one.schedules))}", flush=True)
+        serve(*planned, pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
 
 
 def entries(root: Path, changed: dict[str, When]) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def deployment(entry: dict[str, Any]) -> RunnerDeployment:
 
 
 def _schedule(cron: str | None = None, interval: float | None = None, timezone: str | None = None) -> Schedule:
-    return Cron(cron, timezone=timezone) if cron else Interval(interval, timezone=timezone)
+    return Cron(cron, timezone=timezone) if cron else Interval(interval, anchor_date=ANCHOR, timezone=timezone)
 
 
 @contextmanager

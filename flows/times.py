@@ -1,17 +1,22 @@
 """When the deployments run: from `prefect.yaml`, or from the options of `transferline schedule`."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.server.schemas.schedules import SCHEDULE_TYPES, IntervalSchedule
+from pydantic import TypeAdapter
 from tzlocal import get_localzone_name
 
 from transferline.errors import TransferlineError
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # their positions are cron's numbers
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+# Intervals count from this Monday. Prefect would count from each start, and a service that restarts every night would
+# never come to the end of a week.
+ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)
 
 When = dict[str, Any]  # an entry of `schedules` in prefect.yaml: cron and timezone, or interval in seconds
 
@@ -42,12 +47,12 @@ def every(text: str, option: str = "--every") -> When:
     return {"interval": timedelta(**{UNITS[found[2]]: int(found[1])}).total_seconds()}
 
 
-def next_run(when: When) -> str:
-    """Returns when a schedule is due next, in words: `Mon 2026-11-30 03:00 UTC`, or `every 15 minutes`."""
-    if "interval" in when:
-        return f"every {_duration(timedelta(seconds=when['interval']))}"
-    zone = ZoneInfo(when.get("timezone") or "UTC")
-    return f"{next(CronSim(when['cron'], datetime.now(UTC).astimezone(zone))):%a %Y-%m-%d %H:%M %Z}"
+def next_run(planned: DeploymentScheduleCreate) -> str:
+    """Returns when a schedule is due next, such as `Mon 2026-11-30 03:00 UTC`; an interval also has its length."""
+    schedule: Any = TypeAdapter(SCHEDULE_TYPES).validate_python(planned.schedule.model_dump())  # the server's class
+    (due,) = asyncio.run(schedule.get_dates(1))
+    length = f"every {_duration(schedule.interval)}, next " if isinstance(schedule, IntervalSchedule) else ""
+    return f"{length}{due:%a %Y-%m-%d %H:%M %Z}"
 
 
 def _duration(length: timedelta) -> str:

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
-from transferline.flows.schedule import entries, flow_of
-from transferline.flows.times import at, every, next_run
+from transferline.flows.schedule import deployment, entries, flow_of
+from transferline.flows.times import When, at, every, next_run
+from transferline.project_files import prefect_file
 
 
 @pytest.mark.parametrize(
@@ -37,11 +39,24 @@ def test_a_wrong_interval_is_one_message(text: str) -> None:
         every(text, "--watch")
 
 
-def test_the_next_run_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert re.fullmatch(r"Mon \d{4}-\d\d-\d\d 03:00 UTC", next_run({"cron": "0 3 * * 1", "timezone": "UTC"}))
-    assert [next_run(every(text)) for text in ("15m", "1h", "2d", "90m")] == [
-        "every 15 minutes", "every hour", "every 2 days", "every 90 minutes"
-    ]  # fmt: skip
+def planned(when: When) -> DeploymentScheduleCreate:
+    entry = {**prefect_file(ROOT)["deployments"][0], "schedules": [when]}
+    (only,) = deployment(entry).schedules
+    return only
+
+
+def test_the_next_run_in_words() -> None:
+    assert re.fullmatch(r"Mon \d{4}-\d\d-\d\d 03:00 UTC", next_run(planned({"cron": "0 3 * * 1", "timezone": "UTC"})))
+    words = {"15m": "15 minutes", "1h": "hour", "2d": "2 days", "90m": "90 minutes"}
+    due = r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    for text, length in words.items():
+        assert re.fullmatch(f"every {length}, next {due}", next_run(planned(every(text))))
+
+
+def test_a_restart_does_not_put_off_the_next_run() -> None:
+    week = planned(every("7d"))
+    assert week == planned(every("7d"))
+    assert re.fullmatch(r"every 7 days, next Mon \d{4}-\d\d-\d\d 00:00 UTC", next_run(week))
 
 
 def test_options_replace_the_schedules_of_prefect_yaml() -> None:
