@@ -48,11 +48,17 @@ def every(text: str, option: str = "--every") -> When:
 
 
 def next_run(planned: DeploymentScheduleCreate) -> str:
-    """Returns when a schedule is due next, such as `Mon 2026-11-30 03:00 UTC`; an interval also has its length."""
+    """Returns when a schedule is due next, such as `Mon 2026-11-30 03:00 UTC`; an interval also has its length.
+
+    Raises:
+        ValueError or OverflowError: no such time exists, for example on 30 February.
+    """
+    if planned.active is False:
+        return "not active"
     schedule: Any = TypeAdapter(SCHEDULE_TYPES).validate_python(planned.schedule.model_dump())  # the server's class
-    (due,) = asyncio.run(schedule.get_dates(1))
-    length = f"every {_duration(schedule.interval)}, next " if isinstance(schedule, IntervalSchedule) else ""
-    return f"{length}{due:%a %Y-%m-%d %H:%M %Z}"
+    dates = asyncio.run(schedule.get_dates(1))
+    due = f"{dates[0]:%a %Y-%m-%d %H:%M %Z}" if dates else "never again"
+    return f"every {_duration(schedule.interval)}, next {due}" if isinstance(schedule, IntervalSchedule) else due
 
 
 def _duration(length: timedelta) -> str:

@@ -1,16 +1,14 @@
 """The options of `transferline schedule` that set when flows run, and the time of the next run."""
 
 import re
-from pathlib import Path
 
 import pytest
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
-from transferline.flows.schedule import deployment, entries, flow_of
+from transferline.flows.deployments import read_deployments
 from transferline.flows.times import When, at, every, next_run
-from transferline.project_files import prefect_file
 
 
 @pytest.mark.parametrize(
@@ -40,8 +38,8 @@ def test_a_wrong_interval_is_one_message(text: str) -> None:
 
 
 def planned(when: When) -> DeploymentScheduleCreate:
-    entry = {**prefect_file(ROOT)["deployments"][0], "schedules": [when]}
-    (only,) = deployment(entry).schedules
+    (watch,) = (found for found in read_deployments(ROOT, {"watch": when}) if found.flow_name == "watch")
+    (only,) = watch.schedules
     return only
 
 
@@ -57,10 +55,3 @@ def test_a_restart_does_not_put_off_the_next_run() -> None:
     week = planned(every("7d"))
     assert week == planned(every("7d"))
     assert re.fullmatch(r"every 7 days, next Mon \d{4}-\d\d-\d\d 00:00 UTC", next_run(week))
-
-
-def test_options_replace_the_schedules_of_prefect_yaml() -> None:
-    as_written = {flow_of(entry): entry["schedules"] for entry in entries(ROOT, {})}
-    assert set(as_written) == {"retrain", "watch", "reconcile"}
-    changed = {flow_of(entry): entry["schedules"] for entry in entries(Path(ROOT), {"watch": every("5m")})}
-    assert changed == {**as_written, "watch": [{"interval": 300}]}
