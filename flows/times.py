@@ -4,11 +4,12 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.server.schemas.schedules import SCHEDULE_TYPES, IntervalSchedule
 from pydantic import TypeAdapter
-from tzlocal import get_localzone_name
+from tzlocal import assert_tz_offset, get_localzone_name
 
 from transferline.errors import TransferlineError
 
@@ -25,14 +26,28 @@ def at(text: str) -> When:
     """Returns the schedule of a time of the day in this machine's time zone, such as `3:00` or `mon 3:00`.
 
     Raises:
-        TransferlineError: the text is something else.
+        TransferlineError: the text is something else, or the time zone of the machine has no known name.
     """
     found = re.fullmatch(r"(?:([a-z]{3})[a-z]* +)?(\d{1,2}):(\d\d)", text.strip().lower())
     day, hour, minute = found.groups() if found else (None, "99", "99")
     if int(hour) > 23 or int(minute) > 59 or day not in (None, *WEEKDAYS):
         raise TransferlineError(f"--at {text}: give a time such as 3:00, or with a weekday such as 'mon 3:00'")
     weekday = WEEKDAYS.index(day) if day else "*"
-    return {"cron": f"{int(minute)} {int(hour)} * * {weekday}", "timezone": get_localzone_name()}
+    return {"cron": f"{int(minute)} {int(hour)} * * {weekday}", "timezone": _time_zone(text)}
+
+
+def _time_zone(text: str) -> str:
+    """Returns the name of this machine's time zone, such as Europe/Berlin."""
+    try:
+        if name := get_localzone_name():
+            assert_tz_offset(ZoneInfo(name))
+            return name
+    except (ZoneInfoNotFoundError, ValueError):  # contradictory settings, or a TZ that is not the name of a zone
+        pass
+    raise TransferlineError(
+        f"--at {text}: the name of this machine's time zone is unknown; set the variable TZ to a name such as "
+        "Europe/Berlin"
+    )
 
 
 def every(text: str, option: str = "--every") -> When:

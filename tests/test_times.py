@@ -1,23 +1,62 @@
 """The options of `transferline schedule` that set when flows run, and the time of the next run."""
 
 import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from tzlocal import reload_localzone
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
+from transferline.flows import times
 from transferline.flows.deployments import read_deployments
 from transferline.flows.times import When, at, every, next_run
+
+
+@pytest.fixture
+def set_zone() -> Iterator[Callable[[str], None]]:
+    """Sets TZ; also for the C library and for tzlocal, which both remember it."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def set_and_read(name: str) -> None:
+            patch.setenv("TZ", name)
+            time.tzset()
+            with suppress(ZoneInfoNotFoundError):
+                reload_localzone()
+
+        yield set_and_read
+    time.tzset()
+    reload_localzone()
 
 
 @pytest.mark.parametrize(
     ("text", "cron"),
     [("3:00", "0 3 * * *"), ("23:59", "59 23 * * *"), ("Mon 3:05", "5 3 * * 1"), ("sunday 0:00", "0 0 * * 0")],
 )
-def test_a_time_of_the_day(text: str, cron: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+def test_a_time_of_the_day(text: str, cron: str, set_zone: Callable[[str], None]) -> None:
+    set_zone("Europe/Berlin")
     assert at(text) == {"cron": cron, "timezone": "Europe/Berlin"}
+
+
+UNKNOWN = (
+    "^--at 3:00: the name of this machine's time zone is unknown; set the variable TZ to a name such as Europe/Berlin"
+)
+
+
+def test_a_variable_tz_without_a_name(set_zone: Callable[[str], None]) -> None:
+    set_zone("HERE-13:30")  # tzlocal ignores it and takes the zone of the system, which has another offset
+    with pytest.raises(TransferlineError, match=UNKNOWN):
+        at("3:00")
+
+
+def test_a_machine_whose_zone_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "get_localzone_name", lambda: None)
+    with pytest.raises(TransferlineError, match=UNKNOWN):
+        at("3:00")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("15m", 900), ("6h", 21600), ("1d", 86400)])
