@@ -19,7 +19,14 @@ from transferline.registry.lineage import provenance
 from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
-from transferline.registry.version_cache import NOVELTY_TAG, cached_folder, check_cached, novelty_file, verify_files
+from transferline.registry.version_cache import (
+    NOVELTY_TAG,
+    cached_folder,
+    check_cached,
+    lock_of,
+    novelty_file,
+    verify_files,
+)
 from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 from transferline.text import reason_of
 
@@ -179,18 +186,21 @@ def _require_lite(version: "ModelVersion") -> None:
 def fetch_version(version: "ModelVersion", root: Path) -> Path:
     """Returns a model folder with a registered version, from the local cache if it was fetched before.
 
+    Another process that fetches the same version, such as the endpoint after a promotion, waits and uses the same copy.
+
     Raises:
         TransferlineError: a file is not the one that was registered.
     """
     _require_lite(version)
     folder = cached_folder(root, version.name, str(version.version), version.tags)
-    if not folder.exists():
-        downloaded = download_version(version)
-        with completed_folder(folder) as partial:
-            for file in HASHED:
-                shutil.copyfile(downloaded / file, partial / Path(file).name)
-            if (insight := downloaded / ORIGIN / INSIGHT.name).exists():  # older versions have none
-                shutil.copytree(insight, partial / INSIGHT.name)
+    with lock_of(folder):
+        if not folder.exists():
+            downloaded = download_version(version)
+            with completed_folder(folder) as partial:
+                for file in HASHED:
+                    shutil.copyfile(downloaded / file, partial / Path(file).name)
+                if (insight := downloaded / ORIGIN / INSIGHT.name).exists():  # older versions have none
+                    shutil.copytree(insight, partial / INSIGHT.name)
     check_cached(folder, version.name, str(version.version), version.tags)
     return folder
 
