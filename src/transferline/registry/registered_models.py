@@ -89,10 +89,7 @@ def register(
         return found
     run, (_, card) = find_or_replay(client, params, folder), loaded
     data = trained_data(root, params.data.dataset)
-    ended = client.get_run(run).info.end_time
-    with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, loaded, evaluation, data, text)
-    client.set_terminated(run, "FINISHED", ended)  # logging a model to an ended run changes its end
+    logged = _log(client, run, root, folder, loaded, evaluation, data, text)
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     novelty = stored / ORIGIN / INSIGHT.name / NOVELTY_FILE
     tags = {
@@ -111,6 +108,7 @@ def register(
 
 def _log(
     client: "MlflowClient",
+    run: str,
     root: Path,
     folder: Path,
     loaded: "LoadedModel",
@@ -118,7 +116,11 @@ def _log(
     data: TrainedData,
     text: str,
 ) -> str:
-    """Logs a model to the active run; returns its URI."""
+    """Logs a model to a run that has ended; returns its URI.
+
+    The run is not started again: a kill in the meantime would leave it open, and nobody would find it as finished.
+    """
+    import mlflow
     import numpy as np
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -126,10 +128,15 @@ def _log(
     model, card = loaded
     inputs = Schema([TensorSpec(np.dtype("uint8"), _free(model.input_shape), "image")])
     outputs = Schema([TensorSpec(np.dtype("float32"), _free(model.output_shapes[0]))])
+    source = client.get_run(run)
+    created = mlflow.initialize_logged_model(
+        "model", run, params=source.data.params, experiment_id=source.info.experiment_id
+    )
     logged = Model.log(
         None,
         mlflow_model,
-        name="model",
+        model_id=created.model_id,
+        run_id=run,
         metadata=card.model_dump(mode="json"),
         folder=folder,
         signature=ModelSignature(inputs, outputs),
