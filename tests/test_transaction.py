@@ -90,6 +90,8 @@ def test_a_killed_promotion_that_runs_again_promotes_once(kill, tmp_path, monkey
     client = connect(params.record, tmp_path)
     assert aliases(client) == ("1", "1") and len(client.search_model_versions("name = 'colors'")) == 1
     assert [move.version for move in ledger.read(tmp_path)] == ["1"] and not (tmp_path / JOURNAL).exists()
+    (run,) = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
+    assert run.info.status == "FINISHED" and "replayed" not in run.data.tags
 
 
 @pytest.mark.parametrize("step", ["smoke_test", "append"])

@@ -12,6 +12,7 @@ from transferline.cli.arguments import Commands, add_command
 from transferline.errors import TransferlineError
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
+from transferline.training_lock import held
 
 if TYPE_CHECKING:
     from transferline.params import Params
@@ -66,18 +67,19 @@ def _promote(options: argparse.Namespace) -> int:
     from transferline.report.page import log_page
 
     params = _params(root)
-    decision = promote(params, root, options.dry_run, options.reason)
-    if target:
-        with writing(target):
-            target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
-    _print_decision(decision, options.dry_run)
-    if _write_page_or_warn(params, root):
-        print(f"promote: the page of this retraining: {PAGE}")
-        if decision.gates and decision.version and not options.dry_run:
-            try:
-                log_page(params, root, decision.version, root / PAGE)
-            except (TransferlineError, OSError, MlflowException) as error:
-                print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
+    with held(root, "transferline promote"):  # a training changes the files that a decision reads
+        decision = promote(params, root, options.dry_run, options.reason)
+        if target:
+            with writing(target):
+                target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
+        _print_decision(decision, options.dry_run)
+        if _write_page_or_warn(params, root):
+            print(f"promote: the page of this retraining: {PAGE}")
+            if decision.gates and decision.version and not options.dry_run:
+                try:
+                    log_page(params, root, decision.version, root / PAGE)
+                except (TransferlineError, OSError, MlflowException) as error:
+                    print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
     return 0
 
 
@@ -86,7 +88,8 @@ def _write_page_or_warn(params: "Params", root: Path) -> bool:
     from transferline.report.page import write_page
 
     try:
-        write_page(params, root)
+        with held(root, "transferline report"):
+            write_page(params, root)
     except (TransferlineError, OSError, ValueError) as error:
         print(f"warning: the page was not written: {error}\n`transferline report` writes it", file=sys.stderr)
         return False
@@ -107,7 +110,8 @@ def _report(options: argparse.Namespace) -> int:
     from transferline.report.page import write_page
 
     root = environment.enter_project()
-    print(f"written: {write_page(_params(root), root)}")
+    with held(root, "transferline report"):
+        print(f"written: {write_page(_params(root), root)}")
     return 0
 
 
@@ -130,7 +134,10 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    """`transferline rollback`: prints which version is the champion again."""
+    """`transferline rollback`: prints which version is the champion again.
+
+    It does not wait for a training, which can take hours: it moves only the alias, and one move at a time is allowed.
+    """
     from transferline.registry.rollback import rollback
 
     root = environment.enter_project()

@@ -10,15 +10,16 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
-from transferline.models.exported import MODEL_FILE
+from transferline.models.exported import LITE_FILE, MODEL_FILE, PARITY_FILE
 from transferline.params import Params
-from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
+from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, require_outputs
 from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.champion import champion_of
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
+from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 from transferline.registry.registered_models import (
     fetch_version,
     find_version,
@@ -81,9 +82,9 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         force: the reason to promote even if a gate fails. With None, a failed gate prevents the promotion.
 
     Raises:
-        TransferlineError: no model is selected yet, `select.metric` does not exist, the selected model was not trained
-            on the data of the manifest, a metric with a limit has no value, the smoke test failed, or MLflow does not
-            answer.
+        TransferlineError: no model is selected yet, a file of it is missing, `select.metric` does not exist, the
+            selected model was not trained on the data of the manifest, a metric with a limit has no value, the smoke
+            test failed, or MLflow does not answer.
     """
     check_metrics(params)
     folder, evaluation = selected_model(params, root)
@@ -103,7 +104,7 @@ def decided_before(params: Params, root: Path) -> Decision | None:
     Importing MLflow takes seconds. This function does not import it if MLflow's store belongs to this project.
 
     Raises:
-        TransferlineError: no model is selected yet, or MLflow does not answer.
+        TransferlineError: no model is selected yet, a file of it is missing, or MLflow does not answer.
     """
     if (root / JOURNAL).exists():
         return None  # a move was interrupted: `promote` finishes or undoes it
@@ -116,9 +117,12 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
     With `again`, an earlier refusal does not count.
     """
-    folder, _ = selected_model(params, root)
+    folder, evaluation = selected_model(params, root)
+    require_outputs(folder / MODEL_FILE)
     if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
         return Decision(False, f"version {champion[0]} is already the champion", champion[0])
+    models, metrics = (folder / LITE_FILE, folder / PARITY_FILE), (evaluation / METRICS_FILE, evaluation / LATENCY_FILE)
+    require_outputs(*models, *metrics, root / VALIDATION_REPORT)
     _require_manifest(root)
     if again:
         return None
@@ -129,7 +133,7 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
 def _basis(params: Params, root: Path, champion: Version | None) -> str:
     folder, evaluation = selected_model(params, root)
-    files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    files = (folder / MODEL_FILE, evaluation / METRICS_FILE, root / MANIFEST, root / VALIDATION_REPORT)
     return last_refusal.basis(params, files, champion)
 
 
