@@ -146,13 +146,14 @@ def read(root: Path) -> list[Move]:
     if not path.exists():
         return []
     moves = []
-    for number, line in enumerate(_complete_lines(path).decode().splitlines(), 1):
+    # bytes, because str.splitlines also splits at characters that a reason may contain, such as U+2028
+    for number, line in enumerate(_complete_lines(path).splitlines(), 1):
         try:
             moves.append(Move.model_validate_json(line))
         except ValidationError as error:
             raise TransferlineError(
-                f"{LEDGER}, line {number} is not an entry: {line[:60]!r}. Restore the file from a backup, or delete "
-                "the line"
+                f"{LEDGER}, line {number} is not an entry: {line[:60].decode(errors='replace')!r}. Restore the file "
+                "from a backup, or delete the line"
             ) from error
     return moves
 
