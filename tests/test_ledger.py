@@ -64,7 +64,7 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
     ]
     assert all(len(move.model_sha256) == len(move.test_set) == len(move.validation_sha256) == 64 for move in moves)
     assert "@" in moves[0].who and moves[2].figure == moves[0].figure == "accuracy 0.6667"
-    table = ledger.history(tmp_path, "colors").splitlines()
+    table = ledger.history(moves, "colors").splitlines()
     assert len(table) == 5 and "it does not" in table[1] and "rollback" in table[1] and table[4].split()[3] == "-"
     tags = client.get_model_version("colors", "2").tags
     assert tags["champion_since"] == moves[3].time and tags["champion_until"] == moves[2].time

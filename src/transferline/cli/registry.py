@@ -122,10 +122,13 @@ def _smoke(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     """`transferline history`: prints every move of the alias champion."""
+    from transferline.registry.known_moves import known_moves
     from transferline.registry.ledger import history
 
     root = environment.enter_project()
-    print(history(root, _params(root).promote.model_name))
+    params = _params(root)
+    name = params.promote.model_name
+    print(history(known_moves(params.record, root, name), name))
     return 0
 
 
