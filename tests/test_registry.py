@@ -54,7 +54,7 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     assert (
         page.startswith("[The page of this retraining](#/")
         and "\n\n**test accuracy 1.0000 (" in page
-        and "Promoted: test accuracy 1.0000 is good enough for a first champion" in page
+        and "Accepted for promotion: test accuracy 1.0000 is good enough for a first champion" in page
     )
     assert f"/runs/{registered.run_id}/artifacts/report/index.html" in page
     assert "It predicts one of these classes for an image: blue, green, red. It takes uint8 images of 32 × 32" in page

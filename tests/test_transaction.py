@@ -114,6 +114,19 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
         move_champion(client, Path.cwd(), example_move("2", "3"))
 
 
+def test_the_description_of_a_version_that_fails_its_smoke_test_does_not_claim_its_promotion(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise TransferlineError("other predictions")
+
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "good"))
+    monkeypatch.setattr(champion_move, "smoke_test", fail)
+    with pytest.raises(TransferlineError, match="other predictions"):
+        promote(params, tmp_path)
+    description = connect(params.record, tmp_path).get_model_version("colors", "1").description
+    assert "Promoted" not in description and "\n\nAccepted for promotion: test accuracy 1.0000 is good" in description
+
+
 @pytest.mark.slow
 def test_the_smoke_test_is_a_fresh_process_that_refuses_a_changed_file(tmp_path, monkeypatch):
     real = champion_move.smoke_test

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command
+from transferline.cli.arguments import Commands, add_command, utf8_text
 from transferline.errors import TransferlineError
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
     )
     promote.add_argument("--dry-run", action="store_true", help="only show the decision: register and promote nothing")
     promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
-    promote.add_argument("--reason", help="why; the ledger keeps it")
+    promote.add_argument("--reason", type=utf8_text, help="why; the ledger keeps it")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
     add_command(commands, "report", _report, "render the page of the last retraining again: reports/index.html")
     smoke = add_command(
@@ -48,7 +48,7 @@ def add_commands(commands: Commands) -> None:
         "--reason 'confuses glass and metal'",
     )
     rollback.add_argument("--to", metavar="VERSION", help="by default the version that the champion replaced")
-    rollback.add_argument("--reason", required=True, help="why; the ledger keeps it")
+    rollback.add_argument("--reason", type=utf8_text, required=True, help="why; the ledger keeps it")
     reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare", "3")
     reproduce.add_argument("version", help="the number of the version")
 
@@ -126,10 +126,13 @@ def _smoke(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     """`transferline history`: prints every move of the alias champion."""
+    from transferline.registry.known_moves import known_moves
     from transferline.registry.ledger import history
 
     root = environment.enter_project()
-    print(history(root, _params(root).promote.model_name))
+    params = _params(root)
+    name = params.promote.model_name
+    print(history(known_moves(params.record, root, name), name))
     return 0
 
 

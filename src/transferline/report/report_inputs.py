@@ -27,7 +27,8 @@ from transferline.paths import (
     require_outputs,
 )
 from transferline.problems.metric_choice import metric_table
-from transferline.registry import ledger
+from transferline.registry.known_moves import known_moves
+from transferline.registry.ledger import Move
 from transferline.registry.promotion import selected_model
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 
@@ -131,12 +132,12 @@ class ReportInputs:
         return found if found.get("model_sha256") == self.model_sha256 else None
 
     @cached_property
-    def moves(self) -> list[ledger.Move]:
+    def moves(self) -> list[Move]:
         """The moves of the alias champion, the latest first."""
-        return [move for move in reversed(ledger.read(self.root)) if move.model == self.params.promote.model_name]
+        return known_moves(self.params.record, self.root, self.params.promote.model_name)[::-1]
 
     @property
-    def own_moves(self) -> list[ledger.Move]:
+    def own_moves(self) -> list[Move]:
         """Those moves that made the selected model the champion, the latest first."""
         return [move for move in self.moves if move.model_sha256 and move.model_sha256 == self.model_sha256]
 
