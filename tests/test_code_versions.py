@@ -68,7 +68,7 @@ EDITS = {
     "problems/keras_losses.py:loss_of_labels": {*TRAININGS, "evaluate"},
     "problems/multilabel/training.py:mean_average_precision": {*TRAININGS, "evaluate"},
     "problems/segmentation/evaluation.py:_iou_changes": {"evaluate", "insight", "select"},
-    "problems/label_evaluation.py:_most_confident": {"evaluate", "insight", "select"},
+    "problems/label_evaluation.py:_most_certain": {"evaluate", "insight", "select"},
     "problems/segmentation/segmentation_pictures.py:legend": {"evaluate", "insight", "select"},
     "evaluation/corruptions.py:corrupt": {"evaluate"},
     "evaluation/leaderboard.py:ranking": {"insight", "select"},

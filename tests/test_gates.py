@@ -34,8 +34,8 @@ def scored(labels: list[str], predicted: list[str], classes: tuple[str, ...] = C
     card = ModelCard(candidate="a", phase="head", problem="multiclass", classes=classes, image=image)
     table = {"path": [f"{i}.png" for i in range(len(labels))], "label": labels, "predicted": predicted}
     table["group"] = table["path"]
-    table["confidence"] = [0.8 + i / 1000 for i in range(len(labels))]
-    table |= {f"probability_{name}": np.where(np.array(predicted) == name, 0.8, 0.1) for name in classes}
+    table["confidence"] = confidence = [0.8 + i / 1000 for i in range(len(labels))]
+    table |= {f"probability_{name}": np.where(np.array(predicted) == name, confidence, 0.1) for name in classes}
     frame = pd.DataFrame(table)
     figures = {"latency_ms": 10.0, "size_mb": 4.0, "corruption_accuracy": None, "adversarial_accuracy": None} | changes
     return Scored(card, frame, metrics_of(frame, CLASSES, EVALUATE, "multiclass"), **figures)

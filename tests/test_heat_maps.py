@@ -152,9 +152,10 @@ def test_a_mistake_is_about_a_class_also_if_its_name_has_a_bar(
 ) -> None:
     folder = colors_network(tmp_path / "c" / "train", POOLED, problem)
     Image.fromarray(with_square(0, 0)).save(tmp_path / "1.png")
-    row = {"path": "1.png", "split": "test", "label": label, "predicted": predicted, "confidence": 0.5}
     card = read_card(folder).model_copy(
         update={"classes": ("a|b" if problem == "multiclass" else "blue", "green", "red")}
     )
-    found = mistake_heat_maps(pd.DataFrame([row]), load_model(folder), card, tmp_path)
+    row = {"path": "1.png", "split": "test", "group": "1", "label": label, "predicted": predicted}
+    shares = {f"probability_{name}": 0.5 for name in card.classes}
+    found = mistake_heat_maps(pd.DataFrame([row | shares]), load_model(folder), card, tmp_path)
     assert found["about"].tolist() == [about]

@@ -12,14 +12,16 @@ import pytest
 
 from tests.tiny_training import HIDDEN, ROOT, TRAINING, candidate, job, make_data, two_classes, with_two_labels
 from transferline.errors import TransferlineError
-from transferline.models.exported import load_keras_model
-from transferline.params import FineTuning, SegmentationTraining, Training
+from transferline.models.candidate_description import describe_candidate
+from transferline.models.exported import ModelCard, load_keras_model
+from transferline.params import FineTuning, Image, SegmentationTraining, Training
 from transferline.training.bank import read_bank
 from transferline.training.batches import Batches
 from transferline.training.fill_bank import extract
 from transferline.training.fine_tuning import fine_tune
 from transferline.training.head_training import train_head
 from transferline.training.ladder import Rung, TrainedHead, climb, standard_error
+from transferline.training.shortened_training import shortened
 
 DEPTHS = ({"from_layer": "conv_3"}, {"from_layer": 0})
 BACKBONE = {"name": "networks.example:tiny_backbone", "weights": "none", "unfreeze": DEPTHS}
@@ -129,15 +131,20 @@ def test_without_a_head_the_first_rung_is_kept(data, tmp_path):
     assert summary.best_epoch == 1 and summary.floor
 
 
-def test_boundaries_must_go_from_shallow_to_deep(data, tmp_path):
+@pytest.mark.parametrize(
+    ("depths", "message"),
+    [
+        (DEPTHS[::-1], "unfreeze.1 trains 2 layers with weights, unfreeze.0 trains 6"),
+        ((DEPTHS[0], {"from_layer": "conv_9"}), "has no layer 'conv_9'"),
+    ],
+)
+def test_a_wrong_boundary_is_found_before_the_bank_is_filled(data, tmp_path, depths, message):
     raw, views = data
-    turned = {**BACKBONE, "unfreeze": DEPTHS[::-1]}
-    section = candidate(backbone=turned, train_head=None, extract={"head_views": None})
-    extract(raw, views, section, "multiclass", tmp_path / "bank")
-    with pytest.raises(TransferlineError, match=r"unfreeze.1 trains 2 layers with weights, unfreeze.0 trains 6"):
-        fine_tune(
-            read_bank(tmp_path / "bank"), section, None, job(section.fine_tune, tmp_path / "tuned", "fine_tune"), raw
-        )
+    section = candidate(backbone={**BACKBONE, "unfreeze": depths})
+    with pytest.raises(TransferlineError, match=message):
+        extract(raw, views, section, "multiclass", tmp_path / "bank")
+    with pytest.raises(TransferlineError, match=message):
+        describe_candidate(section, "multiclass", 3)
 
 
 def test_the_bank_stores_the_first_boundary_and_lists_all_views_for_the_others(data, tmp_path):
@@ -180,3 +187,18 @@ TIMED = FineTuning.model_validate(
 def test_epochs_fall_with_the_number_of_pixels(training, pixels, epochs, warmup):
     found = training.within(int(pixels))
     assert (found.epochs, found.schedule.warmup_epochs) == (epochs, warmup)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "images", "wanted"),
+    [(5, 3_000, (5, 1)), (20, 3_000, (5, 4)), (5, 8_000, (1, 0)), (5, 100, (30, 5)), (0, 3_000, (5, 0)),
+     (30, 3_000, (5, 5))],
+)  # fmt: skip
+def test_frozen_epochs_are_shortened_in_proportion_and_the_numbers_are_printed(frozen, images, wanted, capsys):
+    training = SegmentationTraining(frozen_epochs=frozen)
+    image = Image(size=256, color="rgb", resize="stretch")
+    card = ModelCard(candidate="c", phase="train", problem="segmentation", classes=("a", "b"), image=image)
+    found = shortened(training, images, card)
+    assert (found.epochs, found.frozen_epochs) == wanted
+    said = f"max_megapixels 1000 shortens the training: epochs 30 → {wanted[0]}, frozen_epochs {frozen} → {wanted[1]}"
+    assert (said in capsys.readouterr().out) == (images > 100)

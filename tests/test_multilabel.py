@@ -12,8 +12,9 @@ from transferline.datasets.tables import join_labels
 from transferline.evaluation.scoring import metrics_of
 from transferline.metrics.labelled_images import LabelledImages
 from transferline.metrics.multilabel import MULTILABEL
-from transferline.params import Evaluate
-from transferline.problems.evaluation import evaluation_of
+from transferline.models.exported import ModelCard
+from transferline.params import Evaluate, Image, SignificanceTest
+from transferline.problems.evaluation import evaluation_of, label_evaluation_of
 from transferline.problems.multilabel.multilabel_pictures import label_lines, replacements, worst_images
 
 PARAMS = Evaluate(seed=1, bootstrap=1000, confidence=0.95, gallery=4)
@@ -155,3 +156,53 @@ def test_worst_images_and_what_is_written_below_them() -> None:
     many = np.ones(9, bool)
     lines = [text for text, _ in label_lines(many, ~many, np.full(9, 0.1), tuple("abcdefghi"))]
     assert lines == ["missing a 10%", "missing b 10%", "missing c 10%", "missing d 10%", "and 5 more"]
+
+
+def predictions(*rows: tuple[str, str, tuple[float, float]]) -> pd.DataFrame:
+    """Predictions of car and person: true labels, predicted labels, and the probability of both classes."""
+    table = pd.DataFrame([row[:2] for row in rows], columns=["label", "predicted"])
+    shares, paths = [row[2] for row in rows], [f"{number}.png" for number in range(len(rows))]
+    table[["probability_car", "probability_person"]] = shares
+    return table.assign(path=paths, group=paths, confidence=[max(pair) for pair in shares])
+
+
+MISTAKES = (
+    ("car", "car|person", (0.99, 0.51)),
+    ("car|person", "car", (0.97, 0.12)),
+    ("car|person", "", (0.2, 0.45)),
+    ("", "", (0.1, 0.1)),
+)
+
+
+def test_the_mistakes_come_first_of_which_the_model_is_most_certain() -> None:
+    kind = label_evaluation_of("multilabel")
+    found = kind.mistakes(predictions(*MISTAKES), ("car", "person"))
+    assert found["path"].tolist() == ["1.png", "2.png", "0.png"]
+    assert found["about"].tolist() == ["person", "car", "person"]
+    assert found["certainty"].tolist() == pytest.approx([0.88, 0.8, 0.51])
+    assert [kind.mistake_caption(row) for row in found.to_dict("records")] == [
+        ["true: car|person", "predicted: car", "missing: person 12%"],
+        ["true: car|person", "predicted: no label", "missing: car 20%"],
+        ["true: car", "predicted: car|person", "wrong: person 51%"],
+    ]
+
+
+def test_changed_images_come_first_if_a_model_is_most_certain_of_its_mistake() -> None:
+    wrong, kind = predictions(*MISTAKES), label_evaluation_of("multilabel")
+    right = predictions(*((label, label, (0.9, 0.9)) for label, _, _ in MISTAKES))
+    change = kind.compare(right, wrong, ("car", "person"), SignificanceTest(), 1)
+    assert change.regressions.tolist() == [1, 2, 0] and not len(change.improvements)
+    change = kind.compare(wrong, right, ("car", "person"), SignificanceTest(), 1)
+    assert change.improvements.tolist() == [1, 2, 0] and not len(change.regressions)
+
+
+def test_each_label_of_a_caption_has_its_own_probability() -> None:
+    kind, image = label_evaluation_of("multilabel"), Image(size=32, color="rgb", resize="stretch")
+    classes, thresholds = ("car", "person"), (0.5, 0.5)
+    card = ModelCard(
+        candidate="c", phase="head", problem="multilabel", classes=classes, image=image, thresholds=thresholds
+    )
+    captions = kind.shown(np.zeros((2, 8, 8, 3), np.uint8), np.array([[0.99, 0.51], [0.3, 0.1]]), card)[1]
+    assert captions == ["car 99.0%, person 51.0%", "no label"]
+    first, second, *_ = predictions(*MISTAKES).to_dict("records")
+    assert kind.change_caption(second, first) == ["is car", "new: car 99%, person 51%", "old: car 97%"]

@@ -182,6 +182,20 @@ def test_a_segmentation_stops_in_its_first_or_second_part(since: int, epochs: li
 
 
 @pytest.mark.slow
+def test_both_parts_of_a_segmentation_have_logs_and_those_of_an_earlier_training_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs" / "c" / "train" / "2").mkdir(parents=True)
+    training = params_of(SegmentationTraining, epochs=2, frozen_epochs=1, views="untouched", tensorboard=True)
+    segment(training, tmp_path / "model", since=9)
+    assert {file.parent.relative_to(tmp_path).as_posix() for file in (tmp_path / "logs").rglob("*.v2")} == {
+        f"logs/c/train/{part}/{split}" for part in ("frozen", "whole") for split in ("train", "validation")
+    }
+    assert not (tmp_path / "logs" / "c" / "train" / "2").exists()
+
+
+@pytest.mark.slow
 def test_a_segmentation_without_a_finite_loss_fails(tmp_path: Path) -> None:
     training = params_of(SegmentationTraining, epochs=6, frozen_epochs=2, views="untouched")
     with pytest.raises(TransferlineError, match=r"train: .*lower optimizer.learning_rate, which is 0.001"):

@@ -195,7 +195,7 @@ def with_insight(params: Params, root: Path, phase: str) -> None:
     doubt = {"path": "red/1.png", "split": "test", "label": "red", "suggested": "blue", "asked": "", "score": 0.125}
     doubt |= {"probability": 0.75, "confident": True, "nearest": ["blue/1.png", "blue/2.png"]}
     pd.DataFrame([doubt]).to_parquet(folder / "doubtful.parquet", index=False)
-    numbers = rows.assign(predicted=rows["label"].replace("blue", "green"), confidence=0.5)
+    numbers = rows.assign(predicted=rows["label"].replace("blue", "green"), certainty=0.5)
     numbers[["contrast", "sharpness", "width", "height"]] = 1.0
     numbers["brightness"] = np.arange(len(numbers), dtype=float)
     numbers = pd.concat([numbers] * 2, ignore_index=True)

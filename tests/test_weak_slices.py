@@ -27,7 +27,7 @@ def predictions(n: int, seed: int = 0, error: float = 0.1) -> pd.DataFrame:
             "path": [f"camera{number % 3}/{number}.png" for number in range(n)],
             "label": label,
             "predicted": np.where(wrong, other, label),
-            "confidence": random.random(n),
+            "certainty": random.random(n),
             "group": [f"{number:064}" for number in range(n)],
             **{name: random.random(n) * 255 for name in ("brightness", "contrast", "sharpness")},
             "width": random.integers(100, 200, n),
@@ -52,7 +52,7 @@ def test_dark_images_are_the_weak_slice() -> None:
     assert first["by"] == "brightness" and first["is_weak"] and first["images"] == 100
     assert first["slice"].startswith(f"{images['brightness'].min():.4g} to ")
     assert first["accuracy_low"] < first["accuracy"] < 0.6 < 0.8 < first["elsewhere"]
-    wrong = images[dark & (images["label"] != images["predicted"])].sort_values("confidence", ascending=False)
+    wrong = images[dark & (images["label"] != images["predicted"])].sort_values("certainty", ascending=False)
     assert first["samples"] == wrong["path"].head(8).tolist()
     assert [("samples" in each) for each in found["slices"]] == [number < WORST for number in range(found["tested"])]
     assert not [each for each in found["slices"] if each["is_weak"] and each["by"] != "brightness"]

@@ -26,6 +26,7 @@ from transferline.insight.weak_slices import SLICES_FILE, weak_slices
 from transferline.models.exported import load_model, read_card
 from transferline.not_applicable import NotApplicableError
 from transferline.params import Params
+from transferline.problems.evaluation import label_evaluation_of
 from transferline.problems.insight import insight_of
 from transferline.problems.metric_choice import metric_table
 from transferline.progress import say
@@ -119,9 +120,10 @@ def _write_weak_slices(inputs: InsightInputs, folder: Path) -> None:
     table = inputs.table
     insight_of(table.problem)  # raises NotApplicableError if the images have no labels
     predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
+    mistakes = label_evaluation_of(table.problem).mistakes(predictions, table.classes)
     place = pd.Index(table.rows["path"]).get_indexer(predictions["path"])
     measured = table.rows.iloc[place].reset_index(drop=True)
-    images = measured.assign(predicted=predictions["predicted"], confidence=predictions["confidence"])
+    images = measured.assign(predicted=predictions["predicted"], certainty=mistakes["certainty"])
     features = None if table.features is None else table.features[place]
     write_json(folder / SLICES_FILE, weak_slices(images, features, inputs.params.evaluate))
 

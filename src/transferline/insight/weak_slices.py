@@ -30,8 +30,9 @@ def weak_slices(images: pd.DataFrame, features: Array | None, params: Evaluate) 
     Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979).
 
     Args:
-        images: n predictions of images that the model did not train on: `path`, `label`, `predicted`, `confidence`,
-            `group`, and the measurements of `InsightTable.rows`.
+        images: n predictions of images that the model did not train on: `path`, `label`, `predicted`, `group`,
+            `certainty` (how certain the model is of its mistake; of a right prediction it is not read), and the
+            measurements of `InsightTable.rows`.
         features: (n, length) the features of the model; None if it does not output them.
         params: `confidence` of the intervals, and 1 minus the level of the test.
 
@@ -39,7 +40,7 @@ def weak_slices(images: pd.DataFrame, features: Array | None, params: Evaluate) 
         `images`, `accuracy` (the share of images whose labels are all right) with `accuracy_low` and `accuracy_high`,
         `tested` (the number of slices), and `slices`, the strongest evidence first. Each has `by`, `slice`, `images`,
         `accuracy` with its interval, `elsewhere` (the accuracy of the other images), `p` (corrected), and `is_weak`.
-        The first `WORST` also have `samples`: paths of wrong predictions, the most confident first.
+        The first `WORST` also have `samples`: paths of wrong predictions, the most certain first.
 
     Raises:
         NotApplicableError: there are fewer than 2 · `LEAST_IMAGES` images.
@@ -140,4 +141,4 @@ def holm(p: Floats) -> Floats:
 
 
 def _samples(wrong: pd.DataFrame) -> list[str]:
-    return list(wrong.sort_values(["confidence", "path"], ascending=[False, True])["path"].head(SAMPLES))
+    return list(wrong.sort_values(["certainty", "path"], ascending=[False, True])["path"].head(SAMPLES))

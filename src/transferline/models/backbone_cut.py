@@ -2,7 +2,9 @@
 
 import difflib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -83,6 +85,21 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
         boundary=tuple(operation.name for operation in boundary),
         trainable=trainable,
     )
+
+
+def check_boundaries(backbone: keras.Model, boundaries: Sequence[Unfreeze]) -> None:
+    """Checks that each boundary trains more layers than the one before. It sets `trainable` of the backbone's layers.
+
+    Raises:
+        TransferlineError: it does not; or see `cut`.
+    """
+    counts = [len(cut(backbone, boundary).trainable) for boundary in boundaries]
+    for place, (count, deeper) in enumerate(pairwise(counts), 1):
+        if deeper <= count:
+            raise TransferlineError(
+                f"unfreeze.{place} trains {deeper} layers with weights, unfreeze.{place - 1} trains {count}; list the "
+                "boundaries from shallow to deep, so that each trains more layers than the one before"
+            )
 
 
 def _first(backbone: keras.Model, unfreeze: Unfreeze) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.tables import read_table, split_labels
 from transferline.errors import TransferlineError
-from transferline.models.backbone_cut import cut
+from transferline.models.backbone_cut import check_boundaries, cut
 from transferline.models.backbones import build_backbone, image_shape
 from transferline.models.deeplab import build_decoder, build_encoder
 from transferline.models.layers import build_layers, pool
@@ -78,8 +78,8 @@ def describe_candidate(candidate: Candidate, problem: Problem, classes: int) -> 
         classes: the number of classes, which `validate` determines.
 
     Raises:
-        TransferlineError: the backbone does not accept the image size, layers do not fit together, or the layer in
-            `unfreeze` does not exist.
+        TransferlineError: the backbone does not accept the image size, layers do not fit together, or `unfreeze` is
+            wrong, see `check_boundaries`.
     """
     if isinstance(candidate, EndToEnd):
         return _describe_network(candidate, problem, classes)
@@ -125,6 +125,7 @@ def _describe_pretrained(candidate: Pretrained, problem: Problem, classes: int) 
     features = pool(backbone.output, candidate.backbone.pooling).shape[1:]
     head = build_layers(features, candidate.layers, problem, classes)
     trained = _count(head.trainable_weights)
+    check_boundaries(backbone, candidate.backbone.boundaries)
     depths = [_count(cut(backbone, each).top.trainable_weights) for each in candidate.backbone.boundaries]
     parts = cut(backbone, candidate.backbone.bank_boundary)
     tensors = parts.frozen.outputs if parts.trainable else []

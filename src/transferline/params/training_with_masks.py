@@ -1,5 +1,6 @@
 """The section `train` of a segmentation network."""
 
+import math
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -33,6 +34,15 @@ class SegmentationTraining(EndToEndTraining):
         int, Field(ge=0, description="the number of first epochs in which the encoder is frozen; 0: none")
     ] = 0
     dice: Annotated[float, Field(ge=0, description="the factor of the soft Dice loss that is added to loss")] = 0.5
+
+    def with_epochs(self, epochs: int) -> Self:
+        """Returns these params with another number of epochs, and as many frozen ones in proportion, rounded up.
+
+        At least one epoch trains the whole network, unless all epochs of these params are frozen.
+        """
+        most = epochs if self.frozen_epochs == self.epochs else epochs - 1
+        frozen_epochs = min(most, math.ceil(self.frozen_epochs * epochs / self.epochs))
+        return super().with_epochs(epochs).model_copy(update={"frozen_epochs": frozen_epochs})
 
     @model_validator(mode="after")
     def _frozen_part_of_the_epochs(self) -> Self:

@@ -14,6 +14,7 @@ from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate, Problem, SignificanceTest
 from transferline.problems.classification.evaluation import ClassificationEvaluation
+from transferline.problems.label_evaluation import LabelEvaluation
 from transferline.problems.model_changes import Changes
 from transferline.problems.multilabel.evaluation import MultilabelEvaluation
 from transferline.problems.segmentation.evaluation import SegmentationEvaluation
@@ -147,14 +148,19 @@ class EvaluationOfKind(Protocol):
         """Returns the lines below an image in these two pictures, from its row in the predictions of each model."""
 
 
-EVALUATIONS: dict[Problem, EvaluationOfKind] = {
+OF_LABELS: dict[Problem, ClassificationEvaluation | MultilabelEvaluation] = {
     "binary": ClassificationEvaluation(),
     "multiclass": ClassificationEvaluation(),
     "multilabel": MultilabelEvaluation(),
-    "segmentation": SegmentationEvaluation(),
 }
+EVALUATIONS: dict[Problem, EvaluationOfKind] = {**OF_LABELS, "segmentation": SegmentationEvaluation()}
 
 
 def evaluation_of(problem: Problem) -> EvaluationOfKind:
     """Returns the evaluation of a kind of problem."""
     return EVALUATIONS[problem]
+
+
+def label_evaluation_of(problem: Problem) -> LabelEvaluation:
+    """Returns the evaluation of a kind of problem that gives labels to whole images (not a segmentation)."""
+    return OF_LABELS[problem]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transferline.arrays import Array, Flags, Floats, Pixels, Positions
+from transferline.arrays import Flags, Floats, Pixels, Positions
 from transferline.metrics.labelled_images import LabelledImages
 from transferline.metrics.resampling import group_numbers
 from transferline.metrics.significance import share_difference_of_groups
@@ -25,7 +25,8 @@ class LabelEvaluation(ABC):
     """See `EvaluationOfKind`.
 
     In its tables of predictions `confidence` is the probability of the most probable class. `probability_<class>` is
-    the probability of each class of the card.
+    the probability of each class of the card. How certain a model is of a mistake is the probability of the label that
+    it predicts wrongly; for several labels also 1 minus the probability of a label that is missing.
     """
 
     batch_size = 32
@@ -43,6 +44,18 @@ class LabelEvaluation(ABC):
     @abstractmethod
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """Returns a column of labels from `flags`: the inverse of that method."""
+
+    @abstractmethod
+    def split(self, label: str) -> list[str]:
+        """Returns the names in a `label` or `predicted`."""
+
+    @abstractmethod
+    def certainty_of_mistakes(self, images: LabelledImages) -> Floats:
+        """Returns how certain the model is of each wrong label, (n, classes), 0 to 1; 0 for a right one."""
+
+    @abstractmethod
+    def mistake_caption(self, mistake: Mapping[Any, Any]) -> list[str]:
+        """Returns the lines below the image of a mistake, from its row in `mistakes`."""
 
     def rate(
         self,
@@ -81,9 +94,22 @@ class LabelEvaluation(ABC):
 
     def shown(self, images: Pixels, probabilities: Floats, card: ModelCard) -> tuple[Pixels, list[str]]:
         """See `EvaluationOfKind`."""
-        labels = self.names(decide(probabilities, card), card.classes)
-        pairs = zip(labels, probabilities.max(axis=1), strict=True)
-        return images, [f"{name or 'no label'} {share:.1%}" for name, share in pairs]
+        captions = []
+        for row, chosen in zip(probabilities, decide(probabilities, card), strict=True):
+            labels = [f"{card.classes[place]} {row[place]:.1%}" for place in np.flatnonzero(chosen)]
+            captions.append(", ".join(labels) or "no label")
+        return images, captions
+
+    def mistakes(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+        """Returns the wrong predictions, those of which the model is most certain first.
+
+        `about` names the wrong label of which it is most certain, and `certainty` is how certain, 0 to 1.
+        """
+        certainty = self.certainty_of_mistakes(self.images(predictions, classes))
+        about, highest = np.array(classes, object)[certainty.argmax(axis=1)], certainty.max(axis=1)
+        found = predictions.assign(about=about, certainty=highest)
+        wrong = found[found["label"] != found["predicted"]]
+        return wrong.sort_values(["certainty", "path"], ascending=[False, True])
 
     def compare(
         self,
@@ -95,30 +121,34 @@ class LabelEvaluation(ABC):
     ) -> Changes:
         """Compares the recall of each class, and finds the images that only one of the models predicts correctly.
 
-        Regressions are images that only `old` predicts correctly, improvements those that only `new` does. The
-        images with the highest confidence of `new` come first.
+        Regressions are images that only `old` predicts correctly, improvements those that only `new` does. Those come
+        first for which the other model is most certain of its mistake.
         """
         before, after = (self.images(predictions, classes) for predictions in (old, new))
         old_right, new_right = ((one.truth == one.predicted).all(axis=1) for one in (before, after))
-        confidence = new["confidence"].to_numpy(float)
+        old_certainty, new_certainty = (self.certainty_of_mistakes(one).max(axis=1) for one in (before, after))
         return Changes(
             tuple(_recall_changes(before, after, test.level)),
-            _most_confident(old_right & ~new_right, confidence),
-            _most_confident(new_right & ~old_right, confidence),
+            _most_certain(old_right & ~new_right, new_certainty),
+            _most_certain(new_right & ~old_right, old_certainty),
         )
 
     def explain_changes(self, most: int) -> tuple[str, str]:
         """See `EvaluationOfKind`."""
-        order = f"At most {most} are shown, those with the highest confidence of the challenger."
         return (
-            f"The champion predicts these images correctly, the challenger does not. {order}",
-            f"The challenger predicts these images correctly, the champion does not. {order}",
+            "The champion predicts these images correctly, the challenger does not. "
+            f"At most {most} are shown, those for which the challenger is most certain of its mistake.",
+            "The challenger predicts these images correctly, the champion does not. "
+            f"At most {most} are shown, those for which the champion is most certain of its mistake.",
         )
 
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
         """See `EvaluationOfKind`."""
-        both = (("new:", new), ("old:", old))
-        return [f"is {new['label']}", *(f"{age} {one['predicted']} {one['confidence']:.0%}" for age, one in both)]
+        lines = [f"is {new['label'] or 'no label'}"]
+        for age, one in (("new:", new), ("old:", old)):
+            labels = [f"{name} {one[PROBABILITY + name]:.0%}" for name in self.split(one["predicted"])]
+            lines.append(f"{age} {', '.join(labels) or 'no label'}")
+        return lines
 
 
 def _recall_changes(old: LabelledImages, new: LabelledImages, level: float) -> list[ClassComparison]:
@@ -135,11 +165,5 @@ def _recall_changes(old: LabelledImages, new: LabelledImages, level: float) -> l
     return changes
 
 
-def _most_confident(flags: Flags, confidence: Array) -> Positions:
-    return np.flatnonzero(flags)[np.argsort(-confidence[flags], kind="stable")]
-
-
-def most_confident_mistakes(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Returns the `most` wrong predictions with the highest confidence, the highest first."""
-    wrong = predictions[predictions["label"] != predictions["predicted"]]
-    return wrong.sort_values(["confidence", "path"], ascending=[False, True]).head(most)
+def _most_certain(flags: Flags, certainty: Floats) -> Positions:
+    return np.flatnonzero(flags)[np.argsort(-certainty[flags], kind="stable")]

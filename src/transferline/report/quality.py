@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from transferline.datasets.images import read_image
-from transferline.datasets.tables import split_labels
 from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.mistakes import MISTAKES_FILE, worst_mistakes
 from transferline.insight.mistakes import SIDE as HEAT_SIDE
@@ -17,6 +16,7 @@ from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
 from transferline.not_applicable import NotApplicableError
 from transferline.params.problem_kinds import KINDS
+from transferline.problems.evaluation import label_evaluation_of
 from transferline.registry.decision_files import DECIDED
 from transferline.report.blocks import Block, Table, Text, Tile, Tiles
 from transferline.report.page_pictures import SIDE, share, stored, tile
@@ -25,8 +25,8 @@ from transferline.text import with_interval
 
 MISTAKES = 12
 HEAT = (
-    "Orange marks what supports the wrong class: a square of the mean colour there lowers its probability most. "
-    "The next images are the most similar training images of the wrong class and of the true one."
+    "Orange marks what supports the class that is named below it: a square of the mean colour there lowers its "
+    "probability most. The next images are the most similar training images of this class and of the true classes."
 )
 OF_CLASSES = {  # of each class in `metrics.json`, in the order of the columns
     "recall": "recall",
@@ -64,17 +64,18 @@ def confusion(inputs: ReportInputs) -> list[Block]:
 
 
 def mistakes(inputs: ReportInputs) -> Sequence[Block]:
-    """Returns the wrong predictions with the highest confidence; for masks the pictures of the evaluation."""
+    """Returns the mistakes of which the model is most certain; for masks the pictures of the evaluation."""
     if KINDS[inputs.selected.metrics["problem"]].has_masks:
         alt = "Images, their masks, the predicted masks and the wrong pixels; the best, median and worst images"
         return stored(inputs.selected.folder / "gallery.png", alt)
     rows = inputs.predictions
-    wrong = worst_mistakes(rows, len(rows))
+    wrong = worst_mistakes(rows, inputs.card)
     if wrong.empty:
         return [Text(f"No mistake on the {len(rows):,} images of {inputs.split}.", "good")]
     explained = _explained(inputs)
     groups = [_mistake(inputs, row, explained) for row in wrong.head(MISTAKES).to_dict("records")]
-    shown = f"The {len(groups)} with the highest confidence are shown" if len(wrong) > len(groups) else "All are shown"
+    most = f"The {len(groups)} of which the model is most certain are shown"
+    shown = most if len(wrong) > len(groups) else "All are shown"
     text = f"{len(wrong):,} of {len(rows):,} images of {inputs.split} are predicted wrongly. {shown}."
     return [Text(text), Tiles(groups, HEAT if explained else "")]
 
@@ -90,16 +91,16 @@ def _explained(inputs: ReportInputs) -> dict[str, dict[Any, Any]]:
 
 def _mistake(inputs: ReportInputs, row: dict[Any, Any], explained: Mapping[str, dict[Any, Any]]) -> list[Tile]:
     """Returns the image; if it is explained, also its heat map and the most similar training images."""
-    path, label, predicted = str(row["path"]), row["label"] or "no label", row["predicted"] or "no label"
-    lines = (f"true: {label}", f"predicted: {predicted} {row['confidence']:.0%}", Path(path).name)
-    tiles = [tile(inputs.raw / path, f"{path}: {label}, predicted {predicted}", *lines)]
+    path, kind = str(row["path"]), label_evaluation_of(inputs.card.problem)
+    lines = kind.mistake_caption(row)
+    tiles = [tile(inputs.raw / path, f"{path}: {', '.join(lines)}", *lines, Path(path).name)]
     found = explained.get(path)
     if found is None:
         return tiles
     picture = read_image(inputs.raw / path, inputs.card.image.model_copy(update={"size": SIDE}), None)
     heat = heat_picture(picture, found["heat"].reshape(HEAT_SIDE, HEAT_SIDE))
     tiles.append(tile(heat, f"Heat map of {path} for {found['about']}", f"what supports {found['about']}"))
-    return tiles + _neighbours(inputs, path, [found["about"], *split_labels(row["label"])])
+    return tiles + _neighbours(inputs, path, [found["about"], *kind.split(row["label"])])
 
 
 def _neighbours(inputs: ReportInputs, path: str, classes: Sequence[str]) -> list[Tile]:

@@ -1,6 +1,5 @@
 """Callbacks at the end of an epoch: metrics, a line of progress, early stopping, plateaus, logs for TensorBoard."""
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -137,7 +136,7 @@ def build_callbacks(
     Args:
         training: the stage's params.
         rows: the rows of an `EpochRecorder`, which must be an earlier callback.
-        logs: the folder for TensorBoard, which is deleted first.
+        logs: the folder for TensorBoard.
     """
     callbacks = [BestWeights(training, rows)]
     if plateau := training.reduce_on_plateau:
@@ -148,7 +147,6 @@ def build_callbacks(
             )
         )
     if training.tensorboard:
-        shutil.rmtree(logs, ignore_errors=True)
         histograms = isinstance(training.tensorboard, TensorBoard) and training.tensorboard.histograms
         callbacks.append(keras.callbacks.TensorBoard(logs, histogram_freq=int(histograms), write_graph=False))
     return callbacks

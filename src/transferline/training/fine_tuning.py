@@ -4,13 +4,11 @@ import json
 import math
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 
 import keras
 import pandas as pd
 
-from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import InferenceMode, cut
 from transferline.models.backbones import build_backbone, image_shape, preprocessing
 from transferline.models.exported import HEAD_FILE, HISTORY_FILE, SUMMARY_FILE
@@ -45,8 +43,7 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
         raw: the folder of the images.
 
     Raises:
-        TransferlineError: a boundary does not train more layers than the one before, an image cannot be read, or the
-            disk is full.
+        TransferlineError: an image cannot be read, or the disk is full.
     """
     card = job.card
     use_devices(job.training)
@@ -57,7 +54,6 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
         head = keras.saving.load_model(head_folder / HEAD_FILE, compile=False)
     else:
         head = build_layers(features.shape[1:], candidate.layers, card.problem, len(card.classes))
-    _check_order(backbone, candidate)
     first = _from_bank(bank, backbone, head, candidate, job)
     rungs = [lambda: first, *_from_images(bank, backbone, head, candidate, job, raw)]
     exported = assemble(backbone, head, candidate, card.problem)
@@ -68,16 +64,6 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
 def _read_trained_head(folder: Path) -> TrainedHead:
     summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     return TrainedHead(pd.read_csv(folder / HISTORY_FILE), summary["best_epoch"])
-
-
-def _check_order(backbone: keras.Model, candidate: Pretrained) -> None:
-    counts = [len(cut(backbone, boundary).trainable) for boundary in candidate.backbone.boundaries]
-    for place, (count, deeper) in enumerate(pairwise(counts), 1):
-        if deeper <= count:
-            raise TransferlineError(
-                f"unfreeze.{place} trains {deeper} layers with weights, unfreeze.{place - 1} trains {count}; list the "
-                "boundaries from shallow to deep, so that each trains more layers than the one before"
-            )
 
 
 def _from_bank(bank: Bank, backbone: keras.Model, head: keras.Model, candidate: Pretrained, job: Job) -> Rung:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import keras
 
-from transferline.models.backbone_cut import cut
+from transferline.models.backbone_cut import check_boundaries, cut
 from transferline.models.backbones import build_backbone, preprocessing
 from transferline.models.layers import pool
 from transferline.params import Pretrained
@@ -31,9 +31,15 @@ class FrozenLayers(NamedTuple):
 
 
 def compile_frozen_layers(candidate: Pretrained) -> FrozenLayers:
-    """Builds the backbone with its weights, cuts it at the freeze boundary and compiles both parts for inference."""
+    """Builds the backbone with its weights, cuts it at the freeze boundary and compiles both parts for inference.
+
+    Raises:
+        TransferlineError: see `build_backbone` and, for all boundaries of fine-tuning, `check_boundaries`.
+    """
     backbone = candidate.backbone
-    parts = cut(build_backbone(backbone, candidate.image), backbone.bank_boundary)
+    model = build_backbone(backbone, candidate.image)
+    check_boundaries(model, backbone.boundaries)  # now, and not after train_head
+    parts = cut(model, backbone.bank_boundary)
     frozen = fold_batch_normalization(parts.frozen)
     image = keras.Input(frozen.input_shape[1:], name="image")
     whole = keras.Model(image, frozen(preprocessing(backbone.name)(image)))

@@ -58,7 +58,7 @@ def frozen_part(candidate: Pretrained) -> FrozenPart:
     A file of weights is identified by its sha256 in the params: if the cache has the result, the file is not read.
 
     Raises:
-        TransferlineError: see `build_backbone`, and `cut`.
+        TransferlineError: see `compile_frozen_layers`.
     """
     key = _key(candidate)
     # on a GPU TensorFlow runs the frozen part; without the driver there is no GPU

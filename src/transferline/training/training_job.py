@@ -1,5 +1,6 @@
 """One training of any phase: fit, keep the best epoch, decide on validation, write the model's folder."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from transferline.training.linear_head import fit_linear
 from transferline.training.mask_targets import with_dice
 from transferline.training.model_folder import Summary, write_result
 from transferline.training.optimizers import build_optimizer
+from transferline.training.shortened_training import shortened
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
@@ -113,6 +115,8 @@ def run_job(
         TransferlineError: no epoch has a finite loss.
     """
     convert(exported.outputs, f"{job.card.candidate} {job.card.phase}")  # fails now and not after the last epoch
+    if isinstance(job.training, Training) and job.training.tensorboard:
+        shutil.rmtree(LOGS / job.card.candidate / job.card.phase, ignore_errors=True)
     floor = _floor(model, job, data, validation) if before is None else {}
     if rungs:
         fitted = climb(rungs, partial(_fit_rung, job), job.card.problem, job.training, before)
@@ -134,7 +138,7 @@ def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validati
     """Fits a model in the way of its section of the params; at the end it has the weights of its best epoch."""
     training, model = job.training, _to_compile(model, data)
     if isinstance(training, TimedTraining):
-        training = training.within(data.views_per_epoch * job.card.image.size**2)
+        training = shortened(training, data.views_per_epoch, job.card)
     if isinstance(training, LinearTraining):
         history = fit_linear(model, training, job.card.problem, data, validation, job.listener)
     elif isinstance(training, SegmentationTraining):
@@ -148,9 +152,9 @@ def _fit_one(model: keras.Model, encoder: Any, job: Job, data: Batches, validati
 def _fit_rung(job: Job, rung: Rung, first_epoch: int, of_rung: OfRung) -> pd.DataFrame:
     """Fits a rung; see `climb`."""
     assert isinstance(job.training, FineTuning)
-    training = job.training.within(rung.data.views_per_epoch * job.card.image.size**2)
+    training = shortened(job.training, rung.data.views_per_epoch, job.card)
     model = _to_compile(rung.model, rung.data)
-    return _fit(model, training, job, rung.data, rung.validation, first_epoch, of_rung)
+    return _fit(model, training, job, rung.data, rung.validation, first_epoch, str(of_rung["rung"]), of_rung)
 
 
 def _to_compile(model: keras.Model, data: Batches) -> keras.Model:
@@ -190,9 +194,12 @@ def _fit(
     data: Batches,
     validation: Batches,
     first_epoch: int,
+    part: str = "",
     of_rung: OfRung | None = None,
 ) -> pd.DataFrame:
     """Fits a model epoch by epoch; at the end it has the weights of its best epoch.
+
+    The logs for TensorBoard are in the folder `part`, since each part counts its epochs from 0.
 
     Returns:
         A row per epoch: phase, epoch, loss, the main metric, the same two on validation with the prefix val_,
@@ -203,7 +210,7 @@ def _fit(
     _compile(model, training, card, data.batches_per_epoch)
     labels = {"phase": card.phase, **(of_rung or {})}
     recorder = EpochRecorder(labels, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
-    logs = LOGS / card.candidate / card.phase / str(labels.get("rung", ""))
+    logs = LOGS / card.candidate / card.phase / part
     exact = [ExactMetric(metric, exact_metric, validation)] if exact_metric else []
     model.fit(
         data.dataset(first_epoch, training.epochs),
@@ -228,13 +235,12 @@ def _fit_in_parts(
 ) -> pd.DataFrame:
     """Fits a model with its encoder frozen, then as a whole; at the end it has the weights of its best epoch."""
     parts: list[pd.DataFrame] = []
-    frozen_epochs = min(training.frozen_epochs, training.epochs)
-    for epochs, is_whole in ((frozen_epochs, False), (training.epochs - frozen_epochs, True)):
+    for epochs, part in ((training.frozen_epochs, "frozen"), (training.epochs - training.frozen_epochs, "whole")):
         if not epochs:
             continue
-        encoder.trainable, kept = is_whole, model.get_weights()
+        encoder.trainable, kept = part == "whole", model.get_weights()
         first_epoch = 1 + sum(map(len, parts))
-        parts.append(_fit(model, training.with_epochs(epochs), job, data, validation, first_epoch))
+        parts.append(_fit(model, training.with_epochs(epochs), job, data, validation, first_epoch, part))
         whole = pd.concat(parts, ignore_index=True)
         if best_epoch(whole, training) < first_epoch:
             model.set_weights(kept)

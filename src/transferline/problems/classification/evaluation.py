@@ -1,5 +1,6 @@
 """The evaluation of a classifier with one label per image."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from transferline.metrics.calibration import (
     without_temperature,
 )
 from transferline.metrics.intervals import error_with_interval
-from transferline.metrics.labelled_images import metrics_by_class
+from transferline.metrics.labelled_images import LabelledImages, metrics_by_class
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate
@@ -27,7 +28,7 @@ from transferline.problems.classification.classification_pictures import (
     plot_reliability,
 )
 from transferline.problems.classification.rejection_metrics import rejection_metrics
-from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation, most_confident_mistakes
+from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation
 
 
 class ClassificationEvaluation(LabelEvaluation):
@@ -45,6 +46,18 @@ class ClassificationEvaluation(LabelEvaluation):
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """See `LabelEvaluation`."""
         return np.array(classes)[flags.argmax(axis=1)]
+
+    def split(self, label: str) -> list[str]:
+        """See `LabelEvaluation`."""
+        return [label]
+
+    def certainty_of_mistakes(self, images: LabelledImages) -> Floats:
+        """See `LabelEvaluation`."""
+        return np.where(images.predicted & ~images.truth, images.probabilities, 0)
+
+    def mistake_caption(self, mistake: Mapping[Any, Any]) -> list[str]:
+        """See `LabelEvaluation`."""
+        return [f"true: {mistake['label']}", f"predicted: {mistake['predicted']} {mistake['certainty']:.0%}"]
 
     def most_frequent(self, frequencies: Floats) -> Flags:
         """See `LabelEvaluation`."""
@@ -92,7 +105,7 @@ class ClassificationEvaluation(LabelEvaluation):
         matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=list(card.classes))
         plot_confusion(matrix, card.classes, title, out / "confusion.png")
         plot_reliability(*_confidence(predictions), title, out / "reliability.png")
-        mistakes = most_confident_mistakes(predictions, most)
+        mistakes = self.mistakes(predictions, card.classes).head(most)
         images = read_batch(raw, mistakes["path"].tolist(), card.image)
         plot_gallery(images, mistakes, title, out / "gallery.png")
 

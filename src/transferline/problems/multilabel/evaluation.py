@@ -1,5 +1,6 @@
 """The evaluation of a classifier with any number of labels per image."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ from transferline.metrics.calibration import (
     without_temperature,
 )
 from transferline.metrics.intervals import error_with_interval, with_intervals
-from transferline.metrics.labelled_images import metrics_by_class
+from transferline.metrics.labelled_images import LabelledImages, metrics_by_class
 from transferline.metrics.multilabel import average_precisions
 from transferline.metrics.resampling import average_precision
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
 from transferline.params import Evaluate
 from transferline.problems.label_decision import decide
-from transferline.problems.label_evaluation import LabelEvaluation
+from transferline.problems.label_evaluation import PROBABILITY, LabelEvaluation
 from transferline.problems.multilabel.multilabel_pictures import draw_multilabel
 
 NONE = "none"
@@ -43,6 +44,22 @@ class MultilabelEvaluation(LabelEvaluation):
     def names(self, flags: Flags, classes: tuple[str, ...]) -> Any:
         """See `LabelEvaluation`."""
         return join_labels(flags, classes)
+
+    def split(self, label: str) -> list[str]:
+        """See `LabelEvaluation`."""
+        return split_labels(label)
+
+    def certainty_of_mistakes(self, images: LabelledImages) -> Floats:
+        """See `LabelEvaluation`."""
+        certainty = np.where(images.predicted, images.probabilities, 1 - images.probabilities)
+        return np.where(images.truth != images.predicted, certainty, 0)
+
+    def mistake_caption(self, mistake: Mapping[Any, Any]) -> list[str]:
+        """See `LabelEvaluation`."""
+        true, predicted, about = (mistake[key] for key in ("label", "predicted", "about"))
+        kind = "missing" if about in split_labels(true) else "wrong"
+        lines = [f"true: {true or 'no label'}", f"predicted: {predicted or 'no label'}"]
+        return [*lines, f"{kind}: {about} {mistake[PROBABILITY + about]:.0%}"]
 
     def most_frequent(self, frequencies: Floats) -> Flags:
         """Returns the labels that at least half of the images have."""
