@@ -21,6 +21,7 @@ SOURCES = (
     *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
     *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections"),
 )
+PLAIN = ("--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")  # whatever Git's configuration says
 
 
 def copy_version_files(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
@@ -69,4 +70,4 @@ def changes(root: Path) -> bytes:
         git = partial(git_or_nothing, root, index=Path(scratch) / "index")
         git("read-tree", "HEAD")
         git("add", "--all", "--", *paths)
-        return git("diff", "--binary", "HEAD", "--", *(f":(glob){pattern}" for pattern in SOURCES))
+        return git("diff", "--binary", *PLAIN, "HEAD", "--", *(f":(glob){pattern}" for pattern in SOURCES))
