@@ -11,7 +11,7 @@ from tests.conftest import run_in_process
 from tests.registry_project import registry_project, select, train
 from transferline.errors import TransferlineError
 from transferline.params import Params
-from transferline.registry import ledger
+from transferline.registry import ledger, registered_models
 from transferline.report import page
 from transferline.training_lock import FILE, LockHeldError, held
 
@@ -48,6 +48,21 @@ def test_a_copy_that_mlflow_refuses_does_not_undo_the_decision(params, monkeypat
     said = capsys.readouterr()
     assert "the page of this retraining: reports/index.html" in said.out
     assert "warning: MLflow has no copy of the page: no room" in said.err
+
+
+def test_a_copy_that_fails_does_not_undo_the_decision(params, monkeypatch, capsys, tmp_path):
+    def fail(_: Path) -> None:
+        raise OSError(28, "No space left on device", ".transferline")
+
+    select(params, train(params, "head", "good"))
+    with monkeypatch.context() as patch:
+        patch.setattr(registered_models, "completed_folder", fail)
+        assert run_in_process("promote") == 0
+    said = capsys.readouterr().out
+    assert "version 1: promoted" in said
+    assert "warning: version 1 was not copied to .transferline/models: [Errno 28] No space left on device" in said
+    assert run_in_process("predict", "data/raw/colors/red/1.png") == 0
+    assert "predicted by colors version 1" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -20,12 +20,7 @@ from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.champion import champion_of
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
-from transferline.registry.registered_models import (
-    fetch_version,
-    find_version,
-    register,
-    version_by_alias,
-)
+from transferline.registry.registered_models import find_version, keep_copy, register, version_by_alias
 from transferline.registry.tracking import connect, experiment_id
 from transferline.registry.trained_data import trained_data
 from transferline.selection import selected_names
@@ -168,7 +163,7 @@ def _decide(
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])
             move_champion(client, root, _move(params, version, champion, case))
-            fetch_version(version, root)  # the copy lets `predict` work without MLflow
+            keep_copy(version, root)
             if grown:
                 say(f"promote: commit {TESTED_IMAGES}, so that every clone keeps these test images out of training")
         else:

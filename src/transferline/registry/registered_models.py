@@ -13,6 +13,7 @@ from transferline.models.exported import LITE_FILE, MODEL_FILE
 from transferline.models.training_distance import NOVELTY_FILE
 from transferline.params import Params
 from transferline.paths import INSIGHT, VALIDATION_REPORT
+from transferline.progress import say
 from transferline.registry import mlflow_model
 from transferline.registry.aliases import CHAMPION
 from transferline.registry.lineage import provenance
@@ -20,6 +21,7 @@ from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
 from transferline.registry.version_cache import (
+    CACHE,
     NOVELTY_TAG,
     cached_folder,
     check_cached,
@@ -210,6 +212,14 @@ def fetch_version(version: "ModelVersion", root: Path) -> Path:
                     shutil.copytree(insight, partial / INSIGHT.name)
     check_cached(folder, version.name, str(version.version), version.tags)
     return folder
+
+
+def keep_copy(version: "ModelVersion", root: Path) -> None:
+    """Fetches a new champion, so that `predict` needs no MLflow. An error is only a warning: the alias has moved."""
+    try:
+        fetch_version(version, root)
+    except (TransferlineError, OSError) as error:
+        say(f"warning: version {version.version} was not copied to {CACHE}: {error}; the next `predict` copies it")
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:

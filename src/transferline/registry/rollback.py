@@ -13,7 +13,7 @@ from transferline.registry.aliases import CHAMPION
 from transferline.registry.champion_move import move_champion, recover
 from transferline.registry.known_moves import known_moves
 from transferline.registry.last_refusal import basis
-from transferline.registry.registered_models import fetch_version, version_named
+from transferline.registry.registered_models import keep_copy, version_named
 from transferline.registry.tracking import connect
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
         **ledger.provenance_of(version),
     )
     move_champion(client, root, move)
-    fetch_version(version, root)  # `predict` then needs no MLflow
+    keep_copy(version, root)
     return move
 
 
