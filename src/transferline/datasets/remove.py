@@ -6,8 +6,9 @@ from pathlib import Path
 from transferline.datasets.change_files import aside_of, change_files, held_for_change, moved
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import as_before_on_failure, listed
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
 from transferline.datasets.own_datasets import corrections_file, require_own, require_versioned
-from transferline.datasets.revisions import dvc_file, refuse_forgotten_checkout
+from transferline.datasets.revisions import dvc_file
 from transferline.datasets.version_contents import read_contents
 from transferline.datasets.version_difference import compare_versions, images_by_class
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, status_of, workspace_files
