@@ -8,10 +8,11 @@ from tests.photographs import FILE, RAW, commit, picture
 from tests.small_line import command
 from transferline.cli.status import status
 from transferline.datasets.changes_by_hand import describe_by_hand, refuse_edited_import, version_by_hand
+from transferline.datasets.forgotten_checkout import forgotten_checkout
 from transferline.datasets.merge import merge
 from transferline.datasets.new_data import find_new_data
 from transferline.datasets.remove import remove_dataset, remove_photographs
-from transferline.datasets.revisions import forgotten_checkout, recorded_hash, take_revision
+from transferline.datasets.revisions import recorded_hash, take_revision
 from transferline.errors import TransferlineError
 
 HOLDS = r"data/raw/colors holds the version of commit {}, but data/raw/colors\.dvc names another\. `dvc checkout data"
@@ -55,6 +56,24 @@ def test_the_files_of_before_a_pull_are_no_change_by_hand(project, tmp_path):
     assert version_by_hand(project, "colors") == "" and (RAW / "red/new2.png").exists()
     (RAW / "red/new1.png").unlink()
     assert "changed by hand: -1 image" in version_by_hand(project, "colors")
+
+
+def test_new_files_beside_those_of_before_a_pull(project):
+    """Also `.DS_Store`, which a file manager writes."""
+    first = git(project, "rev-parse", "--short", "HEAD")
+    last = add_version(project, 1, 2)
+    for seed in (1, 2):
+        (RAW / f"red/new{seed}.png").unlink()
+    (RAW / ".DS_Store").write_text("x")
+    with pytest.raises(TransferlineError, match=f"holds the version of commit {first}, and new files, but"):
+        version_by_hand(project, "colors")
+    lists = project / ".dvc/cache/files/md5"
+    named = recorded_hash(project, "colors", last)
+    (lists / named[:2] / named[2:]).rename(project / "list")  # nobody has fetched it
+    assert f"commit {first}, and new files, but" in forgotten_checkout(project, "colors")
+    (project / "list").rename(lists / named[:2] / named[2:])
+    picture(RAW / "red/new1.png", 1)
+    assert "-1 image" in version_by_hand(project, "colors")  # one of the new photographs was there, so it was deleted
 
 
 def test_photographs_that_were_added_by_hand_can_be_taken_out_again(project):

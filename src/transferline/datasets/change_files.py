@@ -66,7 +66,7 @@ def moved(root: Path, name: str, moves: Sequence[tuple[Path, Path]]) -> Iterator
     Args:
         root: the project's folder.
         name: the name of the dataset.
-        moves: source and target of each move. Removed files go to `aside_of`.
+        moves: source and target of each move. What is removed goes below `aside_of`.
     """
     shutil.rmtree(aside_of(root, name), ignore_errors=True)
     paths = [[path.relative_to(root).as_posix() for path in move] for move in moves]

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline.datasets.dvc_add import add_version, files_below, refuse_left_out, require_versionable
-from transferline.datasets.revisions import dvc_file, forgotten_checkout, refuse_forgotten_checkout
+from transferline.datasets.forgotten_checkout import forgotten_checkout, refuse_forgotten_checkout
+from transferline.datasets.revisions import dvc_file
 from transferline.datasets.versions import is_import, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
 from transferline.paths import RAW

@@ -11,9 +11,9 @@ from transferline.datasets.change_files import change_files, held_for_change
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import files_below, listed
 from transferline.datasets.file_names import is_hidden
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.own_datasets import require_own
-from transferline.datasets.revisions import refuse_forgotten_checkout
 from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
 from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files

@@ -8,7 +8,8 @@ from typing import Any
 from dvc.exceptions import DvcException
 
 from transferline.datasets.dvc_lock_file import trained_revision
-from transferline.datasets.revisions import dvc_file, recorded_hash, refuse_forgotten_checkout
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
+from transferline.datasets.revisions import dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.pipeline import open_repo

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.errors import TransferlineError
-from transferline.git_and_dvc import dvc, git, git_or_nothing
+from transferline.git_and_dvc import dvc, git
 from transferline.paths import RAW
 from transferline.pipeline import open_repo
 from transferline.text import reason_of
@@ -27,46 +26,6 @@ def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str 
         return None
     out = parse_yaml(text, file)["outs"][0]
     return str(out.get("md5") or out.get("hash"))
-
-
-def forgotten_checkout(root: Path, dataset: str) -> str:
-    """Returns an error message if the workspace holds another version of a dataset than its `.dvc` file names.
-
-    That is the state after `git pull` without `dvc checkout`. The other version is one of a commit or of the last
-    training. If no commit names the version of the `.dvc` file, `dvc add` made it here, and the person who took the
-    new photographs out again has changed the files by hand.
-
-    Returns:
-        The message; "" if the workspace holds the version of the `.dvc` file or one that is new.
-    """
-    file = dvc_file(dataset)
-    with open_repo(root) as repo:
-        out = repo.stage.load_one(file.as_posix()).outs[0]
-        present, named = (str(out.get_hash().value) if out.exists else "", str(out.hash_info.value))
-    if present in ("", named):
-        return ""
-    commit = _commit_with(root, file, present)
-    if not (commit or present == trained_revision(root, dataset)) or not _commit_with(root, file, named):
-        return ""
-    return (
-        f"{file.with_suffix('')} holds the version of {f'commit {commit}' if commit else 'the last training'}, but "
-        f"{file} names another. `dvc checkout {file}` brings that one (`dvc pull {file}` if DVC's cache lacks it); "
-        f"`dvc add {file.with_suffix('')}` keeps the present one"
-    )
-
-
-def refuse_forgotten_checkout(root: Path, dataset: str) -> None:
-    """Raises a TransferlineError with the message of `forgotten_checkout`, if there is one."""
-    if message := forgotten_checkout(root, dataset):
-        raise TransferlineError(message)
-
-
-def _commit_with(root: Path, file: Path, data_hash: str) -> str:
-    """Returns the first commit of the branches and tags whose `.dvc` file names this data; "" if there is none."""
-    options = ("--root", "--full-history", "-m", "--format=%h", f"-S{data_hash}")
-    refs = ("HEAD", "--branches", "--remotes", "--tags")
-    found = git_or_nothing(root, "log", *options, *refs, "--", file.as_posix()).decode().split()
-    return found[-1] if found else ""
 
 
 def take_revision(root: Path, dataset: str, revision: str) -> None:
@@ -120,6 +79,8 @@ def _require_saved(root: Path, dataset: str) -> None:
         edited = repo.stage.load_one(file).outs[0].status()
     blob = git(root, "hash-object", file).strip()
     if edited:
+        from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout  # it imports this module
+
         refuse_forgotten_checkout(root, dataset)
     if edited or not git(root, "log", "--all", "-1", "--format=%h", f"--find-object={blob}"):
         raise TransferlineError(f"{file}: the workspace holds data that no commit names; `dvc add` and commit it first")
