@@ -120,8 +120,10 @@ def _key() -> str:
 
 def _stage(options: argparse.Namespace) -> int:
     from transferline.training_lock import held
+    from transferline.unchanged_params import unchanged_params
 
-    with held(Path.cwd(), f"transferline stage {options.name}"):
+    here = Path.cwd()
+    with held(here, f"transferline stage {options.name}"), unchanged_params(here, os.environ.get("DVC_STAGE", "")):
         run_stage_here(options.name, options.arguments)
     return 0
 
