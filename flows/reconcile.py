@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
 from transferline import environment
@@ -21,6 +22,7 @@ from transferline.errors import TransferlineError
 from transferline.flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_tasks
 from transferline.params import load_params
 from transferline.processes import Identity
+from transferline.project_files import prefect_file
 from transferline.repairs import repair_files
 from transferline.tasks.log import quiet_states
 from transferline.training_lock import LockHeldError, clear
@@ -28,6 +30,7 @@ from transferline.training_lock import LockHeldError, clear
 FLOWS = ("retrain", "watch", "reconcile")
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 TIME_TO_SIGN = timedelta(minutes=10)
+ENTRYPOINTS = "transferline.flows."
 KILLED = "the process of this run was killed"
 
 
@@ -59,31 +62,48 @@ def main(server: Callable[[], str] | None) -> int:
 
 
 def close_flow_runs(root: Path) -> list[str]:
-    """Ends runs of this host whose process has ended, and runs that no process labels within `TIME_TO_SIGN`.
+    """Ends runs of this host whose process has ended, and runs of this project that have no process after a while.
 
     Returns:
         A sentence for each run.
     """
+    lines = []
     with get_client(sync_client=True) as client:
         states = FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN))
         found = client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))), flow_run_filter=FlowRunFilter(state=states)
         )
-        dead = [run for run in found if _is_dead(run)]
-        for run in dead:
+        for run in (run for run in found if _is_dead(root, run)):
             for task in unfinished_tasks(run):
                 client.set_task_run_state(task.id, Crashed(message=KILLED), force=True)
-            is_cancelling = run.state_type == StateType.CANCELLING
-            client.set_flow_run_state(run.id, (Cancelled if is_cancelling else Crashed)(message=KILLED))
+            end = (Cancelled if run.state_type == StateType.CANCELLING else Crashed)(message=KILLED)
+            client.set_flow_run_state(run.id, end)
+            lines.append(f"the flow run {run.name} was still {run.state_name}: set to {str(end.name).lower()}")
             post_failure(client.read_flow(run.flow_id).name, run, KILLED)
-    return [f"the flow run {run.name} was still {run.state_name}: set to crashed" for run in dead]
+    return lines
 
 
-def _is_dead(run: FlowRun) -> bool:
+def _is_dead(root: Path, run: FlowRun) -> bool:
     process = Identity.of(run.labels)
     if process:
         return process.is_dead()
-    return run.state is not None and datetime.now(UTC) - run.state.timestamp > TIME_TO_SIGN
+    had_time = run.state is not None and datetime.now(UTC) - run.state.timestamp > TIME_TO_SIGN
+    return had_time and _is_of_this_project(root, run)
+
+
+def _is_of_this_project(root: Path, run: FlowRun) -> bool:
+    """Returns whether a deployment of this project started the run.
+
+    Other projects and other code can have flows of the same names on the same server.
+    """
+    if run.deployment_id is None:
+        return False
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment(run.deployment_id)
+        except ObjectNotFound:
+            return False
+    return str(deployment.entrypoint).startswith(ENTRYPOINTS) and deployment.name == prefect_file(root)["name"]
 
 
 def _free_lock(root: Path) -> list[str]:

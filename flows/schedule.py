@@ -4,19 +4,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from prefect import serve
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
-from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron, Interval, Schedule
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from transferline.errors import TransferlineError
+from transferline.flows.deployments import read_deployments
 from transferline.flows.flow_run import connected, drained
 from transferline.flows.reconcile import reconcile
 from transferline.flows.times import When, next_run
 from transferline.prefect_server import configured_address, prefect_server
-from transferline.project_files import prefect_file
+from transferline.text import reason_of
 
 
 def main(root: Path, port: int, changed: dict[str, When]) -> None:
@@ -28,42 +28,26 @@ def main(root: Path, port: int, changed: dict[str, When]) -> None:
         root: the project's folder.
         port: the port of Prefect's page on 127.0.0.1. It is not used if the user has a server.
         changed: the schedules of flows, instead of those in `prefect.yaml`.
+
+    Raises:
+        TransferlineError: a deployment of `prefect.yaml` has a fault.
     """
+    planned = read_deployments(root, changed)
     with _server(root, port):
         reconcile(return_state=True)
-        planned = entries(root, changed)
-        for entry in planned:
-            print(f"{flow_of(entry)}: {', '.join(next_run(when) for when in entry['schedules'])}", flush=True)
-        serve(*map(deployment, planned), pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
+        for deployment in planned:
+            print(f"{deployment.flow_name}: {_when(deployment)}", flush=True)
+        try:
+            serve(*planned, pause_on_shutdown=False)  # keeps the schedules on: missed runs start later
+        except (DeploymentApplyError, PrefectHTTPStatusError) as error:
+            why = reason_of(error)
+            raise TransferlineError(f"prefect.yaml: Prefect's server refuses a deployment: {why}") from error
 
 
-def entries(root: Path, changed: dict[str, When]) -> list[dict[str, Any]]:
-    """Returns the deployments in `prefect.yaml`, with the schedules of `changed` where it names the flow."""
-    found = prefect_file(root)["deployments"]
-    return [
-        {**entry, "schedules": [changed[flow_of(entry)]]} if flow_of(entry) in changed else entry for entry in found
-    ]
-
-
-def flow_of(entry: dict[str, Any]) -> str:
-    """Returns the name of the flow of an entry of `prefect.yaml`, which is the name of its function."""
-    return str(entry["entrypoint"]).rpartition(".")[2]
-
-
-def deployment(entry: dict[str, Any]) -> RunnerDeployment:
-    """Returns the deployment of an entry of `prefect.yaml`, without the work pool."""
-    return RunnerDeployment.from_entrypoint(
-        entry["entrypoint"],
-        name=entry["name"],
-        description=entry["description"],
-        parameters=entry.get("parameters"),
-        schedules=[_schedule(**schedule) for schedule in entry["schedules"]],
-        concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
-    )
-
-
-def _schedule(cron: str | None = None, interval: float | None = None, timezone: str | None = None) -> Schedule:
-    return Cron(cron, timezone=timezone) if cron else Interval(interval, timezone=timezone)
+def _when(deployment: RunnerDeployment) -> str:
+    if deployment.paused:
+        return "paused"
+    return ", ".join(map(next_run, deployment.schedules or [])) or "no schedule"
 
 
 @contextmanager

@@ -17,6 +17,10 @@ from transferline.cli.main import parser
         ("serve --max-body -1", "-1 is not a number above 0"),
         ("tune --minutes 0", "0 is not a number above 0"),
         ("describe --classes 0", "0 is less than 1"),
+        ("promote --force --reason caf\udce9", r"'caf\udce9' is not text in UTF-8"),
+        ("rollback --reason caf\udce9", r"'caf\udce9' is not text in UTF-8"),
+        ("data relabel waste 7.jpg metal --reason caf\udce9", r"'caf\udce9' is not text in UTF-8"),
+        ("data exclude waste 7.jpg --reason caf\udce9", r"'caf\udce9' is not text in UTF-8"),
     ],
 )
 def test_a_value_that_no_command_can_use_is_refused(

@@ -1,14 +1,18 @@
 """`transferline data remove`: it deletes only what can be restored."""
 
 import re
+import shutil
 import sys
 from io import StringIO
 
 import pytest
 
 from tests.conftest import run
-from tests.photographs import FILE, RAW, nfiles, picture, snapshot
+from tests.photographs import FILE, RAW, commit, nfiles, picture, snapshot
 from transferline.cli import main as cli
+from transferline.datasets.add import add
+from transferline.datasets.own_datasets import corrections_file
+from transferline.datasets.relabel import correct
 from transferline.datasets.remove import remove_dataset, remove_photographs
 from transferline.datasets.versions import open_cache, recorded_files
 from transferline.errors import TransferlineError
@@ -64,3 +68,28 @@ def test_a_dataset_is_removed_only_if_it_can_be_had_again(project, monkeypatch, 
     assert not RAW.exists() and not FILE.exists()
     run("sh", "-c", re.search("`(.*)`", said)[1], cwd=project)
     assert snapshot(RAW.parent) == before
+
+
+def test_the_corrections_of_a_dataset_go_with_it_and_do_not_change_another(project, tmp_path):
+    file, shown = corrections_file("colors"), []
+    correct(project, "colors", (project, "red/1.png"), "blue", "it is blue", never_test=False)
+    with pytest.raises(
+        TransferlineError, match=r"no commit holds this data/corrections/colors\.csv, .*commit it first"
+    ):
+        remove_dataset(project, "colors", lambda _: True)
+    commit(project)
+    before = snapshot(project / "data")
+    assert remove_dataset(project, "colors", lambda listing: bool(shown.append(listing))) == "nothing was removed"
+    assert "\ndata/corrections/colors.csv: its corrections go, too" in shown[0] and file.exists()
+    said = remove_dataset(project, "colors", lambda _: True)
+    assert said.startswith(
+        "removed data/raw/colors and data/raw/colors.dvc and data/corrections/colors.csv; back: `git"
+    )
+    assert not file.exists() and not FILE.exists() and list(RAW.parent.iterdir()) == []
+    run("sh", "-c", re.search("`(.*)`", said)[1], cwd=project)
+    assert snapshot(project / "data") == before
+    run("dvc", "remove", "-q", FILE, cwd=project)  # as without transferline
+    shutil.move(RAW, tmp_path / "photos")
+    with pytest.raises(TransferlineError, match=r"^data/corrections/colors\.csv would change labels of these images"):
+        add(str(tmp_path / "photos"), "colors", project, None)
+    assert not RAW.exists()

@@ -1,6 +1,7 @@
 """`prefect deploy --all` with a worker, and `transferline schedule` without one, against a real Prefect server."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tests.empty_databases import give_database
 from tests.small_line import (
     command,
+    edit,
     environment_without_prefect,
     free_port,
     make_line,
@@ -99,3 +101,15 @@ def test_schedule_serves_the_same_in_one_process(tmp_path: Path) -> None:
     assert "Warning" not in text and "watch: every 20 minutes" in text and "retrain: Mon " in text
     with pytest.raises(requests.ConnectionError):
         requests.get(api, timeout=5)
+
+
+@pytest.mark.slow
+def test_a_deployment_that_the_server_refuses_is_one_message(tmp_path: Path) -> None:
+    root = make_line(tmp_path / "line")
+    edit(root / "prefect.yaml", "{reason: weekly}", "{jobs: 0}")
+    give_database(root / ".prefect")
+    words = [TRANSFERLINE, "schedule", "--prefect-port", str(free_port())]
+    env = environment_without_prefect()
+    done = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: prefect.yaml: Prefect's server refuses a deployment: " in done.stderr and "jobs" in done.stderr

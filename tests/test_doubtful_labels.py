@@ -208,7 +208,7 @@ def test_features_that_agree_with_fewer_than_80_of_100_labels_are_named(
     [
         (["--candidate", "nobody"], "no candidate nobody; allowed are lite0_plain"),
         (["--candidate", "lite0_hidden"], "not applicable:\n  lite0_hidden: no bank"),
-        ([], "insight/lite0_plain does not exist: run `transferline run`"),
+        ([], "insight/lite0_plain/insight.json is missing; `dvc checkout` restores it"),
     ],
     ids=["unknown", "without a bank", "before the stage ran"],
 )

@@ -1,15 +1,17 @@
 """`data add` proposes a layout only if it fits the whole dataset, and else says for each layout why it does not fit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.test_data_add import make
 from transferline.datasets import add as adding
 from transferline.datasets.add import add
-from transferline.datasets.layout_proposal import describe_folder, inspect_folder
+from transferline.datasets.layout_proposal import FolderContents, describe_folder, inspect_folder
 from transferline.datasets.layouts.listing import split_of
 from transferline.errors import TransferlineError
+from transferline.params import ClassFolders, Csv
 
 COCO = '{"info": {}, "images": [{"id": 1}], "annotations": [], "categories": []}'
 
@@ -121,6 +123,68 @@ def test_a_table_beside_the_only_folder_keeps_it(tmp_path: Path, without_dvc: No
     (source / "labels.tsv").write_text("file\tlabel\nphotos/a/1.jpg\tx\nphotos/b/2.jpg\ty\n")
     found = add(str(source), "x", tmp_path / "project", None)
     assert found.layout and found.layout.kind == "csv" and found.classes == {"": {"x": 1, "y": 1}}
+
+
+TWO_CLASSES = tuple(f"{name}/{number}.png" for name in ("glass", "metal") for number in (1, 2, 3, 4))
+
+
+def described_by(folder: Path, columns: str, row: str) -> FolderContents:
+    """Images with a table beside them. In `row`, {name} is the image's folder, {odd} 0 or 1, {who} one of two names."""
+    make(folder, *TWO_CLASSES)
+    lines = [
+        row.format(path=path, name=path.split("/")[-2], odd=number % 2, who=("Ann", "Ben")[number % 2])
+        for number, path in enumerate(TWO_CLASSES)
+    ]
+    (folder / "metadata.csv").write_text("\n".join([columns, *lines]))
+    return inspect_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ("file,photographer,width", "{path},{who},640"),
+        ("file,type", "{path},{who}"),
+        ("file,level,split", "{path},{who},train"),
+        ("file,flash,indoor,width", "{path},{odd},{odd},640"),
+    ],
+)
+def test_class_folders_come_before_a_table_whose_labels_are_not_certain(columns: str, row: str, tmp_path: Path) -> None:
+    found = described_by(tmp_path, columns, row)
+    assert found.layout == ClassFolders(kind="class_folders")
+    text = describe_folder("x", found)
+    assert "csv fits too, and labels 8 images; if its labels are meant, check data.problem and set data.layout" in text
+    assert "data.layout to {kind: csv, file: metadata.csv, path_column: file, label_column" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "keys"),
+    [
+        ("file,label", "{path},{who}", {"label_column": "label"}),
+        ("file,Species,width", "{path},{who},640", {"label_column": "Species"}),
+        ("file,material", "{path},{name}", {"label_column": "material"}),
+        ("file,flash,indoor", "{path},{odd},{odd}", {"label_columns": ("flash", "indoor")}),
+    ],
+)
+def test_a_table_whose_labels_are_certain_comes_before_class_folders(
+    columns: str, row: str, keys: dict[str, Any], tmp_path: Path
+) -> None:
+    found = described_by(tmp_path, columns, row)
+    assert found.layout == Csv(kind="csv", file="metadata.csv", path_column="file", **keys)
+    text = describe_folder("x", found)
+    assert "class_folders fits too, and labels 8 images" in text and "set data.layout to {kind: class_folders}" in text
+
+
+def test_a_table_of_other_facts_comes_after_masks_and_voc(tmp_path: Path) -> None:
+    make(tmp_path / "a", *(f"{folder}/{number}.png" for folder in ("images", "masks") for number in (1, 2, 3, 4)))
+    (tmp_path / "a" / "metadata.csv").write_text("id,camera\n" + "".join(f"{n}.png,{n % 2}\n" for n in (1, 2, 3, 4)))
+    make(tmp_path / "b", *(f"JPEGImages/{number}.png" for number in (1, 2, 3, 4)))
+    for number in (1, 2, 3, 4):
+        file = tmp_path / "b" / "Annotations" / f"{number}.xml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("<annotation><object><name>cat</name></object></annotation>")
+    (tmp_path / "b" / "metadata.csv").write_text("id,camera\n" + "".join(f"{n}.png,{n % 2}\n" for n in (1, 2, 3, 4)))
+    layouts = [inspect_folder(tmp_path / name).layout for name in ("a", "b")]
+    assert [layout and layout.kind for layout in layouts] == ["image_mask_folders", "voc"]
 
 
 def test_images_without_a_row_are_counted_by_folder(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, edit_yaml, run
+from tests.kill_at import example_move
 from tests.registry_project import registry_project, select, train
 from transferline.cli import main as cli
 from transferline.datasets.checks.validation import validate_dataset
@@ -63,7 +64,7 @@ def test_history_rollback_and_back_again(tmp_path, monkeypatch, capsys):
     ]
     assert all(len(move.model_sha256) == len(move.test_set) == len(move.validation_sha256) == 64 for move in moves)
     assert "@" in moves[0].who and moves[2].figure == moves[0].figure == "accuracy 0.6667"
-    table = ledger.history(tmp_path, "colors").splitlines()
+    table = ledger.history(moves, "colors").splitlines()
     assert len(table) == 5 and "it does not" in table[1] and "rollback" in table[1] and table[4].split()[3] == "-"
     tags = client.get_model_version("colors", "2").tags
     assert tags["champion_since"] == moves[3].time and tags["champion_until"] == moves[2].time
@@ -89,6 +90,16 @@ def test_a_line_that_is_no_entry_is_named(tmp_path):
     (tmp_path / ledger.LEDGER).write_text('{"id": "x"}\n')
     with pytest.raises(TransferlineError, match=r"ledger\.jsonl, line 1 is not an entry"):
         ledger.read(tmp_path)
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", "\r", "\n"])
+def test_any_character_of_a_reason_or_a_class_stays_in_its_line(tmp_path, character):
+    move = example_move().model_copy(
+        update={"reason": f"one{character}two", "images_by_class": {f"blue{character}": 3}}
+    )
+    ledger.append(tmp_path, move)
+    ledger.append(tmp_path, example_move("2", "3"))
+    assert ledger.read(tmp_path)[0] == move and len(ledger.read(tmp_path)) == 2
 
 
 def test_each_tested_image_is_kept_once_with_its_first_test_set(tmp_path):

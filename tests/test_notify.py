@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.small_line import make_line, prefect_server, receiver, wait_for
+from transferline.errors import TransferlineError
 from transferline.flows import automation
 from transferline.flows.retrain import main, retrain
 from transferline.notify import VARIABLE, notify
@@ -48,10 +50,16 @@ def test_a_failed_run_posts_project_run_stage_and_message(broken_line: Path, mon
 
 
 @pytest.mark.slow
-def test_the_automation_posts_from_the_server(broken_line: Path) -> None:
+def test_the_automation_posts_from_the_server(
+    broken_line: Path, server: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = server["PREFECT_API_URL"]
+    monkeypatch.setenv("PREFECT_API_URL", api)
     with receiver() as (old, early), receiver() as (url, bodies):
-        automation.create(old)
-        automation.create(url)
+        automation.main([old])
+        automation.main([url])
+        created = f"{api} (from the variable PREFECT_API_URL): the automation 'transferline: a run failed' posts"
+        assert created in capsys.readouterr().out
         assert main(reason='some "new" photographs', promote=False) == 1
         body = wait_for("post", 60, [], lambda: bodies)[0]
         assert (body["flow"], body["run"], body["state"]) == (
@@ -61,6 +69,24 @@ def test_the_automation_posts_from_the_server(broken_line: Path) -> None:
         )
         assert body["message"] == FAILED and "/runs/flow-run/" in body["address"]
         assert early == []
+
+
+def test_the_automation_needs_a_server_that_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(TransferlineError, match=r"^no Prefect server is configured; set PREFECT_API_URL"):
+        automation.main(["http://127.0.0.1:9/"])
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(TransferlineError, match=r"^Prefect's server at http://127.0.0.1:9/api does not answer"):
+        automation.main(["http://127.0.0.1:9/"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["example.com/failures"], ["ftp://example.com"], ["https://"], ["a", "b"]])
+def test_the_automation_needs_the_address_of_a_webhook(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        automation.main(arguments)
+    assert capsys.readouterr().err.startswith("usage: python -m transferline.flows.automation")
 
 
 def test_a_webhook_that_is_not_there_is_only_said(

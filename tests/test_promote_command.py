@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
 from tests.conftest import run_in_process
 from tests.registry_project import select, train
 from transferline.errors import TransferlineError
-from transferline.registry import ledger
+from transferline.registry import ledger, registered_models
 from transferline.report import page
+from transferline.training_lock import FILE, LockHeldError, held
 
 
 @pytest.mark.slow
@@ -42,6 +44,21 @@ def test_a_copy_that_mlflow_refuses_does_not_undo_the_decision(params, monkeypat
     assert "warning: MLflow has no copy of the page: no room" in said.err
 
 
+def test_a_copy_that_fails_does_not_undo_the_decision(params, monkeypatch, capsys, tmp_path):
+    def fail(_: Path) -> None:
+        raise OSError(28, "No space left on device", ".transferline")
+
+    select(params, train(params, "head", "good"))
+    with monkeypatch.context() as patch:
+        patch.setattr(registered_models, "completed_folder", fail)
+        assert run_in_process("promote") == 0
+    said = capsys.readouterr().out
+    assert "version 1: promoted" in said
+    assert "warning: version 1 was not copied to .transferline/models: [Errno 28] No space left on device" in said
+    assert run_in_process("predict", "data/raw/colors/red/1.png") == 0
+    assert "predicted by colors version 1" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_page_that_fails_does_not_undo_a_rollback(params, monkeypatch, capsys, tmp_path):
     def fail(*_: object) -> Path:
@@ -64,3 +81,27 @@ def test_a_missing_folder_for_the_decision_is_named_before_anything_moves(params
     with pytest.raises(TransferlineError, match=f"^--json: the folder {tmp_path / 'none'} does not exist"):
         run_in_process("promote", "--json", "none/decision.json")
     assert not ledger.read(tmp_path)
+
+
+def test_a_promotion_does_not_run_beside_a_training_but_at_its_end(params, tmp_path):
+    select(params, train(params, "head", "good"))
+    with FileLock(tmp_path / FILE):
+        for command in (["promote"], ["promote", "--dry-run"], ["report"]):
+            with pytest.raises(LockHeldError, match="is at work in this project"):
+                run_in_process(*command)
+    assert not ledger.read(tmp_path)
+    with held(tmp_path, "the flow retrain"):  # a process that the flow starts shares its lock
+        assert run_in_process("promote") == 0
+    assert len(ledger.read(tmp_path)) == 1
+
+
+@pytest.mark.slow
+def test_a_rollback_does_not_wait_for_a_training(params, tmp_path, capsys):
+    for phase, quality in (("head", "fair"), ("fine_tune", "good")):
+        select(params, train(params, phase, quality))
+        assert run_in_process("promote", "--force", "--reason", "test") == 0
+    with FileLock(tmp_path / FILE):
+        assert run_in_process("rollback", "--reason", "worse in use") == 0
+    said = capsys.readouterr()
+    assert "champion of colors: version 1 again" in said.out
+    assert "warning: the page was not written: " in said.err and "is at work in this project" in said.err

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry_project import select, train, with_promote
+from tests.test_report import read
 from transferline.datasets.tables import ImageTable, read_table, write_table
 from transferline.errors import TransferlineError
 from transferline.params import Adversarial, Limit, Robustness
@@ -37,9 +38,8 @@ def test_a_model_that_was_rolled_back_stays_out_until_something_changes(params):
     assert promote(params, root, force="it was the camera").promoted
     assert "rolled back on" in ledger.read(root)[-1].reason and ledger.read(root)[-1].forced
     assert promote(params, root).reason == "version 3 is already the champion"
-    assert "it was the camera" in ledger.history(root, "colors") and "it mixes up metal" in ledger.history(
-        root, "colors"
-    )
+    history = ledger.history(ledger.read(root), "colors")
+    assert "it was the camera" in history and "it mixes up metal" in history
 
 
 @pytest.mark.slow
@@ -75,6 +75,9 @@ def test_images_that_the_champion_was_trained_on_are_left_out_of_the_comparison(
     assert decision.accepted and "on the same 24 images" in decision.reason
     gate = next(one for one in decision.gates if one.name == "unseen images")
     assert gate.figures == {"images": 24, "left_out": 6}
+    table_of_models = read(params)[1].sections["Decision"]
+    assert "Both models are compared on 24 images of the test split. 6 others are left out" in table_of_models
+    assert "The test split has" not in table_of_models
 
     only = splits.map({"train": "test", "validation": "validation", "test": "train"})
     write_table(ImageTable(table.rows.assign(split=only), table.classes), MANIFEST)

@@ -3,16 +3,23 @@
 import json
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import psutil
 import pytest
-from prefect import get_client
+from prefect import Flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.deployments import run_deployment
+from prefect.states import Cancelling, Pending, Running, State
 
 from tests.small_line import command, make_line, prefect_server, receiver, runs_of, started, wait_for
+from transferline.flows import reconcile
+from transferline.flows.reconcile import close_flow_runs
+from transferline.flows.retrain import retrain
+from transferline.flows.watch import watch
 from transferline.params import load_params
 from transferline.processes import own_identity
 from transferline.registry.killed_runs import close_dead_runs
@@ -71,6 +78,43 @@ def test_a_killed_worker_and_run(server: dict[str, str], tmp_path: Path) -> None
         run_deployment("retrain/transferline", parameters={"promote": False}, timeout=0)
         names = lambda: sorted(str(found.state_name) for found in runs_of("retrain"))  # noqa: E731
         wait_for("next run", 90, [log], lambda: names() == ["Completed", "Crashed"])
+
+
+def open_run(flow: Flow[..., Any], deployment: tuple[str, str] | None, state: State[Any]) -> str:
+    """The name of an open run of a flow without a process. Its deployment has a name and an entrypoint."""
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(flow)
+        if deployment:
+            name, entrypoint = deployment
+            run = client.create_flow_run_from_deployment(
+                client.create_deployment(run.flow_id, name, entrypoint=entrypoint)
+            )
+        for each in (Running(), state):  # Prefect cancels a run at once if it has never run
+            client.set_flow_run_state(run.id, each, force=True)
+    return run.name
+
+
+def test_only_runs_that_are_surely_of_this_project_are_closed_without_a_process(
+    recorded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prefect.yaml").write_text("name: waste\n")
+    ours = "transferline.flows.retrain.retrain"
+    running = open_run(retrain, ("waste", ours), Running())
+    cancelling = open_run(retrain, ("waste", ours), Cancelling())
+    others = [
+        open_run(watch, ("waste", "monitoring/flows.py:watch"), Running()),  # other code
+        open_run(retrain, ("birds", ours), Pending()),  # another project
+        open_run(retrain, None, Running()),
+    ]
+    assert close_flow_runs(tmp_path) == []  # they may still be starting
+    monkeypatch.setattr(reconcile, "TIME_TO_SIGN", timedelta())
+    assert set(close_flow_runs(tmp_path)) == {
+        f"the flow run {running} was still Running: set to crashed",
+        f"the flow run {cancelling} was still Cancelling: set to cancelled",
+    }
+    states = {run.name: str(run.state_name) for run in [*runs_of("retrain"), *runs_of("watch")]}
+    assert (states[running], states[cancelling]) == ("Crashed", "Cancelled")
+    assert [states[name] for name in others] == ["Running", "Pending", "Running"]
 
 
 def test_open_runs_of_dead_processes_in_mlflow(tmp_path: Path) -> None:

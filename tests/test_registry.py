@@ -15,7 +15,7 @@ from transferline.atomic_files import write_json
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
-from transferline.registry import champion
+from transferline.registry import champion, mlflow_model
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.promotion import promote
 from transferline.registry.recording import record_candidate
@@ -48,7 +48,7 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     assert (
         page.startswith("[The page of this retraining](#/")
         and "\n\n**test accuracy 1.0000 (" in page
-        and "Promoted: test accuracy 1.0000 is good enough for a first champion" in page
+        and "Accepted for promotion: test accuracy 1.0000 is good enough for a first champion" in page
     )
     assert f"/runs/{registered.run_id}/artifacts/report/index.html" in page
     assert "It predicts one of these classes for an image: blue, green, red. It takes uint8 images of 32 × 32" in page
@@ -63,6 +63,32 @@ def test_a_registered_model_has_a_signature_and_says_where_it_comes_from(params)
     loaded = mlflow.pyfunc.load_model(f"models:/colors@{CHAMPION}")
     red = np.full((1, 32, 32, 3), COLORS["red"], np.uint8)
     assert np.argmax(loaded.predict(red)) == CLASSES.index("red")
+
+
+def test_a_registration_that_is_interrupted_leaves_the_run_of_the_training_finished(params, monkeypatch):
+    select(params, train(params, "head", "good"))
+    client = connect(params.record, Path.cwd())
+
+    def runs() -> list[tuple[str, str, int]]:
+        found = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
+        return [(run.info.run_id, run.info.status, run.info.end_time) for run in found]
+
+    (trained,), during = runs(), []
+
+    def interrupt(**_: object) -> None:
+        during.extend(runs())  # what a kill would leave
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_model, "save_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            promote(params, Path.cwd())
+    assert trained[1] == "FINISHED" and during == runs() == [trained]
+    version = client.get_model_version("colors", promote(params, Path.cwd()).version)
+    assert runs() == [trained] and version.run_id == trained[0]
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
+    assert (model.name, model.source_run_id, str(model.status)) == ("model", trained[0], "READY")
+    assert model.params == client.get_run(trained[0]).data.params
 
 
 def test_epochs_are_logged_as_they_end_and_a_failed_training_says_so(params):

@@ -18,6 +18,7 @@ from transferline.registry import file_comparison as same_files
 from transferline.registry.promotion import promote
 from transferline.registry.reproduce import reproduce, share_cache
 from transferline.registry.version_data import bring_data, check_corrections
+from transferline.registry.version_files import changes
 
 
 def add_stage_of_before(lock: Any) -> None:
@@ -155,6 +156,31 @@ def test_other_corrections_than_those_of_the_version_are_refused(version):
     Path("data/corrections/images.csv").write_text("2")
     with pytest.raises(TransferlineError, match=r"version 7 .* corrections of data/corrections at revision .* give"):
         check_corrections(Path.cwd(), version)
+
+
+def test_the_patch_of_a_version_makes_the_project_again_also_what_was_deleted(tmp_path):
+    """The project is a folder of its repository."""
+    root, worktree = tmp_path / "repository" / "project", tmp_path / "worktree"
+    kept = ("src/a/x.py", "data/corrections/kept.csv", "params.yaml")
+    gone = ("networks/n.py", "src/b.py", "data/corrections/c.csv", "data/corrections/in/d.csv", "data/raw/s.dvc")
+    for name in (*kept, *gone):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{name}\n")
+    command("git", "init", "-q", ".", cwd=root.parent)
+    commit(root.parent)
+    for name in gone:
+        (root / name).unlink()
+    command("git", "rm", "-q", "--cached", "project/data/raw/s.dvc", cwd=root.parent)
+    new = ("src/new/y.py", "data/corrections/in/new.csv", "data/raw/t.dvc")
+    for name in ("params.yaml", *new):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("new\n")
+
+    (tmp_path / "patch").write_bytes(changes(root))
+    command("git", "worktree", "add", "-q", "--detach", worktree, cwd=root)
+    command("git", "apply", tmp_path / "patch", cwd=worktree)
+    made = {str(file.relative_to(worktree / "project")): file.read_text() for file in worktree.rglob("project/**/*.*")}
+    assert made == {name: (root / name).read_text() for name in (*kept, *new)}
 
 
 def test_without_a_commit_nothing_can_be_made_again(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.test_layouts import rows, write
-from transferline.datasets.layout_proposal import inspect_folder
+from transferline.datasets.layout_proposal import describe_folder, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.table_file import read_table_file
 from transferline.errors import TransferlineError
@@ -160,6 +160,22 @@ PROPOSED: list[tuple[str, dict[str, Any]]] = [
     ),
 ]
 
+PLANTS = ("tomato healthy", "tomato blight", "tomato rust", "potato healthy", "potato blight", "potato rust")
+
+
+@pytest.mark.parametrize("column", ["class", "species", "diagnosis", "Class", "status"])
+def test_a_name_that_only_ends_like_a_plural_separates_no_labels(column: str, tmp_path: Path) -> None:
+    names = 2 * PLANTS
+    write(tmp_path, **{f"{n}_png": "" for n in range(len(names))})
+    put(tmp_path, labels_csv=f"path,{column}\n" + "".join(f"{n}.png,{name}\n" for n, name in enumerate(names)))
+    layout = inspect_folder(tmp_path).layout
+    assert layout and layout.model_dump(exclude_unset=True) == {
+        "kind": "csv",
+        "file": "labels.csv",
+        "path_column": "path",
+        "label_column": column,
+    }
+
 
 @pytest.mark.parametrize(("text", "keys"), PROPOSED)
 def test_the_columns_of_a_table_are_found(text: str, keys: dict[str, Any], tmp_path: Path) -> None:
@@ -169,6 +185,52 @@ def test_the_columns_of_a_table_are_found(text: str, keys: dict[str, Any], tmp_p
     given = layout.model_dump(exclude_none=True)
     assert {key: given[key] for key in keys} == keys and given["folder"] == "all"
     assert [label for label, _ in rows(list_dataset(tmp_path, layout)).values()].count(None) == 0
+
+
+@pytest.mark.parametrize(
+    ("splits", "is_used"),
+    [("train val train val", True), ("train train train train", False), ("val test val test", False)],
+)
+def test_a_column_of_splits_needs_train_and_another_one(splits: str, is_used: bool, tmp_path: Path) -> None:
+    write(tmp_path, **{f"{n}_png": "" for n in (1, 2, 3, 4)})
+    lines = [f"{n}.png,{'ab'[n % 2]},{split}\n" for n, split in enumerate(splits.split(), 1)]
+    put(tmp_path, meta_csv="file,label,split\n" + "".join(lines))
+    found = inspect_folder(tmp_path)
+    assert isinstance(found.layout, Csv) and found.layout.split_column == ("split" if is_used else None)
+    values = " or ".join(sorted({*splits.split()}))
+    assert found.note == ("" if is_used else f"meta.csv: column split is not used: all its values are {values}")
+
+
+@pytest.mark.parametrize(
+    ("splits", "named"),
+    [
+        ("train,test,holdout,train", "'holdout' (1)"),
+        ("train,test,,train", "'' (1)"),
+        ("test,,,", "'' (3)"),
+        ("train,val,later,later", "'later' (2)"),
+    ],
+)
+def test_a_column_with_other_values_than_splits_is_not_left_out_silently(
+    splits: str, named: str, tmp_path: Path
+) -> None:
+    write(tmp_path, **{f"{n}_png": "" for n in (1, 2, 3, 4)})
+    lines = [f"{n}.png,{'ab'[n % 2]},{split}\n" for n, split in enumerate(splits.split(","), 1)]
+    put(tmp_path, meta_csv="file,colour,subset\n" + "".join(lines))
+    found = inspect_folder(tmp_path)
+    assert found.layout == Csv(kind="csv", file="meta.csv", path_column="file", label_column="colour")
+    assert f"meta.csv: column subset is not used: {named} are not splits. Without this column, images" in found.note
+    assert found.note in describe_folder("x", found) and "data.layout.split_column to subset" in found.note
+
+
+@pytest.mark.parametrize("values", [("train", "test"), ("train,test", "train,test")])
+def test_tables_of_splits_can_have_a_column_of_splits(values: tuple[str, str], tmp_path: Path) -> None:
+    for split, of_split in zip(("train", "test"), values, strict=True):
+        write(tmp_path, **{f"{split}__{n}_png": "" for n in (1, 2)})
+        lines = [f"{split}/{n}.png,{'ab'[n % 2]},{of_split.split(',')[n % 2 - 1]}\n" for n in (1, 2)]
+        put(tmp_path, **{f"{split}_csv": "file,label,split\n" + "".join(lines)})
+    layout: Any = inspect_folder(tmp_path).layout
+    assert layout.split_column == ("split" if "," in values[0] else None)
+    assert layout.file == ("test.csv" if "," in values[0] else None)
 
 
 @pytest.mark.parametrize(

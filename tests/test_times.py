@@ -1,23 +1,62 @@
 """The options of `transferline schedule` that set when flows run, and the time of the next run."""
 
 import re
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from tzlocal import reload_localzone
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
-from transferline.flows.schedule import entries, flow_of
-from transferline.flows.times import at, every, next_run
+from transferline.flows import times
+from transferline.flows.deployments import read_deployments
+from transferline.flows.times import When, at, every, next_run
+
+
+@pytest.fixture
+def set_zone() -> Iterator[Callable[[str], None]]:
+    """Sets TZ; also for the C library and for tzlocal, which both remember it."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def set_and_read(name: str) -> None:
+            patch.setenv("TZ", name)
+            time.tzset()
+            with suppress(ZoneInfoNotFoundError):
+                reload_localzone()
+
+        yield set_and_read
+    time.tzset()
+    reload_localzone()
 
 
 @pytest.mark.parametrize(
     ("text", "cron"),
     [("3:00", "0 3 * * *"), ("23:59", "59 23 * * *"), ("Mon 3:05", "5 3 * * 1"), ("sunday 0:00", "0 0 * * 0")],
 )
-def test_a_time_of_the_day(text: str, cron: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+def test_a_time_of_the_day(text: str, cron: str, set_zone: Callable[[str], None]) -> None:
+    set_zone("Europe/Berlin")
     assert at(text) == {"cron": cron, "timezone": "Europe/Berlin"}
+
+
+UNKNOWN = (
+    "^--at 3:00: the name of this machine's time zone is unknown; set the variable TZ to a name such as Europe/Berlin"
+)
+
+
+def test_a_variable_tz_without_a_name(set_zone: Callable[[str], None]) -> None:
+    set_zone("HERE-13:30")  # tzlocal ignores it and takes the zone of the system, which has another offset
+    with pytest.raises(TransferlineError, match=UNKNOWN):
+        at("3:00")
+
+
+def test_a_machine_whose_zone_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "get_localzone_name", lambda: None)
+    with pytest.raises(TransferlineError, match=UNKNOWN):
+        at("3:00")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("15m", 900), ("6h", 21600), ("1d", 86400)])
@@ -37,15 +76,21 @@ def test_a_wrong_interval_is_one_message(text: str) -> None:
         every(text, "--watch")
 
 
-def test_the_next_run_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert re.fullmatch(r"Mon \d{4}-\d\d-\d\d 03:00 UTC", next_run({"cron": "0 3 * * 1", "timezone": "UTC"}))
-    assert [next_run(every(text)) for text in ("15m", "1h", "2d", "90m")] == [
-        "every 15 minutes", "every hour", "every 2 days", "every 90 minutes"
-    ]  # fmt: skip
+def planned(when: When) -> DeploymentScheduleCreate:
+    (watch,) = (found for found in read_deployments(ROOT, {"watch": when}) if found.flow_name == "watch")
+    (only,) = watch.schedules
+    return only
 
 
-def test_options_replace_the_schedules_of_prefect_yaml() -> None:
-    as_written = {flow_of(entry): entry["schedules"] for entry in entries(ROOT, {})}
-    assert set(as_written) == {"retrain", "watch", "reconcile"}
-    changed = {flow_of(entry): entry["schedules"] for entry in entries(Path(ROOT), {"watch": every("5m")})}
-    assert changed == {**as_written, "watch": [{"interval": 300}]}
+def test_the_next_run_in_words() -> None:
+    assert re.fullmatch(r"Mon \d{4}-\d\d-\d\d 03:00 UTC", next_run(planned({"cron": "0 3 * * 1", "timezone": "UTC"})))
+    words = {"15m": "15 minutes", "1h": "hour", "2d": "2 days", "90m": "90 minutes"}
+    due = r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    for text, length in words.items():
+        assert re.fullmatch(f"every {length}, next {due}", next_run(planned(every(text))))
+
+
+def test_a_restart_does_not_put_off_the_next_run() -> None:
+    week = planned(every("7d"))
+    assert week == planned(every("7d"))
+    assert re.fullmatch(r"every 7 days, next Mon \d{4}-\d\d-\d\d 00:00 UTC", next_run(week))

@@ -90,7 +90,7 @@ def test_a_version_keeps_its_data_revision_its_counts_and_its_manifest(tmp_path,
         ("trained.dir", 36, 12),
         ("more.dir", 39, 15),
     ]
-    assert ledger.history(tmp_path, "colors").splitlines()[1].split().count("39") == 1
+    assert ledger.history(moves, "colors").splitlines()[1].split().count("39") == 1
     report = tmp_path / "reports" / "decision"
     data = json.loads((report / "decision.json").read_text())["data"]
     assert (data["challenger"]["data_revision"], data["champion"]["data_revision"]) == ("more.dir", "trained.dir")
@@ -121,7 +121,7 @@ def test_a_line_of_the_ledger_from_before_the_counts_is_read(tmp_path):
     line = old | {"figure": "accuracy 0.9", "test_set": "f" * 64, "data_revision": "abc.dir"}
     (tmp_path / ledger.LEDGER).write_text(json.dumps(line) + "\n")
     assert ledger.read(tmp_path)[0].images_by_class == {}
-    assert "  -  " in ledger.history(tmp_path, "colors")
+    assert "  -  " in ledger.history(ledger.read(tmp_path), "colors")
 
 
 @pytest.mark.slow

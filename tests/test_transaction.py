@@ -90,6 +90,8 @@ def test_a_killed_promotion_that_runs_again_promotes_once(kill, tmp_path, monkey
     client = connect(params.record, tmp_path)
     assert aliases(client) == ("1", "1") and len(client.search_model_versions("name = 'colors'")) == 1
     assert [move.version for move in ledger.read(tmp_path)] == ["1"] and not (tmp_path / JOURNAL).exists()
+    (run,) = client.search_runs([client.get_experiment_by_name("colors").experiment_id])
+    assert run.info.status == "FINISHED" and "replayed" not in run.data.tags
 
 
 @pytest.mark.parametrize("step", ["smoke_test", "append"])
@@ -110,6 +112,19 @@ def test_a_failure_puts_both_aliases_back(step, client, monkeypatch):
 def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
     with pytest.raises(TransferlineError, match="another command made version 1 the champion"):
         move_champion(client, Path.cwd(), example_move("2", "3"))
+
+
+def test_the_description_of_a_version_that_fails_its_smoke_test_does_not_claim_its_promotion(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise TransferlineError("other predictions")
+
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "good"))
+    monkeypatch.setattr(champion_move, "smoke_test", fail)
+    with pytest.raises(TransferlineError, match="other predictions"):
+        promote(params, tmp_path)
+    description = connect(params.record, tmp_path).get_model_version("colors", "1").description
+    assert "Promoted" not in description and "\n\nAccepted for promotion: test accuracy 1.0000 is good" in description
 
 
 @pytest.mark.slow

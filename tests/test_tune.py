@@ -1,10 +1,9 @@
 """`transferline tune`: what it tries, how it divides the images, what it keeps and what it writes."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
@@ -13,11 +12,15 @@ from tests.conftest import COLORS, ROOT, edit_yaml, make_images
 from transferline.cli.main import main
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.params import Pretrained, Select, Thresholds, load_params
+from transferline.params import Select, Thresholds, load_params
 from transferline.paths import MANIFEST
 from transferline.tuning import search, search_space, tune_candidate
 from transferline.tuning.folds import repeated_splits
-from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, networks_to_try
+from transferline.tuning.search_space import (
+    Network,
+    Settings,
+    candidate_of,
+)
 from transferline.tuning.trial_scores import Data, score_head
 from transferline.tuning.tune_candidate import (
     base_candidate,
@@ -65,67 +68,13 @@ def test_a_large_validation_split_is_the_only_one() -> None:
         repeated_splits(table(100, 0), 3, seed=7)
 
 
-def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> None:
-    found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
-    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
-    assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
-    assert [one.side for one in found] == sorted(one.side for one in found)
-    assert {one.head_views for one in found} == {"untouched"}, "the params allow no flip"
-
-
-def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
-    flipped = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"horizontal_flip": True})})
-    plain, both = (networks_to_try(params, base_candidate(params)) for params in (PHOTOS, flipped))
-    assert set(both) == {replace(one, head_views=views) for one in plain for views in ("untouched", "flipped")}
-
-
-@pytest.mark.parametrize("depth", search_space.DEPTHS)
-def test_settings_become_a_candidate(depth: str) -> None:
-    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), base_candidate(PHOTOS))
-    assert (found.image.size, found.backbone.name, len(found.backbone.boundaries)) == (
-        32,
-        "efficientnet_lite0",
-        len(search_space.DEPTHS[depth]),
-    )
-    assert found.fine_tune and found.fine_tune.optimizer.learning_rate == 1e-3
-
-
-@pytest.mark.parametrize("depth", ["head", "whole"])
-def test_a_candidate_of_a_trial_keeps_the_class_weights_of_head_and_fine_tuning(depth: str) -> None:
-    tree = base_candidate(PHOTOS).model_dump(mode="json")
-    for section in ("train_head", "fine_tune"):
-        tree[section] |= {"class_weights": "balanced", "monitor": "val_accuracy"}
-    found = candidate_of(
-        Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), Pretrained.model_validate_json(json.dumps(tree))
-    )
-    trained = [one for one in (found.train_head, found.fine_tune) if one]
-    assert len(trained) == (1 if depth == "head" else 2)
-    assert all((one.class_weights, one.monitor) == ("balanced", "val_accuracy") for one in trained)
-
-
-def test_no_augmentation_adds_a_flip_or_narrows_a_range() -> None:
-    augment = PHOTOS.augment.model_copy(update={"rotation": (-90.0, 90.0), "zoom": (0.95, 1.05)})
-    wider = augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "wider"), augment)
-    assert not wider.horizontal_flip and not wider.vertical_flip
-    assert (wider.rotation, wider.zoom) == ((-90.0, 90.0), (0.8, 1.2))
-    assert augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "none"), augment) == augment
-
-
-@pytest.mark.parametrize("side", [5.0, 15.0])
-def test_wider_ranges_are_tried_only_if_they_differ_from_the_params(side: float) -> None:
-    augment = PHOTOS.augment.model_copy(update={"rotation": (-side, side)})
-    trial = optuna.trial.FixedTrial(
-        {
-            "network": "a",
-            "depth": "whole",
-            "learning_rate": 1e-3,
-            "label_smoothing": 0.1,
-            "megapixels": 200,
-            "augmentation": "wider",
-        }
-    )
-    search_space.suggest(trial, ["a"], augment)
-    assert ("augmentation" in trial.params) == (side < 15)
+def test_a_class_of_one_group_is_always_in_train() -> None:
+    """Ten classes of one group each would all be in validation of some division."""
+    whole = table(300, 60)
+    rare = [f"rare {number // 2}" for number in range(100, 120)]
+    whole.rows.loc[100:119, ["label", "group"]] = np.array([rare, rare]).T
+    for division in repeated_splits(whole, 5, seed=7):
+        assert set(rare) <= set(division.of_split("train")["label"])
 
 
 def test_the_report_ranks_settings_by_trials_after_the_same_epochs() -> None:
@@ -159,6 +108,8 @@ def test_what_cannot_be_tuned_is_named() -> None:
     only_network = {"candidates": {"cnn": load_params(ROOT / "recipes" / "traffic_signs.yaml").candidates["cnn"]}}
     with pytest.raises(TransferlineError, match=r"params\.yaml has none"):
         base_candidate(PHOTOS.model_copy(update=only_network))
+    with pytest.raises(TransferlineError, match=r"has only tuned, its own result; to search from it, rename tuned"):
+        base_candidate(PHOTOS.model_copy(update={"candidates": {"tuned": PHOTOS.candidates["lite2"]}}))
 
 
 LABELS = {
@@ -212,14 +163,15 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
 
     test_images = set(read_table(MANIFEST).of_split("test")["path"])
     files = list(project.glob(".transferline/tune/*/*.parquet"))
-    assert len(files) == 2 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
+    assert len(files) == 3 and not any(set(pd.read_parquet(file)["path"]) & test_images for file in files)
     runs = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("colors-tune").experiment_id])
-    assert {one.data.tags["state"] for one in runs} >= {"head", "final"}
+    assert {one.data.tags["state"] for one in runs} >= {"head", "present", "final"}
     assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
     assert all("validation/accuracy" in one.data.metrics for one in runs)
 
-    for name in ("score_head", "score_fine_tuning"):  # nothing is left to try
+    for name in ("score_head", "score_candidate"):  # nothing is left to try
         monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))
     tune(project, after, None, 1)
     assert load_params(project / "params.yaml") == after
-    assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
+    comments = (project / "params.yaml").read_text().count("# `transferline tune` found these settings.")
+    assert comments == ("tuned" in after.candidates) == ("as the candidate tuned" in text)

@@ -109,7 +109,7 @@ def test_a_search_starts_again_if_the_data_the_params_the_code_or_the_networks_c
     ]  # fmt: skip
     found = []
     for params, data, code, networks in calls:
-        monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code: code)
+        monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code, project=None: code)
         found.append(search_folder(params, base_candidate(params), networks, data))
         (found[-1] / "optuna.log").touch()
         assert list(Path(".transferline/tune").iterdir()) == [found[-1]], "former searches are deleted"

@@ -12,23 +12,25 @@ import pytest
 
 from tests.test_tune import PHOTOS, SMALL, table
 from transferline.datasets.tables import ImageTable
+from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.params import Pretrained, Select
 from transferline.problems.evaluation import evaluation_of
 from transferline.tuning import search, tuning_report
+from transferline.tuning.finals import compare_finalists
 from transferline.tuning.folds import repeated_splits
-from transferline.tuning.search_space import Network, Settings
+from transferline.tuning.search_space import Network, Settings, present_settings
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import base_candidate
 
 NETWORKS = [SMALL, Network("efficientnet_lite0", 64, "untouched")]
 
 
-class RecordedTrials(list[tuple[str, str, float]]):
+class RecordedTrials(list[tuple[str, str, float | None]]):
     """Keeps state, metric and value of the trials, where MLflow would have runs."""
 
     def record(
-        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
+        self, settings: Settings, state: str, metric: str, value: float | None, images: int, seconds: float | None
     ) -> None:
         self.append((state, metric, value))
 
@@ -66,15 +68,18 @@ class Clock:
 
 def search_without_training(
     folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
-    end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy",
+    end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy", diverges_at: int | None = None,
 ) -> Found:  # fmt: skip
-    """Searches with made-up predictions, and writes a report; `stop_at` interrupts the fine-tuning with this number.
+    """Searches with made-up predictions, and writes a report.
 
-    By the clock, a head takes 12 seconds, and an epoch of fine-tuning one.
+    `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite.
+    There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one.
     """
     count, clock = 0, clock or Clock()
 
     def score_head(data: Data, candidate: Pretrained) -> list[pd.DataFrame]:
+        if candidate.backbone.name == "efficientnet_lite1":
+            raise TransferlineError("no weights")
         clock.now += 12
         return [predictions_of(candidate, each) for each in data.divisions]
 
@@ -86,20 +91,22 @@ def search_without_training(
             if count == stop_at and epoch == 1:
                 raise KeyboardInterrupt
             clock.now += 1
-            report((found["label"] == found["predicted"]).mean() * (epoch + 1) / 6)
+            value = (found["label"] == found["predicted"]).mean() * (epoch + 1) / 6
+            report(math.nan if count == diverges_at else value)
         return found
 
     folder.mkdir(exist_ok=True)
     params, runs = PHOTOS.model_copy(update={"select": Select(metric=metric)}), RecordedTrials()
     data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7), folder)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("score_head", score_head), ("score_fine_tuning", fine_tune), ("time", clock)):
+        for name, value in (("score_head", score_head), ("score_candidate", fine_tune), ("time", clock)):
             patch.setattr(search, name, value)
         whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
         heads = whole.heads()
+        whole.present()
         study = whole.fine_tunings(heads)
         clock.after_trials = clock.now
-        finals = whole.finals(heads, study)
+        finals = compare_finalists(whole, heads, study)
         patch.setattr(tuning_report, "REPORT", folder / "report")
         sentences = tuning_report.write_report(data, heads, study, finals)
     return Found(str(finals[0].settings), runs.states, sentences, runs)
@@ -109,7 +116,7 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     winner, states, sentences, _ = search_without_training(tmp_path / "whole", 10)
     assert states.count("head") == 2 and states.count("stopped") + states.count("complete") == 10
     assert "stopped" in states, "successive halving stops some"
-    assert 2 <= states.count("final") <= 4, "two heads, and the fine-tunings that are better"
+    assert 3 <= states.count("final") <= 5, "the candidate as it is, two heads, and the fine-tunings that are better"
     assert sentences[0] == "2 heads and 10 fine-tunings were tried, with seed 7." and winner in sentences[1]
     interval = r"\(95% interval of its gain [+-]0\.\d{4} to [+-]0\.\d{4}\), paired over these images"
     assert re.match(rf"It (leads|is behind) by 0\.\d{{4}} {interval}", sentences[3])
@@ -123,24 +130,47 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     assert states.count("stopped") + states.count("complete") == 6 and "head" not in states, "the rest is kept"
 
 
-def test_the_network_of_the_candidate_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
-    """The made-up accuracies on 180 images are 0.50 for the own network, and 0.52 and 0.49 for the others."""
+def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
+    """The made-up accuracies on 180 images are 0.51 for the candidate, 0.52 for a head and 0.58 for a fine-tuning."""
+    present = str(present_settings(base_candidate(PHOTOS)))
+    found = search_without_training(tmp_path / "heads", 0)
+    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.00")
+    assert search_without_training(tmp_path / "fine_tunings", 10).winner != present
+
+
+def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path, capsys: Any) -> None:
     own = Network("efficientnet_lite2", 320, "untouched")
-    for trials in (0, 4):
-        found = search_without_training(tmp_path / str(trials), trials, networks=[*NETWORKS, own])
-        assert found.winner == str(Settings(own)) and found.sentences[3].startswith("It is behind by 0.0")
+    found = search_without_training(tmp_path, None, networks=[own, *NETWORKS], end=14)
+    assert "the candidate as it is is not compared: the time is up" in capsys.readouterr().out
+    assert found.winner == str(Settings(own))
+
+
+def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any) -> None:
+    missing = Network("efficientnet_lite1", 64, "untouched")
+    found = search_without_training(tmp_path / "one", 0, networks=[missing, SMALL])
+    assert found.states.count("head") == 1 and found.winner != str(Settings(missing))
+    assert f"{missing} is left out: no weights" in capsys.readouterr().out
+    with pytest.raises(TransferlineError, match="no weights"):
+        search_without_training(tmp_path / "none", 0, networks=[missing])
+
+
+def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:
+    found = search_without_training(tmp_path, 1, diverges_at=2)
+    assert ("diverged", "accuracy", None) in found.runs
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<td>diverged</td>" in page.split("<h2>Trials")[1]
 
 
 def test_heads_take_30_percent_of_the_time_and_fine_tunings_60_percent_of_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Heads begin at 0, 12 and 24 s, fine-tunings at 36 s; they end at 36 + 0.6 · 64 = 74.4 s."""
+    """Heads begin at 0, 12 and 24 s, the candidate at 36 s, fine-tunings at 42 s, and end at 42 + 0.6 · 58 = 76.8 s."""
     networks = [Network("efficientnet_lite0", side, "untouched") for side in (32, 64, 96, 128, 160)]
     clock = Clock()
     _, states, *_ = search_without_training(tmp_path, None, networks=networks, end=100, clock=clock)
     said = capsys.readouterr().out
     assert states.count("head") == 3 and "heads: 2 of 5 networks are left out: their time is up" in said
-    assert 74.4 < clock.after_trials <= 75.4 and "the time for further fine-tunings is up" in said
+    assert 76.8 < clock.after_trials <= 77.8 and "the time for further fine-tunings is up" in said
     assert clock.now <= 101 and "final" in states
 
 
@@ -153,7 +183,7 @@ def test_a_search_with_more_time_fine_tunes_networks_whose_heads_were_scored_lat
     states = search_without_training(tmp_path, 4, end=0.0).states
     assert states == ["head", "final"], "the time was up after the first head"
     states = search_without_training(tmp_path, 4).states
-    assert states[0] == "head" and set(states[1:5]) == {"complete", "stopped"}
+    assert states[:2] == ["head", "present"] and set(states[2:6]) == {"complete", "stopped"}
     assert re.search(r"(trial|complete).*side 64", capsys.readouterr().out)
 
 
@@ -171,10 +201,12 @@ def test_a_search_that_is_killed_while_it_writes_predictions_can_go_on(tmp_path:
 def test_a_loss_has_no_sign_and_is_not_mixed_with_the_metric_of_the_epochs(tmp_path: Path) -> None:
     runs = search_without_training(tmp_path, 8, metric="log_loss").runs
     shown = {(state == "stopped", metric) for state, metric, _ in runs}
-    assert shown == {(True, "accuracy"), (False, "log_loss")} and all(value >= 0 for _, _, value in runs)
+    assert shown == {(True, "accuracy"), (False, "log_loss")} and all(
+        value is not None and value >= 0 for *_, value in runs
+    )
     page = (tmp_path / "report" / "index.html").read_text()
     assert re.search(r"Validation log_loss \d", page) and not re.search(r"<td>-\d", page)
     cells = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in page.split("<h2>Trials")[1].split("<tr>")[1:]]
     trials = pd.DataFrame(cells[1:], columns=cells[0]).set_index("state")
     assert set(trials.loc["stopped", "log_loss"]) == {""} and (trials["accuracy"].astype(float) <= 1).all()
-    assert (trials.loc["complete", "log_loss"].astype(float) > 0).all()
+    assert (trials.loc[["complete"], "log_loss"].astype(float) > 0).all()

@@ -1,7 +1,9 @@
 """The whole stage validate, on datasets of tiny images: its outputs, its order, layouts, and when it fails."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from transferline.datasets.checks.validation import Validation
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
@@ -148,6 +151,37 @@ def test_failed_validation_leaves_a_report_and_no_manifest(raw: Path) -> None:
     assert (out / "docs" / "index.html").exists() and Image.open(out / "quarantined.png").height > 500
 
 
+@pytest.mark.parametrize("change", ["photograph", "correction", "edit", "deletion"])
+def test_what_changes_during_the_validation_is_not_recorded_as_validated(
+    change: str, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC hashes the files after the stage. Without a manifest it records nothing, and the next run validates again."""
+    corrections = raw.parent / f"{params().data.dataset}.csv"
+    changes: dict[str, tuple[Path, Callable[[Path], object]]] = {
+        "photograph": (raw / "cat/new.png", lambda path: save(path, picture(1000))),
+        "correction": (
+            corrections,
+            lambda path: path.write_text("image,label,who,when,why,never_test\ncat/0.png,dog,me,2026-01-01,a dog,\n"),
+        ),
+        "edit": (raw / "cat/0.png", lambda path: save(path, picture(1000))),
+        "deletion": (raw / "cat/0.png", Path.unlink),
+    }
+    path, act = changes[change]
+    validate_dataset = stage.validate_dataset
+
+    def change_after_reading(*arguments: Any) -> Validation:
+        validation = validate_dataset(*arguments)
+        act(path)
+        return validation
+
+    monkeypatch.setattr(stage, "validate_dataset", change_after_reading)
+    with pytest.raises(TransferlineError, match=rf"^1 file was added, .*: {re.escape(str(path))}; run this again"):
+        run(raw)
+    assert not (raw.parent / "out/manifest.parquet").exists()
+    monkeypatch.undo()
+    run(raw)
+
+
 def test_redundant_images_are_no_faults(raw: Path) -> None:
     for index in range(20):
         shutil.copy(raw / "cat/0.png", raw / "cat" / f"copy{index}.png")
@@ -189,6 +223,16 @@ def test_csv_split_column_is_kept(raw: Path) -> None:
     write_csv(raw, file=files, split=splits, **{"class": [file[:3] for file in files]})
     _, table = run(raw, data__layout={**CSV, "split_column": "split"})
     assert dict(zip(files, splits, strict=True)) == dict(zip(table.rows["path"], table.rows["split"], strict=True))
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "dev"])
+def test_csv_validation_is_used_as_test_if_there_is_no_test(raw: Path, name: str) -> None:
+    files = [path.relative_to(raw).as_posix() for path in sorted(raw.rglob("*.png"))]
+    splits = [("train", "train", name, "train")[index % 4] for index in range(40)]
+    write_csv(raw, file=files, split=splits, **{"class": [file[:3] for file in files]})
+    _, table = run(raw, data__layout={**CSV, "split_column": "split"})
+    dealt = table.rows.set_index("path")["split"][files]
+    assert set(dealt[2::4]) == {"test"} and set(dealt.drop(files[2::4])) == {"train", "validation"}
 
 
 @pytest.mark.parametrize(

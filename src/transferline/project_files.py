@@ -8,6 +8,7 @@ from typing import Any
 
 from transferline.atomic_files import write_json, write_text
 from transferline.errors import TransferlineError
+from transferline.text import reason_of
 from transferline.yaml_text import parse_yaml
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -34,13 +35,17 @@ def prefect_file(root: Path) -> dict[str, Any]:
     """Returns the content of `prefect.yaml`: `name`, which is also the name of the deployments, and `deployments`.
 
     Raises:
-        TransferlineError: the file is missing or no valid YAML.
+        TransferlineError: the file is missing, no valid YAML, or has no name.
     """
     file = root / "prefect.yaml"
     try:
-        content: dict[str, Any] = parse_yaml(file.read_text(encoding="utf-8"), file)
+        content = parse_yaml(file.read_text(encoding="utf-8"), file)
     except FileNotFoundError as error:
         raise TransferlineError(f"{file} is missing; `git checkout prefect.yaml` restores it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferlineError(f"{file} cannot be read: {reason_of(error)}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+        raise TransferlineError(f"{file}: name: give the name of the project, a text, at the top level")
     return content
 
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from transferline.datasets.change_files import repair_changes
 from transferline.datasets.dvc_lock_file import restore_copy
 from transferline.workarounds import free_dvc_locks
 
 
 def repair_files(root: Path) -> list[str]:
-    """Frees what killed processes had locked in DVC, and restores a `dvc.lock` that was cut off.
+    """Frees what killed processes had locked in DVC, and repairs a `dvc.lock` or a dataset that was half written.
 
     Returns:
         A sentence for each repair.
     """
-    return [*free_dvc_locks(root), *restore_copy(root)]
+    return [*free_dvc_locks(root), *restore_copy(root), *repair_changes(root)]

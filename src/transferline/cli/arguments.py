@@ -44,6 +44,15 @@ def html(text: str) -> Path:
     return Path(text)
 
 
+def utf8_text(text: str) -> str:
+    """Returns the text. Python reads bytes that are not UTF-8 as lone surrogates, which no file in UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not text in UTF-8; write it in UTF-8") from None
+    return text
+
+
 def port(text: str) -> int:
     """Returns a TCP port; 0 takes a free one."""
     if not 0 <= (number := int(text)) <= 65535:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command, png, positive
+from transferline.cli.arguments import Commands, add_command, png, positive, utf8_text
 from transferline.errors import TransferlineError
 from transferline.paths import CORRECTIONS, RAW
 from transferline.problems.predicted_files import writing
@@ -55,7 +55,9 @@ def _add_corrections(group: Commands) -> None:
     for correction in (relabel, exclude):
         correction.add_argument("name", help="the dataset's folder in data/raw")
         correction.add_argument("path", help="the image, relative to that folder or to the working directory")
-        correction.add_argument("--reason", required=True, metavar="TEXT", help="the reason, for later readers")
+        correction.add_argument(
+            "--reason", type=utf8_text, required=True, metavar="TEXT", help="the reason, for later readers"
+        )
     relabel.add_argument("label", help="the right class; several labels are separated by |, a single | means no label")
     relabel.add_argument("--never-test", action="store_true", help="keep it, and its group, out of the test split")
 

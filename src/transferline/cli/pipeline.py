@@ -42,6 +42,26 @@ def add_commands(commands: Commands) -> None:
         "--jobs", type=positive, default=1, help="how many stages of different candidates run at once; 1 by default"
     )
     run.add_argument("--no-promote", action="store_true", help="stop before promotion")
+    _add_schedule(commands)
+    add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
+    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
+    use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
+    use.add_argument("--force", action="store_true", help="overwrite changes that neither Git nor a recipe holds")
+    explained = "show layers, parameters and freeze boundary of candidates, and the backbones on this machine"
+    describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
+    describe.add_argument("candidate", nargs="?", help="by default all")
+    describe.add_argument("--classes", type=positive, help="the number of classes, if the data is not here yet")
+    describe.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
+    ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
+    ui.add_argument("--mlflow-port", type=port, help="5000 if it is free")
+    ui.add_argument("--prefect-port", type=port, help="4200 if it is free")
+    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this", "code")
+    stage.add_argument("name", choices=STAGES)
+    stage.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def _add_schedule(commands: Commands) -> None:
     schedule = add_command(
         commands, "schedule", _schedule, "run the flows of prefect.yaml when they are due", "--at 3:00 --watch 5m"
     )
@@ -59,22 +79,6 @@ def add_commands(commands: Commands) -> None:
         when.add_argument("--every", metavar="TIME", help="retrain at this interval: 30m, 6h or 1d")
         parser.add_argument("--watch", metavar="TIME", help="look for new photographs at this interval: 5m or 1h")
     here.add_argument("--prefect-port", type=port, required=True)
-    add_command(commands, "reconcile", _reconcile, "clean up after killed runs: states, child processes and locks")
-    use = add_command(commands, "use", _use, "write the complete params.yaml from a recipe", "photos")
-    use.add_argument("recipe", help="a file, or the name of a recipe that comes with transferline, such as digits")
-    use.add_argument("--force", action="store_true", help="overwrite changes that neither Git nor a recipe holds")
-    explained = "show layers, parameters and freeze boundary of candidates, and the backbones on this machine"
-    describe = add_command(commands, "describe", _describe, explained, "lite0_plain")
-    describe.add_argument("candidate", nargs="?", help="by default all")
-    describe.add_argument("--classes", type=positive, help="the number of classes, if the data is not here yet")
-    describe.add_argument("--json", action="store_true", help="print everything as JSON")
-    add_command(commands, "status", _status, "show which stages are up to date or would run and why, and the champion")
-    ui = add_command(commands, "ui", _ui, "serve the pages of MLflow and Prefect, on 127.0.0.1, until Ctrl-C")
-    ui.add_argument("--mlflow-port", type=port, help="5000 if it is free")
-    ui.add_argument("--prefect-port", type=port, help="4200 if it is free")
-    stage = add_command(commands, "stage", _stage, "run one stage; DVC calls this", "code")
-    stage.add_argument("name", choices=STAGES)
-    stage.add_argument("arguments", nargs=argparse.REMAINDER)
 
 
 def run_stage_here(name: str, arguments: list[str]) -> None:
@@ -116,8 +120,10 @@ def _key() -> str:
 
 def _stage(options: argparse.Namespace) -> int:
     from transferline.training_lock import held
+    from transferline.unchanged_params import unchanged_params
 
-    with held(Path.cwd(), f"transferline stage {options.name}"):
+    here = Path.cwd()
+    with held(here, f"transferline stage {options.name}"), unchanged_params(here, os.environ.get("DVC_STAGE", "")):
         run_stage_here(options.name, options.arguments)
     return 0
 

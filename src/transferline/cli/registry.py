@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command
+from transferline.cli.arguments import Commands, add_command, utf8_text
 from transferline.errors import TransferlineError
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
+from transferline.training_lock import held
 
 if TYPE_CHECKING:
     from transferline.params import Params
@@ -25,7 +26,7 @@ def add_commands(commands: Commands) -> None:
     )
     promote.add_argument("--dry-run", action="store_true", help="only show the decision: register and promote nothing")
     promote.add_argument("--force", action="store_true", help="promote although gates fail; needs --reason")
-    promote.add_argument("--reason", help="why; the ledger keeps it")
+    promote.add_argument("--reason", type=utf8_text, help="why; the ledger keeps it")
     promote.add_argument("--json", type=Path, metavar="FILE", help="write the decision to this file as well")
     add_command(commands, "report", _report, "render the page of the last retraining again: reports/index.html")
     smoke = add_command(
@@ -47,7 +48,7 @@ def add_commands(commands: Commands) -> None:
         "--reason 'confuses glass and metal'",
     )
     rollback.add_argument("--to", metavar="VERSION", help="by default the version that the champion replaced")
-    rollback.add_argument("--reason", required=True, help="why; the ledger keeps it")
+    rollback.add_argument("--reason", type=utf8_text, required=True, help="why; the ledger keeps it")
     reproduce = add_command(commands, "reproduce", _reproduce, "train a registered version again, and compare", "3")
     reproduce.add_argument("version", help="the number of the version")
 
@@ -66,18 +67,19 @@ def _promote(options: argparse.Namespace) -> int:
     from transferline.report.page import log_page
 
     params = _params(root)
-    decision = promote(params, root, options.dry_run, options.reason)
-    if target:
-        with writing(target):
-            target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
-    _print_decision(decision, options.dry_run)
-    if _write_page_or_warn(params, root):
-        print(f"promote: the page of this retraining: {PAGE}")
-        if decision.gates and decision.version and not options.dry_run:
-            try:
-                log_page(params, root, decision.version, root / PAGE)
-            except (TransferlineError, OSError, MlflowException) as error:
-                print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
+    with held(root, "transferline promote"):  # a training changes the files that a decision reads
+        decision = promote(params, root, options.dry_run, options.reason)
+        if target:
+            with writing(target):
+                target.write_text(json.dumps(asdict(decision)), encoding="utf-8")
+        _print_decision(decision, options.dry_run)
+        if _write_page_or_warn(params, root):
+            print(f"promote: the page of this retraining: {PAGE}")
+            if decision.gates and decision.version and not options.dry_run:
+                try:
+                    log_page(params, root, decision.version, root / PAGE)
+                except (TransferlineError, OSError, MlflowException) as error:
+                    print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
     return 0
 
 
@@ -86,7 +88,8 @@ def _write_page_or_warn(params: "Params", root: Path) -> bool:
     from transferline.report.page import write_page
 
     try:
-        write_page(params, root)
+        with held(root, "transferline report"):
+            write_page(params, root)
     except (TransferlineError, OSError, ValueError) as error:
         print(f"warning: the page was not written: {error}\n`transferline report` writes it", file=sys.stderr)
         return False
@@ -107,7 +110,8 @@ def _report(options: argparse.Namespace) -> int:
     from transferline.report.page import write_page
 
     root = environment.enter_project()
-    print(f"written: {write_page(_params(root), root)}")
+    with held(root, "transferline report"):
+        print(f"written: {write_page(_params(root), root)}")
     return 0
 
 
@@ -122,15 +126,21 @@ def _smoke(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     """`transferline history`: prints every move of the alias champion."""
+    from transferline.registry.known_moves import known_moves
     from transferline.registry.ledger import history
 
     root = environment.enter_project()
-    print(history(root, _params(root).promote.model_name))
+    params = _params(root)
+    name = params.promote.model_name
+    print(history(known_moves(params.record, root, name), name))
     return 0
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    """`transferline rollback`: prints which version is the champion again."""
+    """`transferline rollback`: prints which version is the champion again.
+
+    It does not wait for a training, which can take hours: it moves only the alias, and one move at a time is allowed.
+    """
     from transferline.registry.rollback import rollback
 
     root = environment.enter_project()

@@ -13,6 +13,7 @@ from transferline.datasets.dvc_add import add_version, files_below, require_vers
 from transferline.datasets.file_names import has_image_suffix, is_hidden
 from transferline.datasets.layout_proposal import FolderContents, describe_reasons, inspect_folder
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES
+from transferline.datasets.own_datasets import corrections_file
 from transferline.datasets.sources import Archive, Folder, fetch_dataset, load_sources
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
@@ -112,6 +113,11 @@ def _check_name(name: str, root: Path, target: Path) -> None:
         raise TransferlineError(f"{target} is there already; choose another name, or add to it with --into {name}")
     if target.with_name(f"{name}.dvc").exists():
         raise TransferlineError(f"{target}.dvc is there already; `dvc pull {target}.dvc` brings its images")
+    if (root / corrections_file(name)).exists():
+        raise TransferlineError(
+            f"{corrections_file(name)} would change labels of these images: it is of another dataset with this name. "
+            "Choose another name, or delete that file"
+        )
     sources = root / "data" / "sources.yaml"
     if sources.exists() and name in load_sources(sources):
         raise TransferlineError(f"{name} is a public dataset of {sources}; choose another name")

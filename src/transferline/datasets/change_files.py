@@ -1,14 +1,31 @@
-"""Adds and removes files of a dataset and versions the result; after an error nothing has changed."""
+"""Adds and removes files of a dataset and versions the result; after an error or a kill nothing has changed."""
 
+import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from transferline.atomic_files import write_json
 from transferline.datasets.dvc_add import add_version
+from transferline.datasets.revisions import dvc_file
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
+from transferline.progress import say
 from transferline.text import reason_of
+from transferline.training_lock import LockHeldError, held
+
+JOURNAL = Path(".transferline/moves.json")  # the moves of the change that is under way, and the .dvc file before it
+
+
+@contextmanager
+def held_for_change(root: Path, command: str) -> Iterator[None]:
+    """Holds the project's lock during the block (see `held`). First it repairs what a killed change left behind."""
+    with held(root, command):
+        for repair in repair_changes(root):
+            say(repair)
+        yield
 
 
 def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[str]) -> None:
@@ -25,35 +42,99 @@ def change_files(root: Path, name: str, put: Mapping[str, Path], take: Iterable[
     Raises:
         TransferlineError: a file cannot be moved, or `dvc add` fails. The dataset and its `.dvc` file are unchanged.
     """
-    folder, aside = root / RAW / name, root / RAW / f".{name}.before"
-    shutil.rmtree(aside, ignore_errors=True)
+    folder, aside = root / RAW / name, aside_of(root, name)
+    moves = [(folder / path, aside / path) for path in take] + [(file, folder / path) for path, file in put.items()]
     try:
-        with _moved(folder, aside, put, take):
+        with moved(root, name, moves):
             add_version(root, name)
     except OSError as error:
         raise TransferlineError(f"{RAW / name} cannot be changed and is as before: {reason_of(error)}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+def aside_of(root: Path, name: str) -> Path:
+    """Returns the folder for the files that a change removes; it is deleted when the change is complete."""
+    return root / RAW / f".{name}.before"
 
 
 @contextmanager
-def _moved(folder: Path, aside: Path, put: Mapping[str, Path], take: Iterable[str]) -> Iterator[None]:
-    """Removes files and moves others in. If that or the block fails, it moves all files back."""
-    moves = [(folder / path, aside / path) for path in take] + [(file, folder / path) for path, file in put.items()]
-    done: list[tuple[Path, Path]] = []
+def moved(root: Path, name: str, moves: Sequence[tuple[Path, Path]]) -> Iterator[None]:
+    """Moves files or folders of a dataset. If that or the block fails, it moves all back.
+
+    The block writes or deletes the `.dvc` file last. After a kill `repair_changes` moves all back, unless that file
+    has changed.
+
+    Args:
+        root: the project's folder.
+        name: the name of the dataset.
+        moves: source and target of each move. What is removed goes below `aside_of`.
+    """
+    shutil.rmtree(aside_of(root, name), ignore_errors=True)
+    paths = [[path.relative_to(root).as_posix() for path in move] for move in moves]
+    write_json(root / JOURNAL, {"name": name, "version": _version(root, name), "moves": paths})
     try:
         for source, target in moves:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.rename(target)
-            done.append((source, target))
-        _remove_empty({source.parent for source, _ in done}, folder)
+            _move(source, target)
+        _remove_empty({source.parent for source, _ in moves}, root / RAW / name)
         yield
     except BaseException:
-        for source, target in reversed(done):
-            source.parent.mkdir(parents=True, exist_ok=True)
-            target.rename(source)
-        _remove_empty({target.parent for _, target in done}, folder)
+        _move_back(root, name, moves)
         raise
+    _finish(root, name)
+
+
+def repair_changes(root: Path) -> list[str]:
+    """Undoes the change of a dataset that was killed. If it was complete, it only deletes what is left of it.
+
+    Returns:
+        A sentence for each repair; none if another process holds the project's lock, because its change is under way.
+    """
+    try:
+        with held(root, "the repair of a dataset"):
+            return [*_repair_change(root), *_delete_incoming(root)]
+    except LockHeldError:
+        return []
+
+
+def _repair_change(root: Path) -> list[str]:
+    if not (root / JOURNAL).exists():
+        return []
+    change = json.loads((root / JOURNAL).read_text(encoding="utf-8"))
+    name = change["name"]
+    if _version(root, name) != change["version"]:
+        _finish(root, name)
+        return [f"{RAW / name}: a change was killed after it was complete; deleted the files that it had left"]
+    _move_back(root, name, [(root / source, root / target) for source, target in change["moves"]])
+    return [f"{RAW / name}: undid a change that was killed; start it again"]
+
+
+def _delete_incoming(root: Path) -> list[str]:
+    left = sorted((root / RAW).glob(".*.incoming*"))
+    for folder in left:
+        shutil.rmtree(folder)
+    return [f"deleted {folder.relative_to(root)}, which a killed `data add` left" for folder in left]
+
+
+def _version(root: Path, name: str) -> str | None:
+    file = root / dvc_file(name)
+    return file.read_text(encoding="utf-8") if file.exists() else None
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+
+
+def _move_back(root: Path, name: str, moves: Sequence[tuple[Path, Path]]) -> None:
+    for source, target in reversed(moves):
+        if os.path.lexists(target) and not os.path.lexists(source):
+            _move(target, source)
+    _remove_empty({target.parent for _, target in moves}, root / RAW / name)
+    _finish(root, name)
+
+
+def _finish(root: Path, name: str) -> None:
+    shutil.rmtree(aside_of(root, name), ignore_errors=True)
+    (root / JOURNAL).unlink()
 
 
 def _remove_empty(folders: Iterable[Path], top: Path) -> None:

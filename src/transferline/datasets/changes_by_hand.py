@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferline.datasets.dvc_add import add_version, files_below, refuse_left_out, require_versionable
+from transferline.datasets.forgotten_checkout import forgotten_checkout, refuse_forgotten_checkout
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.versions import is_import, open_cache, recorded_files, status_of, workspace_files
 from transferline.errors import TransferlineError
@@ -60,7 +61,8 @@ def version_by_hand(root: Path, name: str) -> str:
         A message about the changes; "" if there are none.
 
     Raises:
-        TransferlineError: the dataset is missing, contains files that DVC cannot version, or is an edited import.
+        TransferlineError: the dataset is missing, contains files that DVC cannot version, is an edited import, or
+            `dvc checkout` was forgotten after `git pull`.
     """
     if not (root / dvc_file(name)).exists():
         return ""
@@ -69,6 +71,7 @@ def version_by_hand(root: Path, name: str) -> str:
     if not status_of(root, name):
         return ""
     refuse_edited_import(root, name)
+    refuse_forgotten_checkout(root, name)
     changes = describe_by_hand(root, name)
     add_version(root, name)
     return f"{RAW / name} was changed by hand: {changes}; versioned with `dvc add`: commit {dvc_file(name)}"
@@ -78,12 +81,17 @@ def refuse_edited_import(root: Path, name: str) -> None:
     """Raises a TransferlineError if a person has edited an import: its next update would overwrite the changes."""
     there = (root / dvc_file(name)).exists() and (root / RAW / name).exists()
     if there and is_import(root, name) and status_of(root, name):
+        refuse_forgotten_checkout(root, name)
         raise TransferlineError(f"{RAW / name} {describe_by_hand(root, name)}")
 
 
 def describe_by_hand(root: Path, name: str) -> str:
     """Describes how the files of a dataset differ from its `.dvc` file, or why this is unknown; "" if they do not."""
+    if not (root / dvc_file(name)).exists():
+        return ""
     try:
+        if status_of(root, name) and (forgotten := forgotten_checkout(root, name)):
+            return forgotten
         changes = str(changes_by_hand(root, name) or "")
     except TransferlineError as error:
         changes = str(error)

@@ -33,7 +33,9 @@ class FolderContents:
         layout: the layout that fits; None if no layout fits.
         classes: if images have one label, the number of images of each class, by split ("" if there are no splits).
         unlabelled: the number of images without a label in each folder, if a layout fits.
-        reasons: why each of the other layouts does not fit, by `kind`.
+        reasons: why layouts do not fit, by `kind`.
+        alternatives: the other layouts that fit, each with the number of images to which it gives a label.
+        note: what the folder has and the layout does not use, why, and what to do; "" for nothing.
         masks: the values in the masks, if the layout has masks.
         fault: why no entry in `params.yaml` makes a layout fit; "" if one may.
     """
@@ -45,6 +47,8 @@ class FolderContents:
     classes: dict[str, dict[str, int]]
     unlabelled: dict[str, int]
     reasons: dict[str, str]
+    alternatives: tuple[tuple[Layout, int], ...]
+    note: str
     masks: ProposedMasks | None
     fault: str
 
@@ -66,6 +70,8 @@ def inspect_folder(folder: Path) -> FolderContents:
         classes=_classes(proposal),
         unlabelled=dict(unlabelled.most_common()),
         reasons=proposal.reasons,
+        alternatives=proposal.alternatives,
+        note=proposal.note,
         masks=_masks(folder, proposal),
         fault="" if proposal.layout else _fault(contents),
     )
@@ -120,10 +126,26 @@ def describe_folder(name: str, found: FolderContents) -> str:
         )
     if found.masks:
         lines += found.masks.lines
+    if found.note:
+        lines.append(found.note)
+    lines += [
+        f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
+        f"data.layout to {_as_yaml(_keys(layout), flow=True)}"
+        for layout, count in found.alternatives
+    ]
+    block = _as_yaml({"data": proposed_data(name, found, found.layout)}, flow=None)
+    return "\n".join([*lines, "Proposal for params.yaml:", block])
+
+
+def _as_yaml(tree: dict[str, Any], flow: bool | None) -> str:
     text, yaml = StringIO(), cast(Any, YAML(typ="safe", pure=True))
-    yaml.sort_base_mapping_type_on_output, yaml.width = False, 200
-    yaml.dump({"data": proposed_data(name, found, found.layout)}, text)
-    return "\n".join([*lines, "Proposal for params.yaml:", text.getvalue().rstrip()])
+    yaml.sort_base_mapping_type_on_output, yaml.width, yaml.default_flow_style = False, 200, flow
+    yaml.dump(tree, text)
+    return text.getvalue().rstrip()
+
+
+def _keys(layout: Layout) -> dict[str, Any]:
+    return layout.model_dump(mode="json", exclude_unset=True)
 
 
 def proposed_data(name: str, found: FolderContents, layout: Layout) -> dict[str, Any]:
@@ -132,7 +154,7 @@ def proposed_data(name: str, found: FolderContents, layout: Layout) -> dict[str,
     block: dict[str, Any] = {
         "dataset": name,
         "problem": fitting_problem(has_masks(layout), gives_several_labels(layout), len(classes)),
-        "layout": layout.model_dump(mode="json", exclude_unset=True),
+        "layout": _keys(layout),
     }
     if found.masks:
         block["masks"] = found.masks.block

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from transferline.datasets.add import bring, open_source
-from transferline.datasets.change_files import change_files
+from transferline.datasets.change_files import change_files, held_for_change
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import files_below, listed
 from transferline.datasets.file_names import is_hidden
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.own_datasets import require_own
 from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
@@ -20,7 +21,6 @@ from transferline.errors import TransferlineError
 from transferline.hashes import file_md5
 from transferline.paths import RAW
 from transferline.progress import progress
-from transferline.training_lock import held
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ def merge(source: str, name: str, root: Path, sha256: str | None, replace: bool)
         TransferlineError: the dataset cannot be changed, the source cannot be read or does not fit, or a path exists
             with other content. The dataset is then unchanged.
     """
-    with held(root, "transferline data add"):
+    with held_for_change(root, "transferline data add"):
         require_own(root, name)
         require_files(root, name)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
         before = workspace_files(root, name)
+        refuse_forgotten_checkout(root, name)
         with _incoming(source, name, root, sha256, before) as folder:
             fresh = _hashes(folder)
             return _merge(_Merge(cache, name, recorded, before, fresh), folder, replace)

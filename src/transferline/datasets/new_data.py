@@ -8,6 +8,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 
 from transferline.datasets.dvc_lock_file import trained_revision
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
 from transferline.datasets.revisions import dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
@@ -46,10 +47,12 @@ def find_new_data(root: Path, dataset: str) -> Iterator[NewData]:
     The last training data is the version in `dvc.lock`, or else that of the `.dvc` file.
 
     Raises:
-        TransferlineError: the data is missing, or the source or the remote does not answer.
+        TransferlineError: the data is missing, `dvc checkout` was forgotten after `git pull`, or the source or the
+            remote does not answer.
     """
     if not (root / dvc_file(dataset)).exists():
         return  # a public dataset, whose hash is fixed in data/sources.yaml
+    refuse_forgotten_checkout(root, dataset)
     trained = trained_on(root, dataset)
     yield from _in_workspace(root, dataset, trained)
     yield from _at_source(root, dataset)

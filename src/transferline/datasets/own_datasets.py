@@ -6,7 +6,12 @@ from transferline.datasets.public_datasets import CATALOGUE, SOURCES
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.sources import load_sources
 from transferline.errors import TransferlineError
-from transferline.paths import RAW
+from transferline.paths import CORRECTIONS, RAW
+
+
+def corrections_file(name: str) -> Path:
+    """Returns the file with the corrections of a dataset, relative to the project's folder."""
+    return CORRECTIONS / f"{name}.csv"
 
 
 def require_versioned(root: Path, name: str) -> None:

@@ -26,6 +26,7 @@ from transferline.datasets.checks.correction_file import (
 from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.listing import Listing
+from transferline.datasets.own_datasets import corrections_file
 from transferline.datasets.show import layout_of
 from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
@@ -33,7 +34,7 @@ from transferline.git_and_dvc import git
 from transferline.hashes import file_sha256
 from transferline.params import NAME, Layout, load_params
 from transferline.params.layouts import has_masks
-from transferline.paths import CORRECTIONS, RAW
+from transferline.paths import RAW
 from transferline.text import reason_of
 
 LOCK = Path(".transferline/corrections.lock")
@@ -68,7 +69,7 @@ def correct(root: Path, name: str, path: tuple[Path, str], label: str | None, re
     """
     if not re.fullmatch(NAME, name):
         raise TransferlineError(f"{name!r} is not the name of a dataset; `ls {RAW}` lists the datasets")
-    raw, file = root / RAW / name, root / CORRECTIONS / f"{name}.csv"
+    raw, file = root / RAW / name, root / corrections_file(name)
     layout = layout_of(raw, load_params(root / "params.yaml").data)
     listing = list_dataset(raw, layout)
     image, wanted = _read(raw, listing, layout, path, label, reason)

@@ -1,13 +1,13 @@
 """Removes images from a dataset, or removes a dataset: `transferline data remove`."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from transferline.datasets.change_files import change_files
+from transferline.datasets.change_files import aside_of, change_files, held_for_change, moved
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import as_before_on_failure, listed
-from transferline.datasets.own_datasets import require_own, require_versioned
+from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
+from transferline.datasets.own_datasets import corrections_file, require_own, require_versioned
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.version_contents import read_contents
 from transferline.datasets.version_difference import compare_versions, images_by_class
@@ -17,7 +17,6 @@ from transferline.git_and_dvc import dvc, git
 from transferline.params import load_params
 from transferline.paths import RAW
 from transferline.text import reason_of
-from transferline.training_lock import held
 
 
 def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
@@ -35,19 +34,20 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
         TransferlineError: the dataset cannot be changed, a path is not in it, no file would be left, or DVC's cache
             does not hold a file to remove. The dataset is then unchanged.
     """
-    with held(root, "transferline data remove"):
+    with held_for_change(root, "transferline data remove"):
         require_own(root, name)
         require_files(root, name)
         cache = open_cache(root)
         recorded = recorded_files(cache, name)
         before = workspace_files(root, name)
+        refuse_forgotten_checkout(root, name)
         gone = _below(name, paths, before)
         if len(gone) == len(before):
             raise TransferlineError(f"that is all of {name}; `transferline data remove {name}` removes the dataset")
         _require_stored(cache, name, {path: before[path] for path in gone}, recorded)
         reader, present = read_contents(cache, name, before, root / RAW / name)
         old = reader.read_beside(recorded, present)
-        earlier = commit_of(root, name)
+        earlier = commit_of(root, dvc_file(name))
         change_files(root, name, {}, gone)
         after = {path: md5 for path, md5 in before.items() if path not in gone}
         new = reader.read(after, root / RAW / name)
@@ -79,12 +79,12 @@ def _require_stored(cache: Cache, name: str, going: Files, recorded: Files) -> N
         )
 
 
-def commit_of(root: Path, name: str) -> str | None:
-    """Returns the latest commit whose `.dvc` file equals that of the workspace; None if there is none."""
-    file = dvc_file(name).as_posix()
-    blob = git(root, "hash-object", file).strip()
-    for commit in git(root, "log", "--all", "--format=%h", f"--find-object={blob}", "--", file).split():
-        if blob in git(root, "ls-tree", commit, "--", file).split():
+def commit_of(root: Path, file: Path) -> str | None:
+    """Returns the latest commit that holds a file as it is in the workspace; None if there is none."""
+    path = file.as_posix()
+    blob = git(root, "hash-object", path).strip()
+    for commit in git(root, "log", "--all", "--format=%h", f"--find-object={blob}", "--", path).split():
+        if blob in git(root, "ls-tree", commit, "--", path).split():
             return commit
     return None
 
@@ -97,7 +97,7 @@ def _way_back(name: str, commit: str | None) -> str:
 
 
 def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
-    """Removes a dataset's folder and its `.dvc` file, if both can be restored.
+    """Removes a dataset's folder, its `.dvc` file and its file of corrections, if all can be restored.
 
     Args:
         root: the project's folder.
@@ -108,14 +108,14 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
         A message: what was removed, and how to restore it.
 
     Raises:
-        TransferlineError: a file is neither in DVC's cache nor in the remote, no commit contains the `.dvc` file, or
-            the dataset was changed since its last version. Nothing is removed then.
+        TransferlineError: a file is neither in DVC's cache nor in the remote, no commit contains the `.dvc` file or
+            the corrections, or the dataset was changed since its last version. Nothing is removed then.
     """
-    with held(root, "transferline data remove"):
+    with held_for_change(root, "transferline data remove"):
         require_versioned(root, name)
         cache = open_cache(root)
         files = recorded_files(cache, name)
-        commit = _require_committed(root, name)
+        commits = _require_committed(root, name)
         missing = cache.missing(files.values())
         lost = cache.missing_in_remote(missing) if missing else set()
         if lost:
@@ -123,25 +123,31 @@ def remove_dataset(root: Path, name: str, agree: Callable[[str], bool]) -> str:
                 f"{name} is not removed: neither DVC's cache nor the remote holds {_of(files, lost)}; `dvc add "
                 f"{RAW / name}` puts files of the workspace into the cache"
             )
-        if not agree(_listing(cache, name, files, missing)):
+        corrected = [f"{corrections_file(name)}: its corrections go, too"] * (corrections_file(name) in commits)
+        if not agree("\n".join([_listing(cache, name, files, missing), *corrected])):
             return "nothing was removed"
         _remove(root, name)
-    file = dvc_file(name)
-    brings = f"dvc {'pull' if missing else 'checkout'} {file}"
-    return f"removed {RAW / name} and {file}; back: `git checkout {commit} -- {file} && {brings}`"
+    back = [f"git checkout {commit} -- {file}" for file, commit in commits.items()]
+    back.append(f"dvc {'pull' if missing else 'checkout'} {dvc_file(name)}")
+    return f"removed {' and '.join(map(str, (RAW / name, *commits)))}; back: `{' && '.join(back)}`"
 
 
-def _require_committed(root: Path, name: str) -> str:
+def _require_committed(root: Path, name: str) -> dict[Path, str]:
+    """Returns the `.dvc` file and, if there is one, the file of corrections, each with a commit that holds it."""
     if (root / RAW / name).exists() and status_of(root, name):
+        refuse_forgotten_checkout(root, name)
         raise TransferlineError(
             f"{RAW / name} was changed since its last version; `dvc add {RAW / name}` and commit {dvc_file(name)}, or "
             f"`dvc checkout --force {dvc_file(name)}`, then remove it"
         )
-    if (commit := commit_of(root, name)) is None:
-        raise TransferlineError(
-            f"no commit holds this {dvc_file(name)}, without which {name} cannot be restored; commit it first"
-        )
-    return commit
+    commits = {}
+    for file in (dvc_file(name), *([corrections_file(name)] if (root / corrections_file(name)).exists() else [])):
+        if (commit := commit_of(root, file)) is None:
+            raise TransferlineError(
+                f"no commit holds this {file}, without which {name} cannot be restored; commit it first"
+            )
+        commits[file] = commit
+    return commits
 
 
 def _listing(cache: Cache, name: str, files: Files, missing: set[str]) -> str:
@@ -166,18 +172,11 @@ def _of(files: Files, hashes: set[str]) -> str:
 
 
 def _remove(root: Path, name: str) -> None:
-    folder, aside, file = root / RAW / name, root / RAW / f".{name}.before", root / dvc_file(name)
-    with as_before_on_failure(file, file.with_name(".gitignore")):
-        shutil.rmtree(aside, ignore_errors=True)
-        there = folder.exists()
-        try:
-            if there:
-                folder.rename(aside)
+    folder, file = root / RAW / name, root / dvc_file(name)
+    paths, aside = (folder, root / corrections_file(name)), aside_of(root, name)
+    moves = [(path, aside / path.name) for path in paths if path.exists()]
+    try:
+        with moved(root, name, moves), as_before_on_failure(file, file.with_name(".gitignore")):
             dvc(root, "remove", dvc_file(name).as_posix())
-        except BaseException as error:
-            if there and aside.exists():
-                aside.rename(folder)
-            if isinstance(error, OSError):
-                raise TransferlineError(f"{RAW / name} cannot be removed: {reason_of(error)}") from error
-            raise
-    shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise TransferlineError(f"{RAW / name} cannot be removed: {reason_of(error)}") from error

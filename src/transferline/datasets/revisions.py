@@ -78,6 +78,10 @@ def _require_saved(root: Path, dataset: str) -> None:
     with open_repo(root) as repo:
         edited = repo.stage.load_one(file).outs[0].status()
     blob = git(root, "hash-object", file).strip()
+    if edited:
+        from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout  # it imports this module
+
+        refuse_forgotten_checkout(root, dataset)
     if edited or not git(root, "log", "--all", "-1", "--format=%h", f"--find-object={blob}"):
         raise TransferlineError(f"{file}: the workspace holds data that no commit names; `dvc add` and commit it first")
 

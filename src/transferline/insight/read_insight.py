@@ -6,7 +6,7 @@ from pathlib import Path
 from transferline.errors import TransferlineError
 from transferline.insight.insight_table import INDEX_FILE
 from transferline.params import Params
-from transferline.paths import INSIGHT
+from transferline.paths import INSIGHT, require_outputs
 from transferline.selection import selected_candidate
 
 
@@ -31,8 +31,7 @@ def insight_folder(root: Path, params: Params, candidate: str | None, question: 
     reasons = []
     for name in wanted:
         file = root / INSIGHT / name / INDEX_FILE
-        if not file.exists():
-            raise TransferlineError(f"{INSIGHT / name} does not exist: run `transferline run`, or `dvc repro insight`")
+        require_outputs(file)
         reason = json.loads(file.read_text(encoding="utf-8"))["not_applicable"].get(question)
         if reason is None:
             return file.parent

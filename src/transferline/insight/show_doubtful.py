@@ -8,9 +8,9 @@ import pandas as pd
 
 from transferline.datasets.contact_sheet import Tile, contact_sheet, empty_tile
 from transferline.datasets.tables import SEPARATOR
-from transferline.errors import TransferlineError
 from transferline.insight.doubtful_labels import COUNTS_FILE, DOUBTFUL_FILE, NEAREST
-from transferline.insight.insight_table import read_insight_table
+from transferline.insight.insight_table import IMAGES_FILE, read_insight_table
+from transferline.paths import require_outputs
 from transferline.plots import ORANGE
 
 IN_A_ROW = 2
@@ -26,11 +26,11 @@ def describe_doubtful(folder: Path, dataset: str, most: int) -> str:
         most: how many labels are shown, the most doubtful first.
 
     Raises:
-        TransferlineError: the folder was written by an earlier version.
+        TransferlineError: a file is missing.
     """
-    if not (file := folder / COUNTS_FILE).exists():
-        raise TransferlineError(f"{file} is missing: run `dvc repro insight`")
-    found, images = pd.read_parquet(folder / DOUBTFUL_FILE), json.loads(file.read_text(encoding="utf-8"))
+    require_outputs(folder / COUNTS_FILE, folder / DOUBTFUL_FILE)
+    images = json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8"))
+    found = pd.read_parquet(folder / DOUBTFUL_FILE)
     total, counts = sum(images.values()), ", ".join(f"{split} {count}" for split, count in images.items())
     confident, agreement = int(found["confident"].sum()), 1 - found["path"].nunique() / total
     lines = [
@@ -60,7 +60,11 @@ def draw_doubtful(folder: Path, raw: Path, most: int, path: Path) -> None:
         raw: the folder of the images.
         most: how many doubtful images are drawn, the most doubtful first.
         path: the PNG to write.
+
+    Raises:
+        TransferlineError: a file is missing.
     """
+    require_outputs(folder / IMAGES_FILE)
     found = pd.read_parquet(folder / DOUBTFUL_FILE).drop_duplicates("path").head(most)
     labels = read_insight_table(folder).rows.set_index("path")["label"]
     tiles = list[Tile]()

@@ -87,11 +87,11 @@ class SplitParams(Section):
 
     validation: Annotated[
         float,
-        Field(gt=0, lt=1, description="fraction of images for validation; if the dataset has a test split, of train"),
+        Field(gt=0, lt=1, description="fraction of images for validation; of train if the dataset has other splits"),
     ] = 0.2
     test: Annotated[
         float,
-        Field(ge=0, lt=1, description="fraction of images for test; ignored if the dataset has a test split"),
+        Field(ge=0, lt=1, description="fraction of images for test; ignored if the dataset has splits"),
     ] = 0.15
     group: Annotated[
         Annotated[str, AfterValidator(_regular_expression)] | None,

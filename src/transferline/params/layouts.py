@@ -80,7 +80,11 @@ class Csv(Section):
         Field(description="for a multilabel problem: one column per class, with 0 or 1"),
     ] = None
     split_column: Annotated[
-        str | None, Field(description="the column with train, validation or test; null: data.split decides")
+        str | None,
+        Field(
+            description="the column with train, validation or test (without test, validation is test); null: "
+            "data.split decides"
+        ),
     ] = None
 
     @model_validator(mode="after")

@@ -8,11 +8,11 @@ from transferline import environment
 from transferline.errors import TransferlineError
 from transferline.insight.explanation import ExplainedModel
 from transferline.insight.heat_maps import heat_maps
-from transferline.insight.insight_table import read_insight_table
+from transferline.insight.insight_table import IMAGES_FILE, read_insight_table
 from transferline.params import load_params
 from transferline.params.problem_kinds import KINDS
-from transferline.paths import INSIGHT, RAW
-from transferline.prediction.named_model import IMAGENET, NamedModel, insight_of_model, open_model
+from transferline.paths import INSIGHT, RAW, require_outputs
+from transferline.prediction.named_model import IMAGENET, NamedModel, insight_of_model, model_folder, open_model
 
 NO_FEATURES = "not known: the model has no vector before its last layer"
 OLD_VERSION = "not known: the version was registered without its features; a version that is promoted now keeps them"
@@ -30,18 +30,19 @@ def explained_model(name: str, start: Path) -> ExplainedModel:
     Raises:
         TransferlineError: see `open_model`; or the model predicts masks.
     """
-    if not name.startswith(IMAGENET) and not Path(name).is_dir():
+    if name.startswith(IMAGENET):
+        return _explained(open_model(name), None, None, NOT_OURS, None, {})
+    if (folder := model_folder(name)) is None:
         return _registered(name, start)
     named = open_model(name)
-    if name.startswith(IMAGENET):
-        return _explained(named, None, None, NOT_OURS, None, {})
-    folder = Path(name).resolve()
     try:
         root = environment.project_root(folder)
     except TransferlineError:
         return _explained(named, folder, None, NOT_OURS, None, {})
     raw = root / RAW / load_params(root / "params.yaml").data.dataset
-    return _explained(named, folder, insight_of_model(folder), NO_INSIGHT, raw, {})
+    if insight := insight_of_model(folder):
+        require_outputs(insight / IMAGES_FILE)
+    return _explained(named, folder, insight, NO_INSIGHT, raw, {})
 
 
 def _registered(name: str, start: Path) -> ExplainedModel:

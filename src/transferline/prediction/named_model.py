@@ -47,8 +47,8 @@ def open_model(name: str, project: Path | None = None) -> NamedModel:
 
 def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
     """Returns the folder of a model and its name; see `open_model`, but for the models of ImageNet."""
-    folder, shown = Path(name).resolve(), name
-    if not folder.is_dir():
+    folder, shown = model_folder(name), name
+    if folder is None:
         folder = _registered(name, project or Path.cwd())
         shown = described(folder)
     if missing := [file for file in (CARD_FILE, LITE_FILE) if not (folder / file).is_file()]:
@@ -56,6 +56,23 @@ def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
             f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
         )
     return folder, shown
+
+
+def model_folder(name: str) -> Path | None:
+    """Returns the folder that a name of a model means; None if the name is an alias or a version in the registry.
+
+    Raises:
+        TransferlineError: the name is a path, and there is no such folder.
+    """
+    folder = Path(name).resolve()
+    if folder.is_dir():
+        return folder
+    if len(Path(name).parts) > 1:
+        raise TransferlineError(
+            f"--model: the folder {folder} does not exist; `dvc checkout` restores the models of a project from DVC's "
+            "cache, `dvc pull` from the remote, and `transferline run` trains them"
+        )
+    return None
 
 
 def insight_of_model(folder: Path) -> Path | None:

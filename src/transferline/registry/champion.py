@@ -7,7 +7,8 @@ from pathlib import Path
 from transferline.params import Params, Record
 from transferline.registry import ledger
 from transferline.registry.aliases import CHAMPION
-from transferline.registry.tracking import connect, tracking_uri
+from transferline.registry.known_moves import known_moves
+from transferline.registry.tracking import connect, is_own_store, tracking_uri
 from transferline.registry.version_cache import cached_folder, check_cached
 
 
@@ -18,18 +19,12 @@ class Champion:
     Attributes:
         version: its number.
         tags: the tags of the version that the ledger repeats, such as candidate, phase and the hashes of its files.
-        move: the entry of the ledger that made it the champion; None if another project did.
+        move: the move that made it the champion; None if it is not known.
     """
 
     version: str
     tags: Mapping[str, str]
     move: ledger.Move | None
-
-
-def is_own_store(record: Record, root: Path) -> bool:
-    """Whether MLflow's store is a file of this project, so that only this project's commands move the alias."""
-    uri = tracking_uri(record, root)
-    return uri.startswith("sqlite:///") and Path(uri.removeprefix("sqlite:///")).is_relative_to(root.resolve())
 
 
 def champion_of(record: Record, root: Path, name: str) -> Champion | None:
@@ -40,7 +35,7 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
     Raises:
         TransferlineError: MLflow does not answer, or the ledger cannot be read.
     """
-    if is_own_store(record, root):
+    if is_own_store(tracking_uri(record, root), root):
         move = ledger.last_move(root, name)
         return Champion(move.version, move.copied_tags(), move) if move else None
     from transferline.registry.registered_models import version_by_alias
@@ -48,7 +43,8 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
     found = version_by_alias(connect(record, root), name, CHAMPION)
     if found is None:
         return None
-    return Champion(str(found.version), dict(found.tags), ledger.latest(root, name, str(found.version)))
+    moves = [move for move in known_moves(record, root, name) if move.version == str(found.version)]
+    return Champion(str(found.version), dict(found.tags), moves[-1] if moves else None)
 
 
 def describe_champion(params: Params, root: Path) -> str:
@@ -68,7 +64,10 @@ def cached_champion(record: Record, root: Path, name: str) -> Path | None:
     Raises:
         TransferlineError: a file of the copy is not the one that was registered.
     """
-    if not is_own_store(record, root) or not (move := ledger.last_move(root, name)) or not move.tflite_sha256:
+    if not is_own_store(tracking_uri(record, root), root):
+        return None
+    move = ledger.last_move(root, name)
+    if move is None or not move.tflite_sha256:
         return None
     folder = cached_folder(root, name, move.version, move.copied_tags())
     if not folder.exists():

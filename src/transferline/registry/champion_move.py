@@ -17,6 +17,7 @@ from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
+from transferline.registry.known_moves import share_move
 from transferline.registry.registered_models import version_by_alias
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ def _undo(client: "MlflowClient", root: Path, journal: Journal) -> None:
 
 
 def _finish(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
-    """Writes the move as tags of the versions, which MLflow's page shows. It may run twice."""
+    """Writes the move as tags of the versions: for MLflow's page, and for other projects. It may run twice."""
+    share_move(client, root, move)
     if move.former is not None:
         client.set_model_version_tag(move.model, move.former, "champion_until", move.time)
     client.set_model_version_tag(move.model, move.version, "champion_since", move.time)

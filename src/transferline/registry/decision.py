@@ -83,6 +83,7 @@ def decide_promotion(
         test_set=hash_of_test_set(table.of_split("test")["sha256"]),
         data=trained_data(root, params.data.dataset),
         champion_data=read_trained_data(stored) if stored else None,
+        left_out=inputs.compared.left_out,
     )
 
 

@@ -34,6 +34,7 @@ class Case:
         test_set: the sha256 of the list of test images.
         data: the challenger's training data.
         champion_data: the champion's training data; None if it is not known.
+        left_out: the number of test images that are not compared, because the champion was trained on them.
         warning: a reason to doubt the decision; empty if there is none.
     """
 
@@ -48,6 +49,7 @@ class Case:
     test_set: str
     data: TrainedData
     champion_data: TrainedData | None = None
+    left_out: int = 0
     warning: str = ""
 
     def failed(self, gate: str) -> bool:
@@ -95,6 +97,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         "metric": params.select.metric,
         "images": case.challenger.metrics["n"],
         "groups": case.challenger.metrics["groups"],
+        "left_out": case.left_out,
         "test_set": case.test_set,
         "data": {
             "challenger": case.data.model_dump(),

@@ -1,6 +1,7 @@
-"""The ledger: every move of the alias champion, one JSON line each, in `mlruns/ledger.jsonl`.
+"""The ledger: every move of the alias champion by this project, one JSON line each, in `mlruns/ledger.jsonl`.
 
-Lines are only ever appended. The file is in the project's `mlruns`, also if MLflow runs on a server.
+Lines are only ever appended. The file is in the project's `mlruns`, also if MLflow runs on a server; `known_moves` then
+adds the moves of other projects.
 """
 
 import errno
@@ -8,6 +9,7 @@ import getpass
 import json
 import os
 import platform
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -146,13 +148,14 @@ def read(root: Path) -> list[Move]:
     if not path.exists():
         return []
     moves = []
-    for number, line in enumerate(_complete_lines(path).decode().splitlines(), 1):
+    # bytes, because str.splitlines also splits at characters that a reason may contain, such as U+2028
+    for number, line in enumerate(_complete_lines(path).splitlines(), 1):
         try:
             moves.append(Move.model_validate_json(line))
         except ValidationError as error:
             raise TransferlineError(
-                f"{LEDGER}, line {number} is not an entry: {line[:60]!r}. Restore the file from a backup, or delete "
-                "the line"
+                f"{LEDGER}, line {number} is not an entry: {line[:60].decode(errors='replace')!r}. Restore the file "
+                "from a backup, or delete the line"
             ) from error
     return moves
 
@@ -163,24 +166,15 @@ def last_move(root: Path, model: str) -> Move | None:
     return moves[-1] if moves else None
 
 
-def latest(root: Path, model: str, version: str) -> Move | None:
-    """Returns the last move of the alias to a version."""
-    found = [move for move in read(root) if (move.model, move.version) == (model, version)]
-    return found[-1] if found else None
-
-
-def rollback_of(root: Path, model: str, tflite_sha256: str) -> Move | None:
+def rollback_of(moves: Iterable[Move], tflite_sha256: str) -> Move | None:
     """Returns the rollback that replaced a model, if the model has not been the champion since.
 
     Args:
-        root: the project's folder.
-        model: the name of the registered model.
+        moves: all moves of the registered model, the oldest first.
         tflite_sha256: of the model file. Unlike the Keras file it is the same after the same training.
     """
     found, of_version = None, dict[str, str]()
-    for move in read(root):
-        if move.model != model:
-            continue
+    for move in moves:
         of_version[move.version] = move.tflite_sha256
         if move.kind == "rollback" and of_version.get(move.former or "") == tflite_sha256:
             found = move
@@ -189,11 +183,10 @@ def rollback_of(root: Path, model: str, tflite_sha256: str) -> Move | None:
     return found
 
 
-def history(root: Path, model: str) -> str:
-    """Returns the moves of a model as a table, the latest first."""
-    moves = [move for move in reversed(read(root)) if move.model == model]
+def history(moves: Sequence[Move], model: str) -> str:
+    """Returns all moves of a model, which come the oldest first, as a table with the latest first."""
     if not moves:
-        return f"{LEDGER} names no champion of {model} (each clone has its own ledger)"
+        return f"{LEDGER} names no champion of {model} (without an MLflow server, each clone knows only its own moves)"
     rows = [("time (UTC)", "move", "from", "to", "test", "data", "images", "commit", "user", "reason")]
     rows += [
         (
@@ -208,7 +201,7 @@ def history(root: Path, model: str) -> str:
             move.who,
             move.reason,
         )
-        for move in moves
+        for move in reversed(moves)
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -10,21 +10,17 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.datasets.tested_images import TESTED_IMAGES, former_test_images, keep_test_set
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
-from transferline.models.exported import MODEL_FILE
+from transferline.models.exported import LITE_FILE, MODEL_FILE, PARITY_FILE
 from transferline.params import Params
-from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT
+from transferline.paths import EVALUATIONS, MANIFEST, METRICS, MODELS, VALIDATION_REPORT, require_outputs
 from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.champion import champion_of
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
-from transferline.registry.registered_models import (
-    fetch_version,
-    find_version,
-    register,
-    version_by_alias,
-)
+from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
+from transferline.registry.registered_models import find_version, keep_copy, register, version_by_alias
 from transferline.registry.tracking import connect, experiment_id
 from transferline.registry.trained_data import trained_data
 from transferline.selection import selected_names
@@ -37,6 +33,10 @@ if TYPE_CHECKING:
     from transferline.registry.gate_verdicts import Gate
 
 
+NO_TEST_SET = (
+    "there is no test set, which the decision needs; set data.split.test above 0, or, if the dataset has splits, give "
+    "some of its images the split test"
+)
 Version = tuple[str, Mapping[str, str]]  # its number and its tags
 
 
@@ -77,9 +77,9 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
         force: the reason to promote even if a gate fails. With None, a failed gate prevents the promotion.
 
     Raises:
-        TransferlineError: no model is selected yet, `select.metric` does not exist, the selected model was not trained
-            on the data of the manifest, a metric with a limit has no value, the smoke test failed, or MLflow does not
-            answer.
+        TransferlineError: no model is selected yet, a file of it is missing, `select.metric` does not exist, the
+            selected model was not trained on the data of the manifest, a metric with a limit has no value, the smoke
+            test failed, or MLflow does not answer.
     """
     check_metrics(params)
     folder, evaluation = selected_model(params, root)
@@ -99,7 +99,7 @@ def decided_before(params: Params, root: Path) -> Decision | None:
     Importing MLflow takes seconds. This function does not import it if MLflow's store belongs to this project.
 
     Raises:
-        TransferlineError: no model is selected yet, or MLflow does not answer.
+        TransferlineError: no model is selected yet, a file of it is missing, or MLflow does not answer.
     """
     if (root / JOURNAL).exists():
         return None  # a move was interrupted: `promote` finishes or undoes it
@@ -112,9 +112,12 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
     With `again`, an earlier refusal does not count.
     """
-    folder, _ = selected_model(params, root)
+    folder, evaluation = selected_model(params, root)
+    require_outputs(folder / MODEL_FILE)
     if champion and champion[1].get("model_sha256") == file_sha256(folder / MODEL_FILE):
         return Decision(False, f"version {champion[0]} is already the champion", champion[0])
+    models, metrics = (folder / LITE_FILE, folder / PARITY_FILE), (evaluation / METRICS_FILE, evaluation / LATENCY_FILE)
+    require_outputs(*models, *metrics, root / VALIDATION_REPORT)
     _require_manifest(root)
     if again:
         return None
@@ -125,7 +128,7 @@ def _decided_before(params: Params, root: Path, champion: Version | None, again:
 
 def _basis(params: Params, root: Path, champion: Version | None) -> str:
     folder, evaluation = selected_model(params, root)
-    files = (folder / MODEL_FILE, evaluation / "metrics.json", root / MANIFEST, root / VALIDATION_REPORT)
+    files = (folder / MODEL_FILE, evaluation / METRICS_FILE, root / MANIFEST, root / VALIDATION_REPORT)
     return last_refusal.basis(params, files, champion)
 
 
@@ -144,7 +147,7 @@ def _decide(
     number = str(known.version) if known else None
     table = read_table(root / MANIFEST)
     if table.of_split("test").empty:
-        return Decision(False, "there is no test set, which the decision needs; set data.split.test", number)
+        return Decision(False, NO_TEST_SET, number)
     loaded = load_with_card(folder)
     case = decide_promotion(params, root, table, folder, loaded, evaluation, champion, force)
     case = _warned(case, _lost_registry(client, params, root, table))
@@ -160,7 +163,7 @@ def _decide(
         if case.accepted:
             grown = keep_test_set(root, table.of_split("test")["sha256"])
             move_champion(client, root, _move(params, version, champion, case))
-            fetch_version(version, root)  # the copy lets `predict` work without MLflow
+            keep_copy(version, root)
             if grown:
                 say(f"promote: commit {TESTED_IMAGES}, so that every clone keeps these test images out of training")
         else:

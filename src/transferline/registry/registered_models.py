@@ -13,13 +13,22 @@ from transferline.models.exported import LITE_FILE, MODEL_FILE
 from transferline.models.training_distance import NOVELTY_FILE
 from transferline.params import Params
 from transferline.paths import INSIGHT, VALIDATION_REPORT
+from transferline.progress import say
 from transferline.registry import mlflow_model
 from transferline.registry.aliases import CHAMPION
 from transferline.registry.lineage import provenance
 from transferline.registry.mlflow_model import DATA, HASHED
 from transferline.registry.runs import find_or_replay
 from transferline.registry.trained_data import TrainedData, trained_data
-from transferline.registry.version_cache import NOVELTY_TAG, cached_folder, check_cached, novelty_file, verify_files
+from transferline.registry.version_cache import (
+    CACHE,
+    NOVELTY_TAG,
+    cached_folder,
+    check_cached,
+    lock_of,
+    novelty_file,
+    verify_files,
+)
 from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 from transferline.text import reason_of
 
@@ -82,10 +91,7 @@ def register(
         return found
     run, (_, card) = find_or_replay(client, params, folder), loaded
     data = trained_data(root, params.data.dataset)
-    ended = client.get_run(run).info.end_time
-    with mlflow.start_run(run_id=run, log_system_metrics=False):
-        logged = _log(client, root, folder, loaded, evaluation, data, text)
-    client.set_terminated(run, "FINISHED", ended)  # logging a model to an ended run changes its end
+    logged = _log(client, run, root, folder, loaded, evaluation, data, text)
     report, stored = root / VALIDATION_REPORT, Path(mlflow.artifacts.download_artifacts(logged))
     novelty = stored / ORIGIN / INSIGHT.name / NOVELTY_FILE
     tags = {
@@ -104,6 +110,7 @@ def register(
 
 def _log(
     client: "MlflowClient",
+    run: str,
     root: Path,
     folder: Path,
     loaded: "LoadedModel",
@@ -111,7 +118,11 @@ def _log(
     data: TrainedData,
     text: str,
 ) -> str:
-    """Logs a model to the active run; returns its URI."""
+    """Logs a model to a run that has ended; returns its URI.
+
+    The run is not started again: a kill in the meantime would leave it open, and nobody would find it as finished.
+    """
+    import mlflow
     import numpy as np
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -119,10 +130,15 @@ def _log(
     model, card = loaded
     inputs = Schema([TensorSpec(np.dtype("uint8"), _free(model.input_shape), "image")])
     outputs = Schema([TensorSpec(np.dtype("float32"), _free(model.output_shapes[0]))])
+    source = client.get_run(run)
+    created = mlflow.initialize_logged_model(
+        "model", run, params=source.data.params, experiment_id=source.info.experiment_id
+    )
     logged = Model.log(
         None,
         mlflow_model,
-        name="model",
+        model_id=created.model_id,
+        run_id=run,
         metadata=card.model_dump(mode="json"),
         folder=folder,
         signature=ModelSignature(inputs, outputs),
@@ -179,20 +195,31 @@ def _require_lite(version: "ModelVersion") -> None:
 def fetch_version(version: "ModelVersion", root: Path) -> Path:
     """Returns a model folder with a registered version, from the local cache if it was fetched before.
 
+    Another process that fetches the same version, such as the endpoint after a promotion, waits and uses the same copy.
+
     Raises:
         TransferlineError: a file is not the one that was registered.
     """
     _require_lite(version)
     folder = cached_folder(root, version.name, str(version.version), version.tags)
-    if not folder.exists():
-        downloaded = download_version(version)
-        with completed_folder(folder) as partial:
-            for file in HASHED:
-                shutil.copyfile(downloaded / file, partial / Path(file).name)
-            if (insight := downloaded / ORIGIN / INSIGHT.name).exists():  # older versions have none
-                shutil.copytree(insight, partial / INSIGHT.name)
+    with lock_of(folder):
+        if not folder.exists():
+            downloaded = download_version(version)
+            with completed_folder(folder) as partial:
+                for file in HASHED:
+                    shutil.copyfile(downloaded / file, partial / Path(file).name)
+                if (insight := downloaded / ORIGIN / INSIGHT.name).exists():  # older versions have none
+                    shutil.copytree(insight, partial / INSIGHT.name)
     check_cached(folder, version.name, str(version.version), version.tags)
     return folder
+
+
+def keep_copy(version: "ModelVersion", root: Path) -> None:
+    """Fetches a new champion, so that `predict` needs no MLflow. An error is only a warning: the alias has moved."""
+    try:
+        fetch_version(version, root)
+    except (TransferlineError, OSError) as error:
+        say(f"warning: version {version.version} was not copied to {CACHE}: {error}; the next `predict` copies it")
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:

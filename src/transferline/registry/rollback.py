@@ -11,8 +11,9 @@ from transferline.paths import MANIFEST
 from transferline.registry import ledger
 from transferline.registry.aliases import CHAMPION
 from transferline.registry.champion_move import move_champion, recover
+from transferline.registry.known_moves import known_moves
 from transferline.registry.last_refusal import basis
-from transferline.registry.registered_models import fetch_version, version_named
+from transferline.registry.registered_models import keep_copy, version_named
 from transferline.registry.tracking import connect
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
     client, name = connect(params.record, root), params.promote.model_name
     recover(client, root)
     present = version_named(client, name, CHAMPION)
-    promotion = _earlier(root, present, to)
+    promotion = _earlier(known_moves(params.record, root, name), present, to)
     version = version_named(client, name, promotion.version)
     move = ledger.Move(
         kind="rollback",
@@ -49,7 +50,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
         **ledger.provenance_of(version),
     )
     move_champion(client, root, move)
-    fetch_version(version, root)  # `predict` then needs no MLflow
+    keep_copy(version, root)
     return move
 
 
@@ -58,7 +59,8 @@ def rolled_back(params: Params, root: Path, folder: Path) -> str:
 
     A model that was rolled back may return after a change of data, params or code.
     """
-    move = ledger.rollback_of(root, params.promote.model_name, file_sha256(folder / LITE_FILE))
+    moves = known_moves(params.record, root, params.promote.model_name)
+    move = ledger.rollback_of(moves, file_sha256(folder / LITE_FILE))
     if move is None or (move.state and move.state != basis(params, [root / MANIFEST], None)):
         return ""
     return (
@@ -68,20 +70,16 @@ def rolled_back(params: Params, root: Path, folder: Path) -> str:
     )
 
 
-def _earlier(root: Path, present: "ModelVersion", to: str | None) -> ledger.Move:
+def _earlier(moves: list[ledger.Move], present: "ModelVersion", to: str | None) -> ledger.Move:
     """Returns the latest move to the version `to`; by default to the champion that the present one replaced."""
-    moves = {move.version: move for move in ledger.read(root) if move.model == present.name}
+    latest = {move.version: move for move in moves}
     number = str(present.version)
-    earlier = [version for version in moves if version != number]
+    earlier = [version for version in latest if version != number]
     if to is None:
-        promoted = [
-            move
-            for move in ledger.read(root)
-            if (move.model, move.version, move.kind) == (present.name, number, "promotion")
-        ]
+        promoted = [move for move in moves if (move.version, move.kind) == (number, "promotion")]
         to = promoted[-1].former if promoted else None
     if to is None or to not in earlier:
         fault = f"version {to} is not an earlier champion" if to else f"version {number} replaced no champion"
         choice = f"choose one with --to {' or '.join(earlier)}" if earlier else "there is no earlier champion"
         raise TransferlineError(f"{fault} of {present.name}; {choice}")
-    return moves[to]
+    return latest[to]

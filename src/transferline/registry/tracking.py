@@ -20,6 +20,11 @@ def tracking_uri(record: Record, root: Path) -> str:
     return f"sqlite:///{(root / path).resolve()}"
 
 
+def is_own_store(uri: str, root: Path) -> bool:
+    """Whether MLflow's store is a file of this project, so that only this project's commands move the alias."""
+    return uri.startswith("sqlite:///") and Path(uri.removeprefix("sqlite:///")).is_relative_to(root.resolve())
+
+
 def connect(record: Record, root: Path) -> "MlflowClient":
     """Returns a client of the tracking server and registry, and sets both for MLflow's own functions.
 

@@ -4,9 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock
+
+from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
 from transferline.hashes import file_sha256
-from transferline.models.exported import ModelCard, write_card
+from transferline.models.exported import CARD_FILE, ModelCard
 from transferline.models.training_distance import NOVELTY_FILE
 from transferline.paths import INSIGHT
 from transferline.registry.mlflow_model import HASHED
@@ -21,6 +24,11 @@ def cached_folder(root: Path, name: str, version: str, hashes: Mapping[str, str]
     return root / CACHE / f"{name}-{version}-{hashes['model_sha256'][:12]}"
 
 
+def lock_of(folder: Path) -> FileLock:
+    """Returns the lock for writing a folder of the local cache. The kernel releases it if its process ends."""
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
 def described(folder: Path) -> str:
     """Returns the name of the version in a folder of the local cache: `waste version 3`."""
     name, version, _ = folder.name.rsplit("-", 2)
@@ -28,7 +36,9 @@ def described(folder: Path) -> str:
 
 
 def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str]) -> None:
-    """Compares the files of a version in the local cache with the hashes that were registered, and writes its card.
+    """Compares the files of a version in the local cache with the hashes that were registered.
+
+    It writes the card again if it is not the one in `MLmodel`, for example after an upgrade of transferline.
 
     Raises:
         TransferlineError: a file is not the one that was registered.
@@ -36,7 +46,10 @@ def check_cached(folder: Path, name: str, version: str, hashes: Mapping[str, str
     files = {tag: folder / Path(file).name for file, tag in HASHED.items()} | novelty_file(folder, hashes)
     advice = f"Delete the folder {folder}: it is only a copy and is fetched again"
     verify_files(files, name, version, hashes, advice)
-    write_card(card_of(folder), folder)
+    card, text = folder / CARD_FILE, card_of(folder).model_dump_json(indent=2) + "\n"
+    if not card.is_file() or card.read_text(encoding="utf-8", errors="replace") != text:
+        with lock_of(folder):
+            write_text(card, text)
 
 
 def novelty_file(folder: Path, hashes: Mapping[str, str]) -> dict[str, Path]:

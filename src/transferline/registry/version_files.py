@@ -19,8 +19,9 @@ LISTED_COLUMNS = ("path", "sha256", "label", "group", "split", "kept", "phash")
 # the files that the pipeline reads, without the raw images, which DVC stores
 SOURCES = (
     *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
-    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections/*"),
+    *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections"),
 )
+PLAIN = ("--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")  # whatever Git's configuration says
 
 
 def copy_version_files(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:
@@ -60,13 +61,13 @@ def insight_of(root: Path, folder: Path) -> Path | None:
 
 
 def changes(root: Path) -> bytes:
-    """Returns a Git patch with the changes since the last commit in files that the pipeline reads, also untracked ones.
+    """Returns a Git patch with the changes since the last commit in files that the pipeline reads.
 
-    Git's index does not change; without a commit the patch is empty.
+    It has untracked and deleted files, too. Git's index does not change; without a commit the patch is empty.
     """
     paths = [str(path.relative_to(root)) for pattern in SOURCES for path in sorted(root.glob(pattern))]
     with tempfile.TemporaryDirectory() as scratch:
         git = partial(git_or_nothing, root, index=Path(scratch) / "index")
         git("read-tree", "HEAD")
         git("add", "--all", "--", *paths)
-        return git("diff", "--cached", "--binary", "HEAD")
+        return git("diff", "--binary", *PLAIN, "HEAD", "--", *(f":(glob){pattern}" for pattern in SOURCES))

@@ -53,9 +53,12 @@ def model_card(params: Params, card: ModelCard, evaluation: Path, data: TrainedD
 def describe_version(
     client: "MlflowClient", version: "ModelVersion", card: str, case: "Case", metric: str, experiment: str
 ) -> None:
-    """Writes decision and card into the description of a version, and each gate's verdict into a tag `gate/<name>`."""
+    """Writes decision and card into the description of a version, and each gate's verdict into a tag `gate/<name>`.
+
+    The decision stays true if the alias does not move, for instance because the smoke test fails.
+    """
     report = f"#/experiments/{experiment}/runs/{version.run_id}/artifacts/{REPORT_ARTIFACTS}/{PAGE.name}"
-    decision = "Promoted" if case.accepted else "Not promoted"
+    decision = "Accepted for promotion" if case.accepted else "Not promoted"
     link = f"[The page of this retraining]({report})"
     head = f"{link}\n\n**test {headline(metric, case.challenger.metrics)}**\n\n{decision}: {case.reason}."
     client.update_model_version(version.name, str(version.version), f"{head}\n\n{card}"[:LONGEST_DESCRIPTION])

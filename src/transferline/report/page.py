@@ -26,6 +26,7 @@ from transferline.report.origins import champions, lineage
 from transferline.report.quality import calibration, confusion, mistakes, robustness
 from transferline.report.report_inputs import ReportInputs
 from transferline.report.verdict import TONES, facts, gates, verdict, verdict_sentence
+from transferline.text import reason_of
 
 SECTIONS: dict[str, Callable[[ReportInputs], Sequence[Block]]] = {
     "Decision": verdict,
@@ -65,7 +66,7 @@ def write_page(params: Params, root: Path) -> Path:
     A section whose files are missing says so in one line.
 
     Raises:
-        TransferlineError: no model is selected, or the params do not fit the selected model.
+        TransferlineError: no model is selected, its evaluation is missing, or the params do not fit the selected model.
     """
     check_metrics(params)
     inputs = ReportInputs(params, root)
@@ -99,6 +100,8 @@ def _section(title: str, show: Callable[[ReportInputs], Sequence[Block]], inputs
         return Section(title, show(inputs))
     except (NotApplicableError, TransferlineError) as reason:
         return Section(title, reason=str(reason).rstrip("."))
+    except FileNotFoundError as error:
+        return Section(title, reason=f"a file is missing: {reason_of(error)}")
 
 
 def log_page(params: Params, root: Path, version: str, page: Path) -> None:

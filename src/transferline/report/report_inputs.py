@@ -15,10 +15,22 @@ from transferline.insight.insight_table import InsightTable, described_model, re
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card
 from transferline.not_applicable import NotApplicableError
 from transferline.params import Params
-from transferline.paths import CODE, DECISION, EVALUATIONS, INSIGHT, MANIFEST, MODELS, RAW, VALIDATION_REPORT
+from transferline.paths import (
+    CODE,
+    DECISION,
+    EVALUATIONS,
+    INSIGHT,
+    MANIFEST,
+    MODELS,
+    RAW,
+    VALIDATION_REPORT,
+    require_outputs,
+)
 from transferline.problems.metric_choice import metric_table
-from transferline.registry import ledger
+from transferline.registry.known_moves import known_moves
+from transferline.registry.ledger import Move
 from transferline.registry.promotion import selected_model
+from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,10 @@ class ReportInputs:
         """All evaluated models, the selected one first.
 
         Raises:
-            TransferlineError: no model is selected, or the params do not name the selected candidate.
+            TransferlineError: no model is selected, its evaluation is missing, or the params do not name its candidate.
         """
         folder, chosen = self.root / EVALUATIONS, selected_model(self.params, self.root)[1]
+        require_outputs(chosen / METRICS_FILE, chosen / LATENCY_FILE)  # else another model would be shown as selected
         there = [name for name in self.params.candidates if (folder / name).is_dir()]
         entries = read_evaluations(folder, there or self.params.candidates)
         is_loss = metric_table(entries[0].metrics["problem"], self.params.evaluate)[self.metric].is_loss
@@ -119,12 +132,12 @@ class ReportInputs:
         return found if found.get("model_sha256") == self.model_sha256 else None
 
     @cached_property
-    def moves(self) -> list[ledger.Move]:
+    def moves(self) -> list[Move]:
         """The moves of the alias champion, the latest first."""
-        return [move for move in reversed(ledger.read(self.root)) if move.model == self.params.promote.model_name]
+        return known_moves(self.params.record, self.root, self.params.promote.model_name)[::-1]
 
     @property
-    def own_moves(self) -> list[ledger.Move]:
+    def own_moves(self) -> list[Move]:
         """Those moves that made the selected model the champion, the latest first."""
         return [move for move in self.moves if move.model_sha256 and move.model_sha256 == self.model_sha256]
 

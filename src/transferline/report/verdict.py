@@ -77,9 +77,18 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
         ]
         for role, row in rows.items()
     ]
-    images = images_in_groups(decision["images"], decision["groups"])
     share = f"{inputs.params.evaluate.confidence:.0%}"
-    return Table(heads, cells, f"The test split has {images}. In brackets: the {share} interval.", 0)
+    return Table(heads, cells, f"{_images(decision)} In brackets: the {share} interval.", 0)
+
+
+def _images(decision: dict[str, Any]) -> str:
+    images = images_in_groups(decision["images"], decision["groups"])
+    if not (left_out := decision.get("left_out")):  # older decisions do not have it
+        return f"The test split has {images}."
+    return (
+        f"Both models are compared on {images} of the test split. {left_out:,} others are left out, because the "
+        "champion was trained on them, on other images of their groups, or on near duplicates."
+    )
 
 
 def _interval(row: dict[str, Any], name: str) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from transferline.datasets.splits import deal, position_of
-from transferline.datasets.tables import ImageTable
+from transferline.datasets.tables import SEPARATOR, ImageTable
 from transferline.errors import TransferlineError
 
 LARGE = 1000  # validation images that are enough for one split
@@ -13,7 +13,8 @@ def repeated_splits(manifest: ImageTable, count: int, seed: int) -> list[ImageTa
     """Returns tables with the same images and another division into train and validation.
 
     The first one is that of the manifest. The others put about as many groups into validation, by class as `validate`
-    does; a group is never in both. If validation has `LARGE` images, the first one is the only one.
+    does; a group is never in both, and each class is in train. If validation has `LARGE` images, the first one is the
+    only one.
 
     Args:
         manifest: see `ImageTable`.
@@ -33,9 +34,17 @@ def repeated_splits(manifest: ImageTable, count: int, seed: int) -> list[ImageTa
     splits = [kept["split"]]
     for number in range(1, count if held_out.sum() < LARGE else 1):
         positions = [position_of(f"tune {seed} {number} {group}", "") for group in kept["group"]]
-        dealt = deal(kept.assign(position=positions), share, 0.0)
+        dealt = _with_every_class_in_train(kept, deal(kept.assign(position=positions), share, 0.0))
         splits.append(dealt if (dealt == "validation").any() else kept["split"])
     return [ImageTable(kept.assign(split=split).reset_index(drop=True), manifest.classes) for split in splits]
+
+
+def _with_every_class_in_train(images: pd.DataFrame, split: pd.Series) -> pd.Series:
+    """Moves the groups of classes without an image in train to train; a rare class can be in validation as a whole."""
+    names = images["label"].str.split(SEPARATOR, regex=False).explode()
+    trained = names[names.index.isin(images.index[split == "train"])]
+    lost = images.loc[names.index[~names.isin(trained)], "group"]
+    return split.mask(images["group"].isin(lost), "train")
 
 
 def split_of_views(views: pd.DataFrame, division: ImageTable) -> pd.Series:

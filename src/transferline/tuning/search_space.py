@@ -12,6 +12,7 @@ from transferline.params.backbone_names import BACKBONES, BackboneEntry
 from transferline.weights_on_this_machine import has_imagenet_weights
 
 NAME = "tuned"  # of the candidate that `tune` writes into params.yaml
+PRESENT = "as in params"  # the depth of the candidate that the settings vary, as it is
 SIDES = (0.75, 1.0, 1.25)  # of images, as factors of the candidate's side
 NATIVE = (0.6, 1.4)  # the native side of a backbone is tried if it is between these factors of the candidate's side
 # For each depth the boundaries of fine-tuning, from shallow to deep, as shares of the backbone's layers.
@@ -36,6 +37,11 @@ class Network:
     side: int
     head_views: str
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Backbone and side."""
+        return self.backbone, self.side
+
     def __str__(self) -> str:
         """Such as `efficientnet_lite2 260 px untouched`."""
         return f"{self.backbone} {self.side} px {self.head_views}"
@@ -43,7 +49,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Settings:
-    """What one trial tries: a network, and how it is fine-tuned. A head alone has only the network."""
+    """What one trial tries: a network, and how it is fine-tuned. A head alone has only the network.
+
+    With the depth `PRESENT` it is the candidate that the settings vary, as it is.
+    """
 
     network: Network
     depth: str = "head"
@@ -59,23 +68,46 @@ class Settings:
 
     def __str__(self) -> str:
         """The settings in one line."""
+        if self.depth == PRESENT:
+            return f"the candidate as it is in params.yaml ({self.network.backbone} {self.network.side} px)"
         return ", ".join(f"{key} {value}" for key, value in self.tree().items())
 
 
 def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
-    """Returns the networks, the quickest first: those of the candidates, and those whose weights are here."""
+    """Returns the networks, the quickest first: those of the candidates, and those whose weights are here.
+
+    Only the network of the candidate that the settings vary is tried on augmented views, because they take long.
+    """
     candidates = (one for name, one in params.candidates.items() if name != NAME)
     named = {one.backbone.name for one in candidates if isinstance(one, Pretrained)}
     installed = {name for name in BACKBONES if name.startswith("efficientnet_lite") and has_imagenet_weights(name)}
-    names = sorted(name for name in named | installed if name in BACKBONES and has_imagenet_weights(name))
+    has_weights = {name for name in named | installed if name in BACKBONES and has_imagenet_weights(name)}
+    own = {base.backbone.name} & BACKBONES.keys() if _own_weights(base) else set()
     flips = params.augment.horizontal_flip or params.augment.vertical_flip
     found = [
         Network(name, side, views)
-        for name in names
+        for name in sorted(has_weights | own)
         for side in _sides(base.image.size, BACKBONES[name])
         for views in (("untouched", "flipped") if flips else ("untouched",))
     ]
-    return sorted(found, key=lambda network: network.side)
+    has_own = params.augment.views > 0 and any(one.place == own_of(base) for one in found)
+    augmented = [Network(*own_of(base), "augmented")] if has_own else []
+    return [*sorted(found, key=lambda network: network.side), *augmented]
+
+
+def own_of(base: Pretrained) -> tuple[str, int]:
+    """Returns backbone and side of the candidate that the settings vary."""
+    return base.backbone.name, base.image.size
+
+
+def present_settings(base: Pretrained) -> Settings:
+    """Returns the settings that stand for the candidate as it is."""
+    return Settings(Network(*own_of(base), base.extract.head_views or base.extract.fine_tune_views), PRESENT)
+
+
+def _own_weights(base: Pretrained) -> bool:
+    """Returns whether the candidate names a file of weights."""
+    return not isinstance(base.backbone.weights, str)
 
 
 def _sides(side: int, backbone: BackboneEntry) -> list[int]:
@@ -102,14 +134,18 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings.
 
     Of the candidate `base` it keeps `image.resize`, `extract.dtype`, the class weights and the monitor of `train_head`,
-    and what `settings` does not name of `fine_tune`. The head has no layers of its own, as L-BFGS trains it; all other
-    params have their defaults.
+    what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width and pooling. The head
+    has no layers of its own, as L-BFGS trains it; all other params have their defaults.
     """
+    if settings.depth == PRESENT:
+        return base
     network, head = settings.network, base.train_head
+    is_own = network.backbone == base.backbone.name and base.backbone.weights != "none"
+    backbone = base.backbone.model_dump(mode="json", include={"alpha", "weights", "pooling"}) if is_own else {}
     tree: dict[str, Any] = {
         "kind": "pretrained",
         "image": {"size": network.side, "resize": base.image.resize},
-        "backbone": {"name": network.backbone},
+        "backbone": {"name": network.backbone, **backbone},
         "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
         "train_head": {
             "optimizer": {"name": "lbfgs"},

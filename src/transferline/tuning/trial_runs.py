@@ -36,15 +36,16 @@ class TrialRuns:
     search: str
 
     def record(
-        self, settings: Settings, state: str, metric: str, value: float, images: int, seconds: float | None
+        self, settings: Settings, state: str, metric: str, value: float | None, images: int, seconds: float | None
     ) -> None:
         """Records a trial.
 
         Args:
             settings: what it tried.
-            state: `head`, `complete`, `stopped` (by successive halving) or `final` (on repeated splits).
+            state: `head`, `present` (the candidate as it is), `complete`, `stopped` (by successive halving), `diverged`
+                or `final` (on repeated splits).
             metric: its name.
-            value: of the metric on validation.
+            value: of the metric on validation; None if there is none.
             images: the number of validation predictions.
             seconds: its wall time; None if it is not measured.
         """
@@ -55,8 +56,8 @@ class TrialRuns:
         tags = {"tune": self.search, "state": state, **provenance(root, data), **own_identity().tags()}
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{state}: {settings}"[:250])
         self.client.log_inputs(run.info.run_id, [dataset_input(data)])
-        values = {f"validation/{metric}": value, "validation/n": images}
-        values |= {} if seconds is None else {"train/seconds": seconds}
+        named = {f"validation/{metric}": value, "validation/n": images, "train/seconds": seconds}
+        values = {name: number for name, number in named.items() if number is not None}
         self.client.log_batch(
             run.info.run_id,
             metrics=[Metric(name, number, now, 0) for name, number in values.items()],

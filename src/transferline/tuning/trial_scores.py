@@ -128,10 +128,10 @@ def _head_on(data: Data, candidate: Pretrained, division: ImageTable, bank: Bank
     return evaluation_of(card.problem).rate(likely, card, rows, data.raw)
 
 
-def score_fine_tuning(
+def score_candidate(
     data: Data, candidate: Pretrained, augment: Augment, division: ImageTable, report: Callable[[float], None]
 ) -> pd.DataFrame:
-    """Trains head and fine-tuning by the functions of the stages, and predicts by the exported model.
+    """Trains a candidate by the functions of the stages, and predicts by the exported model of its last phase.
 
     Args:
         data: what all trials share.
@@ -144,16 +144,21 @@ def score_fine_tuning(
     Returns:
         The predictions for the validation images, see `EvaluationOfKind.rate`.
     """
-    assert candidate.fine_tune is not None
-    listener = partial(_report, report, f"val_{data.main_metric}", candidate.fine_tune.monitor)
+    last = candidate.fine_tune or candidate.train_head
+    assert last is not None
+    listener = partial(_report, report, f"val_{data.main_metric}", last.monitor)
     with TemporaryDirectory(dir=data.scratch) as name:
         folder = Path(name)
+        head, fine_tuned = folder / "head", folder / "fine_tune"
         extract(data.raw, draw_views(division, augment), candidate, data.params.data.problem, folder / "bank")
         bank = open_bank(folder / "bank", data.raw, candidate)
-        train_head(bank, candidate, data.job(candidate, "head", folder / "head", lambda row: None))
-        job = data.job(candidate, "fine_tune", folder / "fine_tune", listener)
-        fine_tune(bank, candidate, folder / "head", job, data.raw)
-        return score(folder / "fine_tune", data.raw, division.of_split("validation"))
+        if candidate.train_head:
+            of_head = listener if last is candidate.train_head else lambda row: None
+            train_head(bank, candidate, data.job(candidate, "head", head, of_head))
+        if candidate.fine_tune:
+            job = data.job(candidate, "fine_tune", fine_tuned, listener)
+            fine_tune(bank, candidate, head if candidate.train_head else None, job, data.raw)
+        return score(fine_tuned if candidate.fine_tune else head, data.raw, division.of_split("validation"))
 
 
 def _report(report: Callable[[float], None], metric: str, monitor: Monitor, row: dict[str, float | str]) -> None:

@@ -21,9 +21,10 @@ from transferline.params.problem_kinds import KINDS
 from transferline.params.write import WIDTH
 from transferline.paths import MANIFEST, RAW
 from transferline.progress import say
+from transferline.tuning.finals import compare_finalists
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search import Search
-from transferline.tuning.search_space import NAME, Network, augment_of, candidate_of, networks_to_try
+from transferline.tuning.search_space import NAME, PRESENT, Network, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_runs import open_runs
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tuning_report import REPORT, write_report
@@ -37,6 +38,8 @@ AUGMENT_FILE = "augment.json"  # that of the params before and after the winner 
 
 def tune(root: Path, params: Params, minutes: float | None, trials: int | None) -> str:
     """Searches settings for the data of the project and writes the winner into `params.yaml` as the candidate `tuned`.
+
+    If the candidate whose settings are varied wins as it is, nothing is written.
 
     Args:
         root: the project's folder, which is the working directory.
@@ -63,13 +66,16 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     end = time.monotonic() + minutes * 60 if minutes else math.inf
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
     heads = search.heads()
+    search.present()
     study = search.fine_tunings(heads)
-    finals = search.finals(heads, study)
+    finals = compare_finalists(search, heads, study)
     sentences = write_report(data, heads, study, finals)
-    augment = augment_of(finals[0].settings, params.augment)
+    winner, augment = finals[0].settings, augment_of(finals[0].settings, params.augment)
     _write_augments(folder, params.augment, augment)
-    write_winner(root, candidate_of(finals[0].settings, base), None if augment == present else augment, sentences)
-    return "\n".join([*sentences, f"params.yaml has it as the candidate {NAME}; see {REPORT / 'index.html'}"])
+    candidate = None if winner.depth == PRESENT else candidate_of(winner, base)
+    write_winner(root, candidate, None if augment == present else augment, sentences)
+    done = f"has it as the candidate {NAME}" if candidate else "keeps its candidates"
+    return "\n".join([*sentences, f"params.yaml {done}; see {REPORT / 'index.html'}"])
 
 
 def base_candidate(params: Params) -> Pretrained:
@@ -84,6 +90,11 @@ def base_candidate(params: Params) -> Pretrained:
             "backbones for labels of whole images. Change the candidates in params.yaml by hand"
         )
     pretrained = [one for name, one in params.candidates.items() if isinstance(one, Pretrained) and name != NAME]
+    if not pretrained and NAME in params.candidates:
+        raise TransferlineError(
+            f"tune varies a candidate with kind: pretrained, but params.yaml has only {NAME}, its own result; to "
+            f"search from it, rename {NAME}"
+        )
     if not pretrained:
         raise TransferlineError(
             "tune varies a candidate with kind: pretrained, but params.yaml has none; add one, such as that of "
@@ -110,8 +121,9 @@ def search_folder(params: Params, base: Pretrained, networks: list[Network], man
 
     Its name is a hash of everything that decides the results of trials.
     """
-    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, base, networks]
-    digest = hashlib.sha256(repr([*settings, manifest.classes, code_of(__name__)]).encode())
+    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, params.evaluate, base]
+    code = code_of(__name__, project=Path.cwd())
+    digest = hashlib.sha256(repr([*settings, networks, manifest.classes, code]).encode())
     columns = manifest.rows[["sha256", "label", "split", "group", "kept"]].astype(str)
     digest.update(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
     folder = FOLDER / digest.hexdigest()[:12]
@@ -125,22 +137,27 @@ def search_folder(params: Params, base: Pretrained, networks: list[Network], man
     return folder
 
 
-def write_winner(root: Path, candidate: Pretrained, augment: Augment | None, comment: Sequence[str]) -> None:
+def write_winner(root: Path, candidate: Pretrained | None, augment: Augment | None, comment: Sequence[str]) -> None:
     """Adds the winner to `params.yaml` with a comment; keeps what has changed in the file since the search began.
 
     Args:
         root: the project's folder.
-        candidate: the winner; it replaces an earlier one.
+        candidate: the winner; it replaces an earlier one. None writes no candidate.
         augment: the new section `augment`; None leaves it as it is.
         comment: sentences.
 
     Raises:
         TransferlineError: the file is faulty.
     """
+    if not candidate and not augment:
+        return
     file = root / "params.yaml"
     params = load_params(file, name_in_mlflow(root))
-    changed = {"candidates": {**params.candidates, NAME: candidate}, "augment": augment or params.augment}
+    candidates = {**params.candidates, **({NAME: candidate} if candidate else {})}
+    changed = {"candidates": candidates, "augment": augment or params.augment}
     write_params(params.model_copy(update=changed), root, force=True)
+    if not candidate:
+        return
     lines = file.read_text(encoding="utf-8").splitlines()
     place = lines.index(f"  {NAME}:", lines.index("candidates:") if "candidates:" in lines else 0)
     sentences = ("`transferline tune` found these settings.", *comment)

@@ -9,7 +9,7 @@ from jinja2 import Environment
 from transferline.atomic_files import completed_folder
 from transferline.text import images_in_groups
 from transferline.tuning.scored import Scored, lead
-from transferline.tuning.search import FINISHED, FIRST_RUNG
+from transferline.tuning.search import FINISHED, FIRST_RUNG, STATE
 from transferline.tuning.trial_scores import Data
 
 if TYPE_CHECKING:
@@ -72,8 +72,12 @@ def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals:
         ]
         text = f"The mean {data.main_metric} on validation of the trials with each value, after {FIRST_RUNG} epochs. "
         tables.append(("Which settings matter", f"{text}Settings with a large range matter most.", rows))
-    if trials := [_trial(data, trial) for trial in study.get_trials(False) if trial.intermediate_values]:
-        text = "Fine-tunings on the project's own split; a stopped one was worse than others after as many epochs."
+    shown = [one for one in study.get_trials(False) if one.intermediate_values or one.user_attrs]
+    if trials := [_trial(data, trial) for trial in shown]:
+        text = (
+            "Fine-tunings on the project's own split. A stopped one was worse than others after as many epochs; of a "
+            "diverged one the loss became infinite or undefined."
+        )
         tables.append(("Trials", text, trials))
     page = Environment(autoescape=True).from_string(PAGE)
     with completed_folder(REPORT) as folder:
@@ -104,7 +108,10 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
             f"{gain.low:+.4f} to {gain.high:+.4f}), paired over these images. The other is: {finals[1].settings}."
         )
         if is_behind:
-            sentences.append("It is within one standard error of the best, and tune then prefers simpler settings.")
+            sentences.append(
+                "It is within one standard error of the best, and tune then prefers the candidate as it is, then the "
+                "head of its network, then other heads."
+            )
     return sentences
 
 
@@ -145,12 +152,12 @@ def _head(data: Data, one: Scored) -> dict[str, Any]:
 
 def _trial(data: Data, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
     """Returns the row of a trial: its best epoch by the main metric, and `select.metric` if it is complete."""
-    metric = data.params.select.metric
-    row = {"trial": trial.number, metric: "", data.main_metric: _number(max(trial.intermediate_values.values()))}
+    metric, epochs = data.params.select.metric, trial.intermediate_values.values()
+    row = {"trial": trial.number, metric: "", data.main_metric: _number(max(epochs)) if epochs else ""}
     if trial.value is not None and trial.state.name == "COMPLETE":
         row[metric] = _number(data.shown(trial.value))
-    state = {"COMPLETE": "complete", "PRUNED": "stopped"}.get(trial.state.name, "interrupted")
-    return {**row, "epochs": trial.last_step, "state": state, **trial.params}
+    state = "complete" if trial.state.name == "COMPLETE" else trial.user_attrs.get(STATE, "interrupted")
+    return {**row, "epochs": trial.last_step or 0, "state": state, **trial.params}
 
 
 def _number(value: float) -> str:

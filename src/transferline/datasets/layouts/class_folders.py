@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from transferline.datasets.file_names import is_hidden
-from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, word
+from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, ProposedLayout, word
 from transferline.datasets.layouts.listing import Listing, listing_table, split_of, usual_splits
 from transferline.datasets.tables import natural
 from transferline.errors import TransferlineError
@@ -48,7 +48,7 @@ def _class_and_split(path: str, roots: dict[str, Split | None]) -> tuple[str | N
     return None, None
 
 
-def propose_class_folders(contents: Contents) -> ClassFolders | str:
+def propose_class_folders(contents: Contents) -> ProposedLayout | str:
     """Returns the layout if every folder is a class, else why it does not fit."""
     folders, outside = list(contents.folders()), contents.images_by_folder[""]
     if len(folders) < 2:
@@ -65,16 +65,16 @@ def propose_class_folders(contents: Contents) -> ClassFolders | str:
     if words & IMAGE_WORDS and words & MASK_WORDS:
         return f"{first_of(folders, SHOWN)} hold images and masks or labels, not classes"
     if any(contents.images_by_folder[name] for name in folders):
-        return ClassFolders(kind="class_folders")
+        return ProposedLayout(ClassFolders(kind="class_folders"))
     same = set.intersection(*inner.values())
     if len(same) > 1 and not all(map(split_of, same)):
         return (
             f"each of {first_of(folders, SHOWN)} has the folders {first_of(sorted(same), SHOWN)}: add only one of them"
         )
-    return ClassFolders(kind="class_folders")
+    return ProposedLayout(ClassFolders(kind="class_folders"))
 
 
-def propose_split_class_folders(contents: Contents) -> SplitClassFolders | str:
+def propose_split_class_folders(contents: Contents) -> ProposedLayout | str:
     """Returns the layout if folders have the usual names of splits and contain class folders, else why not."""
     splits = usual_splits({name: name for name in contents.folders()})
     if not splits:
@@ -89,7 +89,8 @@ def propose_split_class_folders(contents: Contents) -> SplitClassFolders | str:
         return f"{roots['train']} has the folders {', '.join(sorted(classes['train']))}, which are not classes"
     if not classes["test"] & classes["train"]:
         return f"{roots['train']} and {roots['test']} have no class folder in common"
-    return SplitClassFolders.model_validate({"kind": "split_class_folders", **dict.fromkeys(splits), **roots})
+    layout = {"kind": "split_class_folders", **dict.fromkeys(splits), **roots}
+    return ProposedLayout(SplitClassFolders.model_validate(layout))
 
 
 def _inner(contents: Contents, folder: str) -> str:

@@ -5,8 +5,10 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from transferline.datasets.file_names import is_hidden, is_image_file
+from transferline.params import Layout
 
 IMAGE_WORDS = {"images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "inputs", "original", "originals"}
 MASK_WORDS = {"masks", "mask", "labels", "label", "annotations", "annotation", "segmentation", "segmentations"}
@@ -44,6 +46,20 @@ class Contents:
             if folder and (not parent or folder.startswith(f"{parent}/")):
                 found[folder.removeprefix(f"{parent}/").partition("/")[0]] += images
         return dict(sorted(found.items()))
+
+
+class ProposedLayout(NamedTuple):
+    """A layout that fits a folder.
+
+    Attributes:
+        layout: the layout.
+        is_certain: whether it gives the class of each image for certain; a column of a table can be something else.
+        note: what the folder has and the layout does not use, why, and what to do; "" for nothing.
+    """
+
+    layout: Layout
+    is_certain: bool = True
+    note: str = ""
 
 
 def read_contents_of(folder: Path) -> Contents:

@@ -1,10 +1,11 @@
 """Proposes the layout `csv`: finds the columns with the paths and the labels in the tables of a dataset."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from transferline.datasets.layouts.contents import Contents, word
+from transferline.datasets.layouts.contents import Contents, ProposedLayout, word
 from transferline.datasets.layouts.csv_table import FLAGS, names_in
 from transferline.datasets.layouts.listing import split_of, usual_splits
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
@@ -14,10 +15,23 @@ from transferline.params import Csv, Split, SplitTable
 from transferline.text import first_of
 
 # Usual names of columns, as `word` gives them. The first one that a table has is taken.
+VAGUE_COLUMNS = ("type", "kind", "level", "y")  # can also describe something else, such as the type of the camera
 LABEL_COLUMNS = (
     *("label", "labels", "class", "classname", "classid", "classes", "category", "categories", "target", "tags", "tag"),
-    *("species", "breed", "diagnosis", "dx", "type", "kind", "level", "y"),
+    *("species", "breed", "diagnosis", "dx", *VAGUE_COLUMNS),
 )
+# Names of columns whose cells hold several labels, also with blanks between them.
+PLURAL_COLUMNS = {
+    "labels",
+    "classes",
+    "classnames",
+    "categories",
+    "targets",
+    "tags",
+    "objects",
+    "attributes",
+    "keywords",
+}
 SPLIT_COLUMNS = ("split", "subset", "set", "dataset", "partition")
 SEPARATORS = ("|", ";", ",", " ")
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
@@ -26,14 +40,16 @@ LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
 
 
 class Understood(NamedTuple):
-    """A layout that reads a table, with the number of its rows and of its classes."""
+    """A layout that reads a table, the number of its rows, and its classes; the other fields as in `ProposedLayout`."""
 
     layout: Csv
     rows: int
-    classes: int
+    classes: set[str]
+    is_certain: bool
+    note: str
 
 
-def propose_csv(contents: Contents) -> Csv | str:
+def propose_csv(contents: Contents) -> ProposedLayout | str:
     """Returns the layout of the table, or of one table per split, that labels the most images, else why none fits."""
     tables = [path for path in contents.files if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES]
     if not tables:
@@ -47,9 +63,12 @@ def propose_csv(contents: Contents) -> Csv | str:
             read[path] = _understand(read_table_file(contents.folder / path), path, contents.images)
         except TransferlineError as error:
             reasons.append(str(error).replace(f"{contents.folder}/", ""))
-    proposals = [one for one in [*read.values(), _of_splits(read)] if one and one.classes > 1]
+    proposals = [one for one in [*read.values(), _of_splits(read)] if one and len(one.classes) > 1]
     if proposals:
-        return max(proposals, key=lambda one: one.rows).layout
+        best = max(proposals, key=lambda one: (one.rows, one.is_certain))
+        folders = {folder.rpartition("/")[2].lower() for folder in contents.images_by_folder} - {""}
+        is_certain = best.is_certain or {name.lower() for name in best.classes} == folders
+        return ProposedLayout(best.layout, is_certain, best.note)
     reasons += [f"{path}: all its rows have the same label" for path in read]
     return first_of(reasons, SHOWN, "; ")
 
@@ -62,11 +81,13 @@ def _of_splits(read: dict[str, Understood]) -> Understood | None:
     own = {"file", "folder"}
     if not used or len({read[path].layout.model_dump_json(exclude=own) for path in used.values()}) > 1:
         return None
+    if read[used["train"]].layout.split_column:
+        return None
     tables = {split: SplitTable(file=path, folder=read[path].layout.folder) for split, path in used.items()}
     layout = read[used["train"]].layout.model_copy(update={"file": None, "folder": None, **tables})
     rows = sum(read[path].rows for path in used.values())
     given = {key: value for key, value in layout.model_dump().items() if value is not None}
-    return Understood(Csv.model_validate(given), rows, read[used["train"]].classes)
+    return read[used["train"]]._replace(layout=Csv.model_validate(given), rows=rows, note="")
 
 
 def _split_of_table(path: str) -> Split | None:
@@ -83,13 +104,31 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
         raise TransferlineError(f"{path} has no rows below the names of its columns")
     column, folder, suffix = _paths(table, path, images)
     others = [name for name in table.columns if name != column]
-    split = next(
-        (name for name in others if word(name) in SPLIT_COLUMNS and all(map(split_of, table.column(name)))), None
-    )
-    labels, classes = _labels(table, path, [name for name in others if name != split])
+    faults = {
+        name: _why_no_splits(name, table.column(name))
+        for name in others
+        if word(name) in SPLIT_COLUMNS and any(map(split_of, table.column(name)))
+    }
+    split = next((name for name, fault in faults.items() if not fault), None)
+    note = "" if split else "\n".join(f"{path}: column {name} is not used: {fault}" for name, fault in faults.items())
+    labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
-    return Understood(Csv.model_validate({"kind": "csv", "file": path, **given}), len(table.rows), classes)
+    layout = Csv.model_validate({"kind": "csv", "file": path, **given})
+    return Understood(layout, len(table.rows), classes, is_certain, note)
+
+
+def _why_no_splits(column: str, cells: Sequence[str]) -> str:
+    """Returns why a column cannot give the splits, and what to do; "" if it can."""
+    if wrong := Counter(cell for cell in cells if not split_of(cell)):
+        values = first_of([f"{cell!r} ({count})" for cell, count in wrong.most_common()], SHOWN)
+        return (
+            f"{values} are not splits. Without this column, images that it keeps out of train can be trained on. Write "
+            "train, validation or test in all rows, or delete the rows of images that must stay out, and set "
+            f"data.layout.split_column to {column}"
+        )
+    there = {split_of(cell) for cell in cells}
+    return "" if "train" in there and len(there) > 1 else f"all its values are {' or '.join(sorted({*cells}))}"
 
 
 def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, str]:
@@ -125,14 +164,17 @@ def _tells_apart(cells: Sequence[str]) -> bool:
     return len({*cells}) > len(cells) / 2
 
 
-def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, object], int]:
-    """Returns the keys of the layout for the labels, and the number of classes."""
+def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, object], set[str], bool]:
+    """Returns the keys of the layout for the labels, the classes, and whether they are labels for certain.
+
+    That is so if the name of the column tells it, or if the table has only columns of 0 and 1.
+    """
     cells = {name: table.column(name) for name in columns}
     usual = {word(name): name for name in reversed(columns)}
     label = next((usual[name] for name in LABEL_COLUMNS if name in usual and len({*cells[usual[name]]}) > 1), None)
     flags = [name for name in columns if {cell.lower() for cell in cells[name]} <= set(FLAGS)]
     if label is None and len(flags) > 1:
-        return {"label_columns": tuple(flags)}, len(flags)
+        return {"label_columns": tuple(flags)}, set(flags), len(flags) == len(columns)
     if label is None:
         repeating = [name for name in columns if 1 < len({*cells[name]}) <= len(cells[name]) / 2]
         known = next((usual[name] for name in LABEL_COLUMNS if name in usual), None)
@@ -144,7 +186,8 @@ def _labels(table: Table, path: str, columns: Sequence[str]) -> tuple[dict[str, 
         label = known or repeating[0]
     separator = _separator(label, cells[label])
     names = {name for cell in cells[label] for name in (names_in(cell, separator) if separator else {cell} - {""})}
-    return {"label_column": label, **({"separator": separator} if separator else {})}, len(names)
+    is_certain = word(label) in LABEL_COLUMNS and word(label) not in VAGUE_COLUMNS
+    return {"label_column": label, **({"separator": separator} if separator else {})}, names, is_certain
 
 
 def _separator(column: str, cells: Sequence[str]) -> str | None:
@@ -155,6 +198,6 @@ def _separator(column: str, cells: Sequence[str]) -> str | None:
     for separator in SEPARATORS:
         several = any(len(names_in(cell, separator)) > 1 for cell in cells)
         fewer = len({name for cell in cells for name in names_in(cell, separator)}) < len({*cells} - {""})
-        if several and (fewer or separator == "|") and (separator != " " or word(column).endswith("s")):
+        if several and (fewer or separator == "|") and (separator != " " or word(column) in PLURAL_COLUMNS):
             return separator
     return None

@@ -49,9 +49,7 @@ def read_csv(raw: Path, paths: list[str], layout: Csv) -> Listing:
         if faults := [*_path_faults(table, listed, rows), *_value_faults(table, layout)]:
             raise TransferlineError("\n  ".join([f"{table.file}:", *faults]))
         _require_some(table, listed, paths, layout)
-        splits = [named.split] * len(listed)
-        if layout.split_column:
-            splits = [split_of(cell) for cell in table.column(layout.split_column)]
+        splits = _splits(table, layout.split_column) if layout.split_column else [named.split] * len(listed)
         rows |= dict(zip(listed, zip(_labels(table, layout), splits, strict=True), strict=True))
     tables = {full_path(named.file) for named in tables_of(layout)}
     return Listing(
@@ -83,6 +81,12 @@ def _labels(table: Table, layout: Csv) -> list[str | None]:
     if layout.separator is None:
         return [cell or None for cell in cells]
     return [join_names(names_in(cell, layout.separator)) for cell in cells]
+
+
+def _splits(table: Table, column: str) -> list[Split | None]:
+    """Returns the split of each row. As in `usual_splits`, validation is used as test if there is no test."""
+    splits = [split_of(cell) for cell in table.column(column)]
+    return splits if "test" in splits else ["test" if split == "validation" else split for split in splits]
 
 
 def names_in(cell: str, separator: str) -> set[str]:

@@ -11,7 +11,7 @@ from transferline.datasets.layouts.class_folders import (
     propose_split_class_folders,
     read_class_folders,
 )
-from transferline.datasets.layouts.contents import Contents
+from transferline.datasets.layouts.contents import Contents, ProposedLayout
 from transferline.datasets.layouts.csv_proposal import propose_csv
 from transferline.datasets.layouts.csv_table import read_csv
 from transferline.datasets.layouts.listing import Listing
@@ -31,7 +31,7 @@ class LayoutFunctions(NamedTuple):
     """
 
     read: Callable[[Path, list[str], Any], Listing]
-    propose: Callable[[Contents], Layout | str]
+    propose: Callable[[Contents], ProposedLayout | str]
 
 
 class Proposal(NamedTuple):
@@ -40,12 +40,16 @@ class Proposal(NamedTuple):
     Attributes:
         layout: the layout that fits; None if none fits.
         listing: the files with their labels; None if no layout fits.
-        reasons: why each of the other layouts does not fit, by `kind`.
+        reasons: why layouts do not fit, by `kind`.
+        alternatives: the other layouts that fit, each with the number of images to which it gives a label.
+        note: see `ProposedLayout`.
     """
 
     layout: Layout | None
     listing: Listing | None
     reasons: dict[str, str]
+    alternatives: tuple[tuple[Layout, int], ...] = ()
+    note: str = ""
 
     def unlabelled(self) -> list[str]:
         """Returns the paths of the images to which the layout gives no label."""
@@ -55,7 +59,8 @@ class Proposal(NamedTuple):
         return [path for path in files.loc[files["label"].isna(), "path"] if is_image(path)]
 
 
-# The keys are the values of `data.layout.kind`. If two layouts label as many images, the first one is proposed.
+# The keys are the values of `data.layout.kind`. If two layouts label as many images, the first one is proposed,
+# but a layout whose labels are not certain comes last.
 LAYOUTS: dict[str, LayoutFunctions] = {
     "csv": LayoutFunctions(read_csv, propose_csv),
     "voc": LayoutFunctions(read_voc, propose_voc),
@@ -79,24 +84,27 @@ def list_dataset(raw: Path, layout: Layout) -> Listing:
 
 
 def propose_layout(contents: Contents) -> Proposal:
-    """Returns the layout that labels the most images, and why the others do not fit."""
-    best: tuple[int, Layout, Listing] | None = None
+    """Returns the layout that labels the most images, the others that fit, and why the rest does not fit."""
+    images = set(contents.images)
+    fitting: list[tuple[int, ProposedLayout, Listing]] = []
     reasons: dict[str, str] = {}
     for kind, functions in LAYOUTS.items():
-        layout = functions.propose(contents)
-        if isinstance(layout, str):
-            reasons[kind] = layout
+        proposed = functions.propose(contents)
+        if isinstance(proposed, str):
+            reasons[kind] = proposed
             continue
         try:
-            listing = list_dataset(contents.folder, layout)
+            listing = list_dataset(contents.folder, proposed.layout)
         except TransferlineError as error:
             reasons[kind] = str(error).replace(f"{contents.folder}/", "")
             continue
         labelled = listing.files.loc[listing.files["label"].notna(), "path"]
-        count = sum(map(is_image, labelled))
-        if best is None or count > best[0]:
-            best = count, layout, listing
-    return Proposal(best[1], best[2], reasons) if best else Proposal(None, None, reasons)
+        fitting.append((len(images.intersection(labelled)), proposed, listing))
+    if not fitting:
+        return Proposal(None, None, reasons)
+    best = max(fitting, key=lambda one: (one[0], one[1].is_certain))
+    others = tuple((proposed.layout, count) for count, proposed, _ in fitting if proposed is not best[1])
+    return Proposal(best[1].layout, best[2], reasons, others, best[1].note)
 
 
 def _walk(raw: Path) -> list[str]:

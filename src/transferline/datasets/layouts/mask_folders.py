@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from transferline.datasets.file_names import has_image_suffix, is_hidden
-from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, word
+from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, ProposedLayout, word
 from transferline.datasets.layouts.listing import Listing, listing_table
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
@@ -63,7 +63,7 @@ def common_mask_suffix(images: Iterable[str], masks: Iterable[str]) -> str | Non
     return counts.most_common(1)[0][0] if counts else None
 
 
-def propose_mask_folders(contents: Contents) -> ImageMaskFolders | str:
+def propose_mask_folders(contents: Contents) -> ProposedLayout | str:
     """Returns the layout if there are a folder of images and one of masks, in any case, else why it does not fit."""
     parts = {tuple(folder.split("/")) for folder in contents.images_by_folder}
     named = {names[:depth] for names in parts for depth, name in enumerate(names) if word(name) in IMAGE_WORDS}
@@ -80,7 +80,8 @@ def propose_mask_folders(contents: Contents) -> ImageMaskFolders | str:
         return f"there are {there}; move them so that there is one folder of images and one of masks (images/train)"
     names = [[name for _, name in _names(contents.images, part)] for part in pairs[0]]
     suffix = {"mask_suffix": found} if (found := common_mask_suffix(*names)) else {}
-    return ImageMaskFolders(kind="image_mask_folders", images=pairs[0][0], masks=pairs[0][1], **suffix)
+    layout = ImageMaskFolders(kind="image_mask_folders", images=pairs[0][0], masks=pairs[0][1], **suffix)
+    return ProposedLayout(layout)
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 from xml.etree import ElementTree
 
-from transferline.datasets.layouts.contents import Contents
+from transferline.datasets.layouts.contents import Contents, ProposedLayout
 from transferline.datasets.layouts.listing import Listing, listing_table, usual_splits
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
@@ -163,7 +163,7 @@ def _lines(file: Path) -> list[str]:
     return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
 
 
-def propose_voc(contents: Contents) -> Voc | str:
+def propose_voc(contents: Contents) -> ProposedLayout | str:
     """Returns the layout if there is a folder `JPEGImages`, and annotations, lists or masks; else why not."""
     folder = contents.folder
     if not (folder / IMAGES).is_dir():
@@ -178,6 +178,5 @@ def propose_voc(contents: Contents) -> Voc | str:
         return f"beside {IMAGES} there are neither {ANNOTATIONS}/*.xml nor {CLASS_LISTS}/*_*.txt nor {MASKS}/*.png"
     listed = split_lists(folder)
     splits = [usual_splits({name.removeprefix(task): name for name in listed}) for task in ("Main/", "Segmentation/")]
-    return Voc(
-        kind="voc", labels=labels, **(splits[0] or splits[1] or {"train": None, "validation": None, "test": None})
-    )
+    lists = splits[0] or splits[1] or {"train": None, "validation": None, "test": None}
+    return ProposedLayout(Voc(kind="voc", labels=labels, **lists))

@@ -1,0 +1,57 @@
+"""The end of a search: the best settings are compared on the same repeated splits."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from optuna.trial import TrialState
+
+from transferline.progress import say
+from transferline.tuning.scored import Scored, winner_first
+from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError
+from transferline.tuning.search_space import Settings, present_settings
+
+if TYPE_CHECKING:
+    import optuna
+
+FINE_TUNINGS = 2  # that are compared
+
+
+def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
+    """Scores the candidate as it is and the best fine-tunings on the other divisions, as far as time allows.
+
+    They and the first two heads are compared on the same divisions. A fine-tuning is left out if it is not better
+    than the first head and the candidate as it is on the first division.
+
+    Returns:
+        See `winner_first`, which prefers the candidate as it is, then heads.
+    """
+    with search.kept(f"{PRESENT_TRIAL} division 0") as present:
+        least = max(search.data.value(part) for part in [heads[0].predictions[0], *present])
+    finalists = {f"{study.study_name} trial {number}": one for number, one in _better(search, study, least).items()}
+    if present:
+        finalists = {PRESENT_TRIAL: present_settings(search.base), **finalists}
+    found = {name: list[pd.DataFrame]() for name in finalists}
+    try:
+        for division in range(len(search.data.divisions)):
+            for name, settings in finalists.items():
+                with search.kept(f"{name} division {division}") as parts:
+                    if not parts:
+                        parts.append(search.train(settings, division, search.stop_if_time_is_up))
+                found[name] += parts
+    except TimeIsUpError:
+        say("the time is up: the finalists are compared on fewer splits")
+    common = min(map(len, found.values()), default=len(search.data.divisions))
+    scored = {name: search.scored(settings, found[name][:common]) for name, settings in finalists.items()}
+    first = [scored.pop(PRESENT_TRIAL)] if present else []
+    first += [search.scored(head.settings, head.predictions[:common]) for head in heads[:2]]
+    for one in (ordered := [*first, *scored.values()]):
+        search.record(one.settings, "final", one.predictions)
+    return winner_first(search.data.params, ordered)
+
+
+def _better(search: Search, study: "optuna.Study", least: float) -> dict[int, Settings]:
+    """Returns the best fine-tunings whose value is above `least`, by number, the best first."""
+    better = [one for one in study.get_trials(False, (TrialState.COMPLETE,)) if float(one.value or 0) > least]
+    complete = sorted(better, key=lambda trial: -float(trial.value or 0))
+    first_of = {search.settings_of(trial.params): trial.number for trial in reversed(complete)}
+    return {number: settings for settings, number in list(reversed(first_of.items()))[:FINE_TUNINGS]}

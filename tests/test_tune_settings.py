@@ -1,0 +1,106 @@
+"""The networks and settings that `transferline tune` tries."""
+
+import json
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from tests.test_tune import PHOTOS, SMALL
+from transferline.params import Pretrained
+from transferline.tuning import search_space
+from transferline.tuning.search_space import (
+    Network,
+    Settings,
+    augment_of,
+    candidate_of,
+    networks_to_try,
+    present_settings,
+)
+from transferline.tuning.tune_candidate import base_candidate
+
+
+def test_the_networks_have_their_native_side_and_the_quick_ones_come_first() -> None:
+    found = networks_to_try(PHOTOS, base_candidate(PHOTOS))
+    assert {one.side for one in found} - {240} == {224, 256, 260, 320, 384}, "Lite1 (240 px) is optional"
+    assert {(one.backbone, one.side) for one in found} >= {("efficientnet_lite0", 224), ("efficientnet_lite2", 260)}
+    assert [one.side for one in found[:-1]] == sorted(one.side for one in found[:-1])
+    assert {one.head_views for one in found[:-1]} == {"untouched"}, "the params allow no flip"
+    assert found[-1] == Network("efficientnet_lite2", 320, "augmented"), "the own network, and it takes long"
+
+
+def own(**backbone: object) -> Pretrained:
+    """The candidate of the recipe photos with other keys of its backbone."""
+    tree = base_candidate(PHOTOS).model_dump(mode="json")
+    tree["backbone"] |= backbone
+    tree["image"]["size"] = 160
+    return Pretrained.model_validate_json(json.dumps(tree))
+
+
+def test_the_own_backbone_is_tried_with_its_weights_width_and_pooling() -> None:
+    weights = {"path": "w.h5", "sha256": "0" * 64}
+    base = own(name="mobilenet_v2", alpha=0.35, weights=weights, pooling="max", unfreeze={"last": 5})
+    found = networks_to_try(PHOTOS, base)
+    assert {one.side for one in found if one.backbone == "mobilenet_v2"} == {128, 160, 192, 224}
+    settings = (Settings(Network(name, 160, "untouched")) for name in ("mobilenet_v2", "efficientnet_lite0"))
+    same, other = (candidate_of(each, base).backbone for each in settings)
+    assert (same.alpha, same.pooling, same.weights) == (0.35, "max", base.backbone.weights)
+    assert (other.alpha, other.pooling, other.weights) == (None, "avg", "imagenet")
+    assert candidate_of(present_settings(base), base) is base
+
+
+def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
+    flipped = PHOTOS.model_copy(update={"augment": PHOTOS.augment.model_copy(update={"horizontal_flip": True})})
+    plain, both = (networks_to_try(params, base_candidate(params)) for params in (PHOTOS, flipped))
+    assert set(both[:-1]) == {
+        replace(one, head_views=views) for one in plain[:-1] for views in ("untouched", "flipped")
+    }
+
+
+@pytest.mark.parametrize("depth", search_space.DEPTHS)
+def test_settings_become_a_candidate(depth: str) -> None:
+    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), base_candidate(PHOTOS))
+    assert (found.image.size, found.backbone.name, len(found.backbone.boundaries)) == (
+        32,
+        "efficientnet_lite0",
+        len(search_space.DEPTHS[depth]),
+    )
+    assert found.fine_tune and found.fine_tune.optimizer.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("depth", ["head", "whole"])
+def test_a_candidate_of_a_trial_keeps_the_class_weights_of_head_and_fine_tuning(depth: str) -> None:
+    tree = base_candidate(PHOTOS).model_dump(mode="json")
+    for section in ("train_head", "fine_tune"):
+        tree[section] |= {"class_weights": "balanced", "monitor": "val_accuracy"}
+    found = candidate_of(
+        Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), Pretrained.model_validate_json(json.dumps(tree))
+    )
+    trained = [one for one in (found.train_head, found.fine_tune) if one]
+    assert len(trained) == (1 if depth == "head" else 2)
+    assert all((one.class_weights, one.monitor) == ("balanced", "val_accuracy") for one in trained)
+
+
+def test_no_augmentation_adds_a_flip_or_narrows_a_range() -> None:
+    augment = PHOTOS.augment.model_copy(update={"rotation": (-90.0, 90.0), "zoom": (0.95, 1.05)})
+    wider = augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "wider"), augment)
+    assert not wider.horizontal_flip and not wider.vertical_flip
+    assert (wider.rotation, wider.zoom) == ((-90.0, 90.0), (0.8, 1.2))
+    assert augment_of(Settings(SMALL, "whole", 1e-3, 0.1, "none"), augment) == augment
+
+
+@pytest.mark.parametrize("side", [5.0, 15.0])
+def test_wider_ranges_are_tried_only_if_they_differ_from_the_params(side: float) -> None:
+    augment = PHOTOS.augment.model_copy(update={"rotation": (-side, side)})
+    trial = optuna.trial.FixedTrial(
+        {
+            "network": "a",
+            "depth": "whole",
+            "learning_rate": 1e-3,
+            "label_smoothing": 0.1,
+            "megapixels": 200,
+            "augmentation": "wider",
+        }
+    )
+    search_space.suggest(trial, ["a"], augment)
+    assert ("augmentation" in trial.params) == (side < 15)
