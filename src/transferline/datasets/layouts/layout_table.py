@@ -1,11 +1,10 @@
 """The table of layouts: the functions that read each layout and propose it for a folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transferline.datasets.file_names import is_image
 from transferline.datasets.layouts.class_folders import (
     propose_class_folders,
     propose_split_class_folders,
@@ -51,12 +50,12 @@ class Proposal(NamedTuple):
     alternatives: tuple[tuple[Layout, int], ...] = ()
     note: str = ""
 
-    def unlabelled(self) -> list[str]:
-        """Returns the paths of the images to which the layout gives no label."""
+    def unlabelled(self, images: Collection[str]) -> list[str]:
+        """Returns those of `images`, the paths of all images, to which the layout gives no label."""
         if self.listing is None:
             return []
         files = self.listing.files
-        return [path for path in files.loc[files["label"].isna(), "path"] if is_image(path)]
+        return [path for path in files.loc[files["label"].isna(), "path"] if path in images]
 
 
 # The keys are the values of `data.layout.kind`. If two layouts label as many images, the first one is proposed,
