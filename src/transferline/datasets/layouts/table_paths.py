@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 
@@ -13,9 +13,20 @@ def full_path(cell: str, folder: str | None = None, suffix: str | None = None) -
 
 
 def as_on_disk(paths: Iterable[str], there: Iterable[str]) -> list[str]:
-    """Returns `paths` in the Unicode form in which they are `there`: macOS decomposes accents in the names of files."""
-    forms = {unicodedata.normalize("NFC", path): path for path in there}
-    return [forms.get(unicodedata.normalize("NFC", path), path) for path in paths]
+    """Returns `paths` in the Unicode form in which they are `there`."""
+    known = by_form(there)
+    return [in_known_form(path, known) or path for path in paths]
+
+
+def by_form(names: Iterable[str]) -> dict[str, str]:
+    """Returns `names` by themselves and by their composed form (NFC): macOS decomposes accents in names of files."""
+    same = {name: name for name in names}
+    return {unicodedata.normalize("NFC", name): name for name in same} | same
+
+
+def in_known_form(name: str, known: Mapping[str, str]) -> str | None:
+    """Returns a name in the Unicode form in which it is in `known`, see `by_form`; None if it is not."""
+    return known.get(name) or known.get(unicodedata.normalize("NFC", name))
 
 
 def places(cells: Iterable[str], images: Sequence[str]) -> Counter[tuple[str, str]]:
