@@ -96,6 +96,14 @@ def test_paths_can_lack_the_folder_and_the_suffix(tmp_path: Path) -> None:
     assert inspect_folder(tmp_path).layout == Csv.model_validate(layout.model_dump(exclude_none=True))
 
 
+def test_paths_in_another_case_are_named_with_the_file(tmp_path: Path) -> None:
+    put(tmp_path, labels_csv="image,label\n1.jpg,x\n2.jpg,y\n", **{"1_JPG": "", "2_JPG": ""})
+    match = r"column image names images in another case: 1\.jpg, but there is 1\.JPG; correct the table"
+    with pytest.raises(TransferlineError, match=f"2 of 2 paths in column image are not there, such as 1.jpg; {match}"):
+        list_dataset(tmp_path, NAMES)
+    assert re.fullmatch(f"labels.csv: {match}", inspect_folder(tmp_path).reasons["csv"])
+
+
 def test_backslashes_and_decomposed_accents_name_the_same_files(tmp_path: Path) -> None:
     write(tmp_path, **{"train__cafe\u0301_png": "", "train__b_png": ""})
     put(tmp_path, labels_csv="image,label\ntrain\\café.png,x\n./train/b.png,y\n")
@@ -241,6 +249,14 @@ def test_tables_of_splits_can_have_a_column_of_splits(values: tuple[str, str], t
         ("file,label\n1.png,a\n2.png,b\n8.png,a\n9.png,b\n", "of 4 paths in column file there are 2 in all"),
         ("file,label\n1.png,a\n1.png,b\n2.png,a\n", r"an image has several rows \(rows 2, 3\)"),
         ("file,p,q\n1.png,a,c\n2.png,b,d\n3.png,a,c\n4.png,b,d\n", "no column .* must name one of p, q"),
+        (
+            "file,label\n1.PNG,a\n2.PNG,b\n3.PNG,c\n4.PNG,d\n",
+            r"column file names images in another case: 1\.PNG, but there is all/1\.png; correct the table",
+        ),
+        (
+            "label,file\na,All/1\nb,all/2\nc,all/3\n",
+            "column file names images in another case: All/1, but there is all/1",
+        ),
         ("file,label\n1.png,a\n2.png,a\n", "all its rows have the same label"),
     ],
 )

@@ -35,17 +35,34 @@ def places(cells: Iterable[str], images: Sequence[str]) -> Counter[tuple[str, st
     Returns:
         The number of cells by folder and suffix. Both are empty for complete paths.
     """
+    by_name = _by_name(images)
+    return Counter(place for cell in cells for place in _named(cell, by_name).values())
+
+
+def fault_of_case(column: str, cells: Iterable[str], images: Sequence[str]) -> str:
+    """Returns a message about the first of `cells` that names one of `images` only in another case; "" if none does."""
+    by_name, by_lower = _by_name(images), _by_name([image.lower() for image in images])
+    for cell in cells:
+        if not _named(cell, by_name) and (found := _named(cell.lower(), by_lower)):
+            image = next(image for image in images if image.lower() == next(iter(found)))
+            return f"column {column} names images in another case: {cell}, but there is {image}; correct the table"
+    return ""
+
+
+def _by_name(images: Iterable[str]) -> dict[str, list[str]]:
     by_name: defaultdict[str, list[str]] = defaultdict(list)
     for image in images:
         name = PurePosixPath(image)
         by_name[name.name].append(image)
         by_name[name.stem].append(image)
-    found: Counter[tuple[str, str]] = Counter()
-    for cell in filter(None, cells):
-        path = full_path(cell)
-        ends = by_name[path.rpartition("/")[2]]
-        found.update({place for image in ends for place in [_place(path, image)] if place})
-    return found
+    return by_name
+
+
+def _named(cell: str, by_name: Mapping[str, list[str]]) -> dict[str, tuple[str, str]]:
+    """Returns for each image that a cell names the folder and the suffix that the cell lacks."""
+    path = full_path(cell)
+    images = by_name.get(path.rpartition("/")[2], []) if cell else []
+    return {image: place for image in images if (place := _place(path, image))}
 
 
 def _place(path: str, image: str) -> tuple[str, str] | None:
