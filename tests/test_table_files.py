@@ -108,6 +108,16 @@ def test_backslashes_and_decomposed_accents_name_the_same_files(tmp_path: Path) 
     write(tmp_path, **{"train__cafe\u0301_png": "", "train__b_png": ""})
     put(tmp_path, labels_csv="image,label\ntrain\\café.png,x\n./train/b.png,y\n")
     assert list(rows(list_dataset(tmp_path, NAMES)).values()) == [("y", None), ("x", None)]
+    assert inspect_folder(tmp_path).layout == Csv.model_validate(NAMES.model_dump(exclude_none=True))
+
+
+@pytest.mark.parametrize(("there", "cell"), [("e\u0301", "\u00e9"), ("\u00e9", "e\u0301")])
+def test_a_table_is_proposed_whatever_the_form_of_its_accents(there: str, cell: str, tmp_path: Path) -> None:
+    write(tmp_path, **{f"{there}t{there}__{n}{there}_png": "" for n in (1, 2)})
+    put(tmp_path, labels_csv=f"image,label\n1{cell},x\n2{cell},y\n")
+    layout: Any = inspect_folder(tmp_path).layout
+    assert layout.suffix == ".png" and layout.folder
+    assert list(rows(list_dataset(tmp_path, layout)).values()) == [("x", None), ("y", None)]
 
 
 def test_rows_without_a_path_or_with_one_that_cannot_be_are_named(tmp_path: Path) -> None:

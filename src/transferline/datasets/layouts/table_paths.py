@@ -21,16 +21,20 @@ def as_on_disk(paths: Iterable[str], there: Iterable[str]) -> list[str]:
 def by_form(names: Iterable[str]) -> dict[str, str]:
     """Returns `names` by themselves and by their composed form (NFC): macOS decomposes accents in names of files."""
     same = {name: name for name in names}
-    return {unicodedata.normalize("NFC", name): name for name in same} | same
+    return {_composed(name): name for name in same} | same
 
 
 def in_known_form(name: str, known: Mapping[str, str]) -> str | None:
     """Returns a name in the Unicode form in which it is in `known`, see `by_form`; None if it is not."""
-    return known.get(name) or known.get(unicodedata.normalize("NFC", name))
+    return known.get(name) or known.get(_composed(name))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def places(cells: Iterable[str], images: Sequence[str]) -> Counter[tuple[str, str]]:
-    """Counts how many of `cells` name one of `images` with each folder and suffix that the cells may lack.
+    """Counts how many of `cells` name one of `images`, in any Unicode form, with each folder and suffix that they lack.
 
     Returns:
         The number of cells by folder and suffix. Both are empty for complete paths.
@@ -44,14 +48,15 @@ def fault_of_case(column: str, cells: Iterable[str], images: Sequence[str]) -> s
     by_name, by_lower = _by_name(images), _by_name([image.lower() for image in images])
     for cell in cells:
         if not _named(cell, by_name) and (found := _named(cell.lower(), by_lower)):
-            image = next(image for image in images if image.lower() == next(iter(found)))
+            image = next(image for image in images if _composed(image.lower()) == next(iter(found)))
             return f"column {column} names images in another case: {cell}, but there is {image}; correct the table"
     return ""
 
 
 def _by_name(images: Iterable[str]) -> dict[str, list[str]]:
+    """Returns the images, in the form NFC, by their names with and without suffix."""
     by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for image in images:
+    for image in map(_composed, images):
         name = PurePosixPath(image)
         by_name[name.name].append(image)
         by_name[name.stem].append(image)
@@ -60,7 +65,7 @@ def _by_name(images: Iterable[str]) -> dict[str, list[str]]:
 
 def _named(cell: str, by_name: Mapping[str, list[str]]) -> dict[str, tuple[str, str]]:
     """Returns for each image that a cell names the folder and the suffix that the cell lacks."""
-    path = full_path(cell)
+    path = _composed(full_path(cell))
     images = by_name.get(path.rpartition("/")[2], []) if cell else []
     return {image: place for image in images if (place := _place(path, image))}
 
