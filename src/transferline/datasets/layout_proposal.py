@@ -126,15 +126,21 @@ def describe_folder(name: str, found: FolderContents) -> str:
         )
     if found.masks:
         lines += found.masks.lines
+    if "csv" in found.reasons and any(suffix in found.others for suffix in TABLE_SUFFIXES):
+        lines.append(f"tables are not used: {found.reasons['csv']}")
     if found.note:
         lines.append(found.note)
-    lines += [
-        f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
-        f"data.layout to {_as_yaml(_keys(layout), flow=True)}"
-        for layout, count in found.alternatives
-    ]
+    lines += [_alternative(layout, count) for layout, count in found.alternatives]
     block = _as_yaml({"data": proposed_data(name, found, found.layout)}, flow=None)
     return "\n".join([*lines, "Proposal for params.yaml:", block])
+
+
+def _alternative(layout: Layout, count: int) -> str:
+    column = getattr(layout, "split_column", None)
+    return (
+        f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
+        f"data.layout to {_as_yaml(_keys(layout), flow=True)}"
+    ) + (f". Only then the splits in column {column} are used" if column else "")
 
 
 def _as_yaml(tree: dict[str, Any], flow: bool | None) -> str:

@@ -111,7 +111,13 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
     }
     split = next((name for name, fault in faults.items() if not fault), None)
     note = "" if split else "\n".join(f"{path}: column {name} is not used: {fault}" for name, fault in faults.items())
-    labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
+    try:
+        labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
+    except TransferlineError as error:
+        if not faults:
+            raise
+        way = "to use them, add a column label with the class of each image"
+        raise TransferlineError(f"{error}. So its splits in column {', '.join(faults)} are not used; {way}") from error
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
     layout = Csv.model_validate({"kind": "csv", "file": path, **given})

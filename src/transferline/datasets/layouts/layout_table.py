@@ -41,7 +41,7 @@ class Proposal(NamedTuple):
         listing: the files with their labels; None if no layout fits.
         reasons: why layouts do not fit, by `kind`.
         alternatives: the other layouts that fit, each with the number of images to which it gives a label.
-        note: see `ProposedLayout`.
+        note: the notes of all layouts that fit, see `ProposedLayout`.
     """
 
     layout: Layout | None
@@ -103,7 +103,8 @@ def propose_layout(contents: Contents) -> Proposal:
         return Proposal(None, None, reasons)
     best = max(fitting, key=lambda one: (one[0], one[1].is_certain))
     others = tuple((proposed.layout, count) for count, proposed, _ in fitting if proposed is not best[1])
-    return Proposal(best[1].layout, best[2], reasons, others, best[1].note)
+    note = "\n".join(proposed.note for _, proposed, _ in fitting if proposed.note)
+    return Proposal(best[1].layout, best[2], reasons, others, note)
 
 
 def _walk(raw: Path) -> list[str]:
