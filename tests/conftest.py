@@ -111,10 +111,8 @@ def make_tiny(params: Any) -> None:
     params["validate"].update(near_duplicate_bits=0, min_images=2)
     params["augment"].update(views=1, horizontal_flip=True)
     params["evaluate"]["bootstrap"] = 200
-    by_epochs = params["candidates"]["lite0_hidden"]["train_head"]
-    params["candidates"]["lite0_plain"].update(
-        layers=[{"kind": "dropout", "rate": 0.2}], train_head=deepcopy(by_epochs)
-    )
+    by_epochs = deepcopy(params["candidates"]["lite0_hidden"]["train_head"])
+    params["candidates"]["lite0_plain"].update(layers=[{"kind": "dropout", "rate": 0.2}], train_head=by_epochs)
     for name, candidate in zip(["small", "smaller"], list(params["candidates"]), strict=True):
         tiny = params["candidates"].pop(candidate)
         tiny["image"]["size"] = 32
@@ -220,7 +218,7 @@ def trained_copy(trained_project: Path, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """The params of a `registry_project` in the temporary folder."""
-    from tests.registry_project import registry_project  # imports this module
+    from tests.registry_project import registry_project  # it imports this module
 
     return registry_project(tmp_path, monkeypatch)
 

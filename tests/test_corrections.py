@@ -9,6 +9,7 @@ import pytest
 
 from tests.test_validate import SPLIT_FOLDERS, found, kept, make_raw, picture, run, save
 from transferline.datasets.checks import validation_report
+from transferline.datasets.checks.correction_file import read_label
 from transferline.datasets.show import look, summary
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders
@@ -104,6 +105,20 @@ def test_the_file_is_read_as_spreadsheets_write_it_and_later_rows_win(raw: Path)
     names = ('cat/a, "b".png', "cat/grün.png", "cat/0.png")
     assert changed == {**dict.fromkeys(names, "dog"), "cat/copy.png": None, "dog/3.png": "cat"}
     assert labels(table)["dog/1.png"] == "dog" and "cat/0.png" in kept(table)
+
+
+def test_paths_and_labels_match_in_any_unicode_form(raw: Path) -> None:
+    for number, name in enumerate(("gru\u0308n.png", "caf\u00e9.png", "bo\u0302a.png", "b\u00f4a.png")):
+        save(raw / "cat" / name, picture(100 + number))
+    write(raw, "cat/gr\u00fcn.png,dog", " cat/cafe\u0301.png ,dog", "./cat/bo\u0302a.png,dog")
+    report, _ = run(raw)
+    assert {change["path"] for change in report["corrections"]} == {
+        *("cat/gru\u0308n.png", "cat/caf\u00e9.png", "cat/bo\u0302a.png")
+    }
+    layout = ClassFolders(kind="class_folders")
+    assert [read_label(text, ("cat", "ku\u0308he"), layout) for text in ("k\u00fche", "ku\u0308he ")] == 2 * [
+        "ku\u0308he"
+    ]
 
 
 def test_a_sha256_stands_for_every_file_of_that_content(raw: Path) -> None:

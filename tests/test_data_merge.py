@@ -61,6 +61,27 @@ def test_photographs_are_merged_into_a_dataset(project, tmp_path, monkeypatch, c
     assert cache.find(md5).read_bytes() == (RAW / "red/0.png").read_bytes() != lost
 
 
+def test_an_image_without_the_suffix_of_one_counts_as_an_image_in_each_command(project, tmp_path):
+    source = tmp_path / "more"
+    for number, name in enumerate(("red/1.jpg_large", "violet/no_suffix", "violet/2")):
+        picture(source / "as.png", number)
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / "as.png").rename(source / name)
+    (source / "violet" / "README").write_text("P1 is no picture")
+    added = add(str(source), "small", project, None)
+    assert added.classes == {"": {"red": 1, "violet": 2}} and not added.unlabelled
+    words = "+3 images: red +1, violet +2 (new class); other files: 1 added"
+    assert str(merge(str(source), "colors", project, None, replace=False)) == words
+    commit(project)
+    assert str(diff(project, "colors", "HEAD~1..HEAD").difference) == words
+    said = remove_photographs(project, "colors", ["violet"])
+    assert said.startswith("-2 images: violet -2 (class gone); other files: 1 removed\n")
+    assert str(diff(project, "colors", None).difference) == said.splitlines()[0]
+    add(str(source), "tiny", project, None)
+    remove_photographs(project, "tiny", ["red"])
+    assert str(merge(str(source), "tiny", project, None, replace=False)).startswith("+1 image: red +1 (new class)")
+
+
 def test_a_merge_that_fails_leaves_the_dataset_as_it_was(project, tmp_path, monkeypatch):
     source = tmp_path / "more"
     picture(source / "red" / "0.png", 1)

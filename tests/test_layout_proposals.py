@@ -129,10 +129,17 @@ TWO_CLASSES = tuple(f"{name}/{number}.png" for name in ("glass", "metal") for nu
 
 
 def described_by(folder: Path, columns: str, row: str) -> FolderContents:
-    """Images with a table beside them. In `row`, {name} is the image's folder, {odd} 0 or 1, {who} one of two names."""
+    """Images with a table beside them. In `row`, {name} is the folder of the image, {who} and {split} alternate."""
     make(folder, *TWO_CLASSES)
     lines = [
-        row.format(path=path, name=path.split("/")[-2], odd=number % 2, who=("Ann", "Ben")[number % 2])
+        row.format(
+            path=path,
+            name=path.split("/")[-2],
+            odd=number % 2,
+            who=("Ann", "Ben")[number % 2],
+            split=("train", "test")[number % 2],
+            x="x" * (number == 1),
+        )
         for number, path in enumerate(TWO_CLASSES)
     ]
     (folder / "metadata.csv").write_text("\n".join([columns, *lines]))
@@ -185,6 +192,31 @@ def test_a_table_of_other_facts_comes_after_masks_and_voc(tmp_path: Path) -> Non
     (tmp_path / "b" / "metadata.csv").write_text("id,camera\n" + "".join(f"{n}.png,{n % 2}\n" for n in (1, 2, 3, 4)))
     layouts = [inspect_folder(tmp_path / name).layout for name in ("a", "b")]
     assert [layout and layout.kind for layout in layouts] == ["image_mask_folders", "voc"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "said"),
+    [
+        (
+            "file,camera,split",
+            "{path},{who},{split}",
+            "label_column: camera, split_column: split}. Only then the splits",
+        ),
+        ("file,camera,split", "{path},{who},{split}{x}", "metadata.csv: column split is not used: 'testx' (1) are not"),
+        ("file,split", "{path},{split}", "So its splits in column split are not used; to use them, add a column label"),
+        (
+            "file,split",
+            "{path},{split}{x}",
+            "So its splits in column split are not used; to use them, add a column label",
+        ),
+    ],
+)
+def test_splits_in_a_table_beside_class_folders_are_not_left_out_silently(
+    columns: str, row: str, said: str, tmp_path: Path
+) -> None:
+    found = described_by(tmp_path, columns, row)
+    assert found.layout == ClassFolders(kind="class_folders")
+    assert said in describe_folder("x", found)
 
 
 def test_images_without_a_row_are_counted_by_folder(tmp_path: Path) -> None:

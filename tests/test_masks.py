@@ -16,12 +16,13 @@ from transferline import params
 from transferline.datasets.checks.validation import Validation, validate_dataset
 from transferline.datasets.images import read_image
 from transferline.datasets.layout_proposal import describe_folder, inspect_folder
+from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.mask_values import VOID, read_values
 from transferline.datasets.masks import colors, overlay, read_mask, read_whole_mask, to_original
 from transferline.datasets.show import layout_of, look
 from transferline.datasets.transforms import apply_views, apply_views_to_masks
 from transferline.errors import TransferlineError
-from transferline.params import Data, load_params
+from transferline.params import Data, ImageMaskFolders, Voc, load_params
 
 RECIPE = load_params(ROOT / "recipes" / "digits.yaml").validate_
 RULES = RECIPE.rules.model_copy(update={"few_images": "warn"})
@@ -109,6 +110,21 @@ def test_folders_that_do_not_fit_are_named(tmp_path: Path) -> None:
         validated(tmp_path, FOLDERS)
     with pytest.raises(TransferlineError, match="no folder SegmentationClass"):
         validated(tmp_path, VOC)
+
+
+def test_a_file_that_is_no_image_can_have_the_name_of_an_image(tmp_path: Path) -> None:
+    folders = ImageMaskFolders.model_validate(FOLDERS)
+    make_segmented(tmp_path / "folders", FOLDERS, 2)
+    make_segmented(tmp_path / "voc", VOC, 2)
+    for folder in (tmp_path / "folders" / "images", tmp_path / "voc" / "JPEGImages"):
+        for name in ("00.json", "01.txt", "README.md", "._00.png"):
+            (folder / name).write_text("{}")
+        (folder / "01.png").rename(folder / "01")
+    assert inspect_folder(tmp_path / "folders").layout == folders
+    for name, layout in (("folders", folders), ("voc", Voc.model_validate(VOC))):
+        files = list_dataset(tmp_path / name, layout).files.set_index("path").dropna(subset="label")
+        assert [Path(path).name for path in files.index] == ["00.png", "01"]
+        assert [Path(mask).name for mask in files["mask"]] == ["00.png", "01.png"]
 
 
 def test_data_show_counts_the_classes_of_masks(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import edit_yaml, make_multilabel, run
 from tests.tiny_masks import FOLDERS, MASKS, make_segmented
 from transferline.cli import main as cli
+from transferline.datasets.remove import remove_photographs
 from transferline.registry.version_files import changes
 
 FILE = Path("data/corrections/colors.csv")
@@ -63,6 +64,15 @@ def test_a_path_is_taken_as_typed(project, monkeypatch):
     data("exclude", "colors", "data/raw/colors/red/4.png", "--reason", "x")
     names = ["red/0.png", "red/1.png", "blue/2.png", "green/3.png", "red/4.png"]
     assert [row["image"] for row in rows()] == names
+
+
+def test_a_path_and_a_class_are_found_in_any_unicode_form(project):
+    (project / "data/raw/colors/red/0.png").rename(project / "data/raw/colors/red/gru\u0308n.png")
+    (project / "data/raw/colors/green").rename(project / "data/raw/colors/gru\u0308n")
+    data("relabel", "colors", "red/gr\u00fcn.png", "gr\u00fcn", "--reason", "x")
+    assert [(row["image"], row["label"]) for row in rows()] == [("red/gru\u0308n.png", "gru\u0308n")]
+    run("dvc", "add", "-q", "data/raw/colors", cwd=project)
+    assert remove_photographs(project, "colors", ["gr\u00fcn"]).startswith("-40 images: gru\u0308n -40 (class gone)")
 
 
 def test_all_mistakes_are_named_and_nothing_is_written(project):

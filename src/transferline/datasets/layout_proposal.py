@@ -1,6 +1,7 @@
 """Lists the content of a dataset's folder and proposes a layout. It opens tables, but no images with a usual name."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path, PurePosixPath
@@ -8,7 +9,6 @@ from typing import Any, cast, get_args
 
 from ruamel.yaml import YAML
 
-from transferline.datasets.file_names import is_image
 from transferline.datasets.layouts.contents import Contents, read_contents_of
 from transferline.datasets.layouts.layout_table import Proposal, propose_layout
 from transferline.datasets.layouts.other_formats import recognise_format
@@ -61,13 +61,13 @@ def inspect_folder(folder: Path) -> FolderContents:
         Counter(_suffix(path) for path in contents.files if (path in images) == there) for there in (True, False)
     ]
     proposal = propose_layout(contents)
-    unlabelled = Counter(path.rpartition("/")[0] or "the top folder" for path in proposal.unlabelled())
+    unlabelled = Counter(path.rpartition("/")[0] or "the top folder" for path in proposal.unlabelled(images))
     return FolderContents(
         images=dict(suffixes[0].most_common()),
         others=dict(suffixes[1].most_common()),
         hidden=contents.hidden,
         layout=proposal.layout,
-        classes=_classes(proposal),
+        classes=_classes(proposal, images),
         unlabelled=dict(unlabelled.most_common()),
         reasons=proposal.reasons,
         alternatives=proposal.alternatives,
@@ -81,12 +81,12 @@ def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower() or "(none)"
 
 
-def _classes(proposal: Proposal) -> dict[str, dict[str, int]]:
+def _classes(proposal: Proposal, images: Collection[str]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     if proposal.listing and proposal.layout and proposal.layout.gives == "label":
         files = proposal.listing.files.fillna({"given": ""}).dropna(subset="label")
         for path, label, split in files[["path", "label", "given"]].itertuples(index=False):
-            if is_image(path):
+            if path in images:
                 of_split = counts.setdefault(split, {})
                 of_split[label] = of_split.get(label, 0) + 1
     return {split: counts[split] for split in ("", *get_args(Split)) if split in counts}
@@ -126,15 +126,21 @@ def describe_folder(name: str, found: FolderContents) -> str:
         )
     if found.masks:
         lines += found.masks.lines
+    if "csv" in found.reasons and any(suffix in found.others for suffix in TABLE_SUFFIXES):
+        lines.append(f"tables are not used: {found.reasons['csv']}")
     if found.note:
         lines.append(found.note)
-    lines += [
-        f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
-        f"data.layout to {_as_yaml(_keys(layout), flow=True)}"
-        for layout, count in found.alternatives
-    ]
+    lines += [_alternative(layout, count) for layout, count in found.alternatives]
     block = _as_yaml({"data": proposed_data(name, found, found.layout)}, flow=None)
     return "\n".join([*lines, "Proposal for params.yaml:", block])
+
+
+def _alternative(layout: Layout, count: int) -> str:
+    column = getattr(layout, "split_column", None)
+    return (
+        f"{layout.kind} fits too, and labels {count:,} images; if its labels are meant, check data.problem and set "
+        f"data.layout to {_as_yaml(_keys(layout), flow=True)}"
+    ) + (f". Only then the splits in column {column} are used" if column else "")
 
 
 def _as_yaml(tree: dict[str, Any], flow: bool | None) -> str:

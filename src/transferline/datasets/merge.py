@@ -14,7 +14,14 @@ from transferline.datasets.file_names import is_hidden
 from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.own_datasets import require_own
-from transferline.datasets.version_contents import DESCRIBING_SUFFIXES, Reader, VersionContents, read_contents, skeleton
+from transferline.datasets.version_contents import (
+    DESCRIBING_SUFFIXES,
+    Reader,
+    VersionContents,
+    is_unclear,
+    read_contents,
+    skeleton,
+)
 from transferline.datasets.version_difference import Difference, compare_versions
 from transferline.datasets.versions import Cache, Files, open_cache, recorded_files, workspace_files
 from transferline.errors import TransferlineError
@@ -105,7 +112,7 @@ class _Merge:
 
 def _merge(work: _Merge, folder: Path, replace: bool) -> Merged:
     root, raw = work.cache.root, work.cache.root / RAW / work.name
-    reader, present, labels = _read(work, raw)
+    reader, present, labels = _read(work, raw, folder)
     _require_fit(work, labels)
     _require_free(work, replace)
     recorded = reader.read_beside(work.recorded, present)
@@ -146,15 +153,17 @@ def _hashes(folder: Path) -> Files:
     return {path: file_md5(folder / path) for path in progress(paths, len(paths), "comparing files")}
 
 
-def _read(work: _Merge, raw: Path) -> tuple[Reader, VersionContents, Mapping[str, str | None]]:
+def _read(work: _Merge, raw: Path, folder: Path) -> tuple[Reader, VersionContents, Mapping[str, str | None]]:
     """Returns a reader of the dataset, its current contents, and the labels of all images of dataset and source.
 
-    The labels are empty unless the layout has class folders.
+    The labels are empty unless the layout has class folders. `folder` has the files of the source.
     """
+    unclear = {path: folder / path for path in work.fresh if is_unclear(path)}
     reader, present = read_contents(work.cache, work.name, work.before, raw)
-    with skeleton(work.fresh, {}, work.before) as names:
+    with skeleton(work.fresh, unclear, work.before) as names:
         if reader.layout is None:  # perhaps the dataset has one class folder, and the source adds another
-            with skeleton({**work.before, **work.fresh}, {}) as both:
+            known = {path: raw / path for path in work.before if is_unclear(path)}
+            with skeleton({**work.before, **work.fresh}, known | unclear) as both:
                 reader = Reader(work.cache, work.name, inspect_folder(both).layout)
             present = reader.read(work.before, raw)
         if not reader.labels_are_folders:

@@ -26,6 +26,7 @@ from transferline.datasets.checks.correction_file import (
 from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.listing import Listing
+from transferline.datasets.layouts.table_paths import by_form, in_known_form
 from transferline.datasets.own_datasets import corrections_file
 from transferline.datasets.show import layout_of
 from transferline.datasets.tables import SEPARATOR
@@ -107,10 +108,10 @@ def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
     typed = Path(path[1])
     seen_from_there = path[0] / typed
     candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]
-    there = set(visible)
+    known = by_form(visible)
     for candidate in candidates:
-        if candidate in there and (raw / candidate).exists():
-            return candidate
+        if (image := in_known_form(candidate, known)) and (raw / image).exists():
+            return image
     near = difflib.get_close_matches(candidates[0], visible, 3)
     raise ValueError(
         f"{RAW / raw.name} has no image {candidates[0]}" + (f"; similar paths are {', '.join(near)}" if near else "")

@@ -1,12 +1,13 @@
 """Removes images from a dataset, or removes a dataset: `transferline data remove`."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from transferline.datasets.change_files import aside_of, change_files, held_for_change, moved
 from transferline.datasets.changes_by_hand import require_files
 from transferline.datasets.dvc_add import as_before_on_failure, listed
 from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
+from transferline.datasets.layouts.table_paths import by_form, in_known_form
 from transferline.datasets.own_datasets import corrections_file, require_own, require_versioned
 from transferline.datasets.revisions import dvc_file
 from transferline.datasets.version_contents import read_contents
@@ -60,7 +61,9 @@ def remove_photographs(root: Path, name: str, paths: Sequence[str]) -> str:
 def _below(name: str, paths: Sequence[str], files: Files) -> list[str]:
     """Returns the files that `paths` name; a folder means all files in it."""
     prefix = f"{(RAW / name).as_posix()}/"
+    known = by_form({*files, *(str(folder) for file in files for folder in PurePosixPath(file).parents)})
     wanted = {path: Path(path).as_posix().removeprefix(prefix) for path in paths}  # without a slash at the end
+    wanted = {path: in_known_form(inside, known) or inside for path, inside in wanted.items()}
     found = {
         path: [file for file in files if file == inside or file.startswith(f"{inside}/")]
         for path, inside in wanted.items()

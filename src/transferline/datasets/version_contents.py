@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transferline.datasets.file_names import is_image
+from transferline.datasets.file_names import is_image, is_image_file
 from transferline.datasets.layout_proposal import inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.versions import Cache, Files
@@ -57,8 +57,12 @@ class Reader:
     layout: Layout | None
 
     def read(self, files: Files, folder: Path) -> VersionContents:
-        """Reads the contents of a version whose files are in `folder`. Images there can be empty files."""
-        images = [path for path in files if is_image(path)]
+        """Reads the contents of a version whose files are in `folder`.
+
+        Files there can be empty, except those from which a layout reads labels. An image whose suffix is not one of
+        images must not be empty; else it counts as another file.
+        """
+        images = [path for path in files if is_image_file(folder, path)]
         if self.layout is None or not files:
             return VersionContents(files, dict.fromkeys(images))
         try:
@@ -70,7 +74,7 @@ class Reader:
         labels = {
             path: None if masks or not isinstance(label, str) else label
             for path, label in zip(listing["path"], listing["label"], strict=True)
-            if is_image(path)
+            if is_image_file(folder, path)
         }
         named = tuple(path for path in labels if path not in files)
         there = {path: label for path, label in labels.items() if path in files}
@@ -85,7 +89,7 @@ class Reader:
             with version_folder(self.cache, files, self.layout) as folder:
                 return self.read(files, folder)
         fresh = {path: md5 for path, md5 in files.items() if path not in other.files}
-        with skeleton(fresh, {}, files) as folder:
+        with skeleton(fresh, _unclear_in_cache(self.cache, fresh), files) as folder:
             read = self.read(fresh, folder)
         known = {path: label for path, label in other.labels.items() if path in files}
         return VersionContents(files, {**known, **read.labels}, fault=read.fault)
@@ -145,7 +149,7 @@ def layout_in_params(root: Path, name: str) -> Layout | None:
 
 @contextmanager
 def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterator[Path]:
-    """Yields a folder with the files of a version; only tables and lists of labels have content, images are empty.
+    """Yields a folder with the files of a version; tables and lists of labels, and unclear files have content.
 
     Raises:
         TransferlineError: tables or lists with labels are not in the cache and cannot be fetched.
@@ -159,8 +163,18 @@ def version_folder(cache: Cache, files: Files, layout: Layout | None) -> Iterato
             f"cache, and cannot be fetched: {why}"
         )
     contents = {path: content for path, md5 in describing.items() if (content := cache.find(md5))}
-    with skeleton(files, contents) as folder:
+    with skeleton(files, contents | _unclear_in_cache(cache, files)) as folder:
         yield folder
+
+
+def is_unclear(path: str) -> bool:
+    """Returns whether only the content of a file tells if it is an image: its suffix does not."""
+    return not is_image(path) and not path.lower().endswith(DESCRIBING_SUFFIXES)
+
+
+def _unclear_in_cache(cache: Cache, files: Files) -> dict[str, Path]:
+    """Returns those of the unclear files that DVC's cache has."""
+    return {path: content for path, md5 in files.items() if is_unclear(path) and (content := cache.find(md5))}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import csv
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -13,6 +13,7 @@ from typing import Any
 
 from transferline.datasets.file_names import is_hidden
 from transferline.datasets.layouts.listing import Listing
+from transferline.datasets.layouts.table_paths import by_form, in_known_form
 from transferline.datasets.tables import SEPARATOR, join_names, natural, split_labels
 from transferline.errors import TransferlineError
 from transferline.params import Layout
@@ -68,7 +69,7 @@ def read_corrections(file: Path, listing: Listing, layout: Layout) -> list[Corre
     if not file.exists():
         return []
     faults: list[str] = []
-    known = set(listing.files["path"]), classes_of(listing, layout), layout
+    known = by_form(listing.files["path"]), classes_of(listing, layout), layout
     found = [_correction(file, number, cells, known, faults) for number, cells in _rows(file, faults)]
     if faults:
         raise TransferlineError("\n  ".join([f"{file} is wrong; correct it:", *faults]))
@@ -95,7 +96,8 @@ def read_label(text: str, classes: Sequence[str], layout: Layout) -> str:
     if has_masks(layout):
         raise ValueError(f"{text!r}: a mask cannot be corrected here; an image can only be left out (an empty label)")
     several = gives_several_labels(layout)
-    names = {as_there(name, classes) for name in (text.split(SEPARATOR) if several else [text])}
+    known = by_form(classes)
+    names = {as_there(name, known) for name in (text.split(SEPARATOR) if several else [text])}
     names -= {""} if several else set()
     if unknown := sorted(names - set(classes), key=natural):
         raise ValueError("; ".join(_unknown(name, classes) for name in unknown))
@@ -108,9 +110,9 @@ def _unknown(name: str, classes: Sequence[str]) -> str:
     return f"{name!r} is not a class of this dataset{meant} (its classes are {first_of(classes, SHOWN)})"
 
 
-def as_there(text: str, names: Collection[str]) -> str:
-    """Returns `text` without the blanks around it, unless one of `names` has the same blanks."""
-    return text if text in names else text.strip()
+def as_there(text: str, known: Mapping[str, str]) -> str:
+    """Returns the known name (see `by_form`) that `text` is, with or without blanks around it; else `text` without."""
+    return in_known_form(text, known) or in_known_form(text.strip(), known) or text.strip()
 
 
 def _rows(file: Path, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
@@ -152,7 +154,7 @@ def _correction(
     file: Path,
     number: int,
     cells: dict[str, str],
-    known: tuple[set[str], tuple[str, ...], Layout],
+    known: tuple[dict[str, str], tuple[str, ...], Layout],
     faults: list[str],
 ) -> Correction:
     """Returns the correction of a row. Faults of the row are added to `faults`."""
@@ -175,7 +177,7 @@ def _correction(
     )
 
 
-def _image(text: str, paths: set[str]) -> str:
+def _image(text: str, paths: Mapping[str, str]) -> str:
     image = as_there(text, paths)
     if SHA256.fullmatch(image.lower()):
         return image.lower()
@@ -183,7 +185,7 @@ def _image(text: str, paths: set[str]) -> str:
         raise ValueError("is empty; allowed are a path in the dataset's folder, and the sha256 of a file")
     if image.startswith("/") or ".." in image.split("/"):
         raise ValueError(f"{image!r} leaves the dataset's folder; allowed are a path in it, and the sha256 of a file")
-    return PurePosixPath(image).as_posix()
+    return as_there(PurePosixPath(image).as_posix(), paths)
 
 
 def _when(text: str) -> str:

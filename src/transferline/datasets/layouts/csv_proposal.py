@@ -9,7 +9,7 @@ from transferline.datasets.layouts.contents import Contents, ProposedLayout, wor
 from transferline.datasets.layouts.csv_table import FLAGS, names_in
 from transferline.datasets.layouts.listing import split_of, usual_splits
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
-from transferline.datasets.layouts.table_paths import full_path, places
+from transferline.datasets.layouts.table_paths import fault_of_case, full_path, places
 from transferline.errors import TransferlineError
 from transferline.params import Csv, Split, SplitTable
 from transferline.text import first_of
@@ -111,7 +111,13 @@ def _understand(table: Table, path: str, images: Sequence[str]) -> Understood:
     }
     split = next((name for name, fault in faults.items() if not fault), None)
     note = "" if split else "\n".join(f"{path}: column {name} is not used: {fault}" for name, fault in faults.items())
-    labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
+    try:
+        labels, classes, is_certain = _labels(table, path, [name for name in others if name not in faults])
+    except TransferlineError as error:
+        if not faults:
+            raise
+        way = "to use them, add a column label with the class of each image"
+        raise TransferlineError(f"{error}. So its splits in column {', '.join(faults)} are not used; {way}") from error
     keys = {"path_column": column, "folder": folder, "suffix": suffix, **labels, "split_column": split}
     given = {name: value for name, value in keys.items() if value}
     layout = Csv.model_validate({"kind": "csv", "file": path, **given})
@@ -138,6 +144,7 @@ def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, st
     found = {name: places(table.column(name), images) for name in table.columns}
     unique = {name: counts for name, counts in found.items() if counts and _tells_apart(table.column(name))}
     if not unique:
+        _refuse_other_case(table, path, [name for name in table.columns if _tells_apart(table.column(name))], images)
         there = ", ".join(table.columns)
         raise TransferlineError(f"{path}: no column names images of this dataset (its columns are {there})")
     column = max(unique, key=lambda name: unique[name].most_common(1)[0][1])
@@ -147,6 +154,7 @@ def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, st
         unique[column].items(), key=lambda item: (item[1], item[0][0] == own, split and split_of(item[0][0]) == split)
     )
     if count < LEAST_FOUND * len(cells):
+        _refuse_other_case(table, path, [column], images)
         where = [
             f"{number} in {folder or 'the top folder'}" for (folder, _), number in unique[column].most_common(SHOWN)
         ]
@@ -157,6 +165,12 @@ def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, st
             f"{path}: an image has several rows (rows {first_of(twice[:100], SHOWN)}); a table needs one row per image"
         )
     return column, folder, suffix
+
+
+def _refuse_other_case(table: Table, path: str, columns: Sequence[str], images: Sequence[str]) -> None:
+    for column in columns:
+        if fault := fault_of_case(column, table.column(column), images):
+            raise TransferlineError(f"{path}: {fault}")
 
 
 def _tells_apart(cells: Sequence[str]) -> bool:

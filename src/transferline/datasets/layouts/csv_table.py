@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 from transferline.datasets.file_names import is_image
 from transferline.datasets.layouts.listing import Listing, listing_table, split_of
 from transferline.datasets.layouts.table_file import TABLE_SUFFIXES, Table, read_table_file
-from transferline.datasets.layouts.table_paths import as_on_disk, full_path, places
+from transferline.datasets.layouts.table_paths import as_on_disk, fault_of_case, full_path, places
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Csv, Split, SplitTable
@@ -144,6 +144,7 @@ def _require_some(table: Table, listed: Sequence[str], paths: Sequence[str], lay
         hint = f"{count} images of the same name lie {where}; set " + " and ".join(wanted).replace(
             "folder", f"{key}.folder", 1
         )
+    hint = fault_of_case(layout.path_column, table.column(layout.path_column), images) or hint
     raise TransferlineError(
         f"{table.file}: {len(listed)} of {len(listed)} paths in column {layout.path_column} are not there, such as "
         f"{listed[0]}; {hint}"

@@ -1,11 +1,10 @@
 """The table of layouts: the functions that read each layout and propose it for a folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transferline.datasets.file_names import is_image
 from transferline.datasets.layouts.class_folders import (
     propose_class_folders,
     propose_split_class_folders,
@@ -42,7 +41,7 @@ class Proposal(NamedTuple):
         listing: the files with their labels; None if no layout fits.
         reasons: why layouts do not fit, by `kind`.
         alternatives: the other layouts that fit, each with the number of images to which it gives a label.
-        note: see `ProposedLayout`.
+        note: the notes of all layouts that fit, see `ProposedLayout`.
     """
 
     layout: Layout | None
@@ -51,12 +50,12 @@ class Proposal(NamedTuple):
     alternatives: tuple[tuple[Layout, int], ...] = ()
     note: str = ""
 
-    def unlabelled(self) -> list[str]:
-        """Returns the paths of the images to which the layout gives no label."""
+    def unlabelled(self, images: Collection[str]) -> list[str]:
+        """Returns those of `images`, the paths of all images, to which the layout gives no label."""
         if self.listing is None:
             return []
         files = self.listing.files
-        return [path for path in files.loc[files["label"].isna(), "path"] if is_image(path)]
+        return [path for path in files.loc[files["label"].isna(), "path"] if path in images]
 
 
 # The keys are the values of `data.layout.kind`. If two layouts label as many images, the first one is proposed,
@@ -104,7 +103,8 @@ def propose_layout(contents: Contents) -> Proposal:
         return Proposal(None, None, reasons)
     best = max(fitting, key=lambda one: (one[0], one[1].is_certain))
     others = tuple((proposed.layout, count) for count, proposed, _ in fitting if proposed is not best[1])
-    return Proposal(best[1].layout, best[2], reasons, others, best[1].note)
+    note = "\n".join(proposed.note for _, proposed, _ in fitting if proposed.note)
+    return Proposal(best[1].layout, best[2], reasons, others, note)
 
 
 def _walk(raw: Path) -> list[str]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from transferline.datasets.file_names import has_image_suffix, is_hidden
+from transferline.datasets.file_names import has_image_suffix, is_hidden, is_image_file
 from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, ProposedLayout, word
 from transferline.datasets.layouts.listing import Listing, listing_table
 from transferline.errors import TransferlineError
@@ -24,7 +24,7 @@ def read_mask_folders(raw: Path, paths: list[str], layout: ImageMaskFolders) -> 
     faults = [f"no folder {folder}" for folder in (layout.images, layout.masks) if not (raw / folder).is_dir()]
     visible = [path for path in sorted(paths) if not is_hidden(path)]
     images: dict[str, str] = {}
-    for path, name in _names(visible, layout.images):
+    for path, name in _names([path for path in visible if is_image_file(raw, path)], layout.images):
         if name in images:
             faults.append(f"{images[name]} and {path} have the same name, and so the same mask; rename one of them")
         images[name] = path

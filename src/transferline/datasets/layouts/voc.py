@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 from xml.etree import ElementTree
 
+from transferline.datasets.file_names import is_image_file
 from transferline.datasets.layouts.contents import Contents, ProposedLayout
 from transferline.datasets.layouts.listing import Listing, listing_table, usual_splits
 from transferline.datasets.tables import SEPARATOR, join_names
@@ -31,7 +32,7 @@ def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
         TransferlineError: a folder, list or annotation is missing or wrong. The message names all faults.
     """
     faults = [f"no folder {needed}" for needed in _folders(layout) if not (raw / needed).is_dir()]
-    images = _images(paths, faults)
+    images = _images(raw, paths, faults)
     splits = _splits(raw, layout, faults)
     classes: set[str] = set()
     if layout.labels == "masks":
@@ -66,11 +67,11 @@ def _folders(layout: Voc) -> tuple[str, str]:
     return IMAGES, {"annotations": ANNOTATIONS, "image_sets": CLASS_LISTS, "masks": MASKS}[layout.labels]
 
 
-def _images(paths: Iterable[str], faults: list[str]) -> dict[str, str]:
+def _images(raw: Path, paths: Iterable[str], faults: list[str]) -> dict[str, str]:
     """Returns the paths of the images by name."""
     found: dict[str, str] = {}
     for path in map(PurePosixPath, sorted(paths)):
-        if str(path.parent) == IMAGES:
+        if str(path.parent) == IMAGES and is_image_file(raw, str(path)):
             if path.stem in found:
                 faults.append(f"{found[path.stem]} and {path} have the same name; keep one of them")
             found[path.stem] = str(path)
