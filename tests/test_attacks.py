@@ -1,5 +1,6 @@
 """Attacks on a small network that was trained on images, compared with the attacks of another library."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def test_a_photo_is_attacked_through_every_epsilon(
         first, second, written = capsys.readouterr().out.splitlines()
         assert first.startswith("epsilon 1: ") and second.startswith("epsilon 20: ") and written.endswith(out.name)
         texts = second.removeprefix("epsilon 20: ").split(" -> ")
-        labels = [tuple(text.rpartition(" ")[0].split("|")) for text in texts]
+        labels = [tuple(re.findall(r"(\w+) [\d.]+%", text)) for text in texts]
         assert labels[0] == before.labels != labels[1], second
         assert not aim or target in labels[1], second
         with Image.open(out) as sheet:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from transferline.datasets.layouts.contents import Contents, ProposedLayout, word
 from transferline.datasets.layouts.csv_table import FLAGS, names_in
@@ -39,7 +39,8 @@ MOST_TABLES, SHOWN = 50, 5
 LEAST_FOUND = 0.95  # of the paths in a table; `validate` names the others
 
 
-class Understood(NamedTuple):
+@dataclass(frozen=True)
+class Understood:
     """A layout that reads a table, the number of its rows, and its classes; the other fields as in `ProposedLayout`."""
 
     layout: Csv
@@ -87,7 +88,7 @@ def _of_splits(read: dict[str, Understood]) -> Understood | None:
     layout = read[used["train"]].layout.model_copy(update={"file": None, "folder": None, **tables})
     rows = sum(read[path].rows for path in used.values())
     given = {key: value for key, value in layout.model_dump().items() if value is not None}
-    return read[used["train"]]._replace(layout=Csv.model_validate(given), rows=rows, note="")
+    return replace(read[used["train"]], layout=Csv.model_validate(given), rows=rows, note="")
 
 
 def _split_of_table(path: str) -> Split | None:
