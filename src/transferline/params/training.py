@@ -142,10 +142,7 @@ StoppingField = Annotated[
 ]
 MegapixelsField = Annotated[
     Annotated[float, Field(gt=0)] | None,
-    Field(
-        description="the largest number of million pixels in all epochs (fine_tune: at each depth), kept by fewer "
-        "epochs; null: no limit"
-    ),
+    Field(description="at most so many million pixels in all (fine_tune: at each depth), by fewer epochs; null: any"),
 ]
 OptimizerField = Annotated[Optimizer, Field(description="the optimizer and its settings")]
 ReduceField = Annotated[
