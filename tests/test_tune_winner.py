@@ -24,6 +24,7 @@ from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import (
     base_candidate,
     search_folder,
+    search_path,
     tune,
     with_former_augment,
     write_winner,
@@ -94,7 +95,7 @@ def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentati
     assert with_former_augment(other) == other
 
 
-def test_a_search_starts_again_if_the_data_the_params_the_code_or_the_networks_change(
+def test_a_search_starts_again_if_the_data_the_params_or_the_code_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -103,17 +104,16 @@ def test_a_search_starts_again_if_the_data_the_params_the_code_or_the_networks_c
     relabelled.rows.loc[0, "label"] = "class 1"
     reseeded = PHOTOS.model_copy(update={"seed": 8})
     calls = [
-        (PHOTOS, manifest, "code", [SMALL]), (PHOTOS, manifest, "code", [SMALL]), (reseeded, manifest, "code", [SMALL]),
-        (PHOTOS, relabelled, "code", [SMALL]), (PHOTOS, manifest, "other code", [SMALL]),
-        (PHOTOS, manifest, "code", []),
+        (PHOTOS, manifest, "code"), (PHOTOS, manifest, "code"), (reseeded, manifest, "code"),
+        (PHOTOS, relabelled, "code"), (PHOTOS, manifest, "other code"),
     ]  # fmt: skip
     found = []
-    for params, data, code, networks in calls:
+    for params, data, code in calls:
         monkeypatch.setattr(tune_candidate, "code_of", lambda name, code=code, project=None: code)
-        found.append(search_folder(params, base_candidate(params), networks, data))
+        found.append(search_folder(search_path(params, base_candidate(params), data)))
         (found[-1] / "optuna.log").touch()
         assert list(Path(".transferline/tune").iterdir()) == [found[-1]], "former searches are deleted"
-    assert found[0] == found[1] and len(set(found)) == 5
+    assert found[0] == found[1] and len(set(found)) == 4
 
 
 def folder_of_search(params: Params, networks: list[Network]) -> Path:
@@ -141,10 +141,11 @@ def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_au
     former = PHOTOS.model_copy(update={"augment": narrow})
     file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
     file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
-    other = former.model_copy(update={"seed": PHOTOS.seed + 1})
-    present = other.model_copy(update={"augment": wider})
-    folders = [folder_of_search(params, [SMALL]) for params in (present, present, other)]
-    assert len(set(folders)) == 1, "its params are those before the earlier winner"
+    present = former.model_copy(update={"augment": wider})
+    assert folder_of_search(present, [SMALL]) == file.parent, "its params are those before the winner"
+    other = folder_of_search(present.model_copy(update={"seed": PHOTOS.seed + 1}), [SMALL])
+    assert other != file.parent, "another search begins with the params as they are"
+    assert json.loads((other / tune_candidate.AUGMENT_FILE).read_text())[0]["rotation"] == [-15.0, 15.0]
 
 
 def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:

@@ -69,10 +69,12 @@ class Clock:
 def search_without_training(
     folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
     end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy", diverges_at: int | None = None,
+    fails_at: int | None = None,
 ) -> Found:  # fmt: skip
     """Searches with made-up predictions, and writes a report.
 
-    `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite.
+    `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite,
+    and the one with the number `fails_at` has no weights.
     There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one.
     """
     count, clock = 0, clock or Clock()
@@ -86,6 +88,8 @@ def search_without_training(
     def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
         nonlocal count
         count += 1
+        if count == fails_at:
+            raise TransferlineError("it has no weights")
         found = predictions_of(candidate, division)
         for epoch in range(6):
             if count == stop_at and epoch == 1:
@@ -141,7 +145,7 @@ def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_pat
 def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path, capsys: Any) -> None:
     own = Network("efficientnet_lite2", 320, "untouched")
     found = search_without_training(tmp_path, None, networks=[own, *NETWORKS], end=14)
-    assert "the candidate as it is is not compared: the time is up" in capsys.readouterr().out
+    assert "the candidate as it is is not compared: its training takes more than its share" in capsys.readouterr().out
     assert found.winner == str(Settings(own))
 
 
@@ -152,6 +156,12 @@ def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any
     assert f"{missing} is left out: no weights" in capsys.readouterr().out
     with pytest.raises(TransferlineError, match="no weights"):
         search_without_training(tmp_path / "none", 0, networks=[missing])
+
+
+def test_a_candidate_that_cannot_be_trained_is_not_compared(tmp_path: Path, capsys: Any) -> None:
+    found = search_without_training(tmp_path, 2, fails_at=1)
+    assert "the candidate as it is is not compared: it has no weights" in capsys.readouterr().out
+    assert "present" not in found.states and found.states.count("stopped") + found.states.count("complete") == 2
 
 
 def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The command that searches the settings of a candidate: tune."""
 
 import argparse
+import importlib
 
 from transferline import environment
 from transferline.cli.arguments import Commands, add_command, positive, positive_number
@@ -21,15 +22,17 @@ def add_commands(commands: Commands) -> None:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from transferline.problems.metric_choice import check_metrics
+    from transferline.progress import say
+    from transferline.repairs import repair_files
     from transferline.training_lock import held
-    from transferline.use_recipe import complete_params
 
     root = environment.enter_project()
     minutes = options.minutes or (None if options.trials else MINUTES)
     with held(root, "transferline tune"):
-        params = complete_params(root)
-        check_metrics(params)
+        for repair in repair_files(root):
+            say(repair)
+        preparation = importlib.import_module("transferline.flows.preparation")
+        params = preparation.prepare(root, recipe=None, data_revision=None, update=False)
         with quiet_imports():
             from transferline.tuning.tune_candidate import tune
         try:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from optuna.trial import TrialState
 
+from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError
-from transferline.tuning.search_space import Settings, present_settings
+from transferline.tuning.search_space import Settings, present_settings, settings_of
 
 if TYPE_CHECKING:
     import optuna
@@ -36,10 +37,11 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
             for name, settings in finalists.items():
                 with search.kept(f"{name} division {division}") as parts:
                     if not parts:
-                        parts.append(search.train(settings, division, search.stop_if_time_is_up))
+                        parts.append(search.train(settings, division, search.end))
                 found[name] += parts
-    except TimeIsUpError:
-        say("the time is up: the finalists are compared on fewer splits")
+    except (TimeIsUpError, TransferlineError) as error:
+        why = "the time is up" if isinstance(error, TimeIsUpError) else error
+        say(f"the finalists are compared on fewer splits: {why}")
     common = min(map(len, found.values()), default=len(search.data.divisions))
     scored = {name: search.scored(settings, found[name][:common]) for name, settings in finalists.items()}
     first = [scored.pop(PRESENT_TRIAL)] if present else []
@@ -53,5 +55,5 @@ def _better(search: Search, study: "optuna.Study", least: float) -> dict[int, Se
     """Returns the best fine-tunings whose value is above `least`, by number, the best first."""
     better = [one for one in study.get_trials(False, (TrialState.COMPLETE,)) if float(one.value or 0) > least]
     complete = sorted(better, key=lambda trial: -float(trial.value or 0))
-    first_of = {search.settings_of(trial.params): trial.number for trial in reversed(complete)}
+    first_of = {settings_of(trial.params, search.networks): trial.number for trial in reversed(complete)}
     return {number: settings for settings, number in list(reversed(first_of.items()))[:FINE_TUNINGS]}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -26,13 +25,14 @@ from transferline.params import Pretrained
 from transferline.progress import say
 from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search_space import (
-    OF_UPPER,
+    FIRST,
     Network,
     Settings,
     augment_of,
     candidate_of,
     own_of,
     present_settings,
+    settings_of,
     suggest,
 )
 from transferline.tuning.trial_runs import TrialRuns
@@ -40,15 +40,10 @@ from transferline.tuning.trial_scores import Data, score_candidate, score_head
 
 FIRST_RUNG = 2  # the epochs after which successive halving first stops trials
 KEPT_NETWORKS = 3  # of the heads, for fine-tuning
-SHARE_OF_HEADS, SHARE_OF_TRIALS = 0.3, 0.6  # of the time that is left when they begin
+SHARE_OF_HEADS, SHARE_OF_PRESENT, SHARE_OF_TRIALS = 0.3, 0.6, 0.6  # of the time that is left when they begin
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 STATE = "state"  # why a trial of Optuna ended early: `stopped` or `diverged`
 PRESENT_TRIAL = "present"  # the name of the candidate as it is, in files
-# The first two fine-tunings, before Optuna has results to learn from.
-FIRST = (
-    {"depth": "ladder", "augmentation": "params", "megapixels": 200},
-    {"depth": "whole", "augmentation": "wider", "megapixels": 400},
-)
 
 
 class TimeIsUpError(Exception):
@@ -57,6 +52,12 @@ class TimeIsUpError(Exception):
 
 class DivergedError(Exception):
     """The loss of a trial is not finite."""
+
+
+def stop_at(end: float) -> None:
+    """Raises `TimeIsUpError` from the time `end` on."""
+    if time.monotonic() >= end:
+        raise TimeIsUpError
 
 
 @dataclass
@@ -118,16 +119,18 @@ class Search:
         return scored
 
     def present(self) -> None:
-        """Trains the candidate as it is on the first division, if there is time for it."""
-        settings = present_settings(self.base)
+        """Trains the candidate as it is on the first division, if it can be trained and there is time for it."""
+        settings, end = present_settings(self.base), self._share(SHARE_OF_PRESENT)
         try:
             with self.kept(f"{PRESENT_TRIAL} division 0") as parts:
                 start = time.monotonic()
                 if not parts:
-                    parts.append(self.train(settings, 0, self.stop_if_time_is_up))
+                    parts.append(self.train(settings, 0, end))
                     self.record(settings, "present", parts, start)
         except TimeIsUpError:
-            say("the candidate as it is is not compared: the time is up before it is trained")
+            say("the candidate as it is is not compared: its training takes more than its share of the time")
+        except TransferlineError as error:
+            say(f"the candidate as it is is not compared: {error}")
 
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
@@ -135,11 +138,13 @@ class Search:
         best = list(dict.fromkeys(one.settings.network.place for one in heads))
         networks = [by_place[place] for place in best[:KEPT_NETWORKS]]
         study, end = self._study(networks), self._share(SHARE_OF_TRIALS)
-        first = FIRST[1:] if len(self.base.backbone.boundaries) > 1 else FIRST  # a ladder is compared as it is
+        with self.kept(f"{PRESENT_TRIAL} division 0") as present:
+            first = FIRST[1:] if present and len(self.base.backbone.boundaries) > 1 else FIRST  # it is a ladder itself
         while self.trials is None or len(study.get_trials(False, FINISHED)) < self.trials:
             done = len(study.get_trials(False, FINISHED))
             study.sampler = optuna.samplers.TPESampler(seed=self.data.params.seed + done, n_startup_trials=8)
             try:
+                stop_at(end)
                 self._one_trial(study, networks, first[done] if done < len(first) else {}, end)
             except TimeIsUpError:
                 say("the time for further fine-tunings is up")
@@ -169,12 +174,10 @@ class Search:
             study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
         trial = study.ask()
         suggest(trial, networks, self.data.params.augment)
-        settings = self.settings_of(trial.params)
+        settings = settings_of(trial.params, self.networks)
         start, values = time.monotonic(), list[float]()
 
         def report(value: float) -> None:
-            if time.monotonic() > end:
-                raise TimeIsUpError
             if math.isnan(value):
                 raise DivergedError
             values.append(value)
@@ -184,7 +187,7 @@ class Search:
 
         try:
             with self.kept(f"{study.study_name} trial {trial.number} division 0") as parts:
-                parts.append(self.train(settings, 0, report))
+                parts.append(self.train(settings, 0, end, report))
         except (optuna.TrialPruned, DivergedError) as error:
             state = "diverged" if isinstance(error, DivergedError) else "stopped"
             trial.set_user_attr(STATE, state)
@@ -200,25 +203,26 @@ class Search:
         study.tell(trial, self.data.value(parts[0]))
         self.record(settings, "complete", parts, start)
 
-    def train(self, settings: Settings, division: int, report: Callable[[float], None]) -> pd.DataFrame:
-        """Trains settings on a division; see `score_candidate`."""
-        candidate, augment = candidate_of(settings, self.base), augment_of(settings, self.data.params.augment)
-        return score_candidate(self.data, candidate, augment, self.data.divisions[division], report)
+    def train(
+        self, settings: Settings, division: int, end: float, report: Callable[[float], None] = lambda value: None
+    ) -> pd.DataFrame:
+        """Trains settings on a division; see `score_candidate`. `end` is the time at which it is stopped.
 
-    def stop_if_time_is_up(self, value: float) -> None:
-        """Raises `TimeIsUpError` at the end of the search; `value` is not used."""
-        if time.monotonic() > self.end:
-            raise TimeIsUpError
+        Raises:
+            TimeIsUpError: the end was there before the training was complete.
+        """
+
+        def report_in_time(value: float) -> None:
+            stop_at(end)
+            report(value)
+
+        stop_at(end)
+        candidate, augment = candidate_of(settings, self.base), augment_of(settings, self.data.params.augment)
+        return score_candidate(self.data, candidate, augment, self.data.divisions[division], report_in_time)
 
     def scored(self, settings: Settings, parts: list[pd.DataFrame]) -> Scored:
         """Returns settings with their predictions on each division, and the value of all of them."""
         return Scored(settings, parts, self.data.value(pd.concat(parts, ignore_index=True)))
-
-    def settings_of(self, values: dict[str, Any]) -> Settings:
-        """Returns the settings of a trial from Optuna's values."""
-        networks = {str(network): network for network in self.networks}
-        named = {name.removesuffix(OF_UPPER): value for name, value in values.items()}
-        return Settings(**{**named, "network": networks[values["network"]]})
 
     def record(self, settings: Settings, state: str, parts: list[pd.DataFrame], start: float | None = None) -> None:
         """Prints and records a trial; `start` is the time at which it began, if that is known."""

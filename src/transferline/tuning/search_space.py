@@ -23,6 +23,11 @@ WIDER = {"rotation": 15.0, "shift_x": 0.1, "shift_y": 0.1}  # the ranges of `wid
 VIEWS = 16
 MOST_SIDE = 512
 OF_UPPER = "_of_upper"  # a name of Optuna has the same choices in all trials
+# The first two fine-tunings, before Optuna has results to learn from.
+FIRST = (
+    {"depth": "ladder", "augmentation": "params", "megapixels": 200},
+    {"depth": "whole", "augmentation": "wider", "megapixels": 400},
+)
 EPOCHS = {200: 24, 400: 40}  # for each value of `max_megapixels`
 
 if TYPE_CHECKING:
@@ -82,7 +87,7 @@ def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
     named = {one.backbone.name for one in candidates if isinstance(one, Pretrained)}
     installed = {name for name in BACKBONES if name.startswith("efficientnet_lite") and has_imagenet_weights(name)}
     has_weights = {name for name in named | installed if name in BACKBONES and has_imagenet_weights(name)}
-    own = {base.backbone.name} & BACKBONES.keys() if _own_weights(base) else set()
+    own = {base.backbone.name} & BACKBONES.keys()  # its weights can be a file, or Keras downloads them
     flips = params.augment.horizontal_flip or params.augment.vertical_flip
     found = [
         Network(name, side, views)
@@ -105,11 +110,6 @@ def present_settings(base: Pretrained) -> Settings:
     return Settings(Network(*own_of(base), base.extract.head_views or base.extract.fine_tune_views), PRESENT)
 
 
-def _own_weights(base: Pretrained) -> bool:
-    """Returns whether the candidate names a file of weights."""
-    return not isinstance(base.backbone.weights, str)
-
-
 def _sides(side: int, backbone: BackboneEntry) -> list[int]:
     sides = {round(side * factor / 32) * 32 if factor != 1 else side for factor in SIDES}
     if NATIVE[0] * side <= backbone.native_side <= NATIVE[1] * side:
@@ -128,6 +128,13 @@ def suggest(trial: "BaseTrial", networks: list[str], augment: Augment) -> None:
         trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
     elif _wider(augment) != augment:
         trial.suggest_categorical("augmentation", ("params", "wider"))
+
+
+def settings_of(values: dict[str, Any], networks: list[Network]) -> Settings:
+    """Returns the settings of a trial from Optuna's values."""
+    named = {name.removesuffix(OF_UPPER): value for name, value in values.items()}
+    (network,) = (one for one in networks if str(one) == values["network"])
+    return Settings(**{**named, "network": network})
 
 
 def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:

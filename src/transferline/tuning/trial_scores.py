@@ -131,7 +131,7 @@ def _head_on(data: Data, candidate: Pretrained, division: ImageTable, bank: Bank
 def score_candidate(
     data: Data, candidate: Pretrained, augment: Augment, division: ImageTable, report: Callable[[float], None]
 ) -> pd.DataFrame:
-    """Trains a candidate by the functions of the stages, and predicts by the exported model of its last phase.
+    """Trains a candidate by the functions of the stages, and predicts by its better model, as `select` chooses it.
 
     Args:
         data: what all trials share.
@@ -158,7 +158,8 @@ def score_candidate(
         if candidate.fine_tune:
             job = data.job(candidate, "fine_tune", fine_tuned, listener)
             fine_tune(bank, candidate, head if candidate.train_head else None, job, data.raw)
-        return score(fine_tuned if candidate.fine_tune else head, data.raw, division.of_split("validation"))
+        models = [*([head] if candidate.train_head else []), *([fine_tuned] if candidate.fine_tune else [])]
+        return max((score(model, data.raw, division.of_split("validation")) for model in models), key=data.value)
 
 
 def _report(report: Callable[[float], None], metric: str, monitor: Monitor, row: dict[str, float | str]) -> None:

@@ -24,7 +24,7 @@ from transferline.progress import say
 from transferline.tuning.finals import compare_finalists
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search import Search
-from transferline.tuning.search_space import NAME, PRESENT, Network, augment_of, candidate_of, networks_to_try
+from transferline.tuning.search_space import NAME, PRESENT, augment_of, candidate_of, networks_to_try
 from transferline.tuning.trial_runs import open_runs
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tuning_report import REPORT, write_report
@@ -39,7 +39,7 @@ AUGMENT_FILE = "augment.json"  # that of the params before and after the winner 
 def tune(root: Path, params: Params, minutes: float | None, trials: int | None) -> str:
     """Searches settings for the data of the project and writes the winner into `params.yaml` as the candidate `tuned`.
 
-    If the candidate whose settings are varied wins as it is, nothing is written.
+    If the candidate whose settings are varied wins as it is, no candidate is written.
 
     Args:
         root: the project's folder, which is the working directory.
@@ -54,12 +54,15 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
         TransferlineError: the problem is a segmentation, there is no pretrained candidate to vary, the data was not
             accepted for training, or there are no images for validation.
     """
-    base, present, params = base_candidate(params), params.augment, with_former_augment(params)
+    base, present = base_candidate(params), params.augment
     say("checks the data: dvc repro validate")
     dvc(root, "repro", "validate")
     manifest = read_table(MANIFEST)
+    former = with_former_augment(params)
+    if search_path(former, base, manifest).exists():
+        params = former
     networks = networks_to_try(params, base)
-    folder = search_folder(params, base, networks, manifest)
+    folder = search_folder(search_path(params, base, manifest))
     _write_augments(folder, params.augment, present)
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
@@ -75,6 +78,8 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     candidate = None if winner.depth == PRESENT else candidate_of(winner, base)
     write_winner(root, candidate, None if augment == present else augment, sentences)
     done = f"has it as the candidate {NAME}" if candidate else "keeps its candidates"
+    if not candidate and augment != present:
+        done += f"; its section augment is again that of before {NAME}, which is no longer the best"
     return "\n".join([*sentences, f"params.yaml {done}; see {REPORT / 'index.html'}"])
 
 
@@ -116,17 +121,18 @@ def _write_augments(folder: Path, before: Augment, after: Augment) -> None:
     write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in (before, after)])
 
 
-def search_folder(params: Params, base: Pretrained, networks: list[Network], manifest: ImageTable) -> Path:
-    """Returns the folder of the search, and deletes other ones.
-
-    Its name is a hash of everything that decides the results of trials.
-    """
+def search_path(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
+    """Returns the path of the search's folder, whose name is a hash of everything that decides results of trials."""
     settings = [params.seed, params.data, params.thresholds, params.augment, params.select, params.evaluate, base]
     code = code_of(__name__, project=Path.cwd())
-    digest = hashlib.sha256(repr([*settings, networks, manifest.classes, code]).encode())
+    digest = hashlib.sha256(repr([*settings, manifest.classes, code]).encode())
     columns = manifest.rows[["sha256", "label", "split", "group", "kept"]].astype(str)
     digest.update(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
-    folder = FOLDER / digest.hexdigest()[:12]
+    return FOLDER / digest.hexdigest()[:12]
+
+
+def search_folder(folder: Path) -> Path:
+    """Makes the folder of a search, or goes on with it, and deletes those of other searches."""
     for other in FOLDER.glob("*"):
         if other != folder:
             shutil.rmtree(other)
