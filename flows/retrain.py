@@ -24,6 +24,8 @@ from transferline.tasks.log import quiet_states
 from transferline.tasks.promotion import promote_selected
 from transferline.training_lock import LockHeldError, held
 
+PATIENCE = 60  # seconds for which a retraining waits for a short command, such as `transferline report`
+
 
 def _first_name() -> str:
     """Returns the name of a run before the changes are known."""
@@ -71,7 +73,7 @@ def retrain(
     start = time.monotonic()
     try:
         root = environment.enter_project()
-        with held(root, f"the flow retrain{f' ({reason})' * bool(reason)}"):
+        with held(root, f"the flow retrain{f' ({reason})' * bool(reason)}", PATIENCE):
             for line in [*close_flow_runs(root), *repair_files(root)]:
                 get_run_logger().warning(line)
             params = prepare(root, recipe, data_revision, update, get_run_logger().info)

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from transferline.errors import TransferlineError
 from transferline.processes import Identity, own_identity
@@ -94,5 +96,17 @@ def test_a_number_that_is_used_again_is_another_process() -> None:
 def test_a_holder_that_has_not_yet_written_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with other_holder(tmp_path):
         (tmp_path / FILE).write_text("")
-        with pytest.raises(LockHeldError, match="a process that has just started"), held(tmp_path, "x"):
+        with pytest.raises(LockHeldError, match="a process that has just started"), held(tmp_path, "x", seconds=0.1):
             pytest.fail("both hold it")
+
+
+def test_a_retraining_waits_for_a_short_command(tmp_path: Path) -> None:
+    (tmp_path / FILE).parent.mkdir()
+    lock = FileLock(tmp_path / FILE, thread_local=False)
+    lock.acquire()
+    with pytest.raises(LockHeldError), held(tmp_path, "x"):
+        pytest.fail("both hold it")
+    release = threading.Timer(0.3, lock.release)
+    release.start()
+    with held(tmp_path, "x", seconds=30):
+        release.join()

@@ -44,7 +44,7 @@ class Holder:
 
 
 @contextmanager
-def held(root: Path, command: str) -> Iterator[bool]:
+def held(root: Path, command: str, seconds: float = 0) -> Iterator[bool]:
     """Holds the project's lock during the block. Processes that the holder starts share its lock.
 
     The kernel frees the lock when its holder ends or is killed. A killed holder can leave processes that still run.
@@ -53,6 +53,7 @@ def held(root: Path, command: str) -> Iterator[bool]:
     Args:
         root: the project's folder.
         command: the name of this process in the error message of another process that needs the lock.
+        seconds: how long to wait for the lock.
 
     Yields:
         Whether the lock was that of a process that was killed.
@@ -66,7 +67,7 @@ def held(root: Path, command: str) -> Iterator[bool]:
         yield False
         return
     left = _holder(root / FILE)
-    with _taken(root) as file:
+    with _taken(root, seconds) as file:
         if left:
             say(f"freed the lock of {_describe(left)}, which was killed")
         holder = Holder(uuid.uuid4().hex, **asdict(own_identity()), since=_now(), command=command)
@@ -92,11 +93,11 @@ def clear(root: Path) -> list[str]:
 
 
 @contextmanager
-def _taken(root: Path) -> Iterator[Path]:
+def _taken(root: Path, seconds: float = 0) -> Iterator[Path]:
     file = root / FILE
     file.parent.mkdir(exist_ok=True)
     try:
-        with FileLock(file, blocking=False):
+        with FileLock(file, timeout=seconds):
             if left := _holder(file):
                 end_processes(lambda environment: environment.get(VARIABLE) == left.token)
                 file.write_text("", encoding="utf-8")
