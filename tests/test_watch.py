@@ -101,7 +101,7 @@ def test_data_that_is_versioned_and_not_trained_on_is_a_change(line: Path) -> No
     other = find_change(line)
     assert other is not None and other.key not in (versioned.key, recorded_hash(line, "images"))
     (line / "data/raw/images/b.txt").rename(line / "data/raw/images/a.txt").write_text("a")
-    with pytest.raises(TransferlineError, match="holds the version of commit"):  # as after a pull without a checkout
+    with pytest.raises(TransferlineError, match="holds the files of commit"):  # as after a pull without a checkout
         find_change(line)
 
 

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from transferline.datasets.dvc_lock_file import trained_revision
+from transferline.datasets.file_names import is_hidden
 from transferline.datasets.revisions import dvc_file
-from transferline.datasets.versions import Cache, listed_files, open_cache, workspace_files
+from transferline.datasets.versions import Files, listed_files, open_cache, workspace_files
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
 from transferline.pipeline import open_repo
@@ -18,8 +19,9 @@ def forgotten_checkout(root: Path, dataset: str) -> str:
     """Returns an error message if the workspace holds another version of a dataset than its `.dvc` file names.
 
     That is the state after `git pull` without `dvc checkout`. The other version is one of a commit, perhaps with new
-    files beside it, or that of the last training. If no commit names the version of the `.dvc` file, `dvc add` made
-    it here, and the person who took the new photographs out again has changed the files by hand.
+    files beside it, or that of the last training. A person who deletes all that the last version added leaves the same
+    state, so the message names both causes. If no commit names the version of the `.dvc` file, `dvc add` made it here,
+    and the files were changed by hand.
 
     Returns:
         The message; "" if the workspace holds the version of the `.dvc` file or one that is new.
@@ -36,13 +38,14 @@ def forgotten_checkout(root: Path, dataset: str) -> str:
     elif present == trained_revision(root, dataset):
         there = "the last training"
     elif commit := _commit_inside(root, dataset, named, commits):
-        there = f"commit {commit}, and new files"
+        there = f"commit {commit} and new ones"
     else:
         return ""
     return (
-        f"{file.with_suffix('')} holds the version of {there}, but {file} names another. `dvc checkout {file}` brings "
-        f"that one (`dvc pull {file}` if DVC's cache lacks it; it refuses to delete files that have no version); "
-        f"`dvc add {file.with_suffix('')}` keeps the present files"
+        f"{file.with_suffix('')} holds the files of {there}, but {file} names another version. If `dvc checkout` was "
+        f"forgotten after `git pull`: `dvc checkout {file}` (`dvc pull {file}` if DVC's cache lacks that version; it "
+        "refuses to delete files that have no version). If the files were changed by hand: "
+        f"`dvc add {file.with_suffix('')}` keeps them"
     )
 
 
@@ -66,16 +69,21 @@ def _commits_by_version(root: Path, file: Path) -> dict[str, str]:
 
 
 def _commit_inside(root: Path, dataset: str, named: str, commits: dict[str, str]) -> str:
-    """Returns the commit of a version whose files are all in the workspace, without one that the named version adds."""
-    cache, present = open_cache(root), set(workspace_files(root, dataset).items())
-    new = _files(cache, named)
+    """Returns the commit of a version whose files are all in the workspace, without any that the named version adds.
+
+    A file that the named version adds may have been edited, renamed or moved: its path or its content is then there.
+    """
+    cache, present = open_cache(root), workspace_files(root, dataset)
+    # If the cache lacks the list of the named version, nobody has fetched it: none of its own files is here.
+    files = listed_files(cache, named, named) if cache.find(named) else {named: named}
+    new = _paths_and_hashes({path: md5 for path, md5 in files.items() if not is_hidden(path)})
     for version in [version for version in commits if version != named and cache.find(version)][:NEWEST]:
-        old = _files(cache, version)
-        if old <= present and not (new - old) & present:
+        old = listed_files(cache, version, version)
+        added = new - _paths_and_hashes(old)
+        if old.items() <= present.items() and added and added.isdisjoint(_paths_and_hashes(present)):
             return commits[version]
     return ""
 
 
-def _files(cache: Cache, version: str) -> set[tuple[str, str]]:
-    """Returns path and hash of each file; none if the cache lacks the list, because nobody has fetched the version."""
-    return set(listed_files(cache, version, version).items()) if cache.find(version) else set()
+def _paths_and_hashes(files: Files) -> set[str]:
+    return {*files, *files.values()}
