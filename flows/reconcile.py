@@ -103,7 +103,16 @@ def _is_of_this_project(root: Path, run: FlowRun) -> bool:
             deployment = client.read_deployment(run.deployment_id)
         except ObjectNotFound:
             return False
-    return str(deployment.entrypoint).startswith(ENTRYPOINTS) and deployment.name == prefect_file(root)["name"]
+    return str(deployment.entrypoint).startswith(ENTRYPOINTS) and deployment.name in _deployment_names(root)
+
+
+def _deployment_names(root: Path) -> set[str]:
+    """Returns the names of the deployments in `prefect.yaml`; none if it has a fault, which stops no training."""
+    try:
+        entries = prefect_file(root).get("deployments")
+    except TransferlineError:
+        return set()
+    return {str(each.get("name")) for each in entries if isinstance(each, dict)} if isinstance(entries, list) else set()
 
 
 def _free_lock(root: Path) -> list[str]:

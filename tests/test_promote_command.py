@@ -44,17 +44,24 @@ def test_a_copy_that_mlflow_refuses_does_not_undo_the_decision(params, monkeypat
     assert "warning: MLflow has no copy of the page: no room" in said.err
 
 
-def test_a_copy_that_fails_does_not_undo_the_decision(params, monkeypatch, capsys, tmp_path):
-    def fail(_: Path) -> None:
-        raise OSError(28, "No space left on device", ".transferline")
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device", ".transferline"), "[Errno 28] No space left on device"),
+        (MlflowException("the server does not answer"), "the server does not answer; the next `predict` tries again"),
+    ],
+)
+def test_a_copy_that_fails_does_not_undo_the_decision(params, monkeypatch, capsys, error, text):
+    def fail(_: object) -> None:
+        raise error
 
     select(params, train(params, "head", "good"))
     with monkeypatch.context() as patch:
-        patch.setattr(registered_models, "completed_folder", fail)
+        patch.setattr(registered_models, "download_version", fail)
         assert run_in_process("promote") == 0
     said = capsys.readouterr().out
     assert "version 1: promoted" in said
-    assert "warning: version 1 was not copied to .transferline/models: [Errno 28] No space left on device" in said
+    assert f"warning: version 1 was not copied to .transferline/models: {text}" in said
     assert run_in_process("predict", "data/raw/colors/red/1.png") == 0
     assert "predicted by colors version 1" in capsys.readouterr().out
 
@@ -62,7 +69,7 @@ def test_a_copy_that_fails_does_not_undo_the_decision(params, monkeypatch, capsy
 @pytest.mark.slow
 def test_a_page_that_fails_does_not_undo_a_rollback(params, monkeypatch, capsys, tmp_path):
     def fail(*_: object) -> Path:
-        raise TransferlineError("no page")
+        raise MlflowException("no page")
 
     for phase, quality in (("head", "fair"), ("fine_tune", "good")):
         select(params, train(params, phase, quality))

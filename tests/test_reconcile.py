@@ -97,10 +97,12 @@ def open_run(flow: Flow[..., Any], deployment: tuple[str, str] | None, state: St
 def test_only_runs_that_are_surely_of_this_project_are_closed_without_a_process(
     recorded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "prefect.yaml").write_text("name: waste\n")
+    file = tmp_path / "prefect.yaml"
+    deployments = "name: project\ndeployments: [{name: waste}, {name: nightly}, null]\n"
+    file.write_text(deployments)
     ours = "transferline.flows.retrain.retrain"
     running = open_run(retrain, ("waste", ours), Running())
-    cancelling = open_run(retrain, ("waste", ours), Cancelling())
+    cancelling = open_run(retrain, ("nightly", ours), Cancelling())
     others = [
         open_run(watch, ("waste", "monitoring/flows.py:watch"), Running()),  # other code
         open_run(retrain, ("birds", ours), Pending()),  # another project
@@ -108,6 +110,10 @@ def test_only_runs_that_are_surely_of_this_project_are_closed_without_a_process(
     ]
     assert close_flow_runs(tmp_path) == []  # they may still be starting
     monkeypatch.setattr(reconcile, "TIME_TO_SIGN", timedelta())
+    for faulty in ("name: waste\ndeployments: 3\n", "deployments:"):
+        file.write_text(faulty)
+        assert close_flow_runs(tmp_path) == []
+    file.write_text(deployments)
     assert set(close_flow_runs(tmp_path)) == {
         f"the flow run {running} was still Running: set to crashed",
         f"the flow run {cancelling} was still Cancelling: set to cancelled",

@@ -176,6 +176,8 @@ def test_the_patch_of_a_version_makes_the_project_again_also_what_was_deleted(tm
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("new\n")
 
+    (root.parent / ".gitattributes").write_text("* diff=shout\n")
+    command("git", "config", "diff.shout.textconv", "tr a-z A-Z <", cwd=root)
     (tmp_path / "patch").write_bytes(changes(root))
     command("git", "worktree", "add", "-q", "--detach", worktree, cwd=root)
     command("git", "apply", tmp_path / "patch", cwd=worktree)

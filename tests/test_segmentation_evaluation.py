@@ -29,6 +29,7 @@ from transferline.params import Adversarial, Params, Robustness
 from transferline.problems.evaluation import evaluation_of
 from transferline.registry import champion_move, smoke_test
 from transferline.registry.ledger import history
+from transferline.registry.ledger import read as read_ledger
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
 from transferline.run_length_encoding import decode
@@ -182,7 +183,7 @@ def test_promotion_and_rollback(case: Params, tmp_path: Path, monkeypatch: pytes
     assert not third.promoted and third.gates[0].state == "failed"
     assert "worst is red" in third.gates[1].sentence  # fewer than 6 images have red, too few for a test
     move = rollback(case, tmp_path, "test", None)
-    assert (move.version, move.former) == ("1", "2") and "mean_iou" in history(tmp_path, "tiny")
+    assert (move.version, move.former) == ("1", "2") and "mean_iou" in history(read_ledger(tmp_path), "tiny")
 
     from transferline.registry.registered_models import version_named
     from transferline.registry.tracking import connect

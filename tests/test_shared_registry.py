@@ -7,14 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from tests.conftest import edit_yaml, run_in_process
 from tests.empty_databases import give_mlflow_database
 from tests.kill_at import example_move
 from tests.registry_project import registry_project, select, train
-from tests.test_report import read
+from tests.test_report import Page, read
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
+from transferline.paths import PAGE
 from transferline.registry import ledger
 from transferline.registry.champion import champion_of
 from transferline.registry.known_moves import LONGEST_REASON, known_moves, share_move
@@ -102,3 +105,30 @@ def test_the_own_store_of_a_project_gets_no_tags_of_moves(tmp_path, monkeypatch)
     promote(params, tmp_path)
     tags = connect(params.record, tmp_path).get_model_version("colors", "1").tags
     assert "champion_since" in tags and not [tag for tag in tags if tag.startswith("champion_move_")]
+
+
+def test_without_the_server_the_page_has_the_moves_of_this_project_and_a_warning(tmp_path, monkeypatch):
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "good"))
+    promote(params, tmp_path)
+    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["record"].update(tracking_uri="http://127.0.0.1:9"))
+    assert run_in_process("report") == 0
+    text = (tmp_path / PAGE).read_text(encoding="utf-8")
+    page, warning = Page(text), "the moves of the champion by other projects are missing on this page: MLflow at"
+    assert "Version 1 (small, head) is the champion" in text and "promotion" in page.sections["Champions so far"]
+    assert warning in page.sections["Decision"] and warning in page.sections["Champions so far"]
+
+    (tmp_path / ledger.LEDGER).unlink()
+    _, page = read(load_params(tmp_path / "params.yaml"))
+    assert f"Not applicable: {warning}" in page.sections["Champions so far"]
+
+
+def test_a_server_that_refuses_to_list_the_versions_is_one_message(projects, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise MlflowException("permission denied")
+
+    root = projects[0]
+    params = enter(root, monkeypatch)
+    monkeypatch.setattr(MlflowClient, "search_model_versions", refuse)
+    with pytest.raises(TransferlineError, match="does not list the versions of colors: permission denied"):
+        known_moves(params.record, root, "colors")

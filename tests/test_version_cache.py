@@ -5,9 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from tests.registry_project import registry_project, select, train
+from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, read_card
 from transferline.registry import registered_models
 from transferline.registry.aliases import CHAMPION
@@ -45,3 +47,14 @@ def test_several_fetch_a_version_at_once_and_its_card_is_replaced_whole(
         fetch_version(version, tmp_path)
         assert opened.read() == "an earlier card", "a process that reads the file never sees a part of it"
     assert card.read_text() == text and read_card(card.parent).candidate == "small"
+
+
+def test_a_server_that_stops_before_a_download_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = registry_project(tmp_path, monkeypatch)
+    select(params, train(params, "head", "good"))
+    promote(params, tmp_path)
+    version = version_named(connect(params.record, tmp_path), "colors", CHAMPION)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    with pytest.raises(TransferlineError, match="the model files of version 1 of colors are missing: models:/m-"):
+        download_version(version)

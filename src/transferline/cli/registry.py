@@ -12,6 +12,7 @@ from transferline.cli.arguments import Commands, add_command, utf8_text
 from transferline.errors import TransferlineError
 from transferline.paths import PAGE
 from transferline.problems.predicted_files import writing
+from transferline.text import reason_of
 from transferline.training_lock import held
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def _promote(options: argparse.Namespace) -> int:
     if target and not target.parent.is_dir():
         raise TransferlineError(f"--json: the folder {target.parent} does not exist; create it, or name another file")
     root = environment.enter_project()
-    from mlflow.exceptions import MlflowException
-
     from transferline.registry.promotion import promote
     from transferline.report.page import log_page
 
@@ -78,8 +77,8 @@ def _promote(options: argparse.Namespace) -> int:
             if decision.gates and decision.version and not options.dry_run:
                 try:
                     log_page(params, root, decision.version, root / PAGE)
-                except (TransferlineError, OSError, MlflowException) as error:
-                    print(f"warning: MLflow has no copy of the page: {error}", file=sys.stderr)
+                except Exception as error:  # each kind of store raises errors of its own
+                    print(f"warning: MLflow has no copy of the page: {reason_of(error)}", file=sys.stderr)
     return 0
 
 
@@ -90,8 +89,9 @@ def _write_page_or_warn(params: "Params", root: Path) -> bool:
     try:
         with held(root, "transferline report"):
             write_page(params, root)
-    except (TransferlineError, OSError, ValueError) as error:
-        print(f"warning: the page was not written: {error}\n`transferline report` writes it", file=sys.stderr)
+    except Exception as error:
+        reason = reason_of(error)
+        print(f"warning: the page was not written: {reason}\n`transferline report` writes it", file=sys.stderr)
         return False
     return True
 

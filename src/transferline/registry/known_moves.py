@@ -11,6 +11,7 @@ from transferline.errors import TransferlineError
 from transferline.params import Record
 from transferline.registry import ledger
 from transferline.registry.tracking import connect, is_own_store, tracking_uri
+from transferline.text import reason_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,10 +27,19 @@ def known_moves(record: Record, root: Path, model: str) -> list[ledger.Move]:
     Raises:
         TransferlineError: MLflow does not answer, or a line of the ledger or a tag is not an entry.
     """
-    own = [move for move in ledger.read(root) if move.model == model]
+    own = ledger.moves_of(root, model)
     if is_own_store(tracking_uri(record, root), root):
         return own
-    versions = connect(record, root).search_model_versions(f"name = '{model}'")
+    from mlflow.exceptions import MlflowException
+
+    client = connect(record, root)
+    try:
+        versions = client.search_model_versions(f"name = '{model}'")
+    except MlflowException as error:
+        raise TransferlineError(
+            f"MLflow at record.tracking_uri = {record.tracking_uri} does not list the versions of {model}: "
+            f"{reason_of(error)}"
+        ) from error
     shared = [_read(version, tag) for version in versions for tag in version.tags if tag.startswith(TAG)]
     return sorted({move.id: move for move in (*shared, *own)}.values(), key=lambda move: move.time)
 

@@ -160,9 +160,14 @@ def read(root: Path) -> list[Move]:
     return moves
 
 
+def moves_of(root: Path, model: str) -> list[Move]:
+    """Returns the moves of one model, the oldest first; see `read`."""
+    return [move for move in read(root) if move.model == model]
+
+
 def last_move(root: Path, model: str) -> Move | None:
     """Returns the move that made the present champion of a model."""
-    moves = [move for move in read(root) if move.model == model]
+    moves = moves_of(root, model)
     return moves[-1] if moves else None
 
 

@@ -167,11 +167,10 @@ def download_version(version: "ModelVersion") -> Path:
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
     except mlflow.MlflowException as error:
-        place = mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location
         raise TransferlineError(
-            f"the model files of version {version.version} of {version.name} are missing: {place} cannot be read: "
-            f"{reason_of(error)}. MLflow stores absolute paths: if the project was moved or renamed, or mlruns/ was "
-            "copied to another path, move it back, or link the old path to it with `ln -s`"
+            f"the model files of version {version.version} of {version.name} are missing: {_place(version)} cannot be "
+            f"read: {reason_of(error)}. MLflow stores absolute paths: if the project was moved or renamed, or mlruns/ "
+            "was copied to another path, move it back, or link the old path to it with `ln -s`"
         ) from error
     verify_files(
         {tag: folder / file for file, tag in HASHED.items()} | novelty_file(folder / ORIGIN, version.tags),
@@ -182,6 +181,16 @@ def download_version(version: "ModelVersion") -> Path:
         f"with `transferline rollback`, or train this one again with `transferline reproduce {version.version}`",
     )
     return folder
+
+
+def _place(version: "ModelVersion") -> str:
+    """Returns the folder of a version's files, or MLflow's URI of its model if MLflow does not name the folder."""
+    import mlflow
+
+    try:
+        return str(mlflow.get_logged_model(str(version.source).removeprefix("models:/")).artifact_location)
+    except mlflow.MlflowException:  # as when the server stops
+        return str(version.source)
 
 
 def _require_lite(version: "ModelVersion") -> None:
@@ -218,8 +227,9 @@ def keep_copy(version: "ModelVersion", root: Path) -> None:
     """Fetches a new champion, so that `predict` needs no MLflow. An error is only a warning: the alias has moved."""
     try:
         fetch_version(version, root)
-    except (TransferlineError, OSError) as error:
-        say(f"warning: version {version.version} was not copied to {CACHE}: {error}; the next `predict` copies it")
+    except Exception as error:  # each kind of store raises errors of its own
+        reason = reason_of(error)
+        say(f"warning: version {version.version} was not copied to {CACHE}: {reason}; the next `predict` tries again")
 
 
 def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:

@@ -21,7 +21,8 @@ SOURCES = (
     *("src", "networks", "own_augmentations", "own_metrics", "dvc.yaml", "dvc.lock", "params.yaml"),
     *("data/*.yaml", "data/dvc.lock", "data/raw/*.dvc", "data/corrections"),
 )
-PLAIN = ("--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")  # whatever Git's configuration says
+# whatever Git's configuration says
+PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 
 
 def copy_version_files(root: Path, folder: Path, evaluation: Path, data: TrainedData, target: Path) -> None:

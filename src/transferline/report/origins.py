@@ -9,7 +9,7 @@ from transferline.project_files import installed_version
 from transferline.registry.ledger import Move
 from transferline.registry.lineage import provenance
 from transferline.registry.trained_data import trained_data
-from transferline.report.blocks import Block, Table
+from transferline.report.blocks import Block, Table, Text
 from transferline.report.page_pictures import chart
 from transferline.report.report_inputs import ReportInputs
 from transferline.stage_seconds import seconds_of_stages
@@ -56,7 +56,7 @@ def _code(code: dict[str, dict[str, str]], stage: str) -> str:
 def champions(inputs: ReportInputs) -> list[Block]:
     """Returns every move of the alias champion with its test metric, the latest first."""
     if not inputs.moves:
-        raise NotApplicableError(f"there is no champion of {inputs.params.promote.model_name} yet")
+        raise NotApplicableError(inputs.warning or f"there is no champion of {inputs.params.promote.model_name} yet")
     rows = [
         [
             move.time[:16].replace("T", " "),
@@ -72,7 +72,8 @@ def champions(inputs: ReportInputs) -> list[Block]:
         for move in inputs.moves
     ]
     heads = ["time (UTC)", "move", "version", "model", "test metric", "data", "commit", "who", "reason"]
-    return [*_chart(inputs.moves[::-1]), Table(heads, rows, "The latest move comes first.", 0)]
+    warning = [Text(f"Warning: {inputs.warning}", "bad")] if inputs.warning else []
+    return [*warning, *_chart(inputs.moves[::-1]), Table(heads, rows, "The latest move comes first.", 0)]
 
 
 def _chart(moves: list[Move]) -> list[Block]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transferline.datasets.tables import ImageTable, read_table
+from transferline.errors import TransferlineError
 from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
@@ -28,7 +29,7 @@ from transferline.paths import (
 )
 from transferline.problems.metric_choice import metric_table
 from transferline.registry.known_moves import known_moves
-from transferline.registry.ledger import Move
+from transferline.registry.ledger import Move, moves_of
 from transferline.registry.promotion import selected_model
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 
@@ -131,10 +132,24 @@ class ReportInputs:
         found = self.read_json(DECISION)
         return found if found.get("model_sha256") == self.model_sha256 else None
 
-    @cached_property
+    @property
     def moves(self) -> list[Move]:
         """The moves of the alias champion, the latest first."""
-        return known_moves(self.params.record, self.root, self.params.promote.model_name)[::-1]
+        return self._moves_and_warning[0]
+
+    @property
+    def warning(self) -> str:
+        """Why only the moves of this project are known; empty if all are known."""
+        return self._moves_and_warning[1]
+
+    @cached_property
+    def _moves_and_warning(self) -> tuple[list[Move], str]:
+        name = self.params.promote.model_name
+        try:
+            return known_moves(self.params.record, self.root, name)[::-1], ""
+        except TransferlineError as error:  # the page is rendered without a server, too
+            warning = f"the moves of the champion by other projects are missing on this page: {error}"
+            return moves_of(self.root, name)[::-1], warning
 
     @property
     def own_moves(self) -> list[Move]:

@@ -39,10 +39,12 @@ def _champion_sentence(name: str, move: Move) -> str:
 def verdict(inputs: ReportInputs) -> list[Block]:
     """Returns the table of the models that were compared, and how the gain was tested."""
     decision, folder = inputs.decision, (inputs.root / DECISION).parent
+    blocks: list[Block] = [Text(f"Warning: {inputs.warning}", "bad")] if inputs.warning else []
     if decision is None:
         value = _interval(inputs.metrics, inputs.metric)
-        return [Text(f"The selected model has {inputs.split} {inputs.metric} {value}.")]
-    blocks: list[Block] = [Text(f"Warning: {decision['warning']}", "bad")] if decision["warning"] else []
+        return [*blocks, Text(f"The selected model has {inputs.split} {inputs.metric} {value}.")]
+    if decision["warning"]:
+        blocks.append(Text(f"Warning: {decision['warning']}", "bad"))
     rows = {"challenger": decision["challenger"]}
     if "champion" in decision:
         rows[f"champion, version {decision['champion']['version']}"] = decision["champion"]
