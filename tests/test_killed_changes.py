@@ -44,7 +44,7 @@ def test_a_change_that_was_killed_is_undone(project: Path, more: Path, what: str
     before, text = snapshot(RAW), FILE.read_text()
     kill(project, what, step, nth)
     assert (project / JOURNAL).exists() and FILE.read_text() == text
-    incoming = "deleted data/raw/.colors.incoming, which a killed `data add` left"
+    incoming = "deleted data/raw/.colors.incoming, which a killed `data add` or `data remove` left"
     assert repair_files(project)[-2:] == [*UNDONE, *[incoming] * (what == "replace")]
     assert snapshot(RAW) == before and FILE.read_text() == text and not (RAW / "violet").exists()
     assert_nothing_is_left(project, ["colors", "colors.dvc"])
@@ -60,6 +60,35 @@ def test_a_change_that_was_complete_stays(project: Path, more: Path, what: str, 
     else:
         assert FILE.read_text() != text and status_of(project, "colors") == "" and len(snapshot(RAW)) == 123
         assert_nothing_is_left(project, ["colors", "colors.dvc"])
+
+
+@pytest.mark.parametrize(("nth", "then"), [(2, "pull"), (2, "dvc add"), (40, "pull")])
+def test_a_dvc_file_that_changed_after_the_kill_does_not_make_a_change_complete(
+    project: Path, nth: int, then: str
+) -> None:
+    before, text = snapshot(RAW), FILE.read_text()
+    picture(RAW / "red/colleague.png", 5)
+    run("dvc", "add", "-q", str(RAW), cwd=project)
+    pulled = FILE.read_text()
+    (RAW / "red/colleague.png").unlink()
+    FILE.write_text(text)
+    kill(project, "photographs", "move", nth)
+    if then == "pull":
+        FILE.write_text(pulled)
+    else:
+        run("dvc", "add", "-q", str(RAW), cwd=project)
+    now = FILE.read_text()
+    assert now != text and repair_files(project) == UNDONE
+    assert snapshot(RAW) == before and FILE.read_text() == now
+    assert_nothing_is_left(project, ["colors", "colors.dvc"])
+
+
+def test_a_kill_after_the_journal_was_deleted_leaves_the_change_complete(project: Path) -> None:
+    kill(project, "photographs", "dvc add", 1)
+    (project / JOURNAL).unlink()  # as at the end of a change, before the removed files are deleted
+    assert repair_files(project) == ["deleted data/raw/.colors.before, which a killed `data add` or `data remove` left"]
+    assert status_of(project, "colors") == "" and len(snapshot(RAW)) == 80
+    assert_nothing_is_left(project, ["colors", "colors.dvc"])
 
 
 def test_the_next_data_add_repairs_first(project: Path, more: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from transferline.atomic_files import write_json
 from transferline.datasets.dvc_add import add_version
 from transferline.datasets.revisions import dvc_file
+from transferline.datasets.versions import status_of
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
 from transferline.progress import say
@@ -60,8 +61,8 @@ def aside_of(root: Path, name: str) -> Path:
 def moved(root: Path, name: str, moves: Sequence[tuple[Path, Path]]) -> Iterator[None]:
     """Moves files or folders of a dataset. If that or the block fails, it moves all back.
 
-    The block writes or deletes the `.dvc` file last. After a kill `repair_changes` moves all back, unless that file
-    has changed.
+    The block writes or deletes the `.dvc` file last. After a kill `repair_changes` moves all back, unless the change
+    was complete.
 
     Args:
         root: the project's folder.
@@ -90,7 +91,7 @@ def repair_changes(root: Path) -> list[str]:
     """
     try:
         with held(root, "the repair of a dataset"):
-            return [*_repair_change(root), *_delete_incoming(root)]
+            return [*_repair_change(root), *_delete_leftovers(root)]
     except LockHeldError:
         return []
 
@@ -99,19 +100,31 @@ def _repair_change(root: Path) -> list[str]:
     if not (root / JOURNAL).exists():
         return []
     change = json.loads((root / JOURNAL).read_text(encoding="utf-8"))
-    name = change["name"]
-    if _version(root, name) != change["version"]:
+    name, moves = change["name"], [(root / source, root / target) for source, target in change["moves"]]
+    if _is_complete(root, name, change["version"], moves):
         _finish(root, name)
         return [f"{RAW / name}: a change was killed after it was complete; deleted the files that it had left"]
-    _move_back(root, name, [(root / source, root / target) for source, target in change["moves"]])
+    _move_back(root, name, moves)
     return [f"{RAW / name}: undid a change that was killed; start it again"]
 
 
-def _delete_incoming(root: Path) -> list[str]:
-    left = sorted((root / RAW).glob(".*.incoming*"))
+def _is_complete(root: Path, name: str, version: str | None, moves: Sequence[tuple[Path, Path]]) -> bool:
+    """Returns whether all moves were made, and the `.dvc` file has changed and names the present files or is gone.
+
+    That the `.dvc` file has changed is not enough: `git pull` or `dvc add` can have changed it after the kill.
+    """
+    present = _version(root, name)
+    if present == version or not all(os.path.lexists(target) for _, target in moves):
+        return False
+    return present is None or not status_of(root, name)
+
+
+def _delete_leftovers(root: Path) -> list[str]:
+    left = sorted(folder for pattern in (".*.before", ".*.incoming*") for folder in (root / RAW).glob(pattern))
     for folder in left:
-        shutil.rmtree(folder)
-    return [f"deleted {folder.relative_to(root)}, which a killed `data add` left" for folder in left]
+        shutil.rmtree(folder, ignore_errors=True)  # a folder without write permission stays
+    gone = [folder.relative_to(root) for folder in left if not folder.exists()]
+    return [f"deleted {folder}, which a killed `data add` or `data remove` left" for folder in gone]
 
 
 def _version(root: Path, name: str) -> str | None:
@@ -133,8 +146,8 @@ def _move_back(root: Path, name: str, moves: Sequence[tuple[Path, Path]]) -> Non
 
 
 def _finish(root: Path, name: str) -> None:
+    (root / JOURNAL).unlink()  # first: without it, a kill while the files are deleted cannot undo half of the change
     shutil.rmtree(aside_of(root, name), ignore_errors=True)
-    (root / JOURNAL).unlink()
 
 
 def _remove_empty(folders: Iterable[Path], top: Path) -> None:
