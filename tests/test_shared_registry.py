@@ -1,10 +1,7 @@
 """Two projects with one MLflow server: each knows the moves of the champion that the other made."""
 
-import itertools
 import shutil
-from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -18,9 +15,10 @@ from tests.test_report import Page, read
 from transferline.errors import TransferlineError
 from transferline.params import Params, load_params
 from transferline.paths import PAGE
-from transferline.registry import ledger
+from transferline.registry import champion_move, ledger
 from transferline.registry.champion import champion_of
-from transferline.registry.known_moves import LONGEST_REASON, known_moves, share_move
+from transferline.registry.champion_move import move_champion
+from transferline.registry.known_moves import LONGEST_REASON, after_known_moves, known_moves, share_move
 from transferline.registry.promotion import promote
 from transferline.registry.rollback import rollback
 from transferline.registry.tracking import connect
@@ -29,9 +27,6 @@ from transferline.registry.tracking import connect
 @pytest.fixture
 def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Two projects. Their store is an SQLite file outside of both, which no project owns, as a server's."""
-    minutes = itertools.count()
-    clock = SimpleNamespace(now=lambda zone: datetime(2026, 1, 1, tzinfo=zone) + timedelta(minutes=next(minutes)))
-    monkeypatch.setattr(ledger, "datetime", clock)  # the moves follow each other faster than the seconds of a move
     give_mlflow_database(tmp_path / "server")
     store = f"sqlite:///{tmp_path}/server/mlruns/mlflow.db"
     for root in (tmp_path / "one", tmp_path / "other"):
@@ -75,6 +70,27 @@ def test_a_rollback_counts_in_every_project(projects, monkeypatch, capsys):
     assert rollback(params, one, "it does").version == "1", "the version that the present one replaced"
 
 
+def test_a_move_comes_after_the_known_moves_whatever_the_clocks(projects, monkeypatch):
+    one, other = projects
+    params = enter(one, monkeypatch)
+    client = connect(params.record, one)
+    client.create_registered_model("colors")
+    for number in (1, 2):
+        client.create_model_version("colors", "nothing", tags={"tflite_sha256": str(number) * 64})
+    monkeypatch.setattr(champion_move, "smoke_test", lambda *_: None)
+    ahead = {"tflite_sha256": "1" * 64, "time": "2090-01-01T00:00:00+00:00"}
+    first = example_move(None, "1").model_copy(update=ahead)
+    second = example_move("1", "2").model_copy(update={"tflite_sha256": "2" * 64})
+    back = example_move("2", "1").model_copy(update={"tflite_sha256": "1" * 64, "kind": "rollback"})
+    move_champion(client, one, first)
+    assert move_champion(client, one, second).time == "2090-01-01T00:00:01+00:00"
+    written = move_champion(client, other, back)  # its clock is behind
+    for root in projects:
+        moves = known_moves(params.record, root, "colors")
+        assert [move.id for move in moves] == [first.id, second.id, back.id]
+        assert ledger.rollback_of(moves, "2" * 64).id == written.id
+
+
 def test_a_move_of_a_former_transferline_is_still_known_and_a_faulty_tag_is_named(projects, monkeypatch):
     root = projects[0]
     params = enter(root, monkeypatch)
@@ -85,8 +101,10 @@ def test_a_move_of_a_former_transferline_is_still_known_and_a_faulty_tag_is_name
     former = example_move(None, "1")  # only the ledger has it
     ledger.append(root, former)
     ledger.append(root, example_move(None, "1").model_copy(update={"model": "another"}))
-    own, shared = example_move("1", "2"), example_move("2", "3").model_copy(update={"reason": "ü\n" * LONGEST_REASON})
+    own = after_known_moves(client, root, example_move("1", "2"))
     ledger.append(root, own)
+    shared = example_move("2", "3").model_copy(update={"reason": "ü\n" * LONGEST_REASON})
+    shared = after_known_moves(client, root, shared)
     for move in (own, shared, shared):
         share_move(client, root, move)
     found = known_moves(params.record, root, "colors")

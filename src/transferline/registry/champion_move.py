@@ -17,7 +17,7 @@ from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.registry import ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
-from transferline.registry.known_moves import share_move
+from transferline.registry.known_moves import after_known_moves, share_move
 from transferline.registry.registered_models import version_by_alias
 
 if TYPE_CHECKING:
@@ -36,19 +36,22 @@ class Journal(BaseModel):
     challenger: str | None
 
 
-def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
+def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
     """Points the alias at `move.version` after a smoke test, and writes the ledger. After an error nothing has changed.
 
     A promoted version first becomes the challenger, and the smoke test loads it by that alias.
 
+    Returns:
+        The move as the ledger has it, with a time after those of all known moves.
+
     Raises:
-        TransferlineError: the smoke test failed, or the champion is no longer `move.former`.
+        TransferlineError: the smoke test failed, the champion is no longer `move.former`, or see `known_moves`.
     """
     with _lock(root):
-        _move(client, root, move)
+        return _move(client, root, after_known_moves(client, root, move))
 
 
-def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
+def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
     if (champion := _version(client, move.model, CHAMPION)) != move.former:
         raise TransferlineError(
             f"another command made version {champion} the champion of {move.model} in the meantime; run this again"
@@ -67,6 +70,7 @@ def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:
             _undo(client, root, journal)
         raise
     _finish(client, root, move)
+    return move
 
 
 def recover(client: "MlflowClient", root: Path) -> None:

@@ -4,6 +4,7 @@ On a server, each move is also a tag of the version that became the champion. Wi
 """
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,21 +28,36 @@ def known_moves(record: Record, root: Path, model: str) -> list[ledger.Move]:
     Raises:
         TransferlineError: MLflow does not answer, or a line of the ledger or a tag is not an entry.
     """
-    own = ledger.moves_of(root, model)
     if is_own_store(tracking_uri(record, root), root):
+        return ledger.moves_of(root, model)
+    return _all_moves(connect(record, root), root, model)
+
+
+def _all_moves(client: "MlflowClient", root: Path, model: str) -> list[ledger.Move]:
+    own = ledger.moves_of(root, model)
+    if is_own_store(client.tracking_uri, root):
         return own
     from mlflow.exceptions import MlflowException
 
-    client = connect(record, root)
     try:
         versions = client.search_model_versions(f"name = '{model}'")
     except MlflowException as error:
         raise TransferlineError(
-            f"MLflow at record.tracking_uri = {record.tracking_uri} does not list the versions of {model}: "
-            f"{reason_of(error)}"
+            f"MLflow at {client.tracking_uri} does not list the versions of {model}: {reason_of(error)}"
         ) from error
     shared = [_read(version, tag) for version in versions for tag in version.tags if tag.startswith(TAG)]
     return sorted({move.id: move for move in (*shared, *own)}.values(), key=lambda move: move.time)
+
+
+def after_known_moves(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
+    """Returns a move with a time after those of all known moves: another machine's clock may be ahead.
+
+    Raises:
+        TransferlineError: see `known_moves`.
+    """
+    known = [datetime.fromisoformat(each.time) for each in _all_moves(client, root, move.model)]
+    times = [datetime.fromisoformat(move.time), *(time + timedelta(seconds=1) for time in known)]
+    return move.model_copy(update={"time": max(times).isoformat(timespec="seconds")})
 
 
 def share_move(client: "MlflowClient", root: Path, move: ledger.Move) -> None:

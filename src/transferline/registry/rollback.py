@@ -49,7 +49,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
         state=basis(params, [root / MANIFEST], None) if (root / MANIFEST).exists() else "",
         **ledger.provenance_of(version),
     )
-    move_champion(client, root, move)
+    move = move_champion(client, root, move)
     keep_copy(version, root)
     return move
 
