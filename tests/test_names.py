@@ -1,6 +1,5 @@
 """Names in params.yaml and data/sources.yaml never reach the shell that runs DVC's stages."""
 
-import json
 import re
 import shutil
 from copy import deepcopy
@@ -11,7 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, edit_yaml, run
-from transferline.cli.pipeline import STAGES, run_stage_here
+from transferline.cli.pipeline import run_stage_here
+from transferline.code_versions import write_code_versions
 from transferline.errors import TransferlineError
 
 HOSTILE = [
@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "data/raw/digits").mkdir(parents=True)
     for file in ("data/manifest.parquet", "data/views.parquet", "data/raw/digits/a"):
         (tmp_path / file).write_bytes(b"")
-    (tmp_path / "code.json").write_text(json.dumps(dict.fromkeys(STAGES, "1")))
+    write_code_versions(tmp_path)
     run("dvc", "init", "-q", "--no-scm", cwd=tmp_path)
     return tmp_path
 
