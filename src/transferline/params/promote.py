@@ -81,8 +81,8 @@ class Promote(Section):
     new_classes: Annotated[
         NewClasses,
         Field(
-            description="what the metric on the old classes must be if there are new ones: require: better; allow: not "
-            "worse; ignore: anything"
+            description="if there are new classes, the old ones must be: better (require), not worse (allow), anything "
+            "(ignore)"
         ),
     ] = "allow"
     max_calibration_error: Annotated[
