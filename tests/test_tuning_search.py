@@ -145,7 +145,7 @@ def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_pat
 def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path, capsys: Any) -> None:
     own = Network("efficientnet_lite2", 320, "untouched")
     found = search_without_training(tmp_path, None, networks=[own, *NETWORKS], end=14)
-    assert "the candidate as it is is not compared: its training takes more than its share" in capsys.readouterr().out
+    assert "cannot compare the candidate as it is: its training takes more than its share" in capsys.readouterr().out
     assert found.winner == str(Settings(own))
 
 
@@ -160,7 +160,7 @@ def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any
 
 def test_a_candidate_that_cannot_be_trained_is_not_compared(tmp_path: Path, capsys: Any) -> None:
     found = search_without_training(tmp_path, 2, fails_at=1)
-    assert "the candidate as it is is not compared: it has no weights" in capsys.readouterr().out
+    assert "cannot compare the candidate as it is: it has no weights" in capsys.readouterr().out
     assert "present" not in found.states and found.states.count("stopped") + found.states.count("complete") == 2
 
 

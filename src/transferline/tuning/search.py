@@ -128,9 +128,9 @@ class Search:
                     parts.append(self.train(settings, 0, end))
                     self.record(settings, "present", parts, start)
         except TimeIsUpError:
-            say("the candidate as it is is not compared: its training takes more than its share of the time")
+            say("cannot compare the candidate as it is: its training takes more than its share of the time")
         except TransferlineError as error:
-            say(f"the candidate as it is is not compared: {error}")
+            say(f"cannot compare the candidate as it is: {error}")
 
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
