@@ -84,8 +84,8 @@ def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentati
     assert written.augment == augment != before.augment
     lines = (tmp_path / "params.yaml").read_text().splitlines()
     place = lines.index("  tuned:")
-    comment = ["  # `transferline tune` found these settings.", "  # It leads by +0.0100."]
-    assert lines[place - 2 : place] == comment
+    comment = ["    # `transferline tune` found these settings.", "    # It leads by +0.0100."]
+    assert lines[place + 1 : place + 3] == comment
     kept = tmp_path / ".transferline/tune/x"
     kept.mkdir(parents=True)
     both = [params.augment.model_dump(mode="json") for params in (before, written)]
@@ -156,7 +156,9 @@ def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> 
     found = load_params(tmp_path / "params.yaml")
     assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
     assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
-    assert "# It is better.\n  tuned:" in (tmp_path / "params.yaml").read_text()
+    text = (tmp_path / "params.yaml").read_text()
+    assert "found these settings.\n    # It is better.\n    kind: pretrained" in text
+    assert "# `transferline init` lowers it to the size of the photographs\n" in text, "comments stay"
 
 
 def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

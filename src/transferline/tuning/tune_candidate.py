@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import shutil
-import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,8 @@ from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc
 from transferline.params import Augment, Params, Pretrained, load_params
+from transferline.params.change import with_augment_and_candidate
 from transferline.params.problem_kinds import KINDS
-from transferline.params.write import WIDTH
 from transferline.paths import MANIFEST, RAW
 from transferline.progress import say
 from transferline.tuning.finals import compare_finalists
@@ -28,7 +27,7 @@ from transferline.tuning.search_space import NAME, PRESENT, augment_of, candidat
 from transferline.tuning.trial_runs import open_runs
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tuning_report import REPORT, write_report
-from transferline.use_recipe import name_in_mlflow, write_params
+from transferline.use_recipe import name_in_mlflow
 
 FOLDER = Path(".transferline/tune")
 DIVISIONS = 3
@@ -158,14 +157,8 @@ def write_winner(root: Path, candidate: Pretrained | None, augment: Augment | No
     if not candidate and not augment:
         return
     file = root / "params.yaml"
-    params = load_params(file, name_in_mlflow(root))
-    candidates = {**params.candidates, **({NAME: candidate} if candidate else {})}
-    changed = {"candidates": candidates, "augment": augment or params.augment}
-    write_params(params.model_copy(update=changed), root, force=True)
-    if not candidate:
-        return
-    lines = file.read_text(encoding="utf-8").splitlines()
-    place = lines.index(f"  {NAME}:", lines.index("candidates:") if "candidates:" in lines else 0)
+    before, text = load_params(file, name_in_mlflow(root)), file.read_text(encoding="utf-8")
+    candidates = {**before.candidates, **({NAME: candidate} if candidate else {})}
+    after = before.model_copy(update={"candidates": candidates, "augment": augment or before.augment})
     sentences = ("`transferline tune` found these settings.", *comment)
-    comments = [f"  # {line}" for sentence in sentences for line in textwrap.wrap(sentence, WIDTH - 4)]
-    write_text(file, "\n".join([*lines[:place], *comments, *lines[place:]]) + "\n")
+    write_text(file, with_augment_and_candidate(text, before, after, NAME if candidate else None, sentences))
