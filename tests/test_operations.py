@@ -76,12 +76,12 @@ def small_recipe(params: Any) -> None:
 
 @pytest.fixture
 def waste(project: Path, tmp_path: Path) -> Path:
-    """A project without a dataset, with a small recipe at recipes/waste.yaml, beside folders of photographs."""
+    """A project without a dataset, with a small recipe at recipes/our_waste.yaml, beside folders of photographs."""
     give_database(project / ".prefect")
     (project / "data/raw/colors.dvc").unlink()
     shutil.rmtree(project / "data/raw/colors")
-    shutil.copy(ROOT / "params.yaml", project / "recipes/waste.yaml")
-    edit_yaml(project / "recipes/waste.yaml", small_recipe)
+    shutil.copy(ROOT / "params.yaml", project / "recipes/our_waste.yaml")
+    edit_yaml(project / "recipes/our_waste.yaml", small_recipe)
     commit(project)
     for name in ("glass", "metal", "paper"):
         photographs(tmp_path / "photos" / name, 40)

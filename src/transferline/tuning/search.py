@@ -40,9 +40,13 @@ from transferline.tuning.trial_scores import Data, score_candidate, score_head
 
 FIRST_RUNG = 2  # the epochs after which successive halving first stops trials
 KEPT_NETWORKS = 3  # of the heads, for fine-tuning
-SHARE_OF_HEADS, SHARE_OF_PRESENT, SHARE_OF_TRIALS = 0.3, 0.6, 0.6  # of the time that is left when they begin
+SHARE_OF_HEADS, SHARE_OF_TRIALS = 0.3, 0.6  # of the time that is left when they begin
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 STATE = "state"  # why a trial of Optuna ended early: `stopped` or `diverged`
+TOO_SHORT = (
+    "the time was up before the candidate as it is was trained, so nothing can be compared with it and params.yaml is "
+    "unchanged. The heads are kept: the same call goes on from here; if that is not enough, give more --minutes"
+)
 PRESENT_TRIAL = "present"  # the name of the candidate as it is, in files
 
 
@@ -119,18 +123,23 @@ class Search:
         return scored
 
     def present(self) -> None:
-        """Trains the candidate as it is on the first division, if it can be trained and there is time for it."""
-        settings, end = present_settings(self.base), self._share(SHARE_OF_PRESENT)
+        """Trains the candidate as it is on the first division, if it can be trained.
+
+        Raises:
+            TransferlineError: the time of the search is up before. Without this training it is unknown whether any
+                other settings are better.
+        """
+        settings = present_settings(self.base)
         try:
             with self.kept(f"{PRESENT_TRIAL} division 0") as parts:
                 start = time.monotonic()
                 if not parts:
-                    parts.append(self.train(settings, 0, end))
+                    parts.append(self.train(settings, 0, self.end))
                     self.record(settings, "present", parts, start)
-        except TimeIsUpError:
-            say("cannot compare the candidate as it is: its training takes more than its share of the time")
         except TransferlineError as error:
             say(f"cannot compare the candidate as it is: {error}")
+        except TimeIsUpError as error:
+            raise TransferlineError(TOO_SHORT) from error
 
     def fine_tunings(self, heads: list[Scored]) -> "optuna.Study":
         """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
