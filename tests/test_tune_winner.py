@@ -19,7 +19,7 @@ from transferline.problems.evaluation import evaluation_of
 from transferline.project_files import keep_template
 from transferline.tuning import tune_candidate
 from transferline.tuning.scored import Scored, winner_first
-from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of
+from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, wider
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import (
     base_candidate,
@@ -78,19 +78,19 @@ def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentati
     write_params(before, tmp_path, force=True)
     candidate = candidate_of(winner.settings, base_candidate(PHOTOS))
     augment = augment_of(winner.settings, before.augment)
-    write_winner(tmp_path, candidate, augment, ["It leads by +0.0100."])
+    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["augment"].update(hue=[-5.0, 5.0]))  # during the search
+    write_winner(tmp_path, candidate, {"rotation": augment.rotation, "views": augment.views}, ["It leads by +0.0100."])
     written = load_params(tmp_path / "params.yaml")
     assert written.candidates == {**PHOTOS.candidates, "tuned": candidate}
-    assert written.augment == augment != before.augment
+    assert written.augment == augment.model_copy(update={"hue": (-5.0, 5.0)}) and augment != before.augment
     lines = (tmp_path / "params.yaml").read_text().splitlines()
     place = lines.index("  tuned:")
     comment = ["    # `transferline tune` found these settings.", "    # It leads by +0.0100."]
     assert lines[place + 1 : place + 3] == comment
     kept = tmp_path / ".transferline/tune/x"
     kept.mkdir(parents=True)
-    both = [params.augment.model_dump(mode="json") for params in (before, written)]
-    write_json(kept / "augment.json", both)
-    assert with_former_augment(written).augment == before.augment
+    write_json(kept / tune_candidate.AUGMENT_FILE, before.augment.model_dump(mode="json"))
+    assert with_former_augment(written.model_copy(update={"augment": augment})).augment == before.augment
     other = written.model_copy(update={"augment": written.augment.model_copy(update={"views": 99})})
     assert with_former_augment(other) == other
 
@@ -137,22 +137,22 @@ def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_au
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
+    narrow = PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})
+    changed = wider(narrow)
     former = PHOTOS.model_copy(update={"augment": narrow})
     file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
-    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
-    present = former.model_copy(update={"augment": wider})
+    present = former.model_copy(update={"augment": changed})
     assert folder_of_search(present, [SMALL]) == file.parent, "its params are those before the winner"
     other = folder_of_search(present.model_copy(update={"seed": PHOTOS.seed + 1}), [SMALL])
     assert other != file.parent, "another search begins with the params as they are"
-    assert json.loads((other / tune_candidate.AUGMENT_FILE).read_text())[0]["rotation"] == [-15.0, 15.0]
+    assert json.loads((other / tune_candidate.AUGMENT_FILE).read_text())["rotation"] == [-15.0, 15.0]
 
 
 def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
     keep_template(tmp_path, {}, "my-project")
     (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
     winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
-    write_winner(tmp_path, winner, None, ["It is better."])
+    write_winner(tmp_path, winner, {}, ["It is better."])
     found = load_params(tmp_path / "params.yaml")
     assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
     assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
