@@ -9,6 +9,7 @@ import pytest
 
 from tests.test_tune import PHOTOS, SMALL, table
 from transferline.params import FineTuning, Pretrained
+from transferline.params.backbone import WeightsFile
 from transferline.tuning import search_space
 from transferline.tuning.search_space import (
     Network,
@@ -56,7 +57,9 @@ def test_a_head_on_a_map_becomes_one_on_a_vector_and_grey_images_stay_grey() -> 
     base = base_candidate(PHOTOS)
     base = base.model_copy(
         update={
-            "backbone": base.backbone.model_copy(update={"pooling": "none"}),
+            "backbone": base.backbone.model_copy(
+                update={"pooling": "none", "weights": WeightsFile(path="grey.h5", sha256="0" * 64)}
+            ),
             "image": base.image.model_copy(update={"color": "grayscale"}),
         }
     )
