@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, edit_yaml
@@ -159,6 +160,28 @@ def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> 
     text = (tmp_path / "params.yaml").read_text()
     assert "found these settings.\n    # It is better.\n    kind: pretrained" in text
     assert "# `transferline init` lowers it to the size of the photographs\n" in text, "comments stay"
+
+
+def test_the_predictions_of_the_trained_candidate_are_taken_if_they_are_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = PHOTOS.candidates
+    division = table(40, 10)
+    data, base = Data(PHOTOS, Path(), [division], tmp_path), base_candidate(PHOTOS)
+    monkeypatch.setattr(tune_candidate, "plan", lambda root: {})
+    assert tune_candidate.predictions_of_trained(tmp_path, base, data) is None, "nothing is trained"
+    for phase, right in (("head", 0.2), ("fine_tune", 0.9)):
+        rows = pd.concat([division.of_split("test"), division.of_split("validation")[::-1]])
+        truth = rows["label"].to_numpy()[:, None] == division.classes
+        card = ModelCard(candidate=name, phase="head", problem="multiclass", classes=division.classes, image=base.image)
+        found = evaluation_of("multiclass").rate(np.where(truth, right, 1 - right), card, rows, Path())
+        (tmp_path / "evaluations" / name / phase).mkdir(parents=True)
+        found.to_parquet(tmp_path / "evaluations" / name / phase / "predictions.parquet")
+    taken = tune_candidate.predictions_of_trained(tmp_path, base, data)
+    assert taken is not None and data.value(taken) == 1.0, "those of the better phase"
+    assert list(taken["path"]) == list(division.of_split("validation")["path"])
+    monkeypatch.setattr(tune_candidate, "plan", lambda root: {f"evaluate@{name}": None})
+    assert tune_candidate.predictions_of_trained(tmp_path, base, data) is None, "something has changed since"
 
 
 def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,8 +103,11 @@ class Search:
         self.best = max(self.best, scored.value)
         return scored
 
-    def present(self) -> None:
+    def present(self, trained: pd.DataFrame | None = None) -> None:
         """Trains the candidate as it is on the first division, if it can be trained.
+
+        Args:
+            trained: its predictions, if the project has trained it already.
 
         Raises:
             TransferlineError: the time of the search is up before. Without this training it is unknown whether any
@@ -115,7 +118,7 @@ class Search:
             start = time.monotonic()
             with self.kept(f"{PRESENT_TRIAL} division 0") as parts:
                 if is_new := not parts:
-                    parts.append(self.train(settings, 0, self.end))
+                    parts.append(self.train(settings, 0, self.end) if trained is None else trained)
             if is_new:
                 self.record(settings, "present", parts, start)
         except TransferlineError as error:

@@ -18,7 +18,8 @@ from transferline.git_and_dvc import dvc
 from transferline.params import Augment, Params, Pretrained, load_params
 from transferline.params.change import with_augment_and_candidate
 from transferline.params.problem_kinds import KINDS
-from transferline.paths import MANIFEST, RAW
+from transferline.paths import EVALUATIONS, MANIFEST, RAW
+from transferline.pipeline import plan
 from transferline.progress import say
 from transferline.tuning.finals import compare_finalists
 from transferline.tuning.fine_tunings import try_fine_tunings
@@ -69,7 +70,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     end = time.monotonic() + minutes * 60 if minutes else math.inf
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
     heads = search.heads()
-    search.present()
+    search.present(predictions_of_trained(root, base, data) if params.augment == present else None)
     study = try_fine_tunings(search, heads)
     finals = compare_finalists(search, heads, study)
     sentences = write_report(data, heads, study, finals)
@@ -106,6 +107,24 @@ def base_candidate(params: Params) -> Pretrained:
             "`transferline use photos`"
         )
     return pretrained[0]
+
+
+def predictions_of_trained(root: Path, base: Pretrained, data: Data) -> pd.DataFrame | None:
+    """Returns the predictions for validation of a candidate's better model; None if it is not trained or not current.
+
+    Args:
+        root: the project's folder.
+        base: the candidate.
+        data: its first division is the project's own.
+    """
+    (name,) = (name for name, one in data.params.candidates.items() if one is base)
+    files = sorted((root / EVALUATIONS / name).glob("*/predictions.parquet"))
+    if not files or f"evaluate@{name}" in plan(root):
+        return None
+    say(f"takes the predictions of the trained candidate {name} from {EVALUATIONS / name}")
+    order = data.divisions[0].of_split("validation")["path"]
+    parts = (pd.read_parquet(file).set_index("path", drop=False).loc[order] for file in files)
+    return max((part.reset_index(drop=True) for part in parts), key=data.value)
 
 
 def with_former_augment(params: Params) -> Params:
