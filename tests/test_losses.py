@@ -121,6 +121,17 @@ def test_optimizers_take_momentum():
     assert (optimizer.momentum, optimizer.nesterov, float(optimizer.learning_rate)) == (0.9, True, pytest.approx(0.01))
 
 
+@pytest.mark.parametrize(("decay", "kernel"), [(0.0, 1.0), (0.5, 0.95)])
+def test_weight_decay_makes_kernels_smaller_and_leaves_biases(decay: float, kernel: float) -> None:
+    name = {"name": "adam", "learning_rate": 0.1, "weight_decay": decay}
+    optimizer = build_optimizer(training(optimizer=name), steps=1)
+    layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
+    layer.build((None, 2))
+    optimizer.apply([0 * weight for weight in layer.trainable_weights], layer.trainable_weights)
+    found = [float(np.mean(weight)) for weight in layer.get_weights()]
+    assert found == [pytest.approx(kernel), 1.0], "the gradients are 0"
+
+
 def test_callbacks_are_those_of_the_params(tmp_path: Path):
     plateau = {"factor": 0.5, "patience": 2, "min_learning_rate": 1e-6}
     _, reduce = build_callbacks(training(reduce_on_plateau=plateau, monitor="val_accuracy"), [], tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from tests.test_tune import PHOTOS, SMALL, table
 from transferline.params import FineTuning, Pretrained
 from transferline.params.backbone import WeightsFile
+from transferline.params.training import Adam
 from transferline.tuning import search_space
 from transferline.tuning.search_space import (
     Network,
@@ -88,13 +89,13 @@ def test_flips_in_the_params_add_heads_on_flipped_views() -> None:
 
 @pytest.mark.parametrize("depth", search_space.DEPTHS)
 def test_settings_become_a_candidate(depth: str) -> None:
-    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200), base_candidate(PHOTOS))
+    found = candidate_of(Settings(SMALL, depth, 1e-3, 0.1, "wider", 200, 0.1), base_candidate(PHOTOS))
     assert (found.image.size, found.backbone.name, len(found.backbone.boundaries)) == (
         32,
         "efficientnet_lite0",
         len(search_space.DEPTHS[depth]),
     )
-    assert found.fine_tune and found.fine_tune.optimizer.learning_rate == 1e-3
+    assert found.fine_tune and found.fine_tune.optimizer == Adam(name="adam", learning_rate=1e-3, weight_decay=0.1)
 
 
 @pytest.mark.parametrize("depth", ["head", "whole"])
@@ -127,6 +128,7 @@ def test_wider_ranges_are_tried_only_if_they_differ_from_the_params(side: float)
             "depth": "whole",
             "learning_rate": 1e-3,
             "label_smoothing": 0.1,
+            "weight_decay": 0.0,
             "megapixels": 200,
             "augmentation": "wider",
         }

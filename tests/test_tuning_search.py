@@ -44,7 +44,9 @@ class RecordedTrials(list[tuple[str, str, float | None]]):
 def predictions_of(candidate: Pretrained, division: ImageTable, right: float = 0.0) -> pd.DataFrame:
     """Predictions whose accuracy depends on the candidate and the division only; a share `right` has the true label."""
     rows = division.of_split("validation")
-    random = np.random.default_rng(zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode()))
+    tuned = candidate.fine_tune and [candidate.fine_tune.epochs, candidate.fine_tune.optimizer.learning_rate]
+    settings = [candidate.backbone.name, candidate.image.size, len(candidate.backbone.boundaries), tuned]
+    random = np.random.default_rng(zlib.crc32(f"{settings}{list(rows['path'])}".encode()))
     likely, true = random.dirichlet(np.ones(2), len(rows)), rows["label"].to_numpy()[:, None] == division.classes
     likely = np.where(random.random((len(rows), 1)) < right, true * 0.8 + 0.1, likely)
     card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
@@ -143,10 +145,10 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
 
 
 def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
-    """The made-up accuracies on the two splits on which nothing was chosen are 0.49, and 0.54 for a head."""
+    """The made-up accuracies on the two splits on which nothing was chosen are 0.50, and 0.53 for a head."""
     present = str(present_settings(base_candidate(PHOTOS)))
     found = search_without_training(tmp_path / "heads", 0)
-    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.05")
+    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.03")
     assert "on 2 splits with" in found.sentences[2]
     assert search_without_training(tmp_path / "noise", 10).winner == present
     assert "megapixels 400" in search_without_training(tmp_path / "better", 10, right=0.5).winner
@@ -209,7 +211,7 @@ def test_a_search_with_more_time_fine_tunes_networks_whose_heads_were_scored_lat
     states = search_without_training(tmp_path, 4, end=19.0).states
     assert states[:2] == ["head", "present"], "the time was up after the first head and the candidate"
     states = search_without_training(tmp_path, 4).states
-    assert states[0] == "head" and set(states[1:5]) == {"complete", "stopped"}
+    assert states[0] == "head" and {"complete"} <= set(states[1:5]) <= {"complete", "stopped"}
     assert re.search(r"(trial|complete).*side 64", capsys.readouterr().out)
 
 

@@ -11,10 +11,13 @@ Momentum = Annotated[float, Field(ge=0, lt=1, description="the momentum; 0: none
 
 
 class Adam(Section):
-    """Adam."""
+    """Adam; with weight decay AdamW (Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019)."""
 
     name: Annotated[Literal["adam"], Field(description="Adam")]
     learning_rate: LearningRate = 1e-3
+    weight_decay: Annotated[
+        float, Field(ge=0, description="each step makes kernels smaller by this share of the learning rate; 0: none")
+    ] = 0.0
 
 
 class RmsProp(Section):

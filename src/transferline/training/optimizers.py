@@ -10,9 +10,13 @@ from transferline.params import Cosine, Training
 def build_optimizer(training: Training, steps: int) -> keras.Optimizer:
     """Returns the Keras optimizer of a stage's params, for epochs of `steps` batches."""
     settings = training.optimizer.model_dump()
+    if not settings.get("weight_decay"):
+        settings.pop("weight_decay", None)
     constructor = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
     build = constructor[settings.pop("name")]
-    return build(**{**settings, "learning_rate": _learning_rate(training, steps)})
+    optimizer = build(**{**settings, "learning_rate": _learning_rate(training, steps)})
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
 
 
 def _learning_rate(training: Training, steps: int) -> Any:

@@ -74,7 +74,8 @@ def _study(search: Search, networks: list[str]) -> optuna.Study:
 
 def _one_trial(search: Search, study: optuna.Study, networks: list[str], fixed: dict[str, object], end: float) -> None:
     if fixed:
-        study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
+        usual = {"learning_rate": 1e-3, "label_smoothing": 0.1, "weight_decay": 0.0}
+        study.enqueue_trial({"network": networks[0], **usual, **fixed})
     trial, settings = _ask(search, study, networks)
     start, values = time.monotonic(), list[float]()
 

@@ -19,6 +19,7 @@ NATIVE = (0.6, 1.4)  # the native side of a backbone is tried if it is between t
 DEPTHS = {"upper": (0.35,), "ladder": (0.35, 1.0), "whole": (0.1, 1.0)}
 RATES = (1e-4, 3e-4, 1e-3, 2e-3)
 SMOOTHINGS = (0.0, 0.1)
+WEIGHT_DECAYS = (0.0, 0.1)
 WIDER = {"rotation": 15.0, "shift_x": 0.1, "shift_y": 0.1}  # the ranges of `wider` are at least from -value to value
 VIEWS = 16
 MOST_SIDE = 512
@@ -65,6 +66,7 @@ class Settings:
     label_smoothing: float | None = None
     augmentation: str | None = None
     megapixels: int | None = None
+    weight_decay: float | None = None
 
     def tree(self) -> dict[str, Any]:
         """Returns the settings by name; those that have no meaning are left out."""
@@ -123,6 +125,7 @@ def suggest(trial: "BaseTrial", networks: list[str], augment: Augment) -> None:
     trial.suggest_categorical("depth", list(DEPTHS))
     trial.suggest_categorical("learning_rate", RATES)
     trial.suggest_categorical("label_smoothing", SMOOTHINGS)
+    trial.suggest_categorical("weight_decay", WEIGHT_DECAYS)
     trial.suggest_categorical("megapixels", list(EPOCHS))
     if len(DEPTHS[trial.params["depth"]]) == 1:
         trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
@@ -179,7 +182,11 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
             **(base.fine_tune or FineTuning()).model_dump(mode="json"),
             "epochs": EPOCHS[settings.megapixels],
             "max_megapixels": settings.megapixels,
-            "optimizer": {"name": "adam", "learning_rate": settings.learning_rate},
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": settings.learning_rate,
+                "weight_decay": settings.weight_decay or 0.0,
+            },
             "schedule": {"kind": "cosine", "warmup_epochs": 1},
             "loss": {"kind": "cross_entropy", "label_smoothing": settings.label_smoothing},
             "reduce_on_plateau": None,
