@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
-from benchmarks import accuracy, gpu
+from benchmarks import accuracy, gpu, harness
 from benchmarks.accuracy_sets import lay_out
 from benchmarks.accuracy_ways import adjust
 from benchmarks.harness import Limit, Result, Row, line_of, measure
@@ -166,6 +167,25 @@ def test_the_half_of_the_cpu_is_measured(tmp_path):
     found = gpu.photographs(tmp_path)
     assert set(found["seconds"]) == set(gpu.STAGES) and all(speed > 0 for speed in found["speeds"].values())
     assert 0 <= found["accuracy"][1] <= found["accuracy"][0] <= found["accuracy"][2] <= 1
+
+
+ENDLESS = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path(sys.argv[3], "new").write_text(str(child.pid))
+pathlib.Path(sys.argv[3], "new").rename(pathlib.Path(sys.argv[3], "child"))
+time.sleep(600)
+"""
+
+
+def test_a_way_that_takes_too_long_ends_with_its_children(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "harness.py").write_text(ENDLESS, encoding="utf-8")
+    monkeypatch.setattr(harness, "ROOT", tmp_path)
+    with pytest.raises(subprocess.TimeoutExpired):
+        harness.fresh("module", "way", tmp_path, 3)
+    child = int((tmp_path / "child").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow
