@@ -116,20 +116,27 @@ def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_pa
     assert params.validate_.rules.near_duplicate == "warn" and params.validate_.rules.undecodable == "quarantine"
 
 
-def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():
-    def found(accuracy: list[float]) -> dict[str, Any]:
-        return {**{key: dict.fromkeys(gpu.STAGES, 2.0) for key in ("seconds", "speeds")}, "accuracy": accuracy}
+def test_the_benchmark_of_gpus_prints_each_job_when_it_ends_and_compares_accuracies(monkeypatch, capsys):
+    printed = []
 
-    lines = gpu.table(
-        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.91, 0.89, 0.93])}, "photographs": {}}
-    )
-    assert "| the default job | extract | 2.0 | 2.0 | 2.0 | 2.0 |" in lines and lines[-1].endswith(
-        ": equal within noise"
-    )
-    lines = gpu.table(
-        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.95, 0.94, 0.96])}, "photographs": {}}
-    )
-    assert lines[-1].endswith(": NOT equal within noise")
+    def found(module: str, job: str, folder: Path, longest: float, **hidden: str) -> dict[str, Any]:
+        printed.append(capsys.readouterr().out)
+        if job == "digits":
+            return {"figures": {"`extract`, s": 2.0}, "accuracy": [0.9 + 0.01 * len(hidden), 0.88, 0.92]}
+        if hidden:
+            raise subprocess.SubprocessError("too slow")
+        return {"figures": {"`extract`, s": 3.0}, "accuracy": [0.9, 0.88, 0.92]}
+
+    monkeypatch.setattr(gpu, "gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "fresh", found)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--images", "4"])
+    gpu.main()
+    assert printed[1] == "" and "| `extract`, s | 2.0 | 2.0 |" in printed[2]
+    assert printed[2].strip().endswith(": equal within noise") and printed[3] == ""
+    last = capsys.readouterr().out
+    assert "on the cpu is not measured: too slow" in last and "| `extract`, s |  | 3.0 |" in last
+    apart = {"gpu": {"figures": {}, "accuracy": [0.9, 0.88, 0.92]}, "cpu": {"figures": {}, "accuracy": [0.95, 0.94, 1]}}
+    assert gpu.table("job", apart)[-2].endswith(": NOT equal within noise")
 
 
 def test_the_benchmark_of_gpus_measures_on_the_gpu_that_the_user_chose(monkeypatch, capsys):
@@ -165,7 +172,7 @@ def test_without_a_gpu_the_benchmark_of_gpus_ends_with_one_message():
 def test_the_half_of_the_cpu_is_measured(tmp_path):
     gpu.make_photographs(tmp_path / "photos", 48)
     found = gpu.photographs(tmp_path)
-    assert set(found["seconds"]) == set(gpu.STAGES) and all(speed > 0 for speed in found["speeds"].values())
+    assert len(found["figures"]) == len(gpu.STAGES) + 1 and all(figure > 0 for figure in found["figures"].values())
     assert 0 <= found["accuracy"][1] <= found["accuracy"][0] <= found["accuracy"][2] <= 1
 
 
