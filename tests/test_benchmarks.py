@@ -19,6 +19,7 @@ from benchmarks.accuracy_ways import adjust
 from benchmarks.harness import Limit, Result, Row, line_of, measure
 from benchmarks.memory import write_params as write_params_of_memory
 from benchmarks.run import BEGIN, END, table
+from transferline.git_and_dvc import git
 from transferline.params import load_params
 from transferline.params.load import parse_params
 from transferline.use_recipe import write_params
@@ -66,6 +67,30 @@ def test_the_table_of_accuracy_has_means_intervals_and_the_gain_over_common_seed
     assert f"| trashnet | 0.750 ± {half:.3f} (2) | 10 | 0.780 ± {0.8 * half:.3f} (2) | 10 | +3.0 ± 12.7 |" in text
     assert "notebook" not in text and "gtsrb" not in text
     assert "| 0.700 (1) | 10 | 0.740 (1) | 10 | +4.0 |" in accuracy.table([runs[0], runs[3]])
+
+
+def test_the_table_of_accuracy_pairs_the_ways_over_common_seeds():
+    runs = [run_of("notebook", 1, 0.7), run_of("notebook", 2, 0.72), run_of("tune", 2, 0.83), run_of("tune", 3, 0.1)]
+    runs += [run_of("default", seed, 0.8) for seed in (0, 1, 2)]
+    head, _, row, *_ = accuracy.table(runs).splitlines()
+    assert head.endswith("| photos − notebook, points | tune − photos, points |")
+    assert row.endswith(f"| +9.0 ± {12.706:.1f} | +3.0 |")
+
+
+def test_a_run_of_accuracy_has_the_commit_and_whether_the_code_has_changed(tmp_path):
+    assert accuracy.commit(tmp_path) is None
+    for path in ("code.py", "benchmarks/accuracy.json"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("1", encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first")
+    head = git(tmp_path, "rev-parse", "--short", "HEAD").strip()
+    (tmp_path / "benchmarks" / "accuracy.json").write_text("2", encoding="utf-8")
+    (tmp_path / "new.py").touch()
+    assert accuracy.commit(tmp_path) == head
+    (tmp_path / "code.py").write_text("2", encoding="utf-8")
+    assert accuracy.commit(tmp_path) == f"{head}+"
 
 
 def test_the_table_of_accuracy_is_written_between_its_marks(tmp_path):
