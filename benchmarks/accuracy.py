@@ -106,7 +106,8 @@ def table(runs: list[Run]) -> str:
         cells = [cell for way in ways for cell in _cells(list(of_way[way].values()))]
         cells += [_gain(of_way[one], of_way[other]) for one, other in pairs]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    note = "Mean of the seeds with its 95 % interval, and their number; for camvid the mean average precision."
+    note = "Mean of the seeds with its 95 % interval, and their number; for camvid the mean average precision, for"
+    note += "\ncamvid_masks the mean IoU of the recipe `camvid`."
     paired = "A difference is the mean over the seeds that both ways have; of a single seed it has no interval."
     return "\n".join([*lines, "", note, paired, ""])
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks import accuracy, gpu, harness
 from benchmarks.accuracy_sets import lay_out
-from benchmarks.accuracy_ways import adjust
+from benchmarks.accuracy_ways import adjust, adjust_masks
 from benchmarks.harness import Limit, Result, Row, line_of, measure
 from benchmarks.memory import write_params as write_params_of_memory
 from benchmarks.run import BEGIN, END, table
@@ -139,6 +139,19 @@ def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_pa
     params = load_params(tmp_path / "params.yaml")
     assert params.data.problem == problem and params.seed == params.augment.seed == 3
     assert params.validate_.rules.near_duplicate == "warn" and params.validate_.rules.undecodable == "quarantine"
+
+
+def test_the_set_with_masks_is_copied_and_trained_by_the_recipe_of_its_masks(tmp_path):
+    mask = tmp_path / "shared" / "camvid" / "SegmentationClass" / "a.png"
+    mask.parent.mkdir(parents=True)
+    mask.write_bytes(b"mask")
+    lay_out("camvid_masks", 3, tmp_path, tmp_path / "shared")
+    assert (tmp_path / "photos" / "SegmentationClass" / "a.png").read_bytes() == b"mask"
+    write_params(load_params(ROOT / "recipes" / "camvid.yaml"), tmp_path, force=True)
+    adjust_masks(tmp_path, json.loads((tmp_path / "settings.json").read_text()))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.data.problem == "segmentation" and params.seed == params.augment.seed == 3
+    assert set(params.candidates) == {"lite0"}
 
 
 def test_the_benchmark_of_gpus_prints_each_job_when_it_ends_and_compares_accuracies(monkeypatch, capsys):
