@@ -93,7 +93,7 @@ def default(folder: Path) -> dict[str, Any]:
 
 
 def tune(folder: Path) -> dict[str, Any]:
-    """The recipe `photos`, then `transferline tune`."""
+    """The recipe `photos`, trained, then `transferline tune`, and what it found, trained."""
     return _recipe(folder, "photos", minutes=TUNE_MINUTES)
 
 
@@ -127,6 +127,7 @@ def _trained(project: Path, settings: dict[str, Any], minutes: int = 0) -> dict[
     call(project, "dvc", "repro", "augment")
     started = Clock()
     if minutes:
+        call(project, "dvc", "repro", "evaluate")  # `tune` compares with the trained candidate
         call(project, "transferline", "tune", "--minutes", str(minutes))
     call(project, "dvc", "repro", "fine_tune", "train")
     seconds = started.read()

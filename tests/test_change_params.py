@@ -82,11 +82,18 @@ def test_a_change_can_be_repeated_and_long_comments_are_wrapped() -> None:
     [
         ("data: {dataset: waste, problem: multiclass}", "data: {dataset: waste, problem: multiclass}\nseed: &s 3"),
         ("  views: 4   # as many as fit", "  views: &v 4"),
+        ("  zoom: [0.9, 1.1]", "  shift_x: &s [-0.05, 0.05]\n  shift_y: *s"),
+        ("  zoom: [0.9, 1.1]", "  zoom: &s [0.9, 1.1]\n  contrast: *s"),
+        ("  rotation:  # small\n    - -5\n    - 5", "  rotation: &s\n    - -5\n    - 5\n  shear: *s"),
+        ("    - -5\n    - 5", "  - -5\n  - 5"),
     ],
 )
-def test_anchors_do_not_break_a_change(former: str, new: str) -> None:
+def test_anchors_and_lists_that_are_not_indented_do_not_break_a_change(former: str, new: str) -> None:
+    assert former in TEXT
     text, after = changed(TEXT.replace(former, new), "new")
     assert params_of(text) == after
+    keeps_comments = "*s" not in new or "shift_x" in new  # the values of shift_x and shift_y do not change
+    assert ("# the next one is of tune" in text) == keeps_comments
 
 
 def test_candidates_in_braces_are_written_anew() -> None:

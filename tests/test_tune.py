@@ -87,9 +87,11 @@ def test_the_report_ranks_settings_by_trials_after_the_same_epochs() -> None:
         trial.report(value, 1)
         trial.report(value + (0.5 if depth == "upper" else 0), 2)  # later epochs do not count
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    effects = main_effects(study, step=1)
-    assert [one.name for one in effects] == ["depth", "rate"]
-    assert effects[0].means == pytest.approx({"whole": 0.85, "upper": 0.55})
+    study.enqueue_trial({"rate": 1e-4, "depth": "upper"})
+    study.ask().report(0.0, 1)  # an interrupted trial does not count
+    (effect,) = main_effects(study, step=1)
+    assert effect.name == "rate" and effect.spread == pytest.approx(0.1)
+    assert effect.means == {"0.001": (pytest.approx(0.05), 2), "0.0001": (pytest.approx(-0.05), 2)}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
 
-from tests.test_tune import PHOTOS, SMALL
-from transferline.params import Pretrained
+from tests.test_tune import PHOTOS, SMALL, table
+from transferline.params import FineTuning, Pretrained
+from transferline.params.backbone import WeightsFile
 from transferline.tuning import search_space
 from transferline.tuning.search_space import (
     Network,
@@ -17,6 +19,7 @@ from transferline.tuning.search_space import (
     networks_to_try,
     present_settings,
 )
+from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import base_candidate
 
 
@@ -48,6 +51,31 @@ def test_the_own_backbone_is_tried_with_its_weights_width_and_pooling() -> None:
     assert (same.alpha, same.pooling, same.weights) == (0.35, "max", base.backbone.weights)
     assert (other.alpha, other.pooling, other.weights) == (None, "avg", "imagenet")
     assert candidate_of(present_settings(base), base) is base
+
+
+def test_a_head_on_a_map_becomes_one_on_a_vector_and_grey_images_stay_grey() -> None:
+    base = base_candidate(PHOTOS)
+    base = base.model_copy(
+        update={
+            "backbone": base.backbone.model_copy(
+                update={"pooling": "none", "weights": WeightsFile(path="grey.h5", sha256="0" * 64)}
+            ),
+            "image": base.image.model_copy(update={"color": "grayscale"}),
+        }
+    )
+    own, other = (
+        candidate_of(Settings(Network(name, 64, "untouched")), base) for name in (base.backbone.name, "vgg16")
+    )
+    assert own.backbone.pooling == "avg" and own.image.color == "grayscale"
+    assert other.backbone.pooling == "avg" and other.image.color == "rgb"
+
+
+def test_a_trial_leaves_the_logs_of_tensorboard_alone(tmp_path: Path) -> None:
+    base = base_candidate(PHOTOS)
+    assert base.fine_tune is not None
+    logged = base.model_copy(update={"fine_tune": base.fine_tune.model_copy(update={"tensorboard": True})})
+    job = Data(PHOTOS, Path(), [table(20, 10)], tmp_path).job(logged, "fine_tune", tmp_path, lambda row: None)
+    assert isinstance(job.training, FineTuning) and job.training.tensorboard is False
 
 
 def test_flips_in_the_params_add_heads_on_flipped_views() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, edit_yaml
@@ -19,7 +20,7 @@ from transferline.problems.evaluation import evaluation_of
 from transferline.project_files import keep_template
 from transferline.tuning import tune_candidate
 from transferline.tuning.scored import Scored, winner_first
-from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of
+from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, wider
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tune_candidate import (
     base_candidate,
@@ -78,19 +79,19 @@ def test_the_winner_is_written_and_its_search_goes_on_with_the_former_augmentati
     write_params(before, tmp_path, force=True)
     candidate = candidate_of(winner.settings, base_candidate(PHOTOS))
     augment = augment_of(winner.settings, before.augment)
-    write_winner(tmp_path, candidate, augment, ["It leads by +0.0100."])
+    edit_yaml(tmp_path / "params.yaml", lambda tree: tree["augment"].update(hue=[-5.0, 5.0]))  # during the search
+    write_winner(tmp_path, candidate, {"rotation": augment.rotation, "views": augment.views}, ["It leads by +0.0100."])
     written = load_params(tmp_path / "params.yaml")
     assert written.candidates == {**PHOTOS.candidates, "tuned": candidate}
-    assert written.augment == augment != before.augment
+    assert written.augment == augment.model_copy(update={"hue": (-5.0, 5.0)}) and augment != before.augment
     lines = (tmp_path / "params.yaml").read_text().splitlines()
     place = lines.index("  tuned:")
     comment = ["    # `transferline tune` found these settings.", "    # It leads by +0.0100."]
     assert lines[place + 1 : place + 3] == comment
     kept = tmp_path / ".transferline/tune/x"
     kept.mkdir(parents=True)
-    both = [params.augment.model_dump(mode="json") for params in (before, written)]
-    write_json(kept / "augment.json", both)
-    assert with_former_augment(written).augment == before.augment
+    write_json(kept / tune_candidate.AUGMENT_FILE, before.augment.model_dump(mode="json"))
+    assert with_former_augment(written.model_copy(update={"augment": augment})).augment == before.augment
     other = written.model_copy(update={"augment": written.augment.model_copy(update={"views": 99})})
     assert with_former_augment(other) == other
 
@@ -137,28 +138,50 @@ def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_au
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    narrow, wider = (PHOTOS.augment.model_copy(update={"rotation": (-side, side)}) for side in (5.0, 15.0))
+    narrow = PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})
+    changed = wider(narrow)
     former = PHOTOS.model_copy(update={"augment": narrow})
     file = folder_of_search(former, [SMALL]) / tune_candidate.AUGMENT_FILE
-    file.write_text(json.dumps([each.model_dump(mode="json") for each in (narrow, wider)]))
-    present = former.model_copy(update={"augment": wider})
+    present = former.model_copy(update={"augment": changed})
     assert folder_of_search(present, [SMALL]) == file.parent, "its params are those before the winner"
     other = folder_of_search(present.model_copy(update={"seed": PHOTOS.seed + 1}), [SMALL])
     assert other != file.parent, "another search begins with the params as they are"
-    assert json.loads((other / tune_candidate.AUGMENT_FILE).read_text())[0]["rotation"] == [-15.0, 15.0]
+    assert json.loads((other / tune_candidate.AUGMENT_FILE).read_text())["rotation"] == [-15.0, 15.0]
 
 
 def test_the_winner_leaves_what_was_edited_during_the_search(tmp_path: Path) -> None:
     keep_template(tmp_path, {}, "my-project")
     (tmp_path / "params.yaml").write_text((ROOT / "recipes" / "photos.yaml").read_text() + "seed: 12\n")
     winner = candidate_of(Settings(SMALL), base_candidate(PHOTOS))
-    write_winner(tmp_path, winner, None, ["It is better."])
+    write_winner(tmp_path, winner, {}, ["It is better."])
     found = load_params(tmp_path / "params.yaml")
     assert found.candidates == {**PHOTOS.candidates, "tuned": winner} and found.augment == PHOTOS.augment
     assert found.seed == 12 and found.record.experiment == "my-project", "not the name of the dataset"
     text = (tmp_path / "params.yaml").read_text()
     assert "found these settings.\n    # It is better.\n    kind: pretrained" in text
     assert "# `transferline init` lowers it to the size of the photographs\n" in text, "comments stay"
+
+
+def test_the_predictions_of_the_trained_candidate_are_taken_if_they_are_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = PHOTOS.candidates
+    division = table(40, 10)
+    data, base = Data(PHOTOS, Path(), [division], tmp_path), base_candidate(PHOTOS)
+    monkeypatch.setattr(tune_candidate, "plan", lambda root: {})
+    assert tune_candidate.predictions_of_trained(tmp_path, base, data) is None, "nothing is trained"
+    for phase, right in (("head", 0.2), ("fine_tune", 0.9)):
+        rows = pd.concat([division.of_split("test"), division.of_split("validation")[::-1]])
+        truth = rows["label"].to_numpy()[:, None] == division.classes
+        card = ModelCard(candidate=name, phase="head", problem="multiclass", classes=division.classes, image=base.image)
+        found = evaluation_of("multiclass").rate(np.where(truth, right, 1 - right), card, rows, Path())
+        (tmp_path / "evaluations" / name / phase).mkdir(parents=True)
+        found.to_parquet(tmp_path / "evaluations" / name / phase / "predictions.parquet")
+    taken = tune_candidate.predictions_of_trained(tmp_path, base, data)
+    assert taken is not None and data.value(taken) == 1.0, "those of the better phase"
+    assert list(taken["path"]) == list(division.of_split("validation")["path"])
+    monkeypatch.setattr(tune_candidate, "plan", lambda root: {f"evaluate@{name}": None})
+    assert tune_candidate.predictions_of_trained(tmp_path, base, data) is None, "something has changed since"
 
 
 def test_missing_names_in_mlflow_are_that_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

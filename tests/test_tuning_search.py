@@ -3,6 +3,8 @@
 import math
 import re
 import zlib
+from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.params import Pretrained, Select
 from transferline.problems.evaluation import evaluation_of
-from transferline.tuning import search, tuning_report
+from transferline.tuning import fine_tunings, search, tuning_report
 from transferline.tuning.finals import compare_finalists
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search_space import Network, Settings, present_settings
@@ -39,11 +41,12 @@ class RecordedTrials(list[tuple[str, str, float | None]]):
         return [state for state, _, _ in self]
 
 
-def predictions_of(candidate: Pretrained, division: ImageTable) -> pd.DataFrame:
-    """Predictions whose accuracy depends on the candidate and the division only."""
+def predictions_of(candidate: Pretrained, division: ImageTable, right: float = 0.0) -> pd.DataFrame:
+    """Predictions whose accuracy depends on the candidate and the division only; a share `right` has the true label."""
     rows = division.of_split("validation")
-    seed = zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode())
-    likely = np.random.default_rng(seed).dirichlet(np.ones(2), len(rows))
+    random = np.random.default_rng(zlib.crc32(f"{candidate!r}{list(rows['path'])}".encode()))
+    likely, true = random.dirichlet(np.ones(2), len(rows)), rows["label"].to_numpy()[:, None] == division.classes
+    likely = np.where(random.random((len(rows), 1)) < right, true * 0.8 + 0.1, likely)
     card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=division.classes, image=candidate.image)
     return evaluation_of("multiclass").rate(likely, card, rows, Path())
 
@@ -69,13 +72,15 @@ class Clock:
 def search_without_training(
     folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
     end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy", diverges_at: int | None = None,
-    fails_at: int | None = None,
+    fails_at: Container[int] = (), right: float = 0.0, trained: bool = False,
 ) -> Found:  # fmt: skip
     """Searches with made-up predictions, and writes a report.
 
     `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite,
-    and the one with the number `fails_at` has no weights.
-    There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one.
+    and those with the numbers `fails_at` have no weights. A share `right` of the predictions of fine-tunings with 400
+    megapixels is right. With `trained`, the project has trained the candidate as it is.
+    There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one. An
+    interruption comes after the first halving.
     """
     count, clock = 0, clock or Clock()
 
@@ -88,11 +93,12 @@ def search_without_training(
     def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
         nonlocal count
         count += 1
-        if count == fails_at:
+        if count in fails_at:
             raise TransferlineError("it has no weights")
-        found = predictions_of(candidate, division)
+        is_long = candidate.fine_tune is not None and candidate.fine_tune.max_megapixels == 400
+        found = predictions_of(candidate, division, right if is_long else 0)
         for epoch in range(6):
-            if count == stop_at and epoch == 1:
+            if count == stop_at and epoch == 3:
                 raise KeyboardInterrupt
             clock.now += 1
             value = (found["label"] == found["predicted"]).mean() * (epoch + 1) / 6
@@ -105,10 +111,11 @@ def search_without_training(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("score_head", score_head), ("score_candidate", fine_tune), ("time", clock)):
             patch.setattr(search, name, value)
+        patch.setattr(fine_tunings, "time", clock)
         whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
         heads = whole.heads()
-        whole.present()
-        study = whole.fine_tunings(heads)
+        whole.present(predictions_of(base_candidate(PHOTOS), data.divisions[0]) if trained else None)
+        study = fine_tunings.try_fine_tunings(whole, heads)
         clock.after_trials = clock.now
         finals = compare_finalists(whole, heads, study)
         patch.setattr(tuning_report, "REPORT", folder / "report")
@@ -126,8 +133,9 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
     assert re.match(rf"It (leads|is behind) by 0\.\d{{4}} {interval}", sentences[3])
     assert search_without_training(tmp_path / "again", 10).winner == winner
 
-    with pytest.raises(KeyboardInterrupt):
-        search_without_training(tmp_path / "parts", 4, stop_at=3)
+    for interrupted in (2, 1):  # in the first call, the first training is that of the candidate as it is
+        with pytest.raises(KeyboardInterrupt):
+            search_without_training(tmp_path / "parts", 4, stop_at=interrupted)
     search_without_training(tmp_path / "parts", 4)
     continued, states, *_ = search_without_training(tmp_path / "parts", 10)
     assert continued == winner
@@ -135,25 +143,30 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
 
 
 def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
-    """The made-up accuracies on 180 images are 0.51 for the candidate, 0.52 for a head and 0.58 for a fine-tuning."""
+    """The made-up accuracies on the two splits on which nothing was chosen are 0.49, and 0.54 for a head."""
     present = str(present_settings(base_candidate(PHOTOS)))
     found = search_without_training(tmp_path / "heads", 0)
-    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.00")
-    assert search_without_training(tmp_path / "fine_tunings", 10).winner != present
+    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.05")
+    assert "on 2 splits with" in found.sentences[2]
+    assert search_without_training(tmp_path / "noise", 10).winner == present
+    assert "megapixels 400" in search_without_training(tmp_path / "better", 10, right=0.5).winner
 
 
 def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path) -> None:
     own = Network("efficientnet_lite2", 320, "untouched")
-    found = search_without_training(tmp_path, 0, networks=[own, *NETWORKS], fails_at=1)
+    found = search_without_training(tmp_path, 0, networks=[own, *NETWORKS], fails_at=[1])
     assert found.winner == str(Settings(own))
 
 
 def test_a_search_without_time_for_the_candidate_as_it_is_has_no_winner_and_can_go_on(tmp_path: Path) -> None:
     for end in (14.0, 15.0):
-        with pytest.raises(TransferlineError, match=r"time was up before .* params\.yaml is unchanged\. The heads are kept"):
+        with pytest.raises(
+            TransferlineError, match=r"time was up before .* params\.yaml is unchanged\. The heads are kept"
+        ):
             search_without_training(tmp_path, None, end=end)
     states = search_without_training(tmp_path, None, end=10).states
     assert states[0] == "present", "the heads are kept"
+    assert "present" in search_without_training(tmp_path / "trained", None, end=14, trained=True).states
 
 
 def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any) -> None:
@@ -166,16 +179,17 @@ def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any
 
 
 def test_a_candidate_that_cannot_be_trained_is_not_compared(tmp_path: Path, capsys: Any) -> None:
-    found = search_without_training(tmp_path, 2, fails_at=1)
+    found = search_without_training(tmp_path, 2, fails_at=[1])
     assert "cannot compare the candidate as it is: it has no weights" in capsys.readouterr().out
     assert "present" not in found.states and found.states.count("stopped") + found.states.count("complete") == 2
 
 
-def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:
-    found = search_without_training(tmp_path, 1, diverges_at=2)
-    assert ("diverged", "accuracy", None) in found.runs
-    page = (tmp_path / "report" / "index.html").read_text()
-    assert "<td>diverged</td>" in page.split("<h2>Trials")[1]
+def test_a_head_on_augmented_views_is_left_out_if_it_does_not_fit_into_the_time(tmp_path: Path, capsys: Any) -> None:
+    augmented = replace(SMALL, head_views="augmented")
+    found = search_without_training(tmp_path / "short", 1, networks=[SMALL, augmented], end=100)
+    assert found.states.count("head") == 1
+    assert "heads: 1 of 2 networks are left out: they do not fit into their time" in capsys.readouterr().out
+    assert search_without_training(tmp_path / "long", 1, networks=[SMALL, augmented]).states.count("head") == 2
 
 
 def test_heads_take_30_percent_of_the_time_and_fine_tunings_60_percent_of_the_rest(
@@ -186,7 +200,7 @@ def test_heads_take_30_percent_of_the_time_and_fine_tunings_60_percent_of_the_re
     clock = Clock()
     _, states, *_ = search_without_training(tmp_path, None, networks=networks, end=100, clock=clock)
     said = capsys.readouterr().out
-    assert states.count("head") == 3 and "heads: 2 of 5 networks are left out: their time is up" in said
+    assert states.count("head") == 3 and "heads: 2 of 5 networks are left out" in said
     assert 76.8 < clock.after_trials <= 77.8 and "the time for further fine-tunings is up" in said
     assert clock.now <= 101 and "final" in states
 

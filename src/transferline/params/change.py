@@ -20,8 +20,8 @@ def with_augment_and_candidate(
 ) -> str:
     """Returns the text of a params file with another section `augment` and another or one more candidate.
 
-    Missing keys are added. Own comments are lost only if the candidates are in braces, or if the file has YAML aliases
-    in the places that change: then the whole file is written anew.
+    Missing keys are added. If the candidates are in braces, or a value that changes has a YAML alias, the whole file is
+    written anew, without the user's comments.
 
     Args:
         text: the file.
@@ -31,7 +31,7 @@ def with_augment_and_candidate(
         comment: sentences, which come first in the block of the candidate.
     """
     changed = _with_section(with_missing_keys(text, before), "augment", before.augment, after.augment)
-    if name:
+    if name and means(changed, before.model_copy(update={"augment": after.augment})):
         changed = _with_candidate(changed, name, after.candidates[name], comment)
     return changed if means(changed, after) else complete_text(after)
 
@@ -42,9 +42,10 @@ def _with_section(text: str, key: str, before: Section, after: Section) -> str:
     entries = zip(keys_of(before), keys_of(after), strict=True)
     changed = [(nodes[name], flow(value)) for (name, former, _), (_, value, _) in entries if value != former]
     for node, value in sorted(changed, key=lambda each: _start(each[0]), reverse=True):
-        line_end = "\n" if _is_block(node) else ""
-        end = end_of_values(text, node) if line_end else node.end_mark.index
-        text = text[: _start(node)] + value + line_end + text[end:]
+        end = node.end_mark.index
+        if _is_block(node):  # a list can begin in the column of its key, a value in brackets cannot
+            value, end = f"  {value}\n", end_of_values(text, node)
+        text = text[: _start(node)] + value + text[end:]
     return text
 
 

@@ -24,7 +24,7 @@ def values_by_key(mapping: Node) -> dict[str, Node]:
 def end_of_values(text: str, node: Node) -> int:
     """Returns the position in the text after the last value of a node.
 
-    For a node in braces or brackets, this is the end of its last value. For a block, it is the start of the line after
+    For a mapping in braces, this is the end of its last value. For a block, it is the start of the line after
     its last value. The parser's end mark of a block cannot be used: it is after the comments that follow the block.
     """
     if isinstance(node, MappingNode) and node.flow_style:

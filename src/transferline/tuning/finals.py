@@ -20,8 +20,9 @@ FINE_TUNINGS = 2  # that are compared
 def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
     """Scores the candidate as it is and the best fine-tunings on the other divisions, as far as time allows.
 
-    They and the first two heads are compared on the same divisions. A fine-tuning is left out if it is not better
-    than the first head and the candidate as it is on the first division.
+    They and the first two heads are compared on the same divisions: those after the first, because the fine-tunings
+    were chosen on the first one, so that there the best is better by luck, too. Without time for others, it is used. A
+    fine-tuning is left out if it is not better than the first head and the candidate as it is on the first division.
 
     Returns:
         See `winner_first`, which prefers the candidate as it is, then heads.
@@ -43,9 +44,10 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
         why = "the time is up" if isinstance(error, TimeIsUpError) else error
         say(f"the finalists are compared on fewer splits: {why}")
     common = min(map(len, found.values()), default=len(search.data.divisions))
-    scored = {name: search.scored(settings, found[name][:common]) for name, settings in finalists.items()}
+    compared = slice(1, common) if common > 1 else slice(common)
+    scored = {name: search.scored(settings, found[name][compared]) for name, settings in finalists.items()}
     first = [scored.pop(PRESENT_TRIAL)] if present else []
-    first += [search.scored(head.settings, head.predictions[:common]) for head in heads[:2]]
+    first += [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
     for one in (ordered := [*first, *scored.values()]):
         search.record(one.settings, "final", one.predictions)
     return winner_first(search.data.params, ordered)

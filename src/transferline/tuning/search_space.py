@@ -126,32 +126,40 @@ def suggest(trial: "BaseTrial", networks: list[str], augment: Augment) -> None:
     trial.suggest_categorical("megapixels", list(EPOCHS))
     if len(DEPTHS[trial.params["depth"]]) == 1:
         trial.suggest_categorical(f"augmentation{OF_UPPER}", ("none", "params"))
-    elif _wider(augment) != augment:
+    elif wider(augment) != augment:
         trial.suggest_categorical("augmentation", ("params", "wider"))
 
 
 def settings_of(values: dict[str, Any], networks: list[Network]) -> Settings:
     """Returns the settings of a trial from Optuna's values."""
-    named = {name.removesuffix(OF_UPPER): value for name, value in values.items()}
+    named = {name_of(name): value for name, value in values.items()}
     (network,) = (one for one in networks if str(one) == values["network"])
     return Settings(**{**named, "network": network})
+
+
+def name_of(parameter: str) -> str:
+    """Returns the name of the setting for which a parameter of Optuna stands."""
+    return parameter.removesuffix(OF_UPPER)
 
 
 def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings.
 
     Of the candidate `base` it keeps `image.resize`, `extract.dtype`, the class weights and the monitor of `train_head`,
-    what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width and pooling. The head
-    has no layers of its own, as L-BFGS trains it; all other params have their defaults.
+    what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling and colour
+    mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other params have
+    their defaults.
     """
     if settings.depth == PRESENT:
         return base
     network, head = settings.network, base.train_head
     is_own = network.backbone == base.backbone.name and base.backbone.weights != "none"
-    backbone = base.backbone.model_dump(mode="json", include={"alpha", "weights", "pooling"}) if is_own else {}
+    pooling = {"pooling"} if base.backbone.pooling != "none" else set()
+    backbone = base.backbone.model_dump(mode="json", include={"alpha", "weights", *pooling}) if is_own else {}
+    color = {"color": base.image.color} if is_own else {}
     tree: dict[str, Any] = {
         "kind": "pretrained",
-        "image": {"size": network.side, "resize": base.image.resize},
+        "image": {"size": network.side, "resize": base.image.resize, **color},
         "backbone": {"name": network.backbone, **backbone},
         "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
         "train_head": {
@@ -188,10 +196,11 @@ def _layers(backbone: str, side: int) -> int:
 
 def augment_of(settings: Settings, augment: Augment) -> Augment:
     """Returns the section `augment` of these settings. No setting adds a flip, which can change the label."""
-    return _wider(augment) if settings.augmentation == "wider" else augment
+    return wider(augment) if settings.augmentation == "wider" else augment
 
 
-def _wider(augment: Augment) -> Augment:
+def wider(augment: Augment) -> Augment:
+    """Returns the section `augment` with ranges that are at least those of `wider`."""
     tree = augment.model_dump(mode="json")
     for key, least in WIDER.items():
         tree[key] = _widened(tree[key], -least, least)

@@ -17,7 +17,7 @@ from transferline.evaluation.scoring import score
 from transferline.metrics.metric_table import Metric
 from transferline.models.exported import ModelCard, Phase
 from transferline.models.layers import build_layers
-from transferline.params import Augment, LinearTraining, Monitor, Params, Pretrained
+from transferline.params import Augment, LinearTraining, Monitor, Params, Pretrained, Training
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.evaluation import evaluation_of
 from transferline.problems.metric_choice import metric_table
@@ -64,6 +64,8 @@ class Data:
         )
         training = candidate.train_head if phase == "head" else candidate.fine_tune
         assert training is not None
+        if isinstance(training, Training):  # the logs of the winner's own training stay
+            training = training.model_copy(update={"tensorboard": False})
         return Job(training, self.params.thresholds, card, self.params.seed, folder, listener)
 
     @property

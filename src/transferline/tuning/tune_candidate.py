@@ -1,12 +1,12 @@
 """`transferline tune`: searches settings and writes the winner into `params.yaml` as a candidate."""
 
 import hashlib
-import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,12 +18,14 @@ from transferline.git_and_dvc import dvc
 from transferline.params import Augment, Params, Pretrained, load_params
 from transferline.params.change import with_augment_and_candidate
 from transferline.params.problem_kinds import KINDS
-from transferline.paths import MANIFEST, RAW
+from transferline.paths import EVALUATIONS, MANIFEST, RAW
+from transferline.pipeline import plan
 from transferline.progress import say
 from transferline.tuning.finals import compare_finalists
+from transferline.tuning.fine_tunings import try_fine_tunings
 from transferline.tuning.folds import repeated_splits
 from transferline.tuning.search import Search
-from transferline.tuning.search_space import NAME, PRESENT, augment_of, candidate_of, networks_to_try
+from transferline.tuning.search_space import NAME, PRESENT, augment_of, candidate_of, networks_to_try, wider
 from transferline.tuning.trial_runs import open_runs
 from transferline.tuning.trial_scores import Data
 from transferline.tuning.tuning_report import REPORT, write_report
@@ -32,7 +34,7 @@ from transferline.use_recipe import name_in_mlflow
 FOLDER = Path(".transferline/tune")
 DIVISIONS = 3
 SCRATCH = "scratch"
-AUGMENT_FILE = "augment.json"  # that of the params before and after the winner was written
+AUGMENT_FILE = "augment_of_search.json"  # that of the search; a winner can change it in params.yaml to `wider`
 
 
 def tune(root: Path, params: Params, minutes: float | None, trials: int | None) -> str:
@@ -62,20 +64,20 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
         params = former
     networks = networks_to_try(params, base)
     folder = search_folder(search_path(params, base, manifest))
-    _write_augments(folder, params.augment, present)
+    write_json(folder / AUGMENT_FILE, params.augment.model_dump(mode="json"))
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
     heads = search.heads()
-    search.present()
-    study = search.fine_tunings(heads)
+    search.present(predictions_of_trained(root, base, data) if params.augment == present else None)
+    study = try_fine_tunings(search, heads)
     finals = compare_finalists(search, heads, study)
     sentences = write_report(data, heads, study, finals)
     winner, augment = finals[0].settings, augment_of(finals[0].settings, params.augment)
-    _write_augments(folder, params.augment, augment)
     candidate = None if winner.depth == PRESENT else candidate_of(winner, base)
-    write_winner(root, candidate, None if augment == present else augment, sentences)
+    changes = {name: value for name, value in augment if value != getattr(present, name)}
+    write_winner(root, candidate, changes, sentences)
     done = f"has it as the candidate {NAME}" if candidate else "keeps its candidates"
     if not candidate and augment != present:
         done += f"; its section augment is again that of before {NAME}, which is no longer the best"
@@ -107,17 +109,31 @@ def base_candidate(params: Params) -> Pretrained:
     return pretrained[0]
 
 
+def predictions_of_trained(root: Path, base: Pretrained, data: Data) -> pd.DataFrame | None:
+    """Returns the predictions for validation of a candidate's better model; None if it is not trained or not current.
+
+    Args:
+        root: the project's folder.
+        base: the candidate.
+        data: its first division is the project's own.
+    """
+    (name,) = (name for name, one in data.params.candidates.items() if one is base)
+    files = sorted((root / EVALUATIONS / name).glob("*/predictions.parquet"))
+    if not files or f"evaluate@{name}" in plan(root):
+        return None
+    say(f"takes the predictions of the trained candidate {name} from {EVALUATIONS / name}")
+    order = data.divisions[0].of_split("validation")["path"]
+    parts = (pd.read_parquet(file).set_index("path", drop=False).loc[order] for file in files)
+    return max((part.reset_index(drop=True) for part in parts), key=data.value)
+
+
 def with_former_augment(params: Params) -> Params:
     """Returns params with the section `augment` from before a winner changed it, so that its search can go on."""
     for file in FOLDER.glob(f"*/{AUGMENT_FILE}"):
-        before, after = json.loads(file.read_text(encoding="utf-8"))
-        if after == params.augment.model_dump(mode="json"):
-            return params.model_copy(update={"augment": Augment.model_validate_json(json.dumps(before))})
+        former = Augment.model_validate_json(file.read_text(encoding="utf-8"))
+        if params.augment == wider(former):
+            return params.model_copy(update={"augment": former})
     return params
-
-
-def _write_augments(folder: Path, before: Augment, after: Augment) -> None:
-    write_json(folder / AUGMENT_FILE, [each.model_dump(mode="json") for each in (before, after)])
 
 
 def search_path(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
@@ -142,13 +158,13 @@ def search_folder(folder: Path) -> Path:
     return folder
 
 
-def write_winner(root: Path, candidate: Pretrained | None, augment: Augment | None, comment: Sequence[str]) -> None:
+def write_winner(root: Path, candidate: Pretrained | None, augment: Mapping[str, Any], comment: Sequence[str]) -> None:
     """Adds the winner to `params.yaml` with a comment; keeps what has changed in the file since the search began.
 
     Args:
         root: the project's folder.
         candidate: the winner; it replaces an earlier one. None writes no candidate.
-        augment: the new section `augment`; None leaves it as it is.
+        augment: the keys of the section `augment` that change, with their new values.
         comment: sentences.
 
     Raises:
@@ -159,6 +175,8 @@ def write_winner(root: Path, candidate: Pretrained | None, augment: Augment | No
     file = root / "params.yaml"
     before, text = load_params(file, name_in_mlflow(root)), file.read_text(encoding="utf-8")
     candidates = {**before.candidates, **({NAME: candidate} if candidate else {})}
-    after = before.model_copy(update={"candidates": candidates, "augment": augment or before.augment})
+    after = before.model_copy(
+        update={"candidates": candidates, "augment": before.augment.model_copy(update=dict(augment))}
+    )
     sentences = ("`transferline tune` found these settings.", *comment)
     write_text(file, with_augment_and_candidate(text, before, after, NAME if candidate else None, sentences))

@@ -8,14 +8,16 @@ from jinja2 import Environment
 
 from transferline.atomic_files import completed_folder
 from transferline.text import images_in_groups
+from transferline.tuning.fine_tunings import FINISHED, HALVINGS, STATE
 from transferline.tuning.scored import Scored, lead
-from transferline.tuning.search import FINISHED, FIRST_RUNG, STATE
+from transferline.tuning.search_space import name_of
 from transferline.tuning.trial_scores import Data
 
 if TYPE_CHECKING:
     import optuna
 
 REPORT = Path("reports/tune")
+VALUE = "value"
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -46,15 +48,21 @@ th { background: #f4f4f4; }
 
 
 class Effect(NamedTuple):
-    """How much a setting matters: the mean first result of the trials with each of its values, the best first."""
+    """How much a setting matters.
+
+    Attributes:
+        name: of the setting.
+        means: for each of its values, the best first, the mean difference of its trials from all trials of their depth,
+            and the number of these trials.
+    """
 
     name: str
-    means: dict[str, float]
+    means: dict[str, tuple[float, int]]
 
     @property
     def spread(self) -> float:
         """The difference between the best and the worst mean."""
-        means = list(self.means.values())
+        means = [mean for mean, _ in self.means.values()]
         return means[0] - means[-1]
 
 
@@ -65,18 +73,22 @@ def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals:
         ("Finalists", "On the same splits.", [{**_score(data, one), **one.settings.tree()} for one in finals]),
         ("Heads", "Each network without fine-tuning.", [_head(data, one) for one in heads]),
     ]
-    if effects := main_effects(study, FIRST_RUNG):
+    if effects := main_effects(study, HALVINGS[0]):
         rows = [
             {"setting": one.name, "range": _number(one.spread), data.main_metric: "; ".join(_means(one))}
             for one in effects
         ]
-        text = f"The mean {data.main_metric} on validation of the trials with each value, after {FIRST_RUNG} epochs. "
-        tables.append(("Which settings matter", f"{text}Settings with a large range matter most.", rows))
+        text = (
+            f"The {data.main_metric} on validation after {HALVINGS[0]} epochs: the mean difference from all trials of "
+            "the same depth, and in brackets the number of trials. A large range means something only if each value "
+            "has many trials. The depth is not listed: after so few epochs all depths have trained only upper layers."
+        )
+        tables.append(("Which settings matter", text, rows))
     shown = [one for one in study.get_trials(False) if one.intermediate_values or one.user_attrs]
     if trials := [_trial(data, trial) for trial in shown]:
         text = (
             "Fine-tunings on the project's own split. A stopped one was worse than others after as many epochs; of a "
-            "diverged one the loss became infinite or undefined."
+            "diverged one the loss became infinite or undefined; a failed one ended with an error."
         )
         tables.append(("Trials", text, trials))
     page = Environment(autoescape=True).from_string(PAGE)
@@ -109,25 +121,29 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
         )
         if is_behind:
             sentences.append(
-                "It is within one standard error of the best, and tune then prefers the candidate as it is, then the "
-                "head of its network, then other heads."
+                "It is within one standard error of the best, and tune then prefers the candidate as it is, then heads."
             )
     return sentences
 
 
 def main_effects(study: "optuna.Study", step: int) -> list[Effect]:
-    """Returns the effect of each setting after `step` epochs, the largest first; without trials with fewer epochs."""
-    rows = [
-        {**{name: str(value) for name, value in trial.params.items()}, "value": trial.intermediate_values[step]}
-        for trial in study.get_trials(False)
-        if step in trial.intermediate_values
-    ]
-    table = pd.DataFrame(rows)
+    """Returns the effect of each setting after `step` epochs, the largest first.
+
+    Only trials of the same depth are compared. Trials with fewer epochs, and values with one trial, are left out.
+    """
+    trials = [one for one in study.get_trials(False, FINISHED) if step in one.intermediate_values]
+    if not trials:
+        return []
+    table = pd.DataFrame([{name_of(name): str(value) for name, value in one.params.items()} for one in trials])
+    table[VALUE] = [one.intermediate_values[step] for one in trials]
+    table[VALUE] -= table.groupby("depth")[VALUE].transform("mean")
     effects = []
-    for name in table.columns.drop("value", errors="ignore"):
-        means = table.groupby(name)["value"].mean().sort_values(ascending=False)
-        if len(means) > 1:
-            effects.append(Effect(name, {str(key): float(mean) for key, mean in means.items()}))
+    for name in table.columns.drop([VALUE, "depth"]):
+        of_value = table.groupby(name)[VALUE].agg(["mean", "count"]).sort_values("mean", ascending=False)
+        of_value = of_value[of_value["count"] > 1]
+        if len(of_value) > 1:
+            means = {str(value): (float(mean), int(count)) for value, (mean, count) in of_value.iterrows()}
+            effects.append(Effect(name, means))
     return sorted(effects, key=lambda one: -one.spread)
 
 
@@ -138,7 +154,7 @@ def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _means(effect: Effect) -> list[str]:
-    return [f"{value}: {_number(mean)}" for value, mean in effect.means.items()]
+    return [f"{value}: {mean:+.4f} ({count})" for value, (mean, count) in effect.means.items()]
 
 
 def _score(data: Data, one: Scored) -> dict[str, Any]:
@@ -157,7 +173,8 @@ def _trial(data: Data, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
     if trial.value is not None and trial.state.name == "COMPLETE":
         row[metric] = _number(data.shown(trial.value))
     state = "complete" if trial.state.name == "COMPLETE" else trial.user_attrs.get(STATE, "interrupted")
-    return {**row, "epochs": trial.last_step or 0, "state": state, **trial.params}
+    settings = {name_of(name): value for name, value in trial.params.items()}
+    return {**row, "epochs": trial.last_step or 0, "state": state, **settings}
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,132 @@
+"""The fine-tunings of `tune`: Optuna proposes settings, and successive halving stops those that are worse."""
+
+import hashlib
+import math
+import time
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from transferline.errors import TransferlineError
+from transferline.progress import say
+from transferline.tuning.scored import Scored
+from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError, stop_at
+from transferline.tuning.search_space import FIRST, Settings, settings_of, suggest
+
+HALVINGS = (2, 6, 18)  # the epochs after which successive halving stops trials
+KEPT_SHARE = 3  # it lets the best of so many go on
+KEPT_NETWORKS = 3  # of the heads
+SHARE_OF_TIME = 0.6  # of what is left when they begin; the finalists have the rest
+MOST_FAILURES = 3  # fine-tunings that fail one after the other; then there are no more
+MOST_ASKED = 20  # proposals of the sampler for one trial
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+STATE = "state"  # why a trial of Optuna ended early: `stopped`, `diverged` or `failed`
+
+
+class DivergedError(Exception):
+    """The loss of a trial is not finite."""
+
+
+class WorseError(Exception):
+    """A trial is worse than others after the same number of epochs."""
+
+
+def try_fine_tunings(search: Search, heads: list[Scored]) -> optuna.Study:
+    """Tries fine-tunings of the best networks, by successive halving over epochs, until the limit."""
+    by_place = {one.settings.network.place: str(one.settings.network) for one in reversed(heads)}
+    best = list(dict.fromkeys(one.settings.network.place for one in heads))
+    networks = [by_place[place] for place in best[:KEPT_NETWORKS]]
+    study, end = _study(search, networks), search.share_of_time(SHARE_OF_TIME)
+    with search.kept(f"{PRESENT_TRIAL} division 0") as present:
+        first = FIRST[1:] if present and len(search.base.backbone.boundaries) > 1 else FIRST  # it is a ladder itself
+    while search.trials is None or len(study.get_trials(False, FINISHED)) < search.trials:
+        states = [one.user_attrs.get(STATE) for one in study.get_trials(False, FINISHED)]
+        if states[-MOST_FAILURES:] == ["failed"] * MOST_FAILURES:
+            say(f"no more fine-tunings: the last {MOST_FAILURES} failed")
+            break
+        done = len(states)
+        study.sampler = optuna.samplers.TPESampler(seed=search.data.params.seed + done, n_startup_trials=8)
+        try:
+            stop_at(end)
+            _one_trial(search, study, networks, first[done] if done < len(first) else {}, end)
+        except TimeIsUpError:
+            say("the time for further fine-tunings is up")
+            break
+    return study
+
+
+def _study(search: Search, networks: list[str]) -> optuna.Study:
+    """Returns the study of these networks; Optuna cannot add networks to a study."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(search.folder / "optuna.log"))),
+        study_name=hashlib.sha256(repr(networks).encode()).hexdigest()[:12],
+        direction="maximize",
+        pruner=optuna.pruners.NopPruner(),
+        load_if_exists=True,
+    )
+    for trial in study.get_trials(False, (TrialState.RUNNING,)):  # of a call that was interrupted
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def _one_trial(search: Search, study: optuna.Study, networks: list[str], fixed: dict[str, object], end: float) -> None:
+    if fixed:
+        study.enqueue_trial({"network": networks[0], "learning_rate": 1e-3, "label_smoothing": 0.1, **fixed})
+    trial, settings = _ask(search, study, networks)
+    start, values = time.monotonic(), list[float]()
+
+    def report(value: float) -> None:
+        if math.isnan(value):
+            raise DivergedError
+        values.append(value)
+        trial.report(max(values), len(values))
+        if len(values) in HALVINGS and is_worse(max(values), len(values), settings.depth, study):
+            raise WorseError
+
+    try:
+        with search.kept(f"{study.study_name} trial {trial.number} division 0") as parts:
+            parts.append(search.train(settings, 0, end, report))
+        value = search.data.value(parts[0])
+    except (WorseError, DivergedError, TransferlineError) as error:
+        state = {WorseError: "stopped", DivergedError: "diverged"}.get(type(error), "failed")
+        trial.set_user_attr(STATE, state)
+        study.tell(trial, state=TrialState.PRUNED)
+        best = max(values, default=None)
+        at = f" at {search.data.main_metric} {best:.4f}" if values else ""
+        why = f": {error}" if state == "failed" else ""
+        say(f"trial {trial.number} {state} after {len(values)} epochs{at}: {settings}{why}")
+        search.runs.record(settings, state, search.data.main_metric, best, 0, time.monotonic() - start)
+        return
+    except BaseException:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    study.tell(trial, value)
+    search.record(settings, "complete", parts, start)
+
+
+def _ask(search: Search, study: optuna.Study, networks: list[str]) -> tuple[optuna.Trial, Settings]:
+    """Returns a trial of settings that were not tried; the sampler can propose tried ones, which it likes best."""
+    tried = [settings_of(one.params, search.networks) for one in study.get_trials(False, FINISHED)]
+    for _ in range(MOST_ASKED):
+        trial = study.ask()
+        suggest(trial, networks, search.data.params.augment)
+        settings = settings_of(trial.params, search.networks)
+        if settings not in tried:
+            break
+        study.tell(trial, state=TrialState.FAIL)
+    return trial, settings
+
+
+def is_worse(value: float, epochs: int, depth: str, study: "optuna.Study") -> bool:
+    """Returns whether successive halving stops a trial.
+
+    Only trials of the same depth are compared: after the same number of epochs, those of other depths have trained
+    other layers. Trials that were interrupted do not count, so that a search that goes on stops the same trials (Li and
+    others, A system for massively parallel hyperparameter tuning, MLSys 2020).
+    """
+    others = [one for one in study.get_trials(False, FINISHED) if one.params["depth"] == depth]
+    values = [value, *(one.intermediate_values[epochs] for one in others if epochs in one.intermediate_values)]
+    return value < sorted(values, reverse=True)[max(1, len(values) // KEPT_SHARE) - 1]
