@@ -23,6 +23,7 @@ from scipy.stats import t as student
 from benchmarks.accuracy_sets import DATA, SETS, lay_out
 from benchmarks.harness import ROOT, fresh
 from transferline.atomic_files import write_json
+from transferline.git_and_dvc import git_or_nothing
 
 RESULTS, PAGE = ROOT / "benchmarks" / "accuracy.json", ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- accuracy -->\n", "<!-- end of accuracy -->\n"
@@ -33,6 +34,8 @@ WAYS = {
     "tune": "tune, 15 minutes",
     "waste": "recipe waste",
 }
+DIFFERENCES = (("default", "before"), ("default", "notebook"), ("tune", "default"))
+SHORT = {"before": "before", "notebook": "notebook", "default": "photos", "tune": "tune"}
 MOST_SETS = ("cats_dogs", "trashnet", "neu_surface", "gtsrb", "camvid")
 MOST_WAYS = ("notebook", "before", "default", "tune")
 LONGEST = 4 * 3600  # seconds of one run
@@ -61,6 +64,7 @@ def main() -> None:
 
 def measured(name: str, way: str, seed: int) -> Run | None:
     """Measures one way on one set with one seed, in a temporary folder. Returns None if it fails, and prints why."""
+    version = commit()
     with tempfile.TemporaryDirectory() as folder:
         lay_out(name, seed, Path(folder))
         try:
@@ -70,9 +74,17 @@ def measured(name: str, way: str, seed: int) -> Run | None:
                 f"{name}, {way}, seed {seed} failed: {str(getattr(error, 'stderr', None) or error)[-2000:]}", flush=True
             )
             return None
-    run = {"set": name, "way": way, "seed": seed, "date": time.strftime("%Y-%m-%d %H:%M"), **found}
+    date = time.strftime("%Y-%m-%d %H:%M")
+    run = {"set": name, "way": way, "seed": seed, "date": date, "commit": version, **found}
     print(json.dumps(run), flush=True)
     return run
+
+
+def commit(root: Path = ROOT) -> str | None:
+    """Returns the short hash of HEAD, with `+` if tracked files outside benchmarks/ have changed; or None."""
+    hash_of_head = git_or_nothing(root, "rev-parse", "--short", "HEAD").decode().strip()
+    changed = git_or_nothing(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks")
+    return hash_of_head + "+" * bool(changed) or None
 
 
 def write_table(runs: list[Run], page: Path = PAGE) -> None:
@@ -83,20 +95,21 @@ def write_table(runs: list[Run], page: Path = PAGE) -> None:
 
 
 def table(runs: list[Run]) -> str:
-    """Returns a Markdown table with a row for each set: metric and CPU seconds of each way, gain of the new recipe."""
+    """Returns a Markdown table with a row for each set: metric and CPU seconds of each way, and paired differences."""
     ways = [way for way in WAYS if any(run["way"] == way for run in runs)]
+    pairs = [(one, other) for one, other in DIFFERENCES if {one, other} <= set(ways)]
     names = [f"{WAYS[way]} | CPU s" for way in ways]
-    lines = [
-        f"| test accuracy | {' | '.join(names)} | photos − before, points |",
-        "|---|" + "---|---|" * len(ways) + "---|",
-    ]
+    names += [f"{SHORT[one]} − {SHORT[other]}, points" for one, other in pairs]
+    lines = [f"| test accuracy | {' | '.join(names)} |", "|---|" + "---|---|" * len(ways) + "---|" * len(pairs)]
     for name in [name for name in SETS if any(run["set"] == name for run in runs)]:
         of_way = {way: {run["seed"]: run for run in runs if (run["set"], run["way"]) == (name, way)} for way in ways}
         cells = [cell for way in ways for cell in _cells(list(of_way[way].values()))]
-        cells.append(_gain(of_way.get("default", {}), of_way.get("before", {})))
+        cells += [_gain(of_way[one], of_way[other]) for one, other in pairs]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    note = "Mean of the seeds with its 95 % interval, and their number; for camvid the mean average precision."
-    return "\n".join([*lines, "", note, ""])
+    note = "Mean of the seeds with its 95 % interval, and their number; for camvid the mean average precision, for"
+    note += "\ncamvid_masks the mean IoU of the recipe `camvid`."
+    paired = "A difference is the mean over the seeds that both ways have; of a single seed it has no interval."
+    return "\n".join([*lines, "", note, paired, ""])
 
 
 def _cells(runs: list[Run]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ SETS = {
     "neu_surface": Dataset("multiclass", "neu_surface", "train", "test"),
     "gtsrb": Dataset("multiclass", "gtsrb", "Training", "Testing", group=r"^(.+/\d+)_"),
     "camvid": Dataset("multilabel", "camvid", table="multilabel.csv"),
+    "camvid_masks": Dataset("segmentation", "camvid"),
     "metal_glass": Dataset("binary", "trashnet", classes=("glass", "metal")),
 }
 
@@ -56,18 +58,25 @@ def lay_out(name: str, seed: int, folder: Path, data: Path = DATA) -> None:
     """Writes `photos`, a folder with the images of a set and `labels.csv` (image, label, split), and `settings.json`.
 
     The seed decides what is not given: the test split, validation, and the seed of the training. Images that occur
-    more than once, byte for byte, are left out. PPM files become PNG files, because Keras cannot read them.
+    more than once, byte for byte, are left out. PPM files become PNG files, because Keras cannot read them. A dataset
+    with masks is copied as it is.
     """
     dataset = SETS[name]
-    source = data / dataset.folder
+    if dataset.problem == "segmentation":
+        shutil.copytree(data / dataset.folder, folder / PHOTOS)
+    else:
+        _copy_with_table(data / dataset.folder, dataset, seed, folder)
+    settings = {"set": name, "problem": dataset.problem, "group": dataset.group, "seed": seed}
+    (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _copy_with_table(source: Path, dataset: Dataset, seed: int, folder: Path) -> None:
     rows = _table_rows(source, dataset) if dataset.table else _folder_rows(source, dataset)
     rows["hash"] = [hashlib.sha256((source / path).read_bytes()).hexdigest() for path in rows["source"]]
     rows = rows.drop_duplicates("hash", keep=False, ignore_index=True)
     rows["split"] = _splits(rows, dataset, seed)
     rows["image"] = [_copy(source, path, folder / PHOTOS) for path in rows["source"]]
     rows[["image", "label", "split"]].to_csv(folder / PHOTOS / TABLE, index=False)
-    settings = {"set": name, "problem": dataset.problem, "group": dataset.group, "seed": seed}
-    (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
 
 def _folder_rows(source: Path, dataset: Dataset) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """The ways that `benchmarks.accuracy` compares. Each takes the folder that `accuracy_sets.lay_out` filled.
 
-A way returns `metric` (on the test images: accuracy, for multilabel the mean average precision), `cpu` and `wall`, the
-seconds of its training: from the images to the trained model, without checks of the data and without evaluation.
+A way returns `metric` (on the test images: accuracy, for multilabel the mean average precision, for segmentation the
+mean IoU), `cpu` and `wall`, the seconds of its training: from the images to the trained model, without checks of the
+data and without evaluation.
 """
 
 import hashlib
@@ -85,7 +86,9 @@ def before(folder: Path) -> dict[str, Any]:
 
 
 def default(folder: Path) -> dict[str, Any]:
-    """The recipe `photos`."""
+    """The recipe `photos`; for masks the candidate lite0 of the recipe `camvid`."""
+    if _settings(folder)["problem"] == "segmentation":
+        return _trained(_project_with_masks(folder), _settings(folder))
     return _recipe(folder, "photos")
 
 
@@ -100,11 +103,27 @@ def waste(folder: Path) -> dict[str, Any]:
 
 
 def _recipe(folder: Path, recipe: str, only: str | None = None, minutes: int = 0) -> dict[str, Any]:
-    """Makes a project from a recipe, trains and evaluates; the metric is that of the selected model."""
-    project, metric = folder / "project", KINDS[_settings(folder)["problem"]].main_metric
+    """Makes a project from a recipe, trains and evaluates."""
+    project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     call(folder, "transferline", "init", str(project), "--recipe", recipe, "--data", str(folder / PHOTOS))
     adjust(project, _settings(folder), only)
+    return _trained(project, _settings(folder), minutes)
+
+
+def _project_with_masks(folder: Path) -> Path:
+    """Makes a project from the recipe `camvid`, which has the layout and the classes of the masks."""
+    project = folder / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    call(folder, "transferline", "init", str(project), "--recipe", "camvid")
+    call(project, "transferline", "data", "add", str(folder / PHOTOS), "--name", "camvid")
+    adjust_masks(project, _settings(folder))
+    return project
+
+
+def _trained(project: Path, settings: dict[str, Any], minutes: int = 0) -> dict[str, Any]:
+    """Trains and evaluates the candidates of a project; the metric is that of the selected model."""
+    metric = KINDS[settings["problem"]].main_metric
     call(project, "dvc", "repro", "augment")
     started = Clock()
     if minutes:
@@ -136,6 +155,15 @@ def adjust(project: Path, settings: dict[str, Any], only: str | None = None) -> 
         weights = {"path": str(WEIGHTS), "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}
         tree["candidates"] = {only: tree["candidates"][only]}
         tree["candidates"][only]["backbone"]["weights"] = weights
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def adjust_masks(project: Path, settings: dict[str, Any]) -> None:
+    """Sets the seed of a project of the recipe `camvid`, and leaves it the candidate lite0."""
+    path = project / "params.yaml"
+    tree = parse_yaml(path.read_text(encoding="utf-8"), path)
+    tree["seed"] = tree["augment"]["seed"] = settings["seed"]
+    tree["candidates"] = {"lite0": tree["candidates"]["lite0"]}
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 

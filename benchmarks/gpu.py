@@ -2,8 +2,9 @@
 
     python -m benchmarks.gpu [--devices gpu cpu] [--images N] [--minutes M]
 
-Prints a Markdown table with the seconds and images per second of each stage, and whether the accuracies are equal
-within noise. It makes the photographs. Jobs that do not fit into the minutes, by default eight, are left out.
+Prints a Markdown table for each job when it ends: the seconds of each stage, with the start of its process, and the
+views of train per second in an epoch of the fine-tuning, with its validation. A sentence says whether the accuracies
+are equal within noise. It makes the photographs. Jobs that do not fit into the minutes, by default eight, are left out.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from benchmarks.harness import call, fresh
 
 CLASSES = 4
 STAGES = ("validate", "augment", "extract", "train_head", "fine_tune", "evaluate")
+SPEED = "`fine_tune`, views per second in an epoch"  # views of train; the time includes validation
 ENDS = ("", "_low", "_high")
 JOBS = {"digits": "the default job", "photographs": "fine-tuning of photographs"}
 FINE_TUNING: dict[str, Any] = {
@@ -54,18 +56,19 @@ def main() -> None:
     if "gpu" in options.devices and not gpus():
         raise SystemExit(NO_GPU)
     end = time.monotonic() + 60 * options.minutes
-    found: dict[str, dict[str, Any]] = {job: {} for job in JOBS}
     with tempfile.TemporaryDirectory() as folder:
         make_photographs(Path(folder) / "photos", options.images)
         for job in JOBS:
+            found: dict[str, dict[str, Any]] = {}
             for device in options.devices:
                 hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
                 try:
-                    found[job][device] = fresh("gpu", job, Path(folder), max(1, end - time.monotonic()), **hidden)
+                    found[device] = fresh("gpu", job, Path(folder), max(1, end - time.monotonic()), **hidden)
                 except subprocess.SubprocessError as error:
                     reason = str(getattr(error, "stderr", None) or error)[-1000:]
                     print(f"{JOBS[job]} on the {device} is not measured: {reason}", flush=True)
-    print("\n".join(table(found)))
+            if found:
+                print("\n".join(table(JOBS[job], found)), flush=True)
 
 
 def gpus() -> int:
@@ -102,38 +105,32 @@ def photographs(folder: Path) -> dict[str, Any]:
 
 
 def _run(folder: Path, recipe: str, photos: Path | None) -> dict[str, Any]:
-    """Returns the seconds of each stage, its images per second, and the accuracy on test with its interval."""
+    """Returns figures by name, see `SPEED` and `STAGES`, and the accuracy on test with its interval."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         project = Path(name) / "project"
         call(folder, "transferline", "init", str(project), "--recipe", recipe)
         if photos:
             call(project, "transferline", "data", "add", str(photos), "--name", "photographs")
-        seconds = {}
+        figures = {}
         for stage in STAGES:  # all candidates of a stage; with the start of DVC
             started = time.perf_counter()
             call(project, "dvc", "repro", stage)
-            seconds[stage] = time.perf_counter() - started
+            figures[f"`{stage}`, s"] = time.perf_counter() - started
         call(project, "dvc", "repro", "select")
         test = json.loads((project / "metrics.json").read_text(encoding="utf-8"))["selected"]["test"]
         histories = [pd.read_csv(file) for file in project.glob("models/*/fine_tune/history.csv")]
-        steps = pd.concat(histories).query("phase == 'fine_tune'")["images_per_second"]
-        images = len(pd.read_parquet(project / "data" / "manifest.parquet"))
-        speeds = {stage: images / each for stage, each in seconds.items()} | {"fine_tune": float(steps.median())}
-        return {"seconds": seconds, "speeds": speeds, "accuracy": [test[f"accuracy{end}"] for end in ENDS]}
+        epochs = pd.concat(histories).query("phase == 'fine_tune'")["images_per_second"]
+        figures[SPEED] = float(epochs.median())
+        return {"figures": figures, "accuracy": [test[f"accuracy{end}"] for end in ENDS]}
 
 
-def table(found: dict[str, dict[str, Any]]) -> list[str]:
-    """Returns the lines of a Markdown table, and a sentence about the accuracies of each job."""
-    lines = ["| job | stage | CPU, s | GPU, s | CPU, images/s | GPU, images/s |", "|---|---|---|---|---|---|"]
-    for job, devices in found.items():
-        for stage in STAGES:
-            cells = [
-                f"{devices[device][key][stage]:.1f}" if device in devices else ""
-                for key in ("seconds", "speeds")
-                for device in ("cpu", "gpu")
-            ]
-            lines.append(f"| {JOBS[job]} | {stage} | {' | '.join(cells)} |")
-    return [*lines, "", *(_accuracies(JOBS[job], devices) for job, devices in found.items() if devices)]
+def table(job: str, devices: dict[str, Any]) -> list[str]:
+    """Returns the lines of a Markdown table of a job, and a sentence about its accuracies."""
+    lines = [f"| {job} | CPU | GPU |", "|---|---|---|"]
+    for name in next(iter(devices.values()))["figures"]:
+        cells = [f"{devices[device]['figures'][name]:.1f}" if device in devices else "" for device in ("cpu", "gpu")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, "", _accuracies(job, devices), ""]
 
 
 def _accuracies(job: str, devices: dict[str, Any]) -> str:

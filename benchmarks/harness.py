@@ -12,11 +12,14 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from transferline.ends_with_parent import started
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 900  # seconds, of one way
@@ -98,8 +101,7 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
             try:
                 result.runs[way].append(fresh(module, way, folder, LONGEST))
             except (subprocess.SubprocessError, ValueError) as error:
-                said = getattr(error, "stderr", None) or str(error)  # of a way that took too long it is bytes
-                words = (said if isinstance(said, str) else str(error)).strip().splitlines()[-1:]
+                words = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
                 result.errors.append(f"{way}: {' '.join(words)}"[:300])
                 result.runs[way].append({})
                 print(f"  failed: {result.errors[-1]}", flush=True)
@@ -110,7 +112,7 @@ def measure(module: str, ways: Sequence[str], folder: Path, rounds: int, deadlin
 def fresh(module: str, way: str, folder: Path, longest: float, **variables: str) -> dict[str, Any]:
     """Runs one way in a fresh process and returns its figures, its peak memory, and the load before it.
 
-    `variables` are added to the environment of the process.
+    `variables` are added to the environment of the process. A timeout or Ctrl-C also ends its child processes.
 
     Raises:
         SubprocessError: it failed, or took longer than `longest` seconds.
@@ -118,7 +120,13 @@ def fresh(module: str, way: str, folder: Path, longest: float, **variables: str)
     command = [sys.executable, "-m", "benchmarks.harness", module, way, str(folder)]
     before = os.getloadavg()[0]
     env = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=longest, check=True)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        with started(command, cwd=ROOT, env=env, stdout=output, stderr=errors) as process:
+            process.wait(longest)
+        output.seek(0)
+        errors.seek(0)
+        done = subprocess.CompletedProcess(command, process.returncode, output.read(), errors.read())
+    done.check_returncode()
     return {**json.loads(done.stdout.splitlines()[-1]), "load": before}
 
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
-from benchmarks import accuracy, gpu
+from benchmarks import accuracy, gpu, harness
 from benchmarks.accuracy_sets import lay_out
-from benchmarks.accuracy_ways import adjust
+from benchmarks.accuracy_ways import adjust, adjust_masks
 from benchmarks.harness import Limit, Result, Row, line_of, measure
 from benchmarks.memory import write_params as write_params_of_memory
 from benchmarks.run import BEGIN, END, table
+from transferline.git_and_dvc import git
 from transferline.params import load_params
 from transferline.params.load import parse_params
 from transferline.use_recipe import write_params
@@ -65,6 +67,30 @@ def test_the_table_of_accuracy_has_means_intervals_and_the_gain_over_common_seed
     assert f"| trashnet | 0.750 ± {half:.3f} (2) | 10 | 0.780 ± {0.8 * half:.3f} (2) | 10 | +3.0 ± 12.7 |" in text
     assert "notebook" not in text and "gtsrb" not in text
     assert "| 0.700 (1) | 10 | 0.740 (1) | 10 | +4.0 |" in accuracy.table([runs[0], runs[3]])
+
+
+def test_the_table_of_accuracy_pairs_the_ways_over_common_seeds():
+    runs = [run_of("notebook", 1, 0.7), run_of("notebook", 2, 0.72), run_of("tune", 2, 0.83), run_of("tune", 3, 0.1)]
+    runs += [run_of("default", seed, 0.8) for seed in (0, 1, 2)]
+    head, _, row, *_ = accuracy.table(runs).splitlines()
+    assert head.endswith("| photos − notebook, points | tune − photos, points |")
+    assert row.endswith(f"| +9.0 ± {12.706:.1f} | +3.0 |")
+
+
+def test_a_run_of_accuracy_has_the_commit_and_whether_the_code_has_changed(tmp_path):
+    assert accuracy.commit(tmp_path) is None
+    for path in ("code.py", "benchmarks/accuracy.json"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("1", encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first")
+    head = git(tmp_path, "rev-parse", "--short", "HEAD").strip()
+    (tmp_path / "benchmarks" / "accuracy.json").write_text("2", encoding="utf-8")
+    (tmp_path / "new.py").touch()
+    assert accuracy.commit(tmp_path) == head
+    (tmp_path / "code.py").write_text("2", encoding="utf-8")
+    assert accuracy.commit(tmp_path) == f"{head}+"
 
 
 def test_the_table_of_accuracy_is_written_between_its_marks(tmp_path):
@@ -115,20 +141,40 @@ def test_the_recipes_that_are_compared_are_right_for_each_kind_of_problem(tmp_pa
     assert params.validate_.rules.near_duplicate == "warn" and params.validate_.rules.undecodable == "quarantine"
 
 
-def test_the_benchmark_of_gpus_compares_accuracies_with_their_intervals():
-    def found(accuracy: list[float]) -> dict[str, Any]:
-        return {**{key: dict.fromkeys(gpu.STAGES, 2.0) for key in ("seconds", "speeds")}, "accuracy": accuracy}
+def test_the_set_with_masks_is_copied_and_trained_by_the_recipe_of_its_masks(tmp_path):
+    mask = tmp_path / "shared" / "camvid" / "SegmentationClass" / "a.png"
+    mask.parent.mkdir(parents=True)
+    mask.write_bytes(b"mask")
+    lay_out("camvid_masks", 3, tmp_path, tmp_path / "shared")
+    assert (tmp_path / "photos" / "SegmentationClass" / "a.png").read_bytes() == b"mask"
+    write_params(load_params(ROOT / "recipes" / "camvid.yaml"), tmp_path, force=True)
+    adjust_masks(tmp_path, json.loads((tmp_path / "settings.json").read_text()))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.data.problem == "segmentation" and params.seed == params.augment.seed == 3
+    assert set(params.candidates) == {"lite0"}
 
-    lines = gpu.table(
-        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.91, 0.89, 0.93])}, "photographs": {}}
-    )
-    assert "| the default job | extract | 2.0 | 2.0 | 2.0 | 2.0 |" in lines and lines[-1].endswith(
-        ": equal within noise"
-    )
-    lines = gpu.table(
-        {"digits": {"gpu": found([0.9, 0.88, 0.92]), "cpu": found([0.95, 0.94, 0.96])}, "photographs": {}}
-    )
-    assert lines[-1].endswith(": NOT equal within noise")
+
+def test_the_benchmark_of_gpus_prints_each_job_when_it_ends_and_compares_accuracies(monkeypatch, capsys):
+    printed = []
+
+    def found(module: str, job: str, folder: Path, longest: float, **hidden: str) -> dict[str, Any]:
+        printed.append(capsys.readouterr().out)
+        if job == "digits":
+            return {"figures": {"`extract`, s": 2.0}, "accuracy": [0.9 + 0.01 * len(hidden), 0.88, 0.92]}
+        if hidden:
+            raise subprocess.SubprocessError("too slow")
+        return {"figures": {"`extract`, s": 3.0}, "accuracy": [0.9, 0.88, 0.92]}
+
+    monkeypatch.setattr(gpu, "gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "fresh", found)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--images", "4"])
+    gpu.main()
+    assert printed[1] == "" and "| `extract`, s | 2.0 | 2.0 |" in printed[2]
+    assert printed[2].strip().endswith(": equal within noise") and printed[3] == ""
+    last = capsys.readouterr().out
+    assert "on the cpu is not measured: too slow" in last and "| `extract`, s |  | 3.0 |" in last
+    apart = {"gpu": {"figures": {}, "accuracy": [0.9, 0.88, 0.92]}, "cpu": {"figures": {}, "accuracy": [0.95, 0.94, 1]}}
+    assert gpu.table("job", apart)[-2].endswith(": NOT equal within noise")
 
 
 def test_the_benchmark_of_gpus_measures_on_the_gpu_that_the_user_chose(monkeypatch, capsys):
@@ -164,8 +210,27 @@ def test_without_a_gpu_the_benchmark_of_gpus_ends_with_one_message():
 def test_the_half_of_the_cpu_is_measured(tmp_path):
     gpu.make_photographs(tmp_path / "photos", 48)
     found = gpu.photographs(tmp_path)
-    assert set(found["seconds"]) == set(gpu.STAGES) and all(speed > 0 for speed in found["speeds"].values())
+    assert len(found["figures"]) == len(gpu.STAGES) + 1 and all(figure > 0 for figure in found["figures"].values())
     assert 0 <= found["accuracy"][1] <= found["accuracy"][0] <= found["accuracy"][2] <= 1
+
+
+ENDLESS = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path(sys.argv[3], "new").write_text(str(child.pid))
+pathlib.Path(sys.argv[3], "new").rename(pathlib.Path(sys.argv[3], "child"))
+time.sleep(600)
+"""
+
+
+def test_a_way_that_takes_too_long_ends_with_its_children(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "harness.py").write_text(ENDLESS, encoding="utf-8")
+    monkeypatch.setattr(harness, "ROOT", tmp_path)
+    with pytest.raises(subprocess.TimeoutExpired):
+        harness.fresh("module", "way", tmp_path, 3)
+    child = int((tmp_path / "child").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow

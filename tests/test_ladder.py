@@ -179,9 +179,9 @@ TIMED = FineTuning.model_validate(
 @pytest.mark.parametrize(
     ("training", "pixels", "epochs", "warmup"),
     [
-        (TIMED, 1e6, 20, 2), (TIMED, 1e7, 10, 2), (TIMED, 4.9e7, 2, 1), (TIMED, 2e8, 1, 0),
+        (TIMED, 1e6, 20, 2), (TIMED, 1e7, 10, 2), (TIMED, 4.9e7, 2, 1), (TIMED, 2e8, 1, 1),
         *[(SegmentationTraining(), images * 256**2, *wanted)
-          for images, wanted in ((250, (30, 1)), (2_000, (7, 1)), (20_000, (1, 0)))],
+          for images, wanted in ((250, (30, 1)), (2_000, (7, 1)), (20_000, (1, 1)))],
     ],
 )  # fmt: skip
 def test_epochs_fall_with_the_number_of_pixels(training, pixels, epochs, warmup):

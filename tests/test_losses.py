@@ -12,8 +12,8 @@ from scipy.special import expit, log_softmax, softmax
 
 from tests.tiny_training import TRAINING
 from transferline.errors import TransferlineError
-from transferline.params import Focal, Training
-from transferline.params.training import CrossEntropy
+from transferline.params import Cosine, FineTuning, Focal, Training
+from transferline.params.training import Adam, CrossEntropy
 from transferline.problems.multilabel.training import MultilabelTraining, mean_average_precision
 from transferline.problems.training import label_training_of, training_of
 from transferline.training.batches import Batches, class_weight_vector
@@ -113,6 +113,15 @@ def test_the_learning_rate_warms_up_and_falls_along_half_a_cosine():
     np.testing.assert_allclose(rates, [0, 5e-4, 1e-3, 5.5e-4, 1e-4, 1e-4], rtol=1e-5, atol=1e-9)
     without = build_optimizer(training(epochs=6, schedule={"kind": "cosine"}), steps=5)
     assert float(without.learning_rate) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("warmup", "rates"), [(1, [0, 5e-4, 1e-3, 0]), (0, [1e-3, 9.93844e-4, 9.75528e-4, 0])])
+def test_a_training_that_is_shortened_to_one_epoch_still_warms_up(warmup, rates):
+    long = FineTuning(epochs=8, optimizer=Adam(name="adam"), schedule=Cosine(kind="cosine", warmup_epochs=warmup))
+    optimizer = build_optimizer(long.with_epochs(1), steps=20)
+    for step, rate in zip((0, 1, 2, 20), rates, strict=True):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-5, abs=1e-9)
 
 
 def test_optimizers_take_momentum():

@@ -5,8 +5,9 @@ import hashlib
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
 from transferline.datasets.splits import group_images, is_ours, split_images
-from transferline.params import SplitParams
+from transferline.params import SplitParams, load_params
 
 BY_CONTENT = SplitParams(validation=0.2, test=0.1, group=None)
 TRACKS = SplitParams(validation=0.2, test=0.1, group=r"^([^/]+/\d+)_")
@@ -65,3 +66,14 @@ def test_given_splits_stay_and_a_missing_validation_is_cut_from_train() -> None:
     assert is_ours(table["given"], "train", "validation") and not is_ours(table["given"], "train", "test")
     whole = pd.concat([table, images(100, "validation")], ignore_index=True)
     assert split(whole, BY_CONTENT).equals(whole["given"]) and not is_ours(whole["given"], "train", "validation")
+
+
+@pytest.mark.parametrize("recipe", ["photos", "photos_segmentation"])
+def test_ten_images_of_each_of_500_classes_are_enough_to_train(recipe: str) -> None:
+    params = load_params(ROOT / "recipes" / f"{recipe}.yaml")
+    names = [f"class{number // 10:03}/{number % 10}.png" for number in range(5000)]
+    sha256 = [hashlib.sha256(name.encode()).hexdigest() for name in names]
+    labels = pd.Series(names).str[:8]
+    table = pd.DataFrame({"path": names, "label": labels, "sha256": sha256, "group": sha256, "given": None})
+    train = (split_images(table, params.data.split) == "train").groupby(labels).sum()
+    assert len(train) == 500 and train.min() >= params.validate_.min_images

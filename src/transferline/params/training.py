@@ -218,10 +218,13 @@ class TimedTraining(Training):
         return self.with_epochs(max(1, min(self.epochs, int(self.max_megapixels * 1e6 / pixels))))
 
     def with_epochs(self, epochs: int) -> Self:
-        """Returns these params with another number of epochs, and with a warm-up that is shorter than all epochs."""
+        """Returns these params with another number of epochs, and with a warm-up that is shorter than all epochs.
+
+        A single epoch keeps one epoch of warm-up. Then the learning rate rises in a tenth of it.
+        """
         schedule = self.schedule
         if isinstance(schedule, Cosine):
-            schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)})
+            schedule = schedule.model_copy(update={"warmup_epochs": min(schedule.warmup_epochs, max(epochs - 1, 1))})
         return self.model_copy(update={"epochs": epochs, "schedule": schedule})
 
 

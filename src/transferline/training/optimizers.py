@@ -23,10 +23,12 @@ def _learning_rate(training: Training, steps: int) -> Any:
     highest, schedule = training.optimizer.learning_rate, training.schedule
     if not isinstance(schedule, Cosine):
         return highest
+    is_short = schedule.warmup_epochs == training.epochs == 1  # see `TimedTraining.with_epochs`
+    warmup_steps = round(steps / 10) if is_short else schedule.warmup_epochs * steps
     return keras.optimizers.schedules.CosineDecay(
         0.0,
-        decay_steps=(training.epochs - schedule.warmup_epochs) * steps,
+        decay_steps=training.epochs * steps - warmup_steps,
         alpha=schedule.final_fraction,
         warmup_target=highest,
-        warmup_steps=schedule.warmup_epochs * steps,
+        warmup_steps=warmup_steps,
     )
