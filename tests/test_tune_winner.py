@@ -53,6 +53,7 @@ def test_the_first_settings_win_unless_others_are_better_by_more_than_one_standa
     ordered = [scored(64, range(80)), scored(96, range(10, end)), scored(32, range(70))]
     found = winner_first(PHOTOS, ordered)
     assert [one.settings.network.side for one in found] == [winner, 160 - winner, 32]
+    assert winner_first(PHOTOS, ordered, errors=2)[0].settings.network.side == 64, "0.10 is not above two errors"
 
 
 def test_without_groups_to_compare_the_first_settings_win() -> None:
@@ -66,7 +67,7 @@ def test_the_sentences_say_whether_the_winner_leads(right: int, sentence: str, t
     finals = [scored(64, range(right)), scored(96, range(94))]
     found = winner_sentences(data, finals, optuna.create_study(), finals)
     assert found[3].startswith(f"{sentence} (95% interval of its gain ") and "side 96" in found[3]
-    assert [line for line in found if line.startswith("It is within one standard error")] == found[4:]
+    assert [line for line in found if line.startswith("The other is not better beyond noise")] == found[4:]
     assert len(found) == (5 if "behind" in sentence else 4)
 
 

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     import optuna
 
 FINE_TUNINGS = 2  # that are compared
+ERRORS = 1.0  # see `winner_first`
+ERRORS_WHERE_CHOSEN = 2.0  # on the first division, where those that were chosen there are better by luck, too
 
 
 def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
     """Scores the candidate as it is and the best fine-tunings on the other divisions, as far as time allows.
 
-    They and the first two heads are compared on the same divisions: those after the first, because the fine-tunings
-    were chosen on the first one, so that there the best is better by luck, too. Without time for others, it is used. A
-    fine-tuning is left out if it is not better than the first head and the candidate as it is on the first division.
+    They and the first two heads are compared on the same divisions: those after the first, on which the fine-tunings
+    were chosen; without time for others, on the first. A fine-tuning is left out if it is not better than the first
+    head and the candidate as it is on the first division.
 
     Returns:
         See `winner_first`, which prefers the candidate as it is, then heads.
@@ -50,7 +52,7 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     first += [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
     for one in (ordered := [*first, *scored.values()]):
         search.record(one.settings, "final", one.predictions)
-    return winner_first(search.data.params, ordered)
+    return winner_first(search.data.params, ordered, ERRORS if common > 1 else ERRORS_WHERE_CHOSEN)
 
 
 def _better(search: Search, study: "optuna.Study", least: float) -> dict[int, Settings]:

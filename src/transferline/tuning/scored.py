@@ -36,19 +36,22 @@ def lead(params: Params, winner: Scored, other: Scored) -> Gain:
     return measure_gain(metric, old, new, params.promote.test, params.evaluate)
 
 
-def winner_first(params: Params, scored: Sequence[Scored]) -> list[Scored]:
+def winner_first(params: Params, scored: Sequence[Scored], errors: float = 1.0) -> list[Scored]:
     """Returns the winner, then the others, the best first.
 
-    The winner is the first that is at most one standard error worse than the best, so that a small lead, which may be
+    The winner is the first that is at most `errors` standard errors worse than the best, so that a small lead, which may be
     noise, does not beat simpler settings (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees,
     1984).
 
     Args:
         params: the whole params.
         scored: on the same divisions, in the order of preference.
+        errors: see above; Breiman and others take one.
     """
     best = max(scored, key=lambda one: one.value)
-    winner = next(one for one in scored if one is best or best.value - one.value <= standard_error(params, best, one))
+    winner = next(
+        one for one in scored if one is best or best.value - one.value <= errors * standard_error(params, best, one)
+    )
     return [winner, *sorted((one for one in scored if one is not winner), key=lambda one: -one.value)]
 
 

@@ -121,7 +121,7 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
         )
         if is_behind:
             sentences.append(
-                "It is within one standard error of the best, and tune then prefers the candidate as it is, then heads."
+                "The other is not better beyond noise, and tune then prefers the candidate as it is, then heads."
             )
     return sentences
 
