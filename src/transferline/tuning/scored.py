@@ -39,8 +39,8 @@ def lead(params: Params, winner: Scored, other: Scored) -> Gain:
 def winner_first(params: Params, scored: Sequence[Scored], errors: float = 1.0) -> list[Scored]:
     """Returns the winner, then the others, the best first.
 
-    The winner is the first that is at most `errors` standard errors worse than the best, so that a small lead, which may
-    be noise, does not beat simpler settings (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees,
+    The winner is the first that is at most `errors` standard errors worse than the best. So a small lead, which may be
+    noise, does not beat simpler settings (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees,
     1984).
 
     Args:
