@@ -157,7 +157,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
     before = load_params(project / "params.yaml")
-    monkeypatch.setattr(finals, "winner_first", lambda params, scored: scored[::-1])
+    monkeypatch.setattr(finals, "winner_first", lambda params, scored, errors: scored[::-1])
     text = tune(project, before, None, 1)
     assert "1 heads and 1 fine-tunings were tried" in text
     after = load_params(project / "params.yaml")
@@ -175,7 +175,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
 
     for name in ("score_head", "score_candidate"):  # nothing is left to try
         monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))
-    monkeypatch.setattr(finals, "winner_first", lambda params, scored: scored)
+    monkeypatch.setattr(finals, "winner_first", lambda params, scored, errors: scored)
     assert "params.yaml keeps its candidates" in tune(project, after, None, 1)
     assert load_params(project / "params.yaml") == after
     assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1
