@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 
 from tests.test_tuning_search import search_without_training
-from transferline.tuning import fine_tunings
+from transferline.tuning import fine_tunings, search_space
 
 
 def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:
@@ -16,13 +17,24 @@ def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:
     assert "<td>diverged</td>" in page.split("<h2>Trials")[1]
 
 
-def test_a_trial_that_fails_counts_and_three_in_a_row_end_the_fine_tunings(tmp_path: Path, capsys: Any) -> None:
+def test_a_trial_that_fails_does_not_count_and_three_in_a_row_end_the_fine_tunings(tmp_path: Path, capsys: Any) -> None:
     """The first training is that of the candidate as it is."""
     states = search_without_training(tmp_path / "one", 6, fails_at=[3]).states
-    assert states.count("failed") == 1 and states.count("stopped") + states.count("complete") == 5
+    assert states.count("failed") == 1 and states.count("stopped") + states.count("complete") == 6
     assert "it has no weights" in capsys.readouterr().out
     states = search_without_training(tmp_path / "all", 6, fails_at=range(2, 99)).states
     assert states.count("failed") == 3 and "no more fine-tunings: the last 3 failed" in capsys.readouterr().out
+    states = search_without_training(tmp_path / "all", 6).states
+    assert states.count("stopped") + states.count("complete") == 6, "the next call tries again"
+
+
+def test_a_search_with_more_trials_than_settings_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are two networks, two depths and two augmentations of `upper`, so six settings."""
+    for name, value in (("RATES", (1e-3,)), ("SMOOTHINGS", (0.1,)), ("WEIGHT_DECAYS", (0.0,)), ("EPOCHS", {400: 40})):
+        monkeypatch.setattr(search_space, name, value)
+    monkeypatch.setattr(search_space, "DEPTHS", {"upper": (0.35,), "whole": (0.1, 1.0)})
+    found = search_without_training(tmp_path, 12)
+    assert found.states.count("stopped") + found.states.count("complete") == 12
 
 
 def test_halving_compares_trials_of_the_same_depth() -> None:

@@ -33,7 +33,11 @@ def with_augment_and_candidate(
     changed = _with_section(with_missing_keys(text, before), "augment", before.augment, after.augment)
     if name and means(changed, before.model_copy(update={"augment": after.augment})):
         changed = _with_candidate(changed, name, after.candidates[name], comment)
-    return changed if means(changed, after) else complete_text(after)
+    if means(changed, after):
+        return changed
+    return (
+        _with_candidate(complete_text(after), name, after.candidates[name], comment) if name else complete_text(after)
+    )
 
 
 def _with_section(text: str, key: str, before: Section, after: Section) -> str:

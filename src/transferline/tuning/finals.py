@@ -9,14 +9,14 @@ from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError
-from transferline.tuning.search_space import Settings, present_settings, settings_of
+from transferline.tuning.search_space import HEAD, Settings, present_settings, settings_of
 
 if TYPE_CHECKING:
     import optuna
 
 FINE_TUNINGS = 2  # that are compared
 ERRORS = 1.0  # see `winner_first`
-ERRORS_WHERE_CHOSEN = 2.0  # on the first division, where those that were chosen there are better by luck, too
+ERRORS_WHERE_CHOSEN = 2.0  # on the images on which the best was chosen, because it is better by luck, too
 
 
 def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
@@ -52,7 +52,9 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     first += [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
     for one in (ordered := [*first, *scored.values()]):
         search.record(one.settings, "final", one.predictions)
-    return winner_first(search.data.params, ordered, ERRORS if common > 1 else ERRORS_WHERE_CHOSEN)
+    best = max(ordered, key=lambda one: one.value)
+    is_chosen_here = common == 1 or best.settings.depth == HEAD  # heads are chosen on all divisions
+    return winner_first(search.data.params, ordered, ERRORS_WHERE_CHOSEN if is_chosen_here else ERRORS)
 
 
 def _better(search: Search, study: "optuna.Study", least: float) -> dict[int, Settings]:

@@ -20,7 +20,7 @@ KEPT_SHARE = 3  # it lets the best of so many go on
 KEPT_NETWORKS = 3  # of the heads
 SHARE_OF_TIME = 0.6  # of what is left when they begin; the finalists have the rest
 MOST_FAILURES = 3  # fine-tunings that fail one after the other; then there are no more
-MOST_ASKED = 20  # proposals of the sampler for one trial
+MOST_ASKED = 20  # proposals for one trial of the sampler that learns from results, and as many random ones
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 STATE = "state"  # why a trial of Optuna ended early: `stopped`, `diverged` or `failed`
 
@@ -41,18 +41,20 @@ def try_fine_tunings(search: Search, heads: list[Scored]) -> optuna.Study:
     study, end = _study(search, networks), search.share_of_time(SHARE_OF_TIME)
     with search.kept(f"{PRESENT_TRIAL} division 0") as present:
         first = FIRST[1:] if present and len(search.base.backbone.boundaries) > 1 else FIRST  # it is a ladder itself
+    failed, in_a_row = list[Settings](), 0  # in this call: the next one tries them again
     while search.trials is None or len(study.get_trials(False, FINISHED)) < search.trials:
-        states = [one.user_attrs.get(STATE) for one in study.get_trials(False, FINISHED)]
-        if states[-MOST_FAILURES:] == ["failed"] * MOST_FAILURES:
-            say(f"no more fine-tunings: the last {MOST_FAILURES} failed")
-            break
-        done = len(states)
-        study.sampler = optuna.samplers.TPESampler(seed=search.data.params.seed + done, n_startup_trials=8)
+        done = len(study.get_trials(False, FINISHED))
+        trial, settings = _ask(search, study, networks, first[done] if done < len(first) else {}, failed)
         try:
             stop_at(end)
-            _one_trial(search, study, networks, first[done] if done < len(first) else {}, end)
+            in_a_row = 0 if _try(search, study, trial, settings, end) else in_a_row + 1
         except TimeIsUpError:
             say("the time for further fine-tunings is up")
+            break
+        if in_a_row:
+            failed.append(settings)
+        if in_a_row == MOST_FAILURES:
+            say(f"no more fine-tunings: the last {MOST_FAILURES} failed")
             break
     return study
 
@@ -72,11 +74,8 @@ def _study(search: Search, networks: list[str]) -> optuna.Study:
     return study
 
 
-def _one_trial(search: Search, study: optuna.Study, networks: list[str], fixed: dict[str, object], end: float) -> None:
-    if fixed:
-        usual = {"learning_rate": 1e-3, "label_smoothing": 0.1, "weight_decay": 0.0}
-        study.enqueue_trial({"network": networks[0], **usual, **fixed})
-    trial, settings = _ask(search, study, networks)
+def _try(search: Search, study: optuna.Study, trial: optuna.Trial, settings: Settings, end: float) -> bool:
+    """Trains the settings of a trial, and returns False if that fails."""
     start, values = time.monotonic(), list[float]()
 
     def report(value: float) -> None:
@@ -94,28 +93,42 @@ def _one_trial(search: Search, study: optuna.Study, networks: list[str], fixed: 
     except (WorseError, DivergedError, TransferlineError) as error:
         state = {WorseError: "stopped", DivergedError: "diverged"}.get(type(error), "failed")
         trial.set_user_attr(STATE, state)
-        study.tell(trial, state=TrialState.PRUNED)
+        study.tell(trial, state=TrialState.FAIL if state == "failed" else TrialState.PRUNED)
         best = max(values, default=None)
         at = f" at {search.data.main_metric} {best:.4f}" if values else ""
         why = f": {error}" if state == "failed" else ""
         say(f"trial {trial.number} {state} after {len(values)} epochs{at}: {settings}{why}")
         search.runs.record(settings, state, search.data.main_metric, best, 0, time.monotonic() - start)
-        return
+        return state != "failed"
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
     study.tell(trial, value)
     search.record(settings, "complete", parts, start)
+    return True
 
 
-def _ask(search: Search, study: optuna.Study, networks: list[str]) -> tuple[optuna.Trial, Settings]:
-    """Returns a trial of settings that were not tried; the sampler can propose tried ones, which it likes best."""
-    tried = [settings_of(one.params, search.networks) for one in study.get_trials(False, FINISHED)]
-    for _ in range(MOST_ASKED):
+def _ask(
+    search: Search, study: optuna.Study, networks: list[str], fixed: dict[str, object], failed: list[Settings]
+) -> tuple[optuna.Trial, Settings]:
+    """Returns a trial of new settings: the fixed ones, or those that a sampler proposes.
+
+    The sampler often proposes the settings again that it has found best. Only if random ones are not new either, which
+    means that nearly all were tried, the trial repeats one.
+    """
+    finished = study.get_trials(False, FINISHED)
+    tried = [settings_of(one.params, search.networks) for one in finished] + failed
+    seed = search.data.params.seed + len(finished)
+    if fixed:
+        usual = {"learning_rate": 1e-3, "label_smoothing": 0.1, "weight_decay": 0.0}
+        study.enqueue_trial({"network": networks[0], **usual, **fixed})
+    samplers = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8), optuna.samplers.RandomSampler(seed=seed)
+    for number in range(2 * MOST_ASKED):
+        study.sampler = samplers[number >= MOST_ASKED]
         trial = study.ask()
         suggest(trial, networks, search.data.params.augment)
         settings = settings_of(trial.params, search.networks)
-        if settings not in tried:
+        if settings not in tried or number == 2 * MOST_ASKED - 1:
             break
         study.tell(trial, state=TrialState.FAIL)
     return trial, settings

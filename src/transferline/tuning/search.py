@@ -34,6 +34,10 @@ class TimeIsUpError(Exception):
     """The time of the search has passed; the trial that runs is not counted."""
 
 
+def _head_name(network: Network) -> str:
+    return f"head {network}"
+
+
 def stop_at(end: float) -> None:
     """Raises `TimeIsUpError` from the time `end` on."""
     if time.monotonic() >= end:
@@ -62,6 +66,7 @@ class Search:
     trials: int | None
     end: float
     best: float = field(default=-np.inf)
+    seconds: dict[str, float] = field(default_factory=dict)  # that the files of `kept` took, by name
 
     def heads(self) -> list[Scored]:
         """Scores the head of each network on all divisions, until their share of the time is up.
@@ -73,17 +78,15 @@ class Search:
             TransferlineError: no head can be trained.
         """
         end, found, failed = self.share_of_time(SHARE_OF_HEADS), list[Scored](), list[TransferlineError]()
-        seconds: dict[Network, float] = {}
         for number, network in enumerate(self.networks):
             views = 1 + self.data.params.augment.views if network.head_views == "augmented" else 1
-            start = time.monotonic()
-            if found and start + seconds.get(replace(network, head_views="untouched"), 0) * views > end:
+            of_one_view = self.seconds.get(_head_name(replace(network, head_views="untouched")), 0.0)
+            if found and time.monotonic() + of_one_view * views > end:
                 count = len(self.networks)
                 say(f"heads: {count - number} of {count} networks are left out: they do not fit into their time")
                 break
             try:
                 found.append(self._head(Settings(network)))
-                seconds[network] = time.monotonic() - start
             except TransferlineError as error:
                 failed.append(error)
                 say(f"{network} is left out: {error}")
@@ -94,7 +97,7 @@ class Search:
 
     def _head(self, settings: Settings) -> Scored:
         start = time.monotonic()
-        with self.kept(f"head {settings.network}") as parts:
+        with self.kept(_head_name(settings.network)) as parts:
             if is_new := not parts:
                 parts += score_head(self.data, candidate_of(settings, self.base))
         if is_new:
@@ -103,11 +106,11 @@ class Search:
         self.best = max(self.best, scored.value)
         return scored
 
-    def present(self, trained: pd.DataFrame | None = None) -> None:
+    def present(self, trained: Callable[[], pd.DataFrame | None] = lambda: None) -> None:
         """Trains the candidate as it is on the first division, if it can be trained.
 
         Args:
-            trained: its predictions, if the project has trained it already.
+            trained: returns its predictions, if the project has trained it already.
 
         Raises:
             TransferlineError: the time of the search is up before. Without this training it is unknown whether any
@@ -118,7 +121,8 @@ class Search:
             start = time.monotonic()
             with self.kept(f"{PRESENT_TRIAL} division 0") as parts:
                 if is_new := not parts:
-                    parts.append(self.train(settings, 0, self.end) if trained is None else trained)
+                    found = trained()
+                    parts.append(self.train(settings, 0, self.end) if found is None else found)
             if is_new:
                 self.record(settings, "present", parts, start)
         except TransferlineError as error:
@@ -164,10 +168,18 @@ class Search:
     def kept(self, name: str) -> Iterator[list[pd.DataFrame]]:
         """Yields the predictions in a file of this search, or an empty list. A list that gets filled is written."""
         file = self.folder / f"{name}.parquet"
-        table = pd.read_parquet(file) if file.exists() else None
-        parts = [] if table is None else [part.drop(columns="division") for _, part in table.groupby("division")]
+        table, start, added = (
+            pd.read_parquet(file) if file.exists() else None,
+            time.monotonic(),
+            ["division", "seconds"],
+        )
+        if table is not None:
+            self.seconds[name] = float(table["seconds"].iloc[0])
+        parts = [] if table is None else [part.drop(columns=added) for _, part in table.groupby("division")]
         yield parts
         if table is None and parts:
+            self.seconds[name] = time.monotonic() - start
             joined = pd.concat([part.assign(division=number) for number, part in enumerate(parts)])
+            joined = joined.assign(seconds=self.seconds[name])
             with completed(file) as partial:
                 joined.to_parquet(partial, index=False)

@@ -12,6 +12,7 @@ from transferline.params.backbone_names import BACKBONES, BackboneEntry
 from transferline.weights_on_this_machine import has_imagenet_weights
 
 NAME = "tuned"  # of the candidate that `tune` writes into params.yaml
+HEAD = "head"  # the depth of a head without fine-tuning
 PRESENT = "as in params"  # the depth of the candidate that the settings vary, as it is
 SIDES = (0.75, 1.0, 1.25)  # of images, as factors of the candidate's side
 NATIVE = (0.6, 1.4)  # the native side of a backbone is tried if it is between these factors of the candidate's side
@@ -61,7 +62,7 @@ class Settings:
     """
 
     network: Network
-    depth: str = "head"
+    depth: str = HEAD
     learning_rate: float | None = None
     label_smoothing: float | None = None
     augmentation: str | None = None
@@ -170,7 +171,7 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
             **(head.model_dump(mode="json", include={"class_weights", "monitor"}) if head else {}),
         },
     }
-    if settings.depth != "head":
+    if settings.depth != HEAD:
         shares = DEPTHS[settings.depth]
         layers = _layers(network.backbone, network.side)
         tree["backbone"]["unfreeze"] = [{"last": math.ceil(share * layers)} for share in shares]

@@ -42,8 +42,8 @@ class TrialRuns:
 
         Args:
             settings: what it tried.
-            state: `head`, `present` (the candidate as it is), `complete`, `stopped` (by successive halving), `diverged`
-                or `final` (on repeated splits).
+            state: `head`, `present` (the candidate as it is), `complete`, `stopped` (by successive halving),
+                `diverged`, `failed` or `final` (on repeated splits).
             metric: its name.
             value: of the metric on validation; None if there is none.
             images: the number of validation predictions.

@@ -34,7 +34,7 @@ from transferline.use_recipe import name_in_mlflow
 FOLDER = Path(".transferline/tune")
 DIVISIONS = 3
 SCRATCH = "scratch"
-AUGMENT_FILE = "augment_of_search.json"  # that of the search; a winner can change it in params.yaml to `wider`
+AUGMENT_FILE = "augment_of_search.json"  # that of the search, while params.yaml has the `wider` of a winner
 
 
 def tune(root: Path, params: Params, minutes: float | None, trials: int | None) -> str:
@@ -64,20 +64,23 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
         params = former
     networks = networks_to_try(params, base)
     folder = search_folder(search_path(params, base, manifest))
-    write_json(folder / AUGMENT_FILE, params.augment.model_dump(mode="json"))
     divisions = repeated_splits(manifest, DIVISIONS, params.seed)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
     heads = search.heads()
-    search.present(predictions_of_trained(root, base, data) if params.augment == present else None)
+    search.present(lambda: predictions_of_trained(root, base, data) if params.augment == present else None)
     study = try_fine_tunings(search, heads)
     finals = compare_finalists(search, heads, study)
     sentences = write_report(data, heads, study, finals)
     winner, augment = finals[0].settings, augment_of(finals[0].settings, params.augment)
     candidate = None if winner.depth == PRESENT else candidate_of(winner, base)
     changes = {name: value for name, value in augment if value != getattr(present, name)}
+    if augment != params.augment:
+        write_json(folder / AUGMENT_FILE, params.augment.model_dump(mode="json"))
     write_winner(root, candidate, changes, sentences)
+    if augment == params.augment:
+        (folder / AUGMENT_FILE).unlink(missing_ok=True)
     done = f"has it as the candidate {NAME}" if candidate else "keeps its candidates"
     if not candidate and augment != present:
         done += f"; its section augment is again that of before {NAME}, which is no longer the best"

@@ -81,7 +81,7 @@ def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals:
         text = (
             f"The {data.main_metric} on validation after {HALVINGS[0]} epochs: the mean difference from all trials of "
             "the same depth, and in brackets the number of trials. A large range means something only if each value "
-            "has many trials. The depth is not listed: after so few epochs all depths have trained only upper layers."
+            "has many trials. The depth is not listed: after so few epochs most trials have trained only upper layers."
         )
         tables.append(("Which settings matter", text, rows))
     shown = [one for one in study.get_trials(False) if one.intermediate_values or one.user_attrs]
