@@ -35,9 +35,8 @@ def with_augment_and_candidate(
         changed = _with_candidate(changed, name, after.candidates[name], comment)
     if means(changed, after):
         return changed
-    return (
-        _with_candidate(complete_text(after), name, after.candidates[name], comment) if name else complete_text(after)
-    )
+    anew = complete_text(after)
+    return _with_candidate(anew, name, after.candidates[name], comment) if name else anew
 
 
 def _with_section(text: str, key: str, before: Section, after: Section) -> str:

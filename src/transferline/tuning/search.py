@@ -167,12 +167,8 @@ class Search:
     @contextmanager
     def kept(self, name: str) -> Iterator[list[pd.DataFrame]]:
         """Yields the predictions in a file of this search, or an empty list. A list that gets filled is written."""
-        file = self.folder / f"{name}.parquet"
-        table, start, added = (
-            pd.read_parquet(file) if file.exists() else None,
-            time.monotonic(),
-            ["division", "seconds"],
-        )
+        file, start, added = self.folder / f"{name}.parquet", time.monotonic(), ["division", "seconds"]
+        table = pd.read_parquet(file) if file.exists() else None
         if table is not None:
             self.seconds[name] = float(table["seconds"].iloc[0])
         parts = [] if table is None else [part.drop(columns=added) for _, part in table.groupby("division")]
