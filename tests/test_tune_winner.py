@@ -141,9 +141,10 @@ def test_a_search_that_is_interrupted_goes_on_where_an_earlier_winner_changed_au
     narrow = PHOTOS.augment.model_copy(update={"rotation": (-5.0, 5.0)})
     changed = wider(narrow)
     former = PHOTOS.model_copy(update={"augment": narrow})
-    by_hand = folder_of_search(former.model_copy(update={"augment": changed}), [SMALL])
-    assert by_hand != (folder := folder_of_search(former, [SMALL])), "no winner has changed the section"
-    file = folder / tune_candidate.AUGMENT_FILE
+    by_hand = former.model_copy(update={"augment": changed})
+    folders = [folder_of_search(params, [SMALL]) for params in (by_hand, former)]
+    assert folders[0] != folders[1], "no winner has changed the section"
+    file = folders[1] / tune_candidate.AUGMENT_FILE
     write_json(file, narrow.model_dump(mode="json"))  # as before a winner is written
     present = former.model_copy(update={"augment": changed})
     assert folder_of_search(present, [SMALL]) == file.parent, "its params are those before the winner"
