@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import Flow, get_client, runtime
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
@@ -21,6 +20,7 @@ from transferline.errors import TransferlineError
 from transferline.notify import notify
 from transferline.prefect_server import configured_address
 from transferline.processes import own_identity
+from transferline.tasks.unfinished_tasks import unfinished_tasks
 from transferline.text import reason_of
 
 
@@ -81,22 +81,15 @@ def name_run(name: str) -> None:
         client.update_flow_run(runtime.flow_run.id, name=name)
 
 
-def unfinished_tasks(run: FlowRun) -> list[TaskRun]:
-    """Returns the tasks of a run that have not completed."""
-    with get_client(sync_client=True) as client:
-        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
-    return [task for task in tasks if task.state and not task.state.is_completed()]
-
-
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Posts a failure to the webhook. It is a hook of flows."""
     with get_client(sync_client=True) as client:
         named = client.read_flow_run(run.id)  # `run` still has the name from before `name_run`
-    post_failure(flow.name, named, state.message or "")
+    post_failure(flow.name, named, unfinished_tasks(run.id), state.message or "")
 
 
-def post_failure(flow: str, run: FlowRun, message: str) -> None:
+def post_failure(flow: str, run: FlowRun, stages: list[str], message: str) -> None:
     """Posts the failure of a run to the webhook, with the stages that did not complete and the run's address."""
     page = PREFECT_UI_URL.value()
     address = f"{page}/runs/flow-run/{run.id}" if page else None
-    notify(str(Path.cwd()), flow, run.name, [task.name for task in unfinished_tasks(run)], message, address)
+    notify(str(Path.cwd()), flow, run.name, stages, message, address)

@@ -5,8 +5,8 @@ import logging
 REPORTS_OF_STATES = (
     "Task run failed with state",
     "Finished in state",
-    "Running hook 'tell_of_failure'",
-    "Hook 'tell_of_failure' finished",
+    "Running hook '",
+    "Hook '",
 )
 
 

@@ -15,9 +15,18 @@ from transferline.params import load_params
 from transferline.stage_seconds import keep_seconds
 from transferline.tasks.pages import show_decision
 from transferline.tasks.stage import failure_message, stream
+from transferline.tasks.unfinished_tasks import add_unfinished, remove_completed
 
 
-@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, retries=0, persist_result=False)
+@task(
+    name="promote",
+    task_run_name="promote",
+    cache_policy=NO_CACHE,
+    retries=0,
+    persist_result=False,
+    on_running=[add_unfinished],
+    on_completion=[remove_completed],
+)
 def promote_selected(root: Path) -> dict[str, Any] | State:
     """Registers the selected model and makes it the champion if it passes every gate.
 

@@ -21,6 +21,7 @@ from transferline.ends_with_parent import started
 from transferline.errors import system_cause
 from transferline.stage_seconds import keep_seconds
 from transferline.tasks.pages import EpochProgress, show_stage
+from transferline.tasks.unfinished_tasks import add_unfinished, remove_completed
 
 # Lines that DVC repeats for each stage, also for stages that it skips.
 CHATTER = (
@@ -60,7 +61,14 @@ def _task_run_name() -> str:
     return str(runtime.task_run.parameters["name"]).rpartition(":")[2]
 
 
-@task(task_run_name=_task_run_name, cache_policy=NO_CACHE, retries=0, persist_result=False)
+@task(
+    task_run_name=_task_run_name,
+    cache_policy=NO_CACHE,
+    retries=0,
+    persist_result=False,
+    on_running=[add_unfinished],
+    on_completion=[remove_completed],
+)
 def run_stage(name: str, force: bool = False, companions: list[str] | None = None) -> float | State:
     """Runs one stage of the project in the current folder. Its output is written to the task's log.
 
