@@ -32,9 +32,9 @@ def names_of(rows: pd.DataFrame) -> list[str]:
     return rows["path"].tolist()
 
 
-def compare(now: pd.DataFrame, then: pd.DataFrame, origin: Path, params: Params):
+def compare(now: pd.DataFrame, then: pd.DataFrame, origin: Path, params: Params, trained_on=("train",)):
     then.to_csv(origin / LISTED, index=False)
-    return compared_images(ImageTable(now, CLASSES), origin, params)
+    return compared_images(ImageTable(now, CLASSES), origin, trained_on, params)
 
 
 def test_what_the_champion_was_trained_on_is_left_out(params, tmp_path):
@@ -44,7 +44,9 @@ def test_what_the_champion_was_trained_on_is_left_out(params, tmp_path):
     found = compare(now, then, tmp_path, params)
     assert names_of(found.rows) == [f"i{number}" for number in range(2, 16)] and found.left_out == 2
     assert not found.short and list(found.rows.index) == list(range(14))
-    assert len(compared_images(ImageTable(now, CLASSES), None, params).rows) == 16
+    assert len(compared_images(ImageTable(now, CLASSES), None, (), params).rows) == 16
+    refitted = compare(now, then, tmp_path, params, ("train", "validation"))
+    assert refitted.left_out == 3 and "i4" not in names_of(refitted.rows)
 
 
 def test_a_class_with_too_few_images_left_is_named(params, tmp_path):

@@ -85,12 +85,18 @@ def evaluate_model(
         for name, threshold in zip(card.classes, card.thresholds, strict=True):
             for metrics in of_splits.values():
                 metrics["per_class"][name]["threshold"] = threshold
-    if params.robustness:
-        split = "test" if "test" in of_splits else "validation"
+    split = "test" if "test" in of_splits else "validation"
+    if params.robustness and split in card.trained_on:
+        say("robustness is not measured: there is no test split, and the refitted model was trained on validation")
+    elif params.robustness:
         subject = Subject(model_folder, model, card, raw, rows[rows["split"] == split])
         of_splits[split] |= evaluate_robustness(subject, params.robustness, params, folder)
     training = {key: summary[key] for key in ("best_epoch", "parameters", "trainable")}
-    training |= {"temperature": card.temperature, "rejection": card.rejection and card.rejection.model_dump()}
+    training |= {
+        "trained_on": card.trained_on,
+        "temperature": card.temperature,
+        "rejection": card.rejection and card.rejection.model_dump(),
+    }
     named = {"candidate": card.candidate, "phase": card.phase, "problem": card.problem}
     return named | {split: of_splits[split] for split in ("validation", "test") if split in of_splits} | training
 

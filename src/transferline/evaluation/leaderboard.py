@@ -17,6 +17,7 @@ from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 from transferline.text import images_in_groups
 
 PHASES = get_args(Phase)
+BEFORE_REFIT = "its validation metrics are from before the refit"
 DIGITS = 4  # decimals on the page. Models whose values look equal there count as equal: most differences are rounding.
 
 
@@ -51,6 +52,11 @@ class EvaluatedModel:
     def main_metric(self) -> str:
         """The main metric of its kind of problem."""
         return KINDS[self.metrics["problem"]].main_metric
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether it was trained on validation images, too, when validation had decided everything."""
+        return "validation" in self.metrics.get("trained_on", ())
 
     @property
     def rejection(self) -> Rejection | None:
@@ -202,6 +208,11 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
         *_even(ranked, metric),
         *(_fine_tuning(head, after, ranked.index(after) < ranked.index(head), metric) for head, after in pairs),
         *(_floor(ranked, name) for name in ranked[0].kind.floor_metrics),
+        *(
+            f"- {entry.name} was refitted on train and validation; {BEFORE_REFIT}."
+            for entry in ranked
+            if entry.is_refitted
+        ),
         *(f"- Promise of {entry.name}: {promise(rejection)}." for entry in ranked if (rejection := entry.rejection)),
     ]
     return "\n".join(page) + "\n"

@@ -4,12 +4,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from transferline.compute import run_shards
 from transferline.datasets.images import read_batches
 from transferline.metrics.metric_table import metrics_with_intervals
-from transferline.models.exported import LITE_FILE, ModelCard, load_model, read_card
+from transferline.models.exported import LITE_FILE, ModelCard, load_model, read_card, read_held_out
 from transferline.models.lite import LiteModel
 from transferline.params import Compute, Evaluate, Problem
 from transferline.problems.evaluation import evaluation_of
@@ -47,14 +48,20 @@ def predict_rows(
 def score(folder: Path, raw: Path, rows: pd.DataFrame, compute: Compute | None = None) -> pd.DataFrame:
     """Predicts `rows` with the exported model of `folder`, in shards; see `predict_rows`.
 
+    A refitted model was trained on validation images; for these it returns the predictions from before the refit.
     `compute` sets where the shards are predicted; by default in this process.
     """
-    card = read_card(folder)
-    shards = [rows.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(rows), IMAGES_PER_SHARD)]
+    card, held_out = read_card(folder), read_held_out(folder)
+    is_known = rows["path"].isin(held_out) & (rows["split"] == "validation")
+    known, others = rows[is_known], rows[~is_known]
+    shards = [others.iloc[start : start + IMAGES_PER_SHARD] for start in range(0, len(others), IMAGES_PER_SHARD)]
     work = partial(_score_shard, folder, (folder / LITE_FILE).stat().st_mtime_ns, raw)
-    return pd.concat(
-        run_shards(work, shards, compute, f"predict {card.candidate} {card.phase}, shards"), ignore_index=True
-    )
+    parts = run_shards(work, shards, compute, f"predict {card.candidate} {card.phase}, shards") if shards else []
+    if not known.empty:
+        probabilities = np.stack([held_out[path] for path in known["path"]])
+        parts = [evaluation_of(card.problem).rate(probabilities, card, known, raw), *parts]
+    place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
+    return pd.concat(parts, ignore_index=True).iloc[place].reset_index(drop=True)
 
 
 def _score_shard(folder: Path, changed: int, raw: Path, rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from transferline.arrays import Float32s, Pixels
 from transferline.errors import TransferlineError
 from transferline.models.lite import LiteModel
 from transferline.models.training_distance import read_training_distance
-from transferline.params import MAX_PIXELS, Image, MaskValue, Problem
+from transferline.params import MAX_PIXELS, Image, MaskValue, Problem, Split
 from transferline.quiet import quiet_imports
 from transferline.text import reason_of
 
@@ -27,6 +27,7 @@ HISTORY_FILE = "history.csv"
 SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
+HELD_OUT_FILE = "held_out.npz"  # of a refitted model: paths and probabilities of the validation images before it
 
 DAMAGED = "{file} cannot be read: {reason}. Restore the file (`dvc checkout`), or train the model again"
 # The largest allowed difference between the probabilities of the exported and the trained model. Rounding gave up to
@@ -74,6 +75,7 @@ class ModelCard(BaseModel):
             this field.
         rejection: the limit below which no label is predicted; None predicts a label for every image.
         max_pixels: the largest image that is predicted, width times height; `validate.max_pixels` of the training.
+        trained_on: the splits of the images that the model was trained on. Models before this field know only train.
         mask_values: for segmentation, the value of each class in the masks of the dataset; predicted masks get them.
             None in models before this field: the numbers of the classes.
     """
@@ -90,6 +92,7 @@ class ModelCard(BaseModel):
     temperature: float = 1.0
     rejection: Rejection | None = None
     max_pixels: int = MAX_PIXELS
+    trained_on: tuple[Split, ...] = ("train",)
     mask_values: tuple[MaskValue, ...] | None = None
 
 
@@ -117,6 +120,17 @@ def read_card(folder: Path) -> ModelCard:
         raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=wrong)) from error
     except (OSError, ValueError) as error:
         raise TransferlineError(DAMAGED.format(file=folder / CARD_FILE, reason=reason_of(error))) from error
+
+
+def read_held_out(folder: Path) -> dict[str, Float32s]:
+    """Returns the probabilities of a refitted model for validation before the refit, (classes,), by path.
+
+    It is empty for other models.
+    """
+    if not (folder / HELD_OUT_FILE).exists():
+        return {}
+    with np.load(folder / HELD_OUT_FILE) as stored:
+        return dict(zip(map(str, stored["paths"]), stored["probabilities"], strict=True))
 
 
 def load_model(folder: Path, insight: Path | None = None) -> LiteModel:

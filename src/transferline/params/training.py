@@ -157,12 +157,17 @@ ReduceField = Annotated[
 class LinearTraining(Section):
     """How `train_head` trains a head in which only the logits have weights: to the optimum, without epochs.
 
-    The weights of the L2 strength with the best `monitor` are kept.
+    The weights of the L2 strength with the best `monitor` are kept. With `refit`, validation chooses as before, and
+    its metrics are those of the model before the refit. The last computation then also uses the validation images.
+    `fine_tune` starts from the head before the refit.
     """
 
     optimizer: Annotated[Lbfgs, Field(description="the optimizer and its settings")]
     class_weights: ClassWeights = "none"
     monitor: MonitorField = "val_loss"
+    refit: Annotated[
+        bool, Field(description="whether the chosen L2 strength is computed again on train and validation together")
+    ] = False
 
 
 class Training(Section):

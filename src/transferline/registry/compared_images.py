@@ -1,10 +1,11 @@
 """The test images on which champion and challenger are compared: those that neither model was trained on.
 
 If the fractions of the splits or the dataset's own splits change, an image that the champion was trained on can come
-into test. Images of its validation can come into test whenever a dataset grows, and they stay: they only chose its
-epoch and thresholds, which at most favours the champion a little.
+into test. Images of its validation can come into test whenever a dataset grows, and they stay if they only chose its
+epoch and thresholds, which at most favours the champion a little. A refitted champion was trained on them, too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from transferline.datasets.checks.class_counts import labelled_images
 from transferline.datasets.checks.duplicates import are_near
 from transferline.datasets.tables import ImageTable
-from transferline.params import Params
+from transferline.params import Params, Split
 from transferline.registry.version_files import LISTED
 
 
@@ -32,7 +33,9 @@ class ComparedImages:
     short: dict[str, int] = field(default_factory=dict)
 
 
-def compared_images(table: ImageTable, origin: Path | None, params: Params) -> ComparedImages:
+def compared_images(
+    table: ImageTable, origin: Path | None, trained_on: Sequence[Split], params: Params
+) -> ComparedImages:
     """Returns the test images of a manifest that the champion was not trained on.
 
     An image also counts as trained on if another image of its group was, or if it is a near duplicate of such an image
@@ -41,13 +44,14 @@ def compared_images(table: ImageTable, origin: Path | None, params: Params) -> C
     Args:
         table: the manifest.
         origin: the folder `origin` of the champion's version; None without a champion.
+        trained_on: the splits that the champion was trained on; see `ModelCard`.
         params: `validate` has the least number of images of a class, and what a near duplicate is.
     """
     rows = table.of_split("test")
     if origin is None:
         return ComparedImages(rows)
     listed = pd.read_csv(origin / LISTED, keep_default_na=False, dtype=str)
-    used = listed[(listed["kept"] == "True") & (listed["split"] == "train")]
+    used = listed[(listed["kept"] == "True") & listed["split"].isin(trained_on)]
     left = rows[~_is_used(table, rows, used, params.validate_.near_duplicate_bits)].reset_index(drop=True)
     before, after = (labelled_images(part, params.data)["label"].value_counts() for part in (rows, left))
     after = after.reindex(before.index, fill_value=0)

@@ -101,7 +101,8 @@ def _inputs(
     if version:
         fetched = fetch_version(version, root)
         contenders.append((fetched, load_with_card(fetched)))
-    compared = compared_images(table, stored, params)
+    trained_on = contenders[1][1][1].trained_on if version else ()
+    compared = compared_images(table, stored, trained_on, params)
     if compared.rows.empty:
         raise TransferlineError(_all_used(params, compared))
     challenger, *others = _score(params, root, classes, compared.rows, contenders, evaluation)

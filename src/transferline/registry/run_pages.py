@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
+from transferline.evaluation.leaderboard import BEFORE_REFIT
 from transferline.git_and_dvc import git_or_nothing
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
@@ -98,7 +99,13 @@ def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any
         f"best epoch {evaluation['best_epoch']}, {latency['training_seconds']:.0f} s of training; "
         f"{latency['size_bytes'] / 1e6:.1f} MB, {latency['one_image_ms']:.1f} ms for one image"
     )
-    return "\n\n".join([*lines, describe_data(data), model, *decision_lines(evaluation)])
+    return "\n\n".join([*lines, *refit_lines(evaluation), describe_data(data), model, *decision_lines(evaluation)])
+
+
+def refit_lines(evaluation: dict[str, Any]) -> list[str]:
+    """Returns a line about the refit; none for a model that was not refitted."""
+    is_refitted = "validation" in evaluation.get("trained_on", ())
+    return [f"refitted on train and validation; {BEFORE_REFIT}"] * is_refitted
 
 
 def decision_lines(evaluation: dict[str, Any]) -> list[str]:

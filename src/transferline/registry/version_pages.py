@@ -9,7 +9,7 @@ from transferline.params import Params
 from transferline.params.problem_kinds import KINDS
 from transferline.paths import PAGE
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
-from transferline.registry.run_pages import decision_lines, describe_data, headline
+from transferline.registry.run_pages import decision_lines, describe_data, headline, refit_lines
 from transferline.registry.trained_data import TrainedData
 from transferline.text import first_of, with_interval
 
@@ -90,7 +90,8 @@ def _purpose(card: ModelCard) -> str:
 
 def _metric_lines(metric: str, evaluation: dict[str, Any]) -> list[str]:
     splits = [split for split in ("test", "validation") if split in evaluation]
-    return [f"- {split}: {headline(metric, evaluation[split])}" for split in splits]
+    lines = [f"{split}: {headline(metric, evaluation[split])}" for split in splits]
+    return [f"- {line}" for line in [*lines, *refit_lines(evaluation)]]
 
 
 def _limits(evaluation: dict[str, Any], data: TrainedData) -> list[str]:

@@ -35,6 +35,7 @@ class Batches:
 
     Attributes:
         targets: of all rows.
+        paths: of all rows.
         groups: of all rows; the path where the views have no group.
         batch_size: views per batch.
         views_per_item: a multiple of `batch_size`.
@@ -54,6 +55,7 @@ class Batches:
     ) -> None:
         self.targets, self._read, self.batch_size = targets, read, batch_size
         self.views_per_item = batch_size * max(1, views_at_once // batch_size)
+        self.paths = rows["path"].to_numpy(str)
         self.groups = rows.get("group", rows["path"]).to_numpy(str)
         self._positions = rows.index.to_numpy()
         of_labels = np.broadcast_to(class_weights, targets.shape) if targets.shape[1] > 1 else class_weights[targets]

@@ -67,13 +67,13 @@ def fit_linear(
     Raises:
         TransferlineError: the features take more than `MAX_BYTES`, or no loss is finite.
     """
+    # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
     from threadpoolctl import threadpool_limits
 
     kind, main_metric = label_training_of(problem), KINDS[problem].main_metric
     logits = model.get_layer("logits")
     _check_size(data.views_per_epoch + validation.views_per_epoch, logits.input.shape[1])
-    vectors = keras.Model(model.input, logits.input)
-    train, held_out = (_gather(vectors, batches, logits.units, kind) for batches in (data, validation))
+    train, held_out = (_gather(model, batches, kind) for batches in (data, validation))
     mean = train.features.mean(axis=0, dtype=np.float64)
     for split in (train, held_out):  # centred features: the same optimum in half of the iterations
         np.subtract(split.features, mean, out=split.features, casting="same_kind")
@@ -81,7 +81,6 @@ def fit_linear(
     weights, solutions = np.zeros((len(mean) + 1, logits.units)), []
     for place, l2 in enumerate(sorted(training.optimizer.l2, reverse=True), 1):
         start = time.perf_counter()
-        # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):  # losses are checked below
             weights, iterations = _solve(weights, train, l2, kind)
             of_train, of_validation = (_figures(weights, split, kind, main_metric) for split in (train, held_out))
@@ -95,9 +94,38 @@ def fit_linear(
         if not is_finite(rows[-1], training.monitor):
             break
     history = pd.DataFrame(rows)
-    kernel, bias = np.split(solutions[best_epoch(history, training) - 1], [-1])
-    logits.set_weights([kernel, bias[0] - mean @ kernel])
+    _set_weights(logits, solutions[best_epoch(history, training) - 1], mean)
     return history
+
+
+def refit_linear(model: keras.Model, l2: float, problem: Problem, data: Batches) -> None:
+    """Computes kernel and bias of `logits` for one strength of L2, and gives them to the model.
+
+    Args:
+        model, problem: as in `fit_linear`.
+        l2: the strength.
+        data: training batches.
+
+    Raises:
+        TransferlineError: the features take more than `MAX_BYTES`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    logits, kind = model.get_layer("logits"), label_training_of(problem)
+    _check_size(data.views_per_epoch, logits.input.shape[1])
+    train = _gather(model, data, kind)
+    mean = train.features.mean(axis=0, dtype=np.float64)
+    np.subtract(train.features, mean, out=train.features, casting="same_kind")
+    kernel, bias = logits.get_weights()
+    with threadpool_limits(1):
+        weights, _ = _solve(np.vstack([kernel, bias + mean @ kernel]), train, l2, kind)
+    _set_weights(logits, weights, mean)
+
+
+def _set_weights(logits: keras.layers.Layer, weights: Array, mean: Array) -> None:
+    """Gives the layer weights, (values + 1, outputs), that were computed on features less their `mean`."""
+    kernel, bias = np.split(weights, [-1])
+    logits.set_weights([kernel, bias[0] - mean @ kernel])
 
 
 def _check_size(views: int, values: int) -> None:
@@ -110,8 +138,10 @@ def _check_size(views: int, values: int) -> None:
         )
 
 
-def _gather(vectors: keras.Model, batches: Batches, outputs: int, kind: TrainingOfLabels) -> _Split:
-    """Joins all batches of an epoch."""
+def _gather(model: keras.Model, batches: Batches, kind: TrainingOfLabels) -> _Split:
+    """Joins all batches of an epoch, as inputs of the layer `logits` of the model."""
+    logits = model.get_layer("logits")
+    vectors = keras.Model(model.input, logits.input)
     features = np.empty((batches.views_per_epoch, vectors.output.shape[1]), np.float32)
     parts, end = [], 0
     for inputs, *part in batches.items():
@@ -119,7 +149,7 @@ def _gather(vectors: keras.Model, batches: Batches, outputs: int, kind: Training
         start, end = end, end + len(part[0])
         features[start:end] = vectors(inputs)
     targets, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Split(features, targets, kind.indicators(targets, outputs), weights)
+    return _Split(features, targets, kind.indicators(targets, logits.units), weights)
 
 
 def _solve(start: Array, train: _Split, l2: float, kind: TrainingOfLabels) -> tuple[Array, int]:

@@ -35,6 +35,7 @@ from transferline.training.shortened_training import shortened
 
 LOGS = Path("logs")
 VALIDATION_BATCH = 64
+Finish = Callable[[Fitted, ModelCard], ModelCard]
 BYTES_AT_ONCE = 32_000_000  # the most bytes of inputs in one item of training data
 
 
@@ -96,20 +97,20 @@ def run_job(
     before: TrainedHead | None = None,
     encoder: keras.Model | None = None,
     rungs: Sequence[Callable[[], Rung]] = (),
+    finish: Finish = lambda fitted, card: card,
 ) -> Summary:
     """Trains a model and writes its folder.
 
     Args:
         job: how to train, and the folder to write.
-        model: takes the inputs of `data` and returns logits; at the end it has the weights of its best epoch.
+        model: takes the inputs of `data` and returns logits.
         exported: the whole model, which shares the weights of `model`.
-        data: training batches.
-        validation: validation batches.
+        data, validation: batches of training and of validation.
         samples: images for `write_result`.
         before: the training that this one continues; without one, the floor is measured.
         encoder: the part of a segmentation network that is frozen in the first `frozen_epochs`.
-        rungs: the depths of fine-tuning, see `climb`; the first has `model`, `data` and `validation`. Without any,
-            `model` is trained, and its best epoch is kept.
+        rungs: the depths of fine-tuning, see `climb`; the first has `model`, `data` and `validation`.
+        finish: may change the weights when validation has decided everything, and returns the card.
 
     Raises:
         TransferlineError: no epoch has a finite loss.
@@ -125,7 +126,7 @@ def run_job(
     history, best = fitted.history, fitted.best_epoch
     if not is_finite(last := history.iloc[-1].to_dict(), job.training.monitor):
         say(f"{last['phase']}: epoch {last['epoch']} has no finite loss: training stopped, epoch {best} is kept")
-    card = decide_on_validation(job.card, job.thresholds, fitted.model, fitted.validation)
+    card = finish(fitted, decide_on_validation(job.card, job.thresholds, fitted.model, fitted.validation))
     exported = with_temperature(exported, card.temperature, card.problem)
     seconds = float(history["seconds"].sum())
     summary = Summary(best, seconds, exported.model.count_params(), fitted.trainable, floor, fitted.boundary)

@@ -149,8 +149,8 @@ def name_of(parameter: str) -> str:
 def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings.
 
-    Of the candidate `base` it keeps `image.resize`, `extract.dtype`, the class weights and the monitor of `train_head`,
-    what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling and colour
+    Of the candidate `base` it keeps `image.resize`, `extract.dtype`, class weights, monitor and `refit` of
+    `train_head`, what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling and colour
     mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other params have
     their defaults.
     """
@@ -168,7 +168,7 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
         "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
         "train_head": {
             "optimizer": {"name": "lbfgs"},
-            **(head.model_dump(mode="json", include={"class_weights", "monitor"}) if head else {}),
+            **(head.model_dump(mode="json", include={"class_weights", "monitor", "refit"}) if head else {}),
         },
     }
     if settings.depth != HEAD:
