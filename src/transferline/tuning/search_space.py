@@ -150,9 +150,9 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings.
 
     Of the candidate `base` it keeps `image.resize`, `extract.dtype`, class weights, monitor and `refit` of
-    `train_head`, what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling and colour
-    mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other params have
-    their defaults.
+    `train_head`, what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling
+    and colour mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other
+    params have their defaults.
     """
     if settings.depth == PRESENT:
         return base
