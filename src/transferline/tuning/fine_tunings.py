@@ -44,9 +44,9 @@ def try_fine_tunings(search: Search, heads: list[Scored]) -> optuna.Study:
     failed, in_a_row = list[Settings](), 0  # in this call: the next one tries them again
     while search.trials is None or len(study.get_trials(False, FINISHED)) < search.trials:
         done = len(study.get_trials(False, FINISHED))
-        trial, settings = _ask(search, study, networks, first[done] if done < len(first) else {}, failed)
         try:
             stop_at(end)
+            trial, settings = _ask(search, study, networks, first[done] if done < len(first) else {}, failed)
             in_a_row = 0 if _try(search, study, trial, settings, end) else in_a_row + 1
         except TimeIsUpError:
             say("the time for further fine-tunings is up")
