@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.tiny_training import frozen, network
+from tests.tiny_training import frozen, lite0, network
 from transferline.arrays import Pixels
 from transferline.insight.explanation_pictures import heat_picture
 from transferline.insight.heat_maps import CLASS_ACTIVATION, OCCLUSION, heat_maps, peak
@@ -93,6 +93,18 @@ def test_class_activation_of_a_head_on_a_backbone(tmp_path: Path) -> None:
     shares = found.of(image, [0, 1, 2])
     assert shares.shape == (*backbone.output_shape[1:3], 3)  # the bias is 0
     assert shares.sum(axis=(0, 1)) == pytest.approx(np.log(row) - np.log(row).mean(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_head_on_levels_is_explained_by_occlusion(tmp_path: Path) -> None:
+    """The averages of its maps have no places."""
+    section, folder = frozen(layers=(), backbone=lite0(unfreeze=None, pooling="levels")), tmp_path / "c" / "head"
+    backbone = build_backbone(section.backbone, section.image)
+    head = build_layers(backbone.output_shape[-1:], section.layers, "multiclass", 3)
+    card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=CLASSES, image=section.image)
+    write_model(folder, assemble(backbone, head, section, "multiclass"), card, noise(2))
+    found = heat_maps(card, load_model(folder), folder)
+    assert found.method == OCCLUSION and found.of(noise(1)[0], [0]).shape == (SIDE, SIDE, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferline.errors import TransferlineError
+from transferline.models.levels import with_levels
 from transferline.models.networks import own_backbone
 from transferline.models.weights import check_sha256, load_weights_file
 from transferline.own_code import is_own
@@ -37,12 +38,12 @@ def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) 
     """Builds a backbone.
 
     Its input is an image after `preprocessing`, (size, size, channels) float32; its output is the feature map before
-    pooling. Each stage of a candidate builds the backbone again. So layer names and, where `weights` is none, random
-    weights must be the same in every process. For this, Keras's session and its counters for names are reset
-    (`clear_session`).
+    pooling, or with `pooling: levels` the output of `with_levels`. Each stage of a candidate builds the backbone again.
+    So layer names and, where `weights` is none, random weights must be the same in every process. For this, Keras's
+    session and its counters for names are reset (`clear_session`).
 
     Args:
-        backbone: the name, width and weights.
+        backbone: the name, width, weights and pooling.
         image: the size in pixels and the colour mode.
         with_weights: False leaves the weights random. Use it where only the shape of the network matters.
 
@@ -57,7 +58,7 @@ def build_backbone(backbone: Backbone, image: Image, with_weights: bool = True) 
         model = _construct(backbone, image, "imagenet" if weights == "imagenet" else None)
     if isinstance(weights, WeightsFile):
         load_weights_file(model, Path(weights.path))
-    return model
+    return with_levels(model) if backbone.pooling == "levels" else model
 
 
 @contextmanager

@@ -10,7 +10,12 @@ from transferline.errors import TransferlineError
 from transferline.models.networks import own_network
 from transferline.params.problem_kinds import KINDS
 
-POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "none": layers.Identity}
+POOLING = {
+    "avg": layers.GlobalAveragePooling2D,
+    "max": layers.GlobalMaxPooling2D,
+    "levels": layers.Flatten,  # the backbone outputs averages
+    "none": layers.Identity,
+}
 PLAIN = {
     "batch_normalization": layers.BatchNormalization,
     "relu": layers.ReLU,
@@ -23,7 +28,7 @@ ON_A_MAP = ("conv", *POOL, "global_average_pool", "global_max_pool")
 
 
 def pool(feature_map: Any, kind: str) -> Any:
-    """Pools a feature map (n, height, width, channels) to (n, channels) if `kind` is avg or max; none keeps it."""
+    """Pools the output of a backbone, (n, height, width, channels), to (n, channels); the kind none keeps it."""
     return POOLING[kind](name="pool")(feature_map)
 
 

@@ -62,6 +62,7 @@ Alpha = Annotated[
 Weights = Annotated[
     Literal["imagenet", "none"] | WeightsFile, Field(description="imagenet, none (random), or a file: {path, sha256}")
 ]
+Pooling = Literal["avg", "max", "levels", "none"]
 
 
 class Backbone(Section):
@@ -78,7 +79,8 @@ class Backbone(Section):
     alpha: Alpha = None
     weights: Weights = "imagenet"
     pooling: Annotated[
-        Literal["avg", "max", "none"], Field(description="how the feature map becomes a vector; none keeps the map")
+        Pooling,
+        Field(description="avg or max of the last feature map; levels: averages of maps of four sizes; none: the map"),
     ] = "avg"
     unfreeze: Annotated[
         Boundaries | None,
