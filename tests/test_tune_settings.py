@@ -32,6 +32,8 @@ def test_the_networks_have_their_native_side_and_the_quick_ones_come_first(monke
     assert [one.side for one in found[:-1]] == sorted(one.side for one in found[:-1])
     assert {one.head_views for one in found[:-1]} == {"untouched"}, "the params allow no flip"
     assert found[-1] == Network("efficientnet_lite2", 320, "augmented"), "the own network, and it takes long"
+    assert set(found[:-1]) == {replace(one, pooling=pooling) for one in found[:-1] for pooling in ("avg", "levels")}
+    assert len({str(one) for one in found}) == len(found)
 
 
 def own(**backbone: object) -> Pretrained:
@@ -47,8 +49,13 @@ def test_the_own_backbone_is_tried_with_its_weights_width_and_pooling() -> None:
     base = own(name="mobilenet_v2", alpha=0.35, weights=weights, pooling="max", unfreeze={"last": 5})
     found = networks_to_try(PHOTOS, base)
     assert {one.side for one in found if one.backbone == "mobilenet_v2"} == {128, 160, 192, 224}
-    settings = (Settings(Network(name, 160, "untouched")) for name in ("mobilenet_v2", "efficientnet_lite0"))
-    same, other = (candidate_of(each, base).backbone for each in settings)
+    own_poolings, other_poolings = (
+        {one.pooling for one in found if (one.backbone == "mobilenet_v2") == is_own} for is_own in (True, False)
+    )
+    assert own_poolings == {"max", "levels"} and other_poolings == {"avg", "levels"}
+    assert found[-1].pooling == "max"
+    networks = (Network("mobilenet_v2", 160, "untouched", "max"), Network("efficientnet_lite0", 160, "untouched"))
+    same, other = (candidate_of(Settings(each), base).backbone for each in networks)
     assert (same.alpha, same.pooling, same.weights) == (0.35, "max", base.backbone.weights)
     assert (other.alpha, other.pooling, other.weights) == (None, "avg", "imagenet")
     assert candidate_of(present_settings(base), base) is base
@@ -67,6 +74,7 @@ def test_a_head_on_a_map_becomes_one_on_a_vector_and_grey_images_stay_grey() -> 
     own, other = (
         candidate_of(Settings(Network(name, 64, "untouched")), base) for name in (base.backbone.name, "vgg16")
     )
+    assert {one.pooling for one in networks_to_try(PHOTOS, base)} == {"avg", "levels"}
     assert own.backbone.pooling == "avg" and own.image.color == "grayscale"
     assert other.backbone.pooling == "avg" and other.image.color == "rgb"
 
@@ -96,6 +104,15 @@ def test_settings_become_a_candidate(depth: str) -> None:
         len(search_space.DEPTHS[depth]),
     )
     assert found.fine_tune and found.fine_tune.optimizer == Adam(name="adam", learning_rate=1e-3, weight_decay=0.1)
+
+
+def test_a_share_of_the_layers_counts_those_of_the_levels() -> None:
+    networks = (replace(SMALL, pooling=pooling) for pooling in ("avg", "levels"))
+    plain, levels = (
+        candidate_of(Settings(each, "whole", 1e-3, 0.1, "params", 200), base_candidate(PHOTOS)).backbone.boundaries
+        for each in networks
+    )
+    assert levels[-1].last == plain[-1].last + 5
 
 
 @pytest.mark.parametrize("depth", ["head", "whole"])

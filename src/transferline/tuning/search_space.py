@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferline.models.backbones import build_backbone
 from transferline.params import Augment, Backbone, FineTuning, Image, Params, Pretrained
+from transferline.params.backbone import Pooling
 from transferline.params.backbone_names import BACKBONES, BackboneEntry
 from transferline.weights_on_this_machine import has_imagenet_weights
 
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """A backbone, the side of its images in pixels, and the views on which its head is trained."""
+    """A backbone, the side of its images in pixels, the views on which its head is trained, and its pooling."""
 
     backbone: str
     side: int
     head_views: str
+    pooling: Pooling = "avg"
 
     @property
     def place(self) -> tuple[str, int]:
@@ -50,8 +52,8 @@ class Network:
         return self.backbone, self.side
 
     def __str__(self) -> str:
-        """Such as `efficientnet_lite2 260 px untouched`."""
-        return f"{self.backbone} {self.side} px {self.head_views}"
+        """Such as `efficientnet_lite2 260 px untouched avg`."""
+        return f"{self.backbone} {self.side} px {self.head_views} {self.pooling}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Settings:
 def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
     """Returns the networks, the quickest first: those of the candidates, and those whose weights are here.
 
-    Only the network of the candidate that the settings vary is tried on augmented views, because they take long.
+    Each is tried with its usual pooling, see `_pooling`, and with levels. Only the network of the candidate that the
+    settings vary is tried on augmented views, because they take long, and only with its usual pooling.
     """
     candidates = (one for name, one in params.candidates.items() if name != NAME)
     named = {one.backbone.name for one in candidates if isinstance(one, Pretrained)}
@@ -93,14 +96,21 @@ def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
     own = {base.backbone.name} & BACKBONES.keys()  # its weights can be a file, or Keras downloads them
     flips = params.augment.horizontal_flip or params.augment.vertical_flip
     found = [
-        Network(name, side, views)
+        Network(name, side, views, pooling)
         for name in sorted(has_weights | own)
         for side in _sides(base.image.size, BACKBONES[name])
         for views in (("untouched", "flipped") if flips else ("untouched",))
+        for pooling in dict.fromkeys((_pooling(name, base), "levels"))
     ]
     has_own = params.augment.views > 0 and any(one.place == own_of(base) for one in found)
-    augmented = [Network(*own_of(base), "augmented")] if has_own else []
+    augmented = [Network(*own_of(base), "augmented", _pooling(base.backbone.name, base))] if has_own else []
     return [*sorted(found, key=lambda network: network.side), *augmented]
+
+
+def _pooling(backbone: str, base: Pretrained) -> Pooling:
+    """Returns the pooling of the candidate for its own backbone, if it gives a vector; else avg."""
+    own = base.backbone
+    return own.pooling if backbone == own.name and own.pooling != "none" else "avg"
 
 
 def own_of(base: Pretrained) -> tuple[str, int]:
@@ -110,7 +120,8 @@ def own_of(base: Pretrained) -> tuple[str, int]:
 
 def present_settings(base: Pretrained) -> Settings:
     """Returns the settings that stand for the candidate as it is."""
-    return Settings(Network(*own_of(base), base.extract.head_views or base.extract.fine_tune_views), PRESENT)
+    views = base.extract.head_views or base.extract.fine_tune_views
+    return Settings(Network(*own_of(base), views, base.backbone.pooling), PRESENT)
 
 
 def _sides(side: int, backbone: BackboneEntry) -> list[int]:
@@ -150,21 +161,20 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     """Returns the candidate of these settings.
 
     Of the candidate `base` it keeps `image.resize`, `extract.dtype`, class weights, monitor and `refit` of
-    `train_head`, what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width, pooling
-    and colour mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other
-    params have their defaults.
+    `train_head`, what `settings` does not name of `fine_tune`, and, for the same backbone, its weights, width and
+    colour mode. The head has no layers of its own, as L-BFGS trains it, so it needs a pooled vector; all other params
+    have their defaults.
     """
     if settings.depth == PRESENT:
         return base
     network, head = settings.network, base.train_head
     is_own = network.backbone == base.backbone.name and base.backbone.weights != "none"
-    pooling = {"pooling"} if base.backbone.pooling != "none" else set()
-    backbone = base.backbone.model_dump(mode="json", include={"alpha", "weights", *pooling}) if is_own else {}
+    backbone = base.backbone.model_dump(mode="json", include={"alpha", "weights"}) if is_own else {}
     color = {"color": base.image.color} if is_own else {}
     tree: dict[str, Any] = {
         "kind": "pretrained",
         "image": {"size": network.side, "resize": base.image.resize, **color},
-        "backbone": {"name": network.backbone, **backbone},
+        "backbone": {"name": network.backbone, "pooling": network.pooling, **backbone},
         "extract": {"head_views": network.head_views, "dtype": base.extract.dtype},
         "train_head": {
             "optimizer": {"name": "lbfgs"},
@@ -173,7 +183,7 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     }
     if settings.depth != HEAD:
         shares = DEPTHS[settings.depth]
-        layers = _layers(network.backbone, network.side)
+        layers = _layers(network.backbone, network.side, network.pooling)
         tree["backbone"]["unfreeze"] = [{"last": math.ceil(share * layers)} for share in shares]
         # Boundaries after the first train on all views, whatever the bank holds.
         has_views = len(shares) == 1 and settings.augmentation != "none"
@@ -196,10 +206,10 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
 
 
 @cache
-def _layers(backbone: str, side: int) -> int:
+def _layers(backbone: str, side: int, pooling: Pooling) -> int:
     """Returns the number of layers of a backbone."""
     image = Image.model_construct(size=side, color="rgb", resize="stretch")
-    return len(build_backbone(Backbone(name=backbone, weights="none"), image).layers)
+    return len(build_backbone(Backbone(name=backbone, weights="none", pooling=pooling), image).layers)
 
 
 def augment_of(settings: Settings, augment: Augment) -> Augment:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 REPORT = Path("reports/tune")
 VALUE = "value"
+HEADS = (
+    "Each network without fine-tuning. The pooling avg is the average of the last feature map, levels that of feature "
+    "maps of several sizes."
+)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -71,7 +75,7 @@ def write_report(data: Data, heads: list[Scored], study: "optuna.Study", finals:
     sentences = winner_sentences(data, heads, study, finals)
     tables: list[tuple[str, str, list[dict[str, Any]]]] = [
         ("Finalists", "On the same splits.", [{**_score(data, one), **one.settings.tree()} for one in finals]),
-        ("Heads", "Each network without fine-tuning.", [_head(data, one) for one in heads]),
+        ("Heads", HEADS, [_head(data, one) for one in heads]),
     ]
     if effects := main_effects(study, HALVINGS[0]):
         rows = [
@@ -163,7 +167,8 @@ def _score(data: Data, one: Scored) -> dict[str, Any]:
 
 def _head(data: Data, one: Scored) -> dict[str, Any]:
     network = one.settings.network
-    return {**_score(data, one), "backbone": network.backbone, "px": network.side, "views": network.head_views}
+    shown = {"backbone": network.backbone, "px": network.side, "views": network.head_views, "pooling": network.pooling}
+    return {**_score(data, one), **shown}
 
 
 def _trial(data: Data, trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
