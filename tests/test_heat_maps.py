@@ -96,15 +96,19 @@ def test_class_activation_of_a_head_on_a_backbone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_head_on_levels_is_explained_by_occlusion(tmp_path: Path) -> None:
-    """The averages of its maps have no places."""
+def test_class_activation_of_a_head_on_levels(tmp_path: Path) -> None:
+    """The shares of all levels together are the logits, in places of the largest level."""
     section, folder = frozen(layers=(), backbone=lite0(unfreeze=None, pooling="levels")), tmp_path / "c" / "head"
     backbone = build_backbone(section.backbone, section.image)
     head = build_layers(backbone.output_shape[-1:], section.layers, "multiclass", 3)
     card = ModelCard(candidate="c", phase="head", problem="multiclass", classes=CLASSES, image=section.image)
     write_model(folder, assemble(backbone, head, section, "multiclass"), card, noise(2))
-    found = heat_maps(card, load_model(folder), folder)
-    assert found.method == OCCLUSION and found.of(noise(1)[0], [0]).shape == (SIDE, SIDE, 1)
+    model, (image,) = load_model(folder), noise(1)
+    found = heat_maps(card, model, folder)
+    shares = found.of(image, [0, 1, 2])
+    (row,) = model.probabilities(image[None]).astype(np.float64)
+    assert found.method == CLASS_ACTIVATION and shares.shape == (SIDE // 4, SIDE // 4, 3)
+    assert shares.sum(axis=(0, 1)) == pytest.approx(np.log(row) - np.log(row).mean(), abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Class activation maps: the exact share of each place of the last feature map in a logit.
+"""Class activation maps: the exact share of each place of the averaged feature maps in a logit.
 
 Source: B. Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transferline.arrays import Float32s, Pixels
+from transferline.arrays import Float32s, Floats, Pixels
 from transferline.models.backbone_cut import inputs_by_operation
 from transferline.models.exported import load_keras_model
 
@@ -17,49 +17,74 @@ WITHOUT_EFFECT = (keras.layers.Dropout, keras.layers.Identity)  # on predictions
 
 
 class ClassActivation:
-    """The class activation of a network whose logits are a linear function of an averaged feature map.
+    """The class activation of a network whose logits are a linear function of averaged feature maps.
 
     Args:
-        feature_map: from images to the feature map, (n, height, width, channels).
-        kernel: of the last layer, (channels, logits).
+        feature_maps: from images to a list of feature maps, each (n, height, width, channels), the largest first.
+        kernel: of the last layer, (channels of all maps, logits).
     """
 
-    def __init__(self, feature_map: keras.Model, kernel: Float32s):
-        self._feature_map = feature_map
+    def __init__(self, feature_maps: keras.Model, kernel: Float32s):
+        self._feature_maps = feature_maps
         self._kernel = kernel
 
     def maps(self, image: Pixels) -> Float32s:
-        """Returns the share of each place in each logit, (height, width, logits).
+        """Returns the share of each place in each logit, (height, width, logits), in the size of the largest map.
 
         The sum over all places plus the bias of the last layer is the logit.
 
         Args:
             image: (size, size, channels) uint8.
         """
-        (features,) = np.asarray(self._feature_map(image[None], training=False))
-        shares: Float32s = features @ self._kernel / (features.shape[0] * features.shape[1])
-        return shares
+        outputs = keras.tree.flatten(self._feature_maps(image[None], training=False))
+        features = [np.asarray(each)[0] for each in outputs]
+        kernels = np.split(self._kernel, np.cumsum([each.shape[-1] for each in features])[:-1])
+        shares = [each @ kernel / each[..., 0].size for each, kernel in zip(features, kernels, strict=True)]
+        height, width, _ = shares[0].shape
+        resized = [
+            np.einsum("yh,hwl,xw->yxl", _spread(each.shape[0], height), each, _spread(each.shape[1], width))
+            for each in shares
+        ]
+        return np.asarray(sum(resized), np.float32)
+
+
+def _spread(cells: int, places: int) -> Floats:
+    """Returns the part of each cell of a line that lies in each place of another line, (places, cells)."""
+    ends = np.arange(places + 1)[:, None] / places * cells
+    inside = np.clip(ends - np.arange(cells), 0, 1)
+    parts: Floats = np.diff(inside, axis=0)
+    return parts
 
 
 def class_activation(folder: Path) -> ClassActivation | None:
     """Returns the class activation of the model in a folder; None if the model has no pooled linear head.
 
-    In such a model, only layers that do nothing in predictions are between the global average pool and the last layer.
-    The pool is in the model of the candidate's own layers, or the layer before that model.
+    In such a model, only layers that do nothing in predictions are between the global average pools and the last layer.
+    The pool is in the model of the candidate's own layers, or the layer before that model. With `pooling: levels`, the
+    pools are in the backbone.
     """
     model = load_keras_model(folder)
     places = [place for place, layer in enumerate(model.layers) if isinstance(layer, keras.Model)]
     if not places or not isinstance(last := model.layers[places[-1]].layers[-1], keras.layers.Dense):
         return None
-    head, before = model.layers[places[-1]], model.layers[places[-1] - 1]
+    *earlier, head = model.layers[: places[-1] + 1]
+    before = earlier[-1]
     pool = _last_before(head, last)
-    kernel = np.asarray(last.kernel)
-    if isinstance(pool, keras.layers.InputLayer) and _averages(before):
-        return ClassActivation(keras.Model(model.input, before.input), kernel)
-    if _averages(pool):
-        inner = keras.Model(head.input, pool.input)
-        return ClassActivation(keras.Model(model.input, inner(before.output)), kernel)
-    return None
+    if isinstance(pool, keras.layers.InputLayer):
+        maps = [before.input] if _averages(before) else _levels(earlier)
+    else:
+        maps = [keras.Model(head.input, pool.input)(before.output)] if _averages(pool) else []
+    return ClassActivation(keras.Model(model.input, maps), np.asarray(last.kernel)) if maps else None
+
+
+def _levels(layers: list[Any]) -> list[Any]:
+    """Returns the feature maps whose averages the last but one layer joins; none if that is no such backbone."""
+    if len(layers) < 3 or not isinstance(backbone := layers[-2], keras.Model):
+        return []
+    pools = inputs_by_operation(backbone)[backbone.layers[-1]]
+    if not pools or not all(map(_averages, pools)):
+        return []
+    return list(keras.Model(backbone.input, [pool.input for pool in pools])(layers[-3].output))
 
 
 def _last_before(head: keras.Model, layer: Any) -> Any:

@@ -13,7 +13,7 @@ from transferline.models.lite import LiteModel
 from transferline.params.problem_kinds import KINDS
 from transferline.quiet import quiet_imports
 
-CLASS_ACTIVATION = "class activation: the share of each place of the last feature map in the class's logit"
+CLASS_ACTIVATION = "class activation: the share of each place of the feature maps in the class's logit"
 OCCLUSION = "occlusion: how much the class's log-odds fall where a square of its mean colour covers the image"
 
 
