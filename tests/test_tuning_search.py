@@ -155,7 +155,7 @@ def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_pat
 
 
 def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path) -> None:
-    own = Network("efficientnet_lite2", 320, "untouched")
+    own = Network("efficientnet_lite2", 260, "untouched")
     found = search_without_training(tmp_path, 0, networks=[own, *NETWORKS], fails_at=[1])
     assert found.winner == str(Settings(own))
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 
+LEVELS: Pooling = "levels"
+
+
 @dataclass(frozen=True)
 class Network:
     """A backbone, the side of its images in pixels, the views on which its head is trained, and its pooling."""
@@ -86,31 +89,28 @@ class Settings:
 def networks_to_try(params: Params, base: Pretrained) -> list[Network]:
     """Returns the networks, the quickest first: those of the candidates, and those whose weights are here.
 
-    Each is tried with its usual pooling, see `_pooling`, and with levels. Only the network of the candidate that the
-    settings vary is tried on augmented views, because they take long, and only with its usual pooling.
+    Each is tried with the pooling of the candidate that the settings vary (avg instead of none). Then, if there is
+    time, each is tried with levels. Only the network of the candidate is tried on augmented views, because they take
+    long.
     """
     candidates = (one for name, one in params.candidates.items() if name != NAME)
     named = {one.backbone.name for one in candidates if isinstance(one, Pretrained)}
     installed = {name for name in BACKBONES if name.startswith("efficientnet_lite") and has_imagenet_weights(name)}
     has_weights = {name for name in named | installed if name in BACKBONES and has_imagenet_weights(name)}
     own = {base.backbone.name} & BACKBONES.keys()  # its weights can be a file, or Keras downloads them
+    usual: Pooling = base.backbone.pooling if base.backbone.pooling != "none" else "avg"
+    poolings = dict.fromkeys([usual, LEVELS])
     flips = params.augment.horizontal_flip or params.augment.vertical_flip
     found = [
         Network(name, side, views, pooling)
         for name in sorted(has_weights | own)
         for side in _sides(base.image.size, BACKBONES[name])
         for views in (("untouched", "flipped") if flips else ("untouched",))
-        for pooling in dict.fromkeys((_pooling(name, base), "levels"))
+        for pooling in poolings
     ]
     has_own = params.augment.views > 0 and any(one.place == own_of(base) for one in found)
-    augmented = [Network(*own_of(base), "augmented", _pooling(base.backbone.name, base))] if has_own else []
-    return [*sorted(found, key=lambda network: network.side), *augmented]
-
-
-def _pooling(backbone: str, base: Pretrained) -> Pooling:
-    """Returns the pooling of the candidate for its own backbone, if it gives a vector; else avg."""
-    own = base.backbone
-    return own.pooling if backbone == own.name and own.pooling != "none" else "avg"
+    augmented = [Network(*own_of(base), "augmented", usual)] if has_own else []
+    return [*sorted(found, key=lambda network: (network.pooling != usual, network.side)), *augmented]
 
 
 def own_of(base: Pretrained) -> tuple[str, int]:
