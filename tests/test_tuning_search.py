@@ -145,18 +145,18 @@ def test_the_same_seed_and_number_of_trials_have_the_same_winner_also_after_an_i
 
 
 def test_the_candidate_as_it_is_wins_against_one_that_is_better_by_noise(tmp_path: Path) -> None:
-    """The made-up accuracies on the two splits on which nothing was chosen are 0.50, and 0.53 for a head."""
+    """The made-up accuracies on the two splits on which nothing was chosen are a little higher for a head."""
     present = str(present_settings(base_candidate(PHOTOS)))
     found = search_without_training(tmp_path / "heads", 0)
-    assert found.winner == present and found.sentences[3].startswith("It is behind by 0.03")
+    assert found.winner == present and re.match(r"It is behind by 0\.0[2-9]", found.sentences[3])
     assert "on 2 splits with" in found.sentences[2]
     assert search_without_training(tmp_path / "noise", 10).winner == present
     assert "megapixels 400" in search_without_training(tmp_path / "better", 10, right=0.5).winner
 
 
 def test_the_head_of_the_own_network_wins_if_the_candidate_is_not_compared(tmp_path: Path) -> None:
-    own = Network("efficientnet_lite2", 260, "untouched")
-    found = search_without_training(tmp_path, 0, networks=[own, *NETWORKS], fails_at=[1])
+    own = Network("efficientnet_lite2", 260, "untouched", "levels")
+    found = search_without_training(tmp_path, 0, networks=[own, SMALL], fails_at=[1])
     assert found.winner == str(Settings(own))
 
 
