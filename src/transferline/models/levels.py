@@ -30,14 +30,13 @@ def with_levels(backbone: keras.Model) -> keras.Model:
 def _levels(backbone: keras.Model) -> list[Any]:
     """Returns the feature maps, from large to small."""
     last, widest = backbone.output, dict[int, Any]()
-    for operation in backbone.operations:
-        x = operation.output
-        # Padding before a strided convolution makes a size of its own.
-        if len(x.shape) != 4 or isinstance(operation, keras.layers.ZeroPadding2D):
+    # Padding before a strided convolution makes a size of its own.
+    operations = (each for each in backbone.operations if not isinstance(each, keras.layers.ZeroPadding2D))
+    for x in keras.tree.flatten([operation.output for operation in operations]):
+        if len(x.shape) != 4 or not last.shape[1] < x.shape[1] < backbone.input.shape[1]:
             continue
-        height = x.shape[1]
-        if last.shape[1] < height < backbone.input.shape[1] and x.shape[-1] >= _channels(widest.get(height)):
-            widest[height] = x
+        if x.shape[-1] >= _channels(widest.get(x.shape[1])):
+            widest[x.shape[1]] = x
     nearest = sorted(widest)[: SIZES - 1]
     return [*(widest[height] for height in reversed(nearest)), last]
 
