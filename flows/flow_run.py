@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from prefect import Flow, get_client, runtime
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
@@ -81,11 +82,20 @@ def name_run(name: str) -> None:
         client.update_flow_run(runtime.flow_run.id, name=name)
 
 
+def unfinished_on_server(run: FlowRun) -> list[TaskRun]:
+    """Returns the tasks of a run that have not completed, as far as the server knows."""
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return [task for task in tasks if task.state and not task.state.is_completed()]
+
+
 def tell_of_failure(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Posts a failure to the webhook. It is a hook of flows."""
     with get_client(sync_client=True) as client:
         named = client.read_flow_run(run.id)  # `run` still has the name from before `name_run`
-    post_failure(flow.name, named, unfinished_tasks(run.id), state.message or "")
+    # The server learns of the end of a task only after a while. After a kill, this hook runs in another process.
+    stages = unfinished_tasks(run.id) or [task.name for task in unfinished_on_server(run)]
+    post_failure(flow.name, named, stages, state.message or "")
 
 
 def post_failure(flow: str, run: FlowRun, stages: list[str], message: str) -> None:

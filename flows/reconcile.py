@@ -10,17 +10,16 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
-    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 
 from transferline import environment
 from transferline.errors import TransferlineError
-from transferline.flows.flow_run import connected, post_failure, sign, tell_of_failure
+from transferline.flows.flow_run import connected, post_failure, sign, tell_of_failure, unfinished_on_server
 from transferline.params import load_params
 from transferline.processes import Identity
 from transferline.project_files import prefect_file
@@ -75,7 +74,7 @@ def close_flow_runs(root: Path) -> list[str]:
             flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))), flow_run_filter=FlowRunFilter(state=states)
         )
         for run in (run for run in found if _is_dead(root, run)):
-            tasks = _unfinished_tasks(run)
+            tasks = unfinished_on_server(run)
             for task in tasks:
                 client.set_task_run_state(task.id, Crashed(message=KILLED), force=True)
             end = (Cancelled if run.state_type == StateType.CANCELLING else Crashed)(message=KILLED)
@@ -83,13 +82,6 @@ def close_flow_runs(root: Path) -> list[str]:
             lines.append(f"the flow run {run.name} was still {run.state_name}: set to {str(end.name).lower()}")
             post_failure(client.read_flow(run.flow_id).name, run, [task.name for task in tasks], KILLED)
     return lines
-
-
-def _unfinished_tasks(run: FlowRun) -> list[TaskRun]:
-    """Returns the tasks of a run that have not completed."""
-    with get_client(sync_client=True) as client:
-        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
-    return [task for task in tasks if task.state and not task.state.is_completed()]
 
 
 def _is_dead(root: Path, run: FlowRun) -> bool:

@@ -22,4 +22,4 @@ def remove_completed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> N
 
 def unfinished_tasks(flow_run: UUID) -> list[str]:
     """Returns the names of the tasks of a flow run that have started and not completed, in the order of their start."""
-    return _names[flow_run]
+    return list(_names.get(flow_run, ()))

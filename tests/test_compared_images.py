@@ -1,6 +1,7 @@
 """The test images on which two models are compared: none that the champion was trained on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,9 +33,16 @@ def names_of(rows: pd.DataFrame) -> list[str]:
     return rows["path"].tolist()
 
 
-def compare(now: pd.DataFrame, then: pd.DataFrame, origin: Path, params: Params, trained_on=("train",)):
+def compare(
+    now: pd.DataFrame,
+    then: pd.DataFrame,
+    origin: Path,
+    params: Params,
+    champion: tuple[Any, ...] = ("train",),
+    challenger: tuple[Any, ...] = ("train",),
+):
     then.to_csv(origin / LISTED, index=False)
-    return compared_images(ImageTable(now, CLASSES), origin, trained_on, params)
+    return compared_images(ImageTable(now, CLASSES), origin, [challenger, champion], params)
 
 
 def test_what_the_champion_was_trained_on_is_left_out(params, tmp_path):
@@ -44,7 +52,7 @@ def test_what_the_champion_was_trained_on_is_left_out(params, tmp_path):
     found = compare(now, then, tmp_path, params)
     assert names_of(found.rows) == [f"i{number}" for number in range(2, 16)] and found.left_out == 2
     assert not found.short and list(found.rows.index) == list(range(14))
-    assert len(compared_images(ImageTable(now, CLASSES), None, (), params).rows) == 16
+    assert len(compared_images(ImageTable(now, CLASSES), None, [("train",)], params).rows) == 16
     refitted = compare(now, then, tmp_path, params, ("train", "validation"))
     assert refitted.left_out == 3 and "i4" not in names_of(refitted.rows)
 
@@ -73,3 +81,8 @@ def test_a_near_duplicate_of_an_image_that_only_the_champion_used_is_left_out(pa
     then = manifest({"i0": "train", "i97": "train", "i99": "test"}, phash=[near[1], near[2], near[3]])
     found = compare(now, then, tmp_path, params)
     assert found.left_out == 1 and "i2" not in names_of(found.rows) and {"i1", "i3"} < set(names_of(found.rows))
+    then = then.replace({"split": {"train": "validation"}})
+    assert compare(now.replace({"split": {"train": "validation"}}), then, tmp_path, params).left_out == 0
+    both = {"champion": ("train", "validation"), "challenger": ("train", "validation")}
+    known = compare(now.replace({"split": {"train": "validation"}}), then, tmp_path, params, **both)
+    assert known.left_out == 1 and "i1" in names_of(known.rows), "both were trained on an image like i1"

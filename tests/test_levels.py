@@ -46,6 +46,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ImageTable]:
     return make_data(tmp_path_factory.mktemp("raw"))
 
 
+def test_levels_inside_a_nested_model_are_refused() -> None:
+    image = layers.Input((32, 32, 3))
+    inner = keras.Model(image, conv("inner", 4, 2)(image))
+    with pytest.raises(TransferlineError, match="levels cannot read the layers of a model inside outer"):
+        with_levels(keras.Model(image, conv("output", 3, 2)(inner(image)), name="outer"))
+
+
 def test_a_level_is_the_last_of_the_widest_maps_of_a_size() -> None:
     x = image = layers.Input((64, 64, 3))
     x = conv("as_large_as_the_image", 99)(x)

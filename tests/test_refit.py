@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -20,6 +21,7 @@ from transferline.problems.training import label_training_of
 from transferline.training.bank import Bank, read_bank
 from transferline.training.fill_bank import extract
 from transferline.training.head_training import train_head
+from transferline.training.refit import rows_of_refit
 
 TRAINING = {"optimizer": {"name": "lbfgs", "l2": (30.0, 3000.0)}, "refit": True}
 
@@ -51,7 +53,7 @@ def model(bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_refitted_head_is_the_optimum_on_both_splits_at_the_chosen_strength(data, bank, model):
-    rows, card = bank.rows("head"), read_card(model)
+    rows, card = rows_of_refit(bank.rows("head")), read_card(model)
     features = bank.gather("features", rows.index.to_numpy()).astype(np.float64)
     labels = rows["label"].map(list(card.classes).index).to_numpy()
     history = np.genfromtxt(model / "history.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
@@ -64,6 +66,14 @@ def test_the_refitted_head_is_the_optimum_on_both_splits_at_the_chosen_strength(
     is_shown = (rows["split"] == "train") & ~rows["path"].duplicated()
     np.testing.assert_allclose(likely, expected[is_shown], atol=5e-3)
     assert card.trained_on == ("train", "validation")
+
+
+def test_all_images_count_the_same_and_those_of_former_test_sets_are_left_out() -> None:
+    splits = ["train"] * 6 + ["validation"] * 2
+    rows = pd.DataFrame({"path": [*"aaabbb", "c", "d"], "split": splits, "tested": [False] * 7 + [True]})
+    assert rows_of_refit(rows)["path"].tolist() == [*"aaabbb", "c", "c", "c"]
+    assert rows_of_refit(rows).index.tolist() == [0, 1, 2, 3, 4, 5, 6, 6, 6], "the positions of the values"
+    assert rows_of_refit(rows.drop(columns="tested"))["path"].tolist() == [*"aaabbb", *"cccddd"]
 
 
 @pytest.mark.slow

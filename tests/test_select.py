@@ -132,6 +132,14 @@ def test_ranking(entries: list[EvaluatedModel], metric: str, best: str) -> None:
     assert ranking(entries[::-1], metric, is_loss=metric.endswith("_loss"))[0].name == best
 
 
+def test_a_fine_tuning_that_improved_nothing_never_beats_its_head() -> None:
+    """It is the same model, but rounding may differ, and only the head may be refitted."""
+    head, tuned = entry("a head", 0.9, 0.5), entry("a fine_tune", 0.9, 0.4999)
+    assert ranking([head, tuned], "accuracy", is_loss=False)[0] is tuned
+    tuned.metrics["trainable"] = 0
+    assert ranking([tuned, head], "accuracy", is_loss=False)[0] is head
+
+
 def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
     with pytest.raises(TransferlineError, match=r"select\.metric: no candidate has the validation metric roc_auc"):
         ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc", is_loss=False)

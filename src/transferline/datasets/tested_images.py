@@ -3,7 +3,8 @@
 Promotion writes the sha256 of each test image to `data/tested_images.txt`, and `validate` reads it. Git tracks the
 file, so that every clone has it; with `.gitattributes`, Git merges the lines of two clones. The file is not a DVC
 dependency of `validate`, because then each promotion would rerun that stage. This is safe: an image can only move to
-train when the data or the split changes, and then `validate` runs again.
+train or validation when the data or the split changes, and then `validate` runs again. Validation may have such images
+(column `tested` of the manifest), because it absorbs the difference when a dataset grows; a `refit` leaves them out.
 """
 
 import hashlib

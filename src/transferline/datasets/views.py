@@ -24,9 +24,10 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
 
     Returns:
         One row per view, in the order of the manifest, with `path`, `mask` (for segmentation), `label`, `split`,
-        `group`, `sha256`, `view` (0 is the untouched image), `kind` (untouched, flipped or augmented),
-        `flip_horizontal`, `flip_vertical`, a column for each augmentation (see `augmentations.py`), a column for each
-        augmentation of the user with its import path as name (null in views that are not augmented), and `fill`.
+        `group`, `sha256`, `tested` (a validation image on which a champion was tested), `view` (0 is the untouched
+        image), `kind` (untouched, flipped or augmented), `flip_horizontal`, `flip_vertical`, a column for each
+        augmentation (see `augmentations.py`), a column for each augmentation of the user with its import path as name
+        (null in views that are not augmented), and `fill`.
 
     Raises:
         TransferlineError: no image of train is kept.
@@ -39,7 +40,7 @@ def draw_views(manifest: ImageTable, augment: Augment) -> ImageTable:
     rows = images.loc[images.index.repeat(np.where(images["split"] == "train", len(kinds), 1))]
     view = rows.groupby(level=0).cumcount().to_numpy()
     keys = (f"{augment.seed}/" + rows["sha256"] + "/" + pd.Series(view, rows.index).astype(str)).to_numpy(object)
-    wanted = ("path", "mask", "mask_values", "label", "split", "group", "sha256")
+    wanted = ("path", "mask", "mask_values", "label", "split", "group", "sha256", "tested")
     table = rows[[column for column in wanted if column in rows]].assign(view=view, kind=kinds[view])
     is_augmented = kinds[view] == "augmented"
     for column in FLIPS:

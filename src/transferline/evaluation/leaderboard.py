@@ -100,7 +100,8 @@ def read_evaluations(folder: Path, candidates: Iterable[str]) -> list[EvaluatedM
 def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[EvaluatedModel]:
     """Sorts entries by the validation metric, the best first; the lowest value of a loss is the best.
 
-    Among equal entries, see `DIGITS`, the lower validation log loss decides, then the simpler phase, then the name.
+    Among equal entries, see `DIGITS`, the lower validation log loss decides, then the simpler phase, then the name. A
+    fine-tuning that improved nothing has the values of its head: it is the same model, up to rounding and a refit.
 
     Raises:
         TransferlineError: no entry has the metric.
@@ -111,8 +112,11 @@ def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[E
             "class; choose another metric, or add images"
         )
 
+    heads = {entry.candidate: entry for entry in entries if entry.phase == "head"}
+
     def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
-        value, loss = entry.compared(metric), entry.compared("log_loss")
+        same = heads.get(entry.candidate, entry) if entry.metrics.get("trainable") == 0 else entry
+        value, loss = same.compared(metric), same.compared("log_loss")
         penalty = math.inf if value is None else value if is_loss else -value
         return penalty, math.inf if loss is None else loss, PHASES.index(entry.phase), entry.candidate
 
@@ -192,6 +196,12 @@ def _images(entry: EvaluatedModel) -> str:
     return f"{', '.join(counts).capitalize()}."
 
 
+def refit_sentences(entries: list[EvaluatedModel]) -> list[str]:
+    """Returns a sentence without its full stop for each refitted model."""
+    names = [entry.name for entry in entries if entry.is_refitted]
+    return [f"{name} was refitted on train and validation; {BEFORE_REFIT}" for name in names]
+
+
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     """Returns the leaderboard as a Markdown page, from the result of `ranking`."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
@@ -208,11 +218,7 @@ def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
         *_even(ranked, metric),
         *(_fine_tuning(head, after, ranked.index(after) < ranked.index(head), metric) for head, after in pairs),
         *(_floor(ranked, name) for name in ranked[0].kind.floor_metrics),
-        *(
-            f"- {entry.name} was refitted on train and validation; {BEFORE_REFIT}."
-            for entry in ranked
-            if entry.is_refitted
-        ),
+        *(f"- {sentence}." for sentence in refit_sentences(ranked)),
         *(f"- Promise of {entry.name}: {promise(rejection)}." for entry in ranked if (rejection := entry.rejection)),
     ]
     return "\n".join(page) + "\n"

@@ -132,7 +132,10 @@ def _write_mistakes(inputs: InsightInputs, folder: Path) -> None:
     insight_of(inputs.table.problem)  # raises NotApplicableError if the images have no labels
     predictions = pd.read_parquet(inputs.evaluation / inputs.phase / "predictions.parquet")
     model = inputs.models / inputs.phase
-    found = mistake_heat_maps(predictions, load_model(model), read_card(model), inputs.raw)
+    card = read_card(model)
+    if not (predictions["split"] == "test").any() and "validation" in card.trained_on:
+        raise NotApplicableError("the refitted model was trained on the images of the mistakes")
+    found = mistake_heat_maps(predictions, load_model(model), card, inputs.raw)
     found.to_parquet(folder / MISTAKES_FILE, index=False)
 
 

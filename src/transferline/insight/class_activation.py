@@ -81,10 +81,12 @@ def _levels(layers: list[Any]) -> list[Any]:
     """Returns the feature maps whose averages the last but one layer joins; none if that is no such backbone."""
     if len(layers) < 3 or not isinstance(backbone := layers[-2], keras.Model):
         return []
-    pools = inputs_by_operation(backbone)[backbone.layers[-1]]
-    if not pools or not all(map(_averages, pools)):
+    last = backbone.layers[-1]
+    pools = [last] if _averages(last) else inputs_by_operation(backbone)[last]
+    if not all(map(_averages, pools)):
         return []
-    return list(keras.Model(backbone.input, [pool.input for pool in pools])(layers[-3].output))
+    maps = keras.Model(backbone.input, [pool.input for pool in pools])(layers[-3].output)
+    return list(keras.tree.flatten(maps))
 
 
 def _last_before(head: keras.Model, layer: Any) -> Any:

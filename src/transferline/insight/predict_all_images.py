@@ -15,7 +15,7 @@ from transferline.datasets.tables import ImageTable
 from transferline.evaluation.scoring import IMAGES_PER_SHARD, loaded
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, as_stored, insight_table
-from transferline.models.exported import LITE_FILE, load_model, read_card
+from transferline.models.exported import LITE_FILE, load_model, read_card, read_held_out
 from transferline.params import Compute
 from transferline.params.problem_kinds import KINDS
 from transferline.problems.evaluation import evaluation_of
@@ -33,7 +33,7 @@ class _Shard(NamedTuple):
 
 
 def predict_all_images(folder: Path, manifest: ImageTable, raw: Path, compute: Compute | None = None) -> InsightTable:
-    """Predicts all kept images of every split.
+    """Predicts all kept images of every split. A refitted model has its predictions for validation before the refit.
 
     Args:
         folder: of the exported model.
@@ -51,6 +51,8 @@ def predict_all_images(folder: Path, manifest: ImageTable, raw: Path, compute: C
     sharpness, probabilities, features = (
         np.concatenate(values) if values[0] is not None else None for values in zip(*parts, strict=True)
     )
+    if (held_out := read_held_out(folder)) and probabilities is not None:
+        probabilities = np.stack([held_out.get(path, row) for path, row in zip(paths, probabilities, strict=True)])
     return insight_table(
         rows.assign(sharpness=sharpness), card, probabilities, features, file_sha256(folder / LITE_FILE)
     )

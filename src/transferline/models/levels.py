@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from transferline.errors import TransferlineError
+
 SIZES = 4  # of feature maps, the smallest ones: in most backbones 1/4, 1/8, 1/16 and 1/32 of the image's side
 
 
@@ -18,6 +20,9 @@ def with_levels(backbone: keras.Model) -> keras.Model:
 
     Args:
         backbone: a functional model from (height, width, channels) to a feature map.
+
+    Raises:
+        TransferlineError: the backbone contains another model.
     """
     averages = [
         keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"level_{number}")(level)
@@ -29,6 +34,11 @@ def with_levels(backbone: keras.Model) -> keras.Model:
 
 def _levels(backbone: keras.Model) -> list[Any]:
     """Returns the feature maps, from large to small."""
+    if any(isinstance(each, keras.Model) for each in backbone.operations):
+        raise TransferlineError(
+            f"backbone.pooling: levels cannot read the layers of a model inside {backbone.name}; build the backbone "
+            "from the layers themselves, or set pooling to avg"
+        )
     last, widest = backbone.output, dict[int, Any]()
     # Padding before a strided convolution makes a size of its own.
     operations = (each for each in backbone.operations if not isinstance(each, keras.layers.ZeroPadding2D))

@@ -80,7 +80,9 @@ class Backbone(Section):
     weights: Weights = "imagenet"
     pooling: Annotated[
         Pooling,
-        Field(description="avg or max of the last feature map; levels: averages of maps of four sizes; none: the map"),
+        Field(
+            description="avg or max of the last feature map; levels: averages of up to four maps; none: the map itself"
+        ),
     ] = "avg"
     unfreeze: Annotated[
         Boundaries | None,

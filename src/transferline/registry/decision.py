@@ -101,7 +101,7 @@ def _inputs(
     if version:
         fetched = fetch_version(version, root)
         contenders.append((fetched, load_with_card(fetched)))
-    trained_on = contenders[1][1][1].trained_on if version else ()
+    trained_on = [card.trained_on for _, (_, card) in contenders]
     compared = compared_images(table, stored, trained_on, params)
     if compared.rows.empty:
         raise TransferlineError(_all_used(params, compared))

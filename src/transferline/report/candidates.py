@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.evaluation.leaderboard import EvaluatedModel
+from transferline.evaluation.leaderboard import EvaluatedModel, refit_sentences
 from transferline.models.exported import HISTORY_FILE
 from transferline.plots import LINES
 from transferline.report.blocks import Bar, Block, Table
@@ -38,6 +38,7 @@ def candidates(inputs: ReportInputs) -> list[Block]:
         if (part := inputs.selected.metrics.get(split))
     ]
     text = f"Selected by validation {metric}; test metrics were not used. In brackets: intervals. {', '.join(images)}."
+    text = " ".join([text, *(f"{line}." for line in refit_sentences(inputs.ranked))])
     return [Table([head.replace("_", " ") for head in heads], rows, text, 0), *_curves(inputs)]
 
 

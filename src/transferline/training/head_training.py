@@ -12,7 +12,7 @@ from transferline.training.bank import Bank
 from transferline.training.devices import use_devices
 from transferline.training.ladder import Fitted
 from transferline.training.model_folder import Summary
-from transferline.training.refit import refit, write_held_out
+from transferline.training.refit import refit, rows_of_refit, write_held_out
 from transferline.training.training_job import BYTES_AT_ONCE, Job, make_batches, make_deterministic, run_job
 
 
@@ -47,7 +47,7 @@ def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
         if not isinstance(job.training, LinearTraining) or not job.training.refit:
             return card
         write_held_out(job.folder, fitted, card)
-        return refit(head, job.training, batches(train=bank.rows("head"))[0], fitted, card)
+        return refit(head, job.training, batches(train=rows_of_refit(bank.rows("head")))[0], fitted, card)
 
     exported = assemble(backbone, head, candidate, card.problem)
     return run_job(job, head, exported, data, validation, bank.samples(), finish=finish)

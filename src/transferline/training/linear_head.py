@@ -67,7 +67,6 @@ def fit_linear(
     Raises:
         TransferlineError: the features take more than `MAX_BYTES`, or no loss is finite.
     """
-    # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
     from threadpoolctl import threadpool_limits
 
     kind, main_metric = label_training_of(problem), KINDS[problem].main_metric
@@ -81,6 +80,7 @@ def fit_linear(
     weights, solutions = np.zeros((len(mean) + 1, logits.units)), []
     for place, l2 in enumerate(sorted(training.optimizer.l2, reverse=True), 1):
         start = time.perf_counter()
+        # one thread: the same bits on any number of cores, and no waiting thread keeps a core busy
         with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):  # losses are checked below
             weights, iterations = _solve(weights, train, l2, kind)
             of_train, of_validation = (_figures(weights, split, kind, main_metric) for split in (train, held_out))

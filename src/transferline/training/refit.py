@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
 from transferline.models.exported import HELD_OUT_FILE, ModelCard, both_columns
 from transferline.params import LinearTraining
@@ -36,6 +37,19 @@ def refit(head: keras.Model, training: LinearTraining, data: Batches, fitted: Fi
     refit_linear(head, l2, card.problem, data)
     say(f"{card.candidate} {card.phase}: refitted on {data.views_per_epoch} views of train and validation, l2 {l2:g}")
     return card.model_copy(update={"trained_on": ("train", "validation")})
+
+
+def rows_of_refit(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the refit, from those of the bank.
+
+    These are all views of train, and the images of validation, each as often as an image of train has views, so that
+    all images count the same. Images on which a champion was tested are left out.
+    """
+    train, validation = (rows[rows["split"] == split] for split in ("train", "validation"))
+    if "tested" in validation:
+        validation = validation[~validation["tested"].astype(bool)]
+    views = len(train) // train["path"].nunique()
+    return pd.concat([train, validation.loc[validation.index.repeat(views)]])
 
 
 def write_held_out(folder: Path, fitted: Fitted, card: ModelCard) -> None:

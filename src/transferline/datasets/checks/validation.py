@@ -96,6 +96,7 @@ def validate_dataset(
     findings = judge.judge("corrections", correction_table(rows, unmatched))
     findings += _judge_files(judge, rows[~rows["excluded"]], data)
     usable = rows["split"].notna() & rows["luminance_std"].notna() & ~rows["path"].isin(quarantined(findings))
+    rows["tested"] = (rows["split"] == "validation") & rows["sha256"].isin(former_test_images or {})
     findings += _judge_among_others(judge, rows[usable], validate, former_test_images or {})
     rows["kept"] = usable & ~rows["path"].isin(quarantined(findings))
     labelled = labelled_images(rows[(rows["kind"] == "image") & ~rows["excluded"]], data)
