@@ -179,6 +179,9 @@ def test_no_tested_image_is_trained_on_when_a_dataset_with_faults_grows(raw: Pat
             assert {split, splits.get(sha256, "validation")} != {"train", "test"}
             splits[sha256] = split if split != "validation" else splits.get(sha256, split)
     assert {"near_duplicate", "blank", "truncated"} <= set(found.counts["rules"]) and len(tested) > 3
+    rows = validate_dataset(raw, settings.data, settings.validate_, dict.fromkeys(kept["sha256"], "0" * 12)).table.rows
+    is_validation = rows["kept"] & (rows["split"] == "validation")
+    assert is_validation.any() and (rows["tested"] & rows["kept"]).equals(is_validation), "a refit leaves them out"
 
 
 def test_blank_images_are_no_near_duplicates(raw: Path) -> None:
