@@ -10,14 +10,13 @@ from typing import Any, get_args
 from transferline.errors import TransferlineError
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
-from transferline.models.exported import Phase, Rejection
+from transferline.models.exported import REFITTED, Phase, Rejection
 from transferline.params.problem_kinds import KINDS
 from transferline.plots import BLUE, ORANGE, picture
 from transferline.problems.evaluation import EvaluationOfKind, evaluation_of
 from transferline.text import images_in_groups
 
 PHASES = get_args(Phase)
-BEFORE_REFIT = "its validation metrics are from before the refit"
 DIGITS = 4  # decimals on the page. Models whose values look equal there count as equal: most differences are rounding.
 
 
@@ -199,7 +198,7 @@ def _images(entry: EvaluatedModel) -> str:
 def refit_sentences(entries: list[EvaluatedModel]) -> list[str]:
     """Returns a sentence without its full stop for each refitted model."""
     names = [entry.name for entry in entries if entry.is_refitted]
-    return [f"{name} was refitted on train and validation; {BEFORE_REFIT}" for name in names]
+    return [f"{name} was {REFITTED}" for name in names]
 
 
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:

@@ -28,6 +28,7 @@ SUMMARY_FILE = "summary.json"
 PARITY_FILE = "parity.npz"
 CURVES_FILE = "curves.png"
 HELD_OUT_FILE = "held_out.npz"  # of a refitted model: its predictions for validation from before the refit
+REFITTED = "refitted on train and validation; its validation metrics are from before the refit"
 
 DAMAGED = "{file} cannot be read: {reason}. Restore the file (`dvc checkout`), or train the model again"
 # The largest allowed difference between the probabilities of the exported and the trained model. Rounding gave up to

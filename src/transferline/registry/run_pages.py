@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
-from transferline.evaluation.leaderboard import BEFORE_REFIT
 from transferline.git_and_dvc import git_or_nothing
 from transferline.metrics.calibration import UNSCALED_ERROR
 from transferline.metrics.rejection import promise
-from transferline.models.exported import ModelCard, Rejection
+from transferline.models.exported import REFITTED, ModelCard, Rejection
 from transferline.paths import RAW
 from transferline.registry.trained_data import TrainedData
 from transferline.text import first_of, images_in_groups, with_interval
@@ -105,7 +104,7 @@ def describe_run(metric: str, evaluation: dict[str, Any], latency: dict[str, Any
 def refit_lines(evaluation: dict[str, Any]) -> list[str]:
     """Returns a line about the refit; none for a model that was not refitted."""
     is_refitted = "validation" in evaluation.get("trained_on", ())
-    return [f"refitted on train and validation; {BEFORE_REFIT}"] * is_refitted
+    return [REFITTED] * is_refitted
 
 
 def decision_lines(evaluation: dict[str, Any]) -> list[str]:

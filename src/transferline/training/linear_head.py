@@ -105,14 +105,10 @@ def refit_linear(model: keras.Model, l2: float, problem: Problem, data: Batches)
         model, problem: as in `fit_linear`.
         l2: the strength.
         data: training batches.
-
-    Raises:
-        TransferlineError: the features take more than `MAX_BYTES`.
     """
     from threadpoolctl import threadpool_limits
 
     logits, kind = model.get_layer("logits"), label_training_of(problem)
-    _check_size(data.views_per_epoch, logits.input.shape[1])
     train = _gather(model, data, kind)
     mean = train.features.mean(axis=0, dtype=np.float64)
     np.subtract(train.features, mean, out=train.features, casting="same_kind")
