@@ -47,7 +47,7 @@ def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
         if not isinstance(job.training, LinearTraining) or not job.training.refit:
             return card
         write_held_out(job.folder, fitted, card)
-        return refit(head, job.training, batches(train=rows_of_refit(bank.rows("head")))[0], fitted, card)
+        return refit(head, batches(train=rows_of_refit(bank.rows("head")))[0], fitted, card)
 
     exported = assemble(backbone, head, candidate, card.problem)
     return run_job(job, head, exported, data, validation, bank.samples(), finish=finish)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from transferline.models.exported import HELD_OUT_FILE, ModelCard, both_columns
-from transferline.params import LinearTraining
 from transferline.problems.training import label_training_of
 from transferline.progress import say
 from transferline.training.batches import Batches
@@ -20,12 +19,11 @@ from transferline.training.ladder import Fitted
 from transferline.training.linear_head import refit_linear
 
 
-def refit(head: keras.Model, training: LinearTraining, data: Batches, fitted: Fitted, card: ModelCard) -> ModelCard:
+def refit(head: keras.Model, data: Batches, fitted: Fitted, card: ModelCard) -> ModelCard:
     """Computes a head again on `data`, with the strength that validation chose.
 
     Args:
         head: gets the new weights.
-        training: how the head was trained.
         data: training batches with the images of train and validation.
         fitted: the head on train.
         card: what validation decided.
