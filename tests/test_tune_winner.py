@@ -18,6 +18,7 @@ from transferline.params import Image, Params, load_params
 from transferline.problems.evaluation import evaluation_of
 from transferline.project_files import keep_template
 from transferline.tuning import tune_candidate
+from transferline.tuning.finals import errors_by_luck
 from transferline.tuning.scored import Scored, winner_first
 from transferline.tuning.search_space import Network, Settings, augment_of, candidate_of, wider
 from transferline.tuning.trial_scores import Data
@@ -53,6 +54,12 @@ def test_the_first_settings_win_unless_others_are_better_by_more_than_one_standa
     found = winner_first(PHOTOS, ordered)
     assert [one.settings.network.side for one in found] == [winner, 160 - winner, 32]
     assert winner_first(PHOTOS, ordered, errors=2)[0].settings.network.side == 64, "0.10 is not above two errors"
+
+
+def test_the_best_of_several_equal_settings_rarely_leads_by_more_than_luck() -> None:
+    leads = np.random.default_rng(0).standard_normal((20_000, 12)).max(axis=1)
+    assert 0.02 < (leads > errors_by_luck(12)).mean() < 0.03 < (leads > 2).mean()
+    assert errors_by_luck(0) == errors_by_luck(1) == pytest.approx(1.96, abs=0.001)
 
 
 def test_without_groups_to_compare_the_first_settings_win() -> None:

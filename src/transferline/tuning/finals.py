@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from optuna.trial import TrialState
+from scipy.stats import norm
 
 from transferline.errors import TransferlineError
 from transferline.progress import say
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 FINE_TUNINGS = 2  # that are compared
 ERRORS = 1.0  # see `winner_first`
-ERRORS_WHERE_CHOSEN = 2.0  # on the images on which the best was chosen, because it is better by luck, too
+CHANCE = 0.025  # of a lead by luck, if the best is compared on the images on which it was chosen among others
 
 
 def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study") -> list[Scored]:
@@ -53,8 +54,20 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     for one in (ordered := [*first, *scored.values()]):
         search.record(one.settings, "final", one.predictions)
     best = max(ordered, key=lambda one: one.value)
-    is_chosen_here = common == 1 or best.settings.depth == HEAD  # heads are chosen on all divisions
-    return winner_first(search.data.params, ordered, ERRORS_WHERE_CHOSEN if is_chosen_here else ERRORS)
+    errors = ERRORS
+    if best.settings.depth == HEAD:  # they are chosen on all divisions
+        errors = errors_by_luck(len(heads))
+    elif common == 1:
+        errors = errors_by_luck(len(study.get_trials(False, (TrialState.COMPLETE,))))
+    return winner_first(search.data.params, ordered, errors)
+
+
+def errors_by_luck(count: int) -> float:
+    """Returns the standard errors by which the best of `count` equal settings leads with a probability of `CHANCE`.
+
+    This is the bound of Bonferroni, one-sided: 2.0 for one, 2.8 for ten.
+    """
+    return float(norm.ppf(1 - CHANCE / max(1, count)))
 
 
 def _better(search: Search, study: "optuna.Study", least: float) -> dict[int, Settings]:
