@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from functools import partial
 
@@ -74,15 +75,26 @@ def test_a_rung_that_validation_prefers_is_kept_and_the_next_one_trains_the_whol
     assert ("conv_1" in names) == (summary.boundary == "conv_1") == (summary.best_epoch > 5)
 
 
-@pytest.mark.parametrize(("second", "kept"), [(1.0, "conv_1"), (-1.0, "conv_3")])
-def test_the_last_rung_that_is_better_is_kept(second, kept):
-    """The class is the sign of the sum of two values; the first rung sees one of them."""
+BOTH, NEITHER, ONE, OTHER = [[0, 1], [0, 1]], [[0, 1], [0, -1]], [[0, 1], [0, 0]], [[0, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (ONE, BOTH, "conv_1"),
+        (ONE, NEITHER, "conv_3"),
+        (ONE, OTHER, "conv_1"),  # its gain is less than one standard error
+        (OTHER, ONE, "conv_3"),
+    ],
+)
+def test_the_last_rung_that_is_better_is_kept(first, second, kept, capsys):
+    """The class is the sign of the sum of two values; the kernels take one of them or both."""
     values = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
     targets = (values.sum(axis=1) > 0).astype(np.int32)[:, None]
     rows = pd.DataFrame({"path": [f"{number}.png" for number in range(200)]})
     batches = Batches(rows, lambda places: values[places], targets, np.ones(2, np.float32), 50)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
-    kernels = {"conv_3": [[0, 1], [0, 0]], "conv_1": [[0, 1], [0, second]]}
+    kernels = {"conv_3": first, "conv_1": second}
 
     def fit(rung, start, of_rung):
         model.set_weights([np.array(kernels[rung.boundary])])
@@ -92,6 +104,8 @@ def test_the_last_rung_that_is_better_is_kept(second, kept):
     found = climb(rungs, fit, "multiclass", Training.model_validate(FAST), None)
     assert found.boundary == kept and found.best_epoch == (2 if kept == "conv_1" else 1)
     assert found.history["rung"].tolist() == [1, 2] and model.get_weights()[0].tolist() == kernels[kept]
+    gain, error = map(float, re.findall(r"[+-]?0\.\d{4}", capsys.readouterr().out))
+    assert (abs(gain) < error) == (OTHER in (first, second))
 
 
 @pytest.mark.slow
@@ -125,7 +139,7 @@ def test_where_no_rung_is_kept_the_best_epoch_is_that_of_the_head(tmp_path):
 
 @pytest.mark.slow
 def test_without_a_head_the_first_rung_is_kept(data, tmp_path):
-    extracted = {"head_views": None, "fine_tune_views": "untouched", "dtype": "float16"}
+    extracted = {"head_views": None, "fine_tune_views": "untouched", "dtype": "float32"}
     rows, summary = trained(data, tmp_path, STILL, train_head=None, extract=extracted)
     assert rows["rung"].tolist() == [1, 2] and summary.boundary == "conv_3"
     assert summary.best_epoch == 1 and summary.floor

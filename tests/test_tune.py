@@ -156,6 +156,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     monkeypatch.setattr(tune_candidate, "DIVISIONS", 1)
     monkeypatch.setattr(search_space, "EPOCHS", {200: 2, 400: 3})
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
+    edit_yaml(project / "params.yaml", lambda tree: tree["select"].update(metric="log_loss"))  # accuracy is 1
     before = load_params(project / "params.yaml")
     monkeypatch.setattr(finals, "winner_first", lambda params, scored, errors: scored[::-1])
     text = tune(project, before, None, 1)
@@ -171,7 +172,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     runs = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("colors-tune").experiment_id])
     assert {one.data.tags["state"] for one in runs} >= {"head", "present", "final"}
     assert all({"backbone", "side", "depth"} <= one.data.params.keys() for one in runs)
-    assert all("validation/accuracy" in one.data.metrics for one in runs)
+    assert all("validation/log_loss" in one.data.metrics for one in runs)
 
     for name in ("score_head", "score_candidate"):  # nothing is left to try
         monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))

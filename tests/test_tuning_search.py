@@ -74,13 +74,13 @@ class Clock:
 def search_without_training(
     folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
     end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy", diverges_at: int | None = None,
-    fails_at: Container[int] = (), right: float = 0.0, trained: bool = False,
+    fails_at: Container[int] = (), right: float = 0.0, trained: float | None = None,
 ) -> Found:  # fmt: skip
     """Searches with made-up predictions, and writes a report.
 
     `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite,
     and those with the numbers `fails_at` have no weights. A share `right` of the predictions of fine-tunings with 400
-    megapixels is right. With `trained`, the project has trained the candidate as it is.
+    megapixels is right. If the project has trained the candidate as it is, `trained` is that share of its predictions.
     There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one. An
     interruption comes after the first halving.
     """
@@ -116,7 +116,8 @@ def search_without_training(
         patch.setattr(fine_tunings, "time", clock)
         whole = search.Search(data, base_candidate(PHOTOS), networks, folder, runs, trials, end)
         heads = whole.heads()
-        whole.present(lambda: predictions_of(base_candidate(PHOTOS), data.divisions[0]) if trained else None)
+        present = None if trained is None else predictions_of(base_candidate(PHOTOS), data.divisions[0], trained)
+        whole.present(lambda: present)
         study = fine_tunings.try_fine_tunings(whole, heads)
         clock.after_trials = clock.now
         finals = compare_finalists(whole, heads, study)
@@ -168,7 +169,7 @@ def test_a_search_without_time_for_the_candidate_as_it_is_has_no_winner_and_can_
             search_without_training(tmp_path, None, end=end)
     states = search_without_training(tmp_path, None, end=10).states
     assert states[0] == "present", "the heads are kept"
-    assert "present" in search_without_training(tmp_path / "trained", None, end=14, trained=True).states
+    assert "present" in search_without_training(tmp_path / "trained", None, end=14, trained=0.0).states
 
 
 def test_a_network_that_cannot_be_loaded_is_left_out(tmp_path: Path, capsys: Any) -> None:

@@ -85,9 +85,11 @@ def climb(
 ) -> Fitted:
     """Trains rungs in turn, each from the kept weights, until one is not better on validation.
 
-    A rung is better if it lowers the mean log loss of the validation images, see `losses_at_best_temperature`, by more
-    than one standard error, see `standard_error`. Otherwise the weights from before the rung are restored, and deeper
-    rungs are not tried. A single rung is always kept, and so is the first one on an untrained head.
+    A rung is better if it lowers the mean log loss of the validation images, see `losses_at_best_temperature`. The
+    first one must lower it by more than one standard error, see `standard_error`: the head is simpler, and a head by
+    L-BFGS can be refitted on more images. A fine-tuned model is not simpler than a deeper one, so there the lower loss
+    decides, even where validation has few groups. If a rung is not better, the weights from before it are restored, and
+    deeper rungs are not tried. A single rung is always kept, and so is the first one on an untrained head.
 
     Args:
         rungs: functions that build a rung, from shallow to deep. Each is called when its turn comes.
@@ -144,7 +146,7 @@ def _losses(rung: Rung, problem: Problem) -> Array:
 
 def _is_better(gains: Array, rung: Rung, number: int) -> bool:
     gain, error = float(gains.mean()), standard_error(gains, rung.validation.groups)
-    better = gain > error  # False if a value is NaN
+    better = gain > (error if number == 1 else 0)  # False if a value is NaN
     verdict = "kept" if better else "not kept, deeper ones are not tried"
     say(
         f"fine_tune: rung {number}, from {rung.boundary}: log loss on validation {-gain:+.4f}, standard error "

@@ -30,10 +30,9 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     Returns:
         See `winner_first`, which prefers the candidate as it is, then heads.
     """
-    with search.kept(f"{PRESENT_TRIAL} division 0") as present:
-        least = max(search.data.value(part) for part in [heads[0].predictions[0], *present])
-    finalists = {f"{study.study_name} trial {number}": one for number, one in _better(search, study, least).items()}
-    if present:
+    better = _better(search, study, search.to_beat(heads))
+    finalists = {f"{study.study_name} trial {number}": one for number, one in better.items()}
+    if is_present := bool(search.of_present):
         finalists = {PRESENT_TRIAL: present_settings(search.base), **finalists}
     found = {name: list[pd.DataFrame]() for name in finalists}
     try:
@@ -49,7 +48,7 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     common = min(map(len, found.values()), default=len(search.data.divisions))
     compared = slice(1, common) if common > 1 else slice(common)
     scored = {name: search.scored(settings, found[name][compared]) for name, settings in finalists.items()}
-    first = [scored.pop(PRESENT_TRIAL)] if present else []
+    first = [scored.pop(PRESENT_TRIAL)] if is_present else []
     first += [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
     for one in (ordered := [*first, *scored.values()]):
         search.record(one.settings, "final", one.predictions)

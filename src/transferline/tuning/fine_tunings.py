@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from transferline.errors import TransferlineError
 from transferline.progress import say
 from transferline.tuning.scored import Scored
-from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError, stop_at
+from transferline.tuning.search import Search, TimeIsUpError, stop_at
 from transferline.tuning.search_space import FIRST, Settings, settings_of, suggest
 
 HALVINGS = (2, 6, 18)  # the epochs after which successive halving stops trials
@@ -39,8 +39,11 @@ def try_fine_tunings(search: Search, heads: list[Scored]) -> optuna.Study:
     best = list(dict.fromkeys(one.settings.network.place for one in heads))
     networks = [by_place[place] for place in best[:KEPT_NETWORKS]]
     study, end = _study(search, networks), search.share_of_time(SHARE_OF_TIME)
-    with search.kept(f"{PRESENT_TRIAL} division 0") as present:
-        first = FIRST[1:] if present and len(search.base.backbone.boundaries) > 1 else FIRST  # it is a ladder itself
+    is_ladder = bool(search.of_present) and len(search.base.backbone.boundaries) > 1  # the candidate as it is
+    first = FIRST[1:] if is_ladder else FIRST
+    if search.to_beat(heads) >= search.data.perfect:
+        say(f"no fine-tunings: none can have a better {search.data.params.select.metric} on the first split")
+        return study
     failed, in_a_row = list[Settings](), 0  # in this call: the next one tries them again
     while search.trials is None or len(study.get_trials(False, FINISHED)) < search.trials:
         done = len(study.get_trials(False, FINISHED))

@@ -130,6 +130,19 @@ class Search:
         except TimeIsUpError as error:
             raise TransferlineError(TOO_SHORT) from error
 
+    def to_beat(self, heads: list[Scored]) -> float:
+        """Returns the value on the first division that a fine-tuning must exceed.
+
+        It is that of the candidate as it is or of the preferred head, whichever is higher. For `heads` see `heads()`.
+        """
+        return max(map(self.data.value, [heads[0].predictions[0], *self.of_present]))
+
+    @property
+    def of_present(self) -> list[pd.DataFrame]:
+        """The predictions of the candidate as it is on the first division; none if it could not be trained."""
+        with self.kept(f"{PRESENT_TRIAL} division 0") as parts:
+            return list(parts)
+
     def share_of_time(self, share: float) -> float:
         """Returns the time at which a share of the time that is left is over."""
         return time.monotonic() + share * (self.end - time.monotonic())

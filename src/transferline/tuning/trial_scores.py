@@ -78,6 +78,13 @@ class Data:
         """The name of the metric after each epoch of a training."""
         return KINDS[self.params.data.problem].main_metric
 
+    @property
+    def perfect(self) -> float:
+        """The highest `value` that any predictions can have; infinite if `select.metric` has no bounds."""
+        if not self.metric.is_bounded:
+            return math.inf
+        return 0.0 if self.metric.is_loss else 1.0
+
     def shown(self, value: float) -> float:
         """Returns `select.metric`, without the opposite sign, from what `value` returned."""
         return -value if self.metric.is_loss else value
