@@ -120,7 +120,7 @@ def test_without_unfreezing_everything_is_frozen() -> None:
         (Unfreeze(from_layer="zzz"), "its last layers are .*block_3_relu"),
         (Unfreeze(from_layer=3), "has 3 layers, so from_layer must be from 0 to 2"),
         (Unfreeze(last=4), "last from 1 to 3; got 4"),
-        (Unfreeze(last=1), "trains nothing: small has no weights from layer block_3_relu on"),
+        (Unfreeze(last=1), "no weights from layer block_3_relu on; .*the first one with weights is 2, block_3_expand"),
     ],
 )
 def test_a_layer_that_is_not_there_is_named(unfreeze: Unfreeze, message: str) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.small_line import make_line, prefect_server, receiver, wait_for
+from tests.small_line import make_line, prefect_server, receiver, runs_of, wait_for
 from transferline.errors import TransferlineError
-from transferline.flows import automation
+from transferline.flows import automation, flow_run
+from transferline.flows.flow_run import tell_of_failure, unfinished_on_server
 from transferline.flows.retrain import main, retrain
 from transferline.notify import VARIABLE, notify
 
@@ -44,6 +45,14 @@ def test_a_failed_run_posts_project_run_stage_and_message(broken_line: Path, mon
             "message": FAILED,
         }
         assert body == expected | {"project": str(broken_line)}
+
+        # After a kill, the worker runs the hook in its own process, which remembers no tasks.
+        (run,) = (run for run in runs_of("retrain") if str(run.id) in address)
+        wait_for("failed task", 60, [], lambda: unfinished_on_server(run))
+        monkeypatch.setattr(flow_run, "unfinished_tasks", lambda flow_run_id: [])
+        tell_of_failure(retrain, run, run.state)
+        assert bodies.pop() == expected | {"project": str(broken_line), "address": address}
+
         (broken_line / "data/raw/images/validate.txt").unlink()
         assert retrain(promote=False)["stages"]
         assert len(bodies) == 1
