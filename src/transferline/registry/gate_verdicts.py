@@ -110,8 +110,8 @@ def unseen(compared: ComparedImages, least: int) -> Gate:
     sentence = f"both models are compared on {len(compared.rows)} images that neither was trained on"
     if compared.left_out:
         sentence += (
-            f"; {compared.left_out} other test image(s) were in the champion's train split, or are near duplicates or "
-            "of the groups of such images"
+            f"; the champion was trained on {compared.left_out} other test image(s), on near duplicates of them, or on "
+            "images of their groups"
         )
     if compared.short:
         short = ", ".join(f"{name} {count}" for name, count in compared.short.items())
