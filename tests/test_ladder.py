@@ -88,24 +88,36 @@ BOTH, NEITHER, ONE, OTHER = [[0, 1], [0, 1]], [[0, 1], [0, -1]], [[0, 1], [0, 0]
     ],
 )
 def test_the_last_rung_that_is_better_is_kept(first, second, kept, capsys):
-    """The class is the sign of the sum of two values; the kernels take one of them or both."""
+    found = climbed({"conv_3": first, "conv_1": second}, None)
+    assert found.boundary == kept and found.best_epoch == (2 if kept == "conv_1" else 1)
+    assert found.history["rung"].tolist() == [1, 2]
+    assert found.model.get_weights()[0].tolist() == (second if kept == "conv_1" else first)
+    gain, error, _ = map(float, re.findall(r"[+-]?0\.\d{4}", capsys.readouterr().out))
+    assert (abs(gain) < error) == (OTHER in (first, second))
+
+
+@pytest.mark.parametrize(("first", "kept"), [(BOTH, "conv_3"), (OTHER, "")])
+def test_the_first_rung_must_be_better_than_the_head_by_more_than_one_standard_error(first, kept):
+    head = TrainedHead(pd.DataFrame({"epoch": [1], "loss": 1.0, "val_loss": 1.0}), 1)
+    found = climbed({"conv_3": first, "conv_1": NEITHER}, head)
+    assert found.boundary == kept and found.model.get_weights()[0].tolist() == (first if kept else ONE)
+
+
+def climbed(kernels, head):
+    """A climb from the kernel `ONE`. The class is the sign of the sum of two values; kernels take one or both."""
     values = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
     targets = (values.sum(axis=1) > 0).astype(np.int32)[:, None]
     rows = pd.DataFrame({"path": [f"{number}.png" for number in range(200)]})
     batches = Batches(rows, lambda places: values[places], targets, np.ones(2, np.float32), 50)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
-    kernels = {"conv_3": first, "conv_1": second}
 
     def fit(rung, start, of_rung):
         model.set_weights([np.array(kernels[rung.boundary])])
         return pd.DataFrame([{"epoch": start, "loss": 1.0, "val_loss": 1.0, **of_rung}])
 
     rungs = [partial(Rung, boundary, model, batches, batches) for boundary in kernels]
-    found = climb(rungs, fit, "multiclass", Training.model_validate(FAST), None)
-    assert found.boundary == kept and found.best_epoch == (2 if kept == "conv_1" else 1)
-    assert found.history["rung"].tolist() == [1, 2] and model.get_weights()[0].tolist() == kernels[kept]
-    gain, error = map(float, re.findall(r"[+-]?0\.\d{4}", capsys.readouterr().out))
-    assert (abs(gain) < error) == (OTHER in (first, second))
+    model.set_weights([np.array(ONE)])
+    return climb(rungs, fit, "multiclass", Training.model_validate(FAST), head)
 
 
 @pytest.mark.slow

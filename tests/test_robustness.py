@@ -1,6 +1,7 @@
 """The part of the evaluate stage for corrupted and attacked images, with models that predict by the mean brightness."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def test_the_leaderboard_and_the_gates_see_the_figures(tmp_path: Path) -> None:
     page = markdown(read_evaluations(tmp_path / "evaluations", ["tiny"]), "accuracy")
     assert "| test corruption_accuracy | test adversarial_accuracy |" in page
     assert f"| {metrics['test']['corruption_accuracy']:.4f} [" in page and "| 0.0000 [0.0000, 0." in page
+    (entry,) = read_evaluations(tmp_path / "evaluations", ["tiny"])
+    own_of_test = {name: value for name, value in entry.metrics["test"].items() if "corruption" not in name}
+    other = replace(entry, candidate="plain", metrics={**entry.metrics, "test": own_of_test})
+    cells = [line.split("|") for line in markdown([other, entry], "accuracy").splitlines() if line.startswith("|")]
+    assert len({len(row) for row in cells}) == 1, "a model without corruptions has an empty cell"
     rows = read_table(tmp_path / "manifest.parquet").of_split("test")
     model, raw, own = tmp_path / "models" / "head", tmp_path / "raw", metrics["test"]
     scored = score_model(model, load_with_card(model), raw, rows, ("dark", "light"), PARAMS.evaluate, own, 1.0)

@@ -238,3 +238,9 @@ def test_all_reasons_are_named_at_once(split_raw: Path) -> None:
         "train has no usable image of bird, dog",
     ):
         assert reason in str(error.value)
+
+
+def test_without_validation_nothing_can_be_chosen(raw: Path) -> None:
+    """A class of one group is in train."""
+    with pytest.raises(TransferlineError, match=r"validation has no image .* data.split.validation, or add groups"):
+        run(raw, data__split__group="^(cat|dog)", validate__min_images=1)

@@ -203,6 +203,12 @@ def test_where_the_metric_is_even_the_page_tells_what_decided(tmp_path: Path) ->
     equal = "- Equal in validation accuracy and log_loss; the simpler phase decided, then the name: "
     assert f"{equal}lite0_hidden head, lite0_plain fine_tune." in pages[3]
 
+    tuned.write_text(json.dumps(metrics | {"trainable": 0}))  # it is the head, whose accuracy is 0.90
+    run(tmp_path)
+    page = (tmp_path / "reports" / "leaderboard.md").read_text()
+    assert "- Fine-tuning improved nothing on validation: lite0_plain fine_tune has the weights of its head." in page
+    assert "Equal in validation" not in page and "did not help" not in page
+
 
 def test_several_labels_and_an_end_to_end_candidate(tmp_path: Path) -> None:
     folder = tmp_path / "evaluations"

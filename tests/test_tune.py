@@ -50,7 +50,7 @@ def table(images: int, validation: int, in_group: int = 1) -> ImageTable:
 
 def test_repeated_splits_keep_groups_together_and_leave_out_test() -> None:
     whole = table(300, 60, in_group=5)
-    first, second, third = repeated_splits(whole, 3, seed=7)
+    first, second, third = repeated_splits(whole, 3, seed=7, bits=4)
     assert first.rows["split"].equals(whole.rows[whole.rows["split"] != "test"]["split"])
     for division in (second, third):
         assert (division.rows.groupby("group")["split"].nunique() == 1).all()
@@ -59,13 +59,13 @@ def test_repeated_splits_keep_groups_together_and_leave_out_test() -> None:
         shares = division.rows.groupby("label")["split"].apply(lambda split: (split == "validation").mean())
         assert shares.between(0.15, 0.3).all()
     assert not second.rows["split"].equals(third.rows["split"])
-    assert repeated_splits(whole, 3, seed=7)[2].rows.equals(third.rows)
+    assert repeated_splits(whole, 3, seed=7, bits=4)[2].rows.equals(third.rows)
 
 
 def test_a_large_validation_split_is_the_only_one() -> None:
-    assert len(repeated_splits(table(4000, 1000), 3, seed=7)) == 1
+    assert len(repeated_splits(table(4000, 1000), 3, seed=7, bits=4)) == 1
     with pytest.raises(TransferlineError, match="needs images for train and for validation"):
-        repeated_splits(table(100, 0), 3, seed=7)
+        repeated_splits(table(100, 0), 3, seed=7, bits=4)
 
 
 def test_a_class_of_one_group_is_always_in_train() -> None:
@@ -73,7 +73,7 @@ def test_a_class_of_one_group_is_always_in_train() -> None:
     whole = table(300, 60)
     rare = [f"rare {number // 2}" for number in range(100, 120)]
     whole.rows.loc[100:119, ["label", "group"]] = np.array([rare, rare]).T
-    for division in repeated_splits(whole, 5, seed=7):
+    for division in repeated_splits(whole, 5, seed=7, bits=4):
         assert set(rare) <= set(division.of_split("train")["label"])
 
 
@@ -141,7 +141,7 @@ def test_heads_are_scored_for_every_kind_of_labels(problem: str, tmp_path: Path)
             "thresholds": Thresholds(kind="per_class") if problem == "multilabel" else None,
         }
     )
-    data = Data(params, tmp_path / "raw", repeated_splits(ImageTable(rows, classes), 2, 7), tmp_path)
+    data = Data(params, tmp_path / "raw", repeated_splits(ImageTable(rows, classes), 2, 7, 4), tmp_path)
     parts = score_head(data, candidate_of(Settings(SMALL), base_candidate(PHOTOS)))
     assert [len(part) for part in parts] == [len(each.of_split("validation")) for each in data.divisions]
     assert data.value(pd.concat(parts, ignore_index=True)) > 0.9
@@ -158,7 +158,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
     edit_yaml(project / "params.yaml", lambda tree: tree["augment"].update(horizontal_flip=False))
     edit_yaml(project / "params.yaml", lambda tree: tree["select"].update(metric="log_loss"))  # accuracy is 1
     before = load_params(project / "params.yaml")
-    monkeypatch.setattr(finals, "winner_first", lambda params, scored, errors: scored[::-1])
+    monkeypatch.setattr(finals, "choose", lambda params, heads, others, luck, errors: others[-1])
     text = tune(project, before, None, 1)
     assert "1 heads and 1 fine-tunings were tried" in text
     after = load_params(project / "params.yaml")
@@ -176,7 +176,7 @@ def test_the_winner_is_a_candidate_that_was_chosen_without_test_images(
 
     for name in ("score_head", "score_candidate"):  # nothing is left to try
         monkeypatch.setattr(search, name, lambda *_: pytest.fail("it is computed again"))
-    monkeypatch.setattr(finals, "winner_first", lambda params, scored, errors: scored)
+    monkeypatch.setattr(finals, "choose", lambda params, heads, others, luck, errors: others[0])
     assert "params.yaml keeps its candidates" in tune(project, after, None, 1)
     assert load_params(project / "params.yaml") == after
     assert (project / "params.yaml").read_text().count("# `transferline tune` found these settings.") == 1

@@ -17,6 +17,11 @@ def test_a_trial_that_diverges_has_no_metric(tmp_path: Path) -> None:
     assert "<td>diverged</td>" in page.split("<h2>Trials")[1]
 
 
+def test_a_loss_that_becomes_infinite_later_leaves_the_best_epoch_before(tmp_path: Path) -> None:
+    states = search_without_training(tmp_path, 1, diverges_at=2, finite_epochs=3).states
+    assert "complete" in states and "diverged" not in states
+
+
 def test_a_trial_that_fails_does_not_count_and_three_in_a_row_end_the_fine_tunings(tmp_path: Path, capsys: Any) -> None:
     """The first training is that of the candidate as it is."""
     states = search_without_training(tmp_path / "one", 6, fails_at=[3]).states

@@ -74,15 +74,16 @@ class Clock:
 def search_without_training(
     folder: Path, trials: int | None, stop_at: int | None = None, networks: list[Network] = NETWORKS,
     end: float = math.inf, clock: Clock | None = None, metric: str = "accuracy", diverges_at: int | None = None,
-    fails_at: Container[int] = (), right: float = 0.0, trained: float | None = None,
+    fails_at: Container[int] = (), right: float = 0.0, trained: float | None = None, heads_right: float = 0.0,
+    finite_epochs: int = 0,
 ) -> Found:  # fmt: skip
     """Searches with made-up predictions, and writes a report.
 
-    `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is not finite,
-    and those with the numbers `fails_at` have no weights. A share `right` of the predictions of fine-tunings with 400
-    megapixels is right. If the project has trained the candidate as it is, `trained` is that share of its predictions.
-    There are no weights of Lite1. By the clock, a head takes 12 seconds, and an epoch of fine-tuning one. An
-    interruption comes after the first halving.
+    `stop_at` interrupts the training with this number, the loss of the one with the number `diverges_at` is finite in
+    `finite_epochs` only, and those with the numbers `fails_at` have no weights. A share `right` of the predictions of
+    fine-tunings with 400 megapixels is right. If the project has trained the candidate as it is, `trained` is that
+    share of its predictions; `heads_right` is that of heads. There are no weights of Lite1. By the clock, a head takes
+    12 seconds, and an epoch of fine-tuning one. An interruption comes after the first halving.
     """
     count, clock = 0, clock or Clock()
 
@@ -90,7 +91,7 @@ def search_without_training(
         if candidate.backbone.name == "efficientnet_lite1":
             raise TransferlineError("no weights")
         clock.now += 12
-        return [predictions_of(candidate, each) for each in data.divisions]
+        return [predictions_of(candidate, each, heads_right) for each in data.divisions]
 
     def fine_tune(data: Data, candidate: Pretrained, augment: Any, division: ImageTable, report: Any) -> pd.DataFrame:
         nonlocal count
@@ -104,12 +105,12 @@ def search_without_training(
                 raise KeyboardInterrupt
             clock.now += 1
             value = (found["label"] == found["predicted"]).mean() * (epoch + 1) / 6
-            report(math.nan if count == diverges_at else value)
+            report(math.nan if count == diverges_at and epoch >= finite_epochs else value)
         return found
 
     folder.mkdir(exist_ok=True)
     params, runs = PHOTOS.model_copy(update={"select": Select(metric=metric)}), RecordedTrials()
-    data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7), folder)
+    data = Data(params, Path(), repeated_splits(table(300, 60), 3, 7, 4), folder)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("score_head", score_head), ("score_candidate", fine_tune), ("time", clock)):
             patch.setattr(search, name, value)

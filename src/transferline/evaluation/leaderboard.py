@@ -58,6 +58,11 @@ class EvaluatedModel:
         return "validation" in self.metrics.get("trained_on", ())
 
     @property
+    def is_its_head(self) -> bool:
+        """Whether it is a fine-tuning that improved nothing: it has the weights of the head before a refit."""
+        return bool(self.metrics.get("trainable") == 0)
+
+    @property
     def rejection(self) -> Rejection | None:
         """The limit below which it predicts no label, from its card."""
         found = self.metrics.get("rejection")
@@ -114,7 +119,7 @@ def ranking(entries: list[EvaluatedModel], metric: str, is_loss: bool) -> list[E
     heads = {entry.candidate: entry for entry in entries if entry.phase == "head"}
 
     def place(entry: EvaluatedModel) -> tuple[float, float, int, str]:
-        same = heads.get(entry.candidate, entry) if entry.metrics.get("trainable") == 0 else entry
+        same = heads.get(entry.candidate, entry) if entry.is_its_head else entry
         value, loss = same.compared(metric), same.compared("log_loss")
         penalty = math.inf if value is None else value if is_loss else -value
         return penalty, math.inf if loss is None else loss, PHASES.index(entry.phase), entry.candidate
@@ -161,6 +166,8 @@ def _change(before: EvaluatedModel, after: EvaluatedModel, split: str, metric: s
 
 
 def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metric: str) -> str:
+    if tuned.is_its_head:
+        return f"- Fine-tuning improved nothing on validation: {tuned.name} has the weights of its head."
     verdict = "helped" if helped else "did not help"
     is_even = head.compared(metric) == tuned.compared(metric)
     decisive = "log_loss" if is_even else metric
@@ -170,7 +177,8 @@ def _fine_tuning(head: EvaluatedModel, tuned: EvaluatedModel, helped: bool, metr
 
 def _even(ranked: list[EvaluatedModel], metric: str) -> list[str]:
     """Returns a line with what decided, if several entries have the best value."""
-    even = [entry for entry in ranked if entry.compared(metric) == ranked[0].compared(metric)]
+    best = ranked[0].compared(metric)
+    even = [entry for entry in ranked if entry.compared(metric) == best and not entry.is_its_head]
     if len(even) == 1:
         return []
     if even[0].compared("log_loss") == even[1].compared("log_loss"):
@@ -204,7 +212,8 @@ def refit_sentences(entries: list[EvaluatedModel]) -> list[str]:
 def markdown(ranked: list[EvaluatedModel], metric: str) -> str:
     """Returns the leaderboard as a Markdown page, from the result of `ranking`."""
     rows = [_row(entry, metric, entry is ranked[0]) for entry in ranked]
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([row.get(name, "") for name in columns] for row in rows)]
     heads = [entry for entry in ranked if entry.phase == "head"]
     tuned = {entry.candidate: entry for entry in ranked if entry.phase == "fine_tune"}
     pairs = [(head, tuned[head.candidate]) for head in heads if head.candidate in tuned]

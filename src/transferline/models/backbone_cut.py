@@ -72,10 +72,11 @@ def cut(backbone: keras.Model, unfreeze: Unfreeze | None) -> Cut:
         layer.trainable = layer in chosen
     trainable = tuple(layer for layer in chosen if layer.trainable_weights)
     if unfreeze and not trainable:
-        nearest = next((f"{place}, {one.name}" for place, one in enumerate(backbone.layers[::-1], 1) if one.weights), "")
+        from_end = enumerate(reversed(backbone.layers), 1)
+        nearest = next((f"{place}, {layer.name}" for place, layer in from_end if layer.weights), "missing")
         raise TransferlineError(
-            f"unfreeze trains nothing: {backbone.name} has no weights from layer {chosen[0].name} on; choose an earlier "
-            f"layer. Counted from the end, the first one with weights is {nearest or 'missing'}"
+            f"unfreeze trains nothing: {backbone.name} has no weights from layer {chosen[0].name} on; choose an "
+            f"earlier one. Counted from the end, the first one with weights is {nearest}"
         )
     boundary = _narrowest(backbone, trainable) if trainable else [_last(backbone)]
     tensors = [operation.output for operation in boundary]

@@ -146,11 +146,12 @@ def _losses(rung: Rung, problem: Problem) -> Array:
 
 def _is_better(gains: Array, rung: Rung, number: int) -> bool:
     gain, error = float(gains.mean()), standard_error(gains, rung.validation.groups)
-    better = gain > (error if number == 1 else 0)  # False if a value is NaN
+    required = error if number == 1 else 0.0
+    better = gain > required  # False if a value is NaN
     verdict = "kept" if better else "not kept, deeper ones are not tried"
     say(
         f"fine_tune: rung {number}, from {rung.boundary}: log loss on validation {-gain:+.4f}, standard error "
-        f"{error:.4f}: {verdict}"
+        f"{error:.4f}, must be below {-required:.4f}: {verdict}"
     )
     return better
 

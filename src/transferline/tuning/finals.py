@@ -7,10 +7,11 @@ from optuna.trial import TrialState
 from scipy.stats import norm
 
 from transferline.errors import TransferlineError
+from transferline.params import Params
 from transferline.progress import say
-from transferline.tuning.scored import Scored, winner_first
+from transferline.tuning.scored import Scored, standard_error, winner_first, with_first
 from transferline.tuning.search import PRESENT_TRIAL, Search, TimeIsUpError
-from transferline.tuning.search_space import HEAD, Settings, present_settings, settings_of
+from transferline.tuning.search_space import PRESENT, Settings, present_settings, settings_of
 
 if TYPE_CHECKING:
     import optuna
@@ -28,11 +29,11 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     head and the candidate as it is on the first division.
 
     Returns:
-        See `winner_first`, which prefers the candidate as it is, then heads.
+        The winner, see `choose`, then the others, the best first.
     """
     better = _better(search, study, search.to_beat(heads))
     finalists = {f"{study.study_name} trial {number}": one for number, one in better.items()}
-    if is_present := bool(search.of_present):
+    if search.of_present:
         finalists = {PRESENT_TRIAL: present_settings(search.base), **finalists}
     found = {name: list[pd.DataFrame]() for name in finalists}
     try:
@@ -48,17 +49,35 @@ def compare_finalists(search: Search, heads: list[Scored], study: "optuna.Study"
     common = min(map(len, found.values()), default=len(search.data.divisions))
     compared = slice(1, common) if common > 1 else slice(common)
     scored = {name: search.scored(settings, found[name][compared]) for name, settings in finalists.items()}
-    first = [scored.pop(PRESENT_TRIAL)] if is_present else []
-    first += [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
-    for one in (ordered := [*first, *scored.values()]):
+    compared_heads = [search.scored(head.settings, head.predictions[compared]) for head in heads[:2]]
+    for one in (everything := [*scored.values(), *compared_heads]):
         search.record(one.settings, "final", one.predictions)
-    best = max(ordered, key=lambda one: one.value)
-    errors = ERRORS
-    if best.settings.depth == HEAD:  # they are chosen on all divisions
-        errors = errors_by_luck(len(heads))
-    elif common == 1:
-        errors = errors_by_luck(len(study.get_trials(False, (TrialState.COMPLETE,))))
-    return winner_first(search.data.params, ordered, errors)
+    tried = len(study.get_trials(False, (TrialState.COMPLETE,)))
+    errors = ERRORS if common > 1 else errors_by_luck(tried)  # the fine-tunings were chosen on the first division
+    winner = choose(search.data.params, compared_heads, list(scored.values()), errors_by_luck(len(heads)), errors)
+    return with_first(winner, everything)
+
+
+def choose(params: Params, heads: list[Scored], others: list[Scored], luck: float, errors: float) -> Scored:
+    """Returns the winner.
+
+    It is the first of `others` that is at most `errors` standard errors worse than the best of them, unless a head
+    leads it by more than `luck` standard errors, or it is a fine-tuning and a head is at most one standard error worse.
+
+    Args:
+        params: the whole params.
+        heads: on the same divisions as `others`, in the order of preference.
+        others: the candidate as it is, if it could be trained, then fine-tunings.
+        luck: see `errors_by_luck`: on these divisions, the heads are the best of several.
+        errors: see above.
+    """
+    if not others:
+        return winner_first(params, heads, luck)[0]
+    winner = winner_first(params, others, errors)[0]
+    leads = [(head.value - winner.value, standard_error(params, head, winner), head) for head in heads]
+    better = (head for lead, error, head in leads if lead > luck * error)
+    simpler = (head for lead, error, head in leads if winner.settings.depth != PRESENT and -lead <= ERRORS * error)
+    return next(better, None) or next(simpler, winner)
 
 
 def errors_by_luck(count: int) -> float:

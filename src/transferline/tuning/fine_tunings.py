@@ -26,7 +26,7 @@ STATE = "state"  # why a trial of Optuna ended early: `stopped`, `diverged` or `
 
 
 class DivergedError(Exception):
-    """The loss of a trial is not finite."""
+    """The loss of a trial is not finite after its first epoch."""
 
 
 class WorseError(Exception):
@@ -83,7 +83,9 @@ def _try(search: Search, study: optuna.Study, trial: optuna.Trial, settings: Set
 
     def report(value: float) -> None:
         if math.isnan(value):
-            raise DivergedError
+            if not values:
+                raise DivergedError
+            return  # the stage keeps the best epoch before
         values.append(value)
         trial.report(max(values), len(values))
         if len(values) in HALVINGS and is_worse(max(values), len(values), settings.depth, study):

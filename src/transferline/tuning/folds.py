@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from transferline.datasets.checks.duplicates import are_near
 from transferline.datasets.splits import deal, position_of
 from transferline.datasets.tables import SEPARATOR, ImageTable
 from transferline.errors import TransferlineError
@@ -9,17 +10,18 @@ from transferline.errors import TransferlineError
 LARGE = 1000  # validation images that are enough for one split
 
 
-def repeated_splits(manifest: ImageTable, count: int, seed: int) -> list[ImageTable]:
+def repeated_splits(manifest: ImageTable, count: int, seed: int, bits: int) -> list[ImageTable]:
     """Returns tables with the same images and another division into train and validation.
 
     The first one is that of the manifest. The others put about as many groups into validation, by class as `validate`
-    does; a group is never in both, and each class is in train. If validation has `LARGE` images, the first one is the
-    only one.
+    does; a group is never in both, and each class is in train. They leave out validation images that are near
+    duplicates of a training image. If validation has `LARGE` images, the first one is the only one.
 
     Args:
         manifest: see `ImageTable`.
         count: the number of tables.
         seed: of the other divisions.
+        bits: see `near_duplicates`.
 
     Raises:
         TransferlineError: train or validation has no image.
@@ -31,12 +33,21 @@ def repeated_splits(manifest: ImageTable, count: int, seed: int) -> list[ImageTa
             "the manifest needs images for train and for validation; see data.split.validation, or add images"
         )
     share = kept.loc[held_out, "group"].nunique() / kept["group"].nunique()
-    splits = [kept["split"]]
+    divisions = [kept]
     for number in range(1, count if held_out.sum() < LARGE else 1):
         positions = [position_of(f"tune {seed} {number} {group}", "") for group in kept["group"]]
         dealt = _with_every_class_in_train(kept, deal(kept.assign(position=positions), share, 0.0))
-        splits.append(dealt if (dealt == "validation").any() else kept["split"])
-    return [ImageTable(kept.assign(split=split).reset_index(drop=True), manifest.classes) for split in splits]
+        division = _without_near_duplicates(kept.assign(split=dealt), bits)
+        divisions.append(division if (division["split"] == "validation").any() else kept)
+    return [ImageTable(division.reset_index(drop=True), manifest.classes) for division in divisions]
+
+
+def _without_near_duplicates(images: pd.DataFrame, bits: int) -> pd.DataFrame:
+    """Returns the images without those of validation that are near duplicates of a training image."""
+    train, validation = (images[images["split"] == split] for split in ("train", "validation"))
+    if "phash" not in images:
+        return images
+    return images.drop(index=validation.index[are_near(validation["phash"], train["phash"], bits)])
 
 
 def _with_every_class_in_train(images: pd.DataFrame, split: pd.Series) -> pd.Series:

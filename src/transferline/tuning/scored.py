@@ -52,6 +52,11 @@ def winner_first(params: Params, scored: Sequence[Scored], errors: float = 1.0) 
     winner = next(
         one for one in scored if one is best or best.value - one.value <= errors * standard_error(params, best, one)
     )
+    return with_first(winner, scored)
+
+
+def with_first(winner: Scored, scored: Sequence[Scored]) -> list[Scored]:
+    """Returns the winner, then the others, the best first."""
     return [winner, *sorted((one for one in scored if one is not winner), key=lambda one: -one.value)]
 
 

@@ -78,18 +78,23 @@ class Search:
             TransferlineError: no head can be trained.
         """
         end, found, failed = self.share_of_time(SHARE_OF_HEADS), list[Scored](), list[TransferlineError]()
-        for number, network in enumerate(self.networks):
+        left_out = 0
+        for network in self.networks:
             views = 1 + self.data.params.augment.views if network.head_views == "augmented" else 1
             of_one_view = self.seconds.get(_head_name(replace(network, head_views="untouched")), 0.0)
-            if found and time.monotonic() + of_one_view * views > end:
-                count = len(self.networks)
-                say(f"heads: {count - number} of {count} networks are left out: they do not fit into their time")
-                break
+            is_kept = self.file(_head_name(network)).exists()
+            if found and not is_kept and time.monotonic() + of_one_view * views > end:
+                left_out += 1
+                continue
             try:
                 found.append(self._head(Settings(network)))
             except TransferlineError as error:
                 failed.append(error)
                 say(f"{network} is left out: {error}")
+                continue
+            self.data.value(found[0].predictions[0])  # raises an error if the metric is not defined on this division
+        if left_out:
+            say(f"heads: {left_out} of {len(self.networks)} networks are left out: they do not fit into their time")
         if not found:
             raise failed[-1]
         found.sort(key=lambda one: (one.settings.network.place != own_of(self.base), -one.value))
@@ -177,10 +182,14 @@ class Search:
         seconds = start and time.monotonic() - start
         self.runs.record(settings, state, metric, shown, sum(map(len, parts)), seconds)
 
+    def file(self, name: str) -> Path:
+        """Returns the path of the file of `kept`."""
+        return self.folder / f"{name}.parquet"
+
     @contextmanager
     def kept(self, name: str) -> Iterator[list[pd.DataFrame]]:
         """Yields the predictions in a file of this search, or an empty list. A list that gets filled is written."""
-        file, start, added = self.folder / f"{name}.parquet", time.monotonic(), ["division", "seconds"]
+        file, start, added = self.file(name), time.monotonic(), ["division", "seconds"]
         table = pd.read_parquet(file) if file.exists() else None
         if table is not None:
             self.seconds[name] = float(table["seconds"].iloc[0])

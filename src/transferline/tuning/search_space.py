@@ -183,8 +183,9 @@ def candidate_of(settings: Settings, base: Pretrained) -> Pretrained:
     }
     if settings.depth != HEAD:
         shares = DEPTHS[settings.depth]
-        layers = _layers(network.backbone, network.side, network.pooling)
-        tree["backbone"]["unfreeze"] = [{"last": math.ceil(share * layers)} for share in shares]
+        layers = _layers(network.backbone, network.side, "none")
+        of_pooling = _layers(network.backbone, network.side, network.pooling) - layers
+        tree["backbone"]["unfreeze"] = [{"last": math.ceil(share * layers) + of_pooling} for share in shares]
         # Boundaries after the first train on all views, whatever the bank holds.
         has_views = len(shares) == 1 and settings.augmentation != "none"
         tree["extract"]["fine_tune_views"] = "augmented" if has_views else "untouched"

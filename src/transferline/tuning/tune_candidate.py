@@ -64,7 +64,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
         params = former
     networks = networks_to_try(params, base)
     folder = search_folder(search_path(params, base, manifest))
-    divisions = repeated_splits(manifest, DIVISIONS, params.seed)
+    divisions = repeated_splits(manifest, DIVISIONS, params.seed, params.validate_.near_duplicate_bits)
     data = Data(params, RAW / params.data.dataset, divisions, folder / SCRATCH)
     end = time.monotonic() + minutes * 60 if minutes else math.inf
     search = Search(data, base, networks, folder, open_runs(params, folder.name), trials, end)
@@ -141,7 +141,9 @@ def with_former_augment(params: Params) -> Params:
 
 def search_path(params: Params, base: Pretrained, manifest: ImageTable) -> Path:
     """Returns the path of the search's folder, whose name is a hash of everything that decides results of trials."""
-    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, params.evaluate, base]
+    evaluate = params.evaluate.model_dump(mode="json", include={"seed", "bootstrap", "metrics"})
+    bits = params.validate_.near_duplicate_bits
+    settings = [params.seed, params.data, params.thresholds, params.augment, params.select, evaluate, bits, base]
     code = code_of(__name__, project=Path.cwd())
     digest = hashlib.sha256(repr([*settings, manifest.classes, code]).encode())
     columns = manifest.rows[["sha256", "label", "split", "group", "kept"]].astype(str)

@@ -68,6 +68,10 @@ def reasons_against_training(
         reasons.append(f"train has no image that can be used: add images, or {way}")
     elif missing := list(map(str, per_class.index[per_class["train"] == 0])):
         reasons.append(f"train has no usable image of {', '.join(missing)}{_values_of_masks(rows, data)}")
+    if not (rows["kept"] & (rows["split"] == "validation")).any():
+        unit = "groups" if data.split.group else "images"
+        way = f"raise data.split.validation, or add {unit}"
+        reasons.append(f"validation has no image that can be used, so nothing can be chosen on it: {way}")
     return tuple(reasons)
 
 
