@@ -36,8 +36,9 @@ def test_a_trial_that_fails_does_not_count_and_three_in_a_row_end_the_fine_tunin
 def test_where_the_candidate_as_it_is_makes_no_error_no_fine_tuning_is_tried(tmp_path: Path, capsys: Any) -> None:
     found = search_without_training(tmp_path, 6, trained=1.0)
     assert set(found.states) == {"head", "present", "final"}
-    assert "no fine-tunings: none can have a better accuracy on the first split" in capsys.readouterr().out
-    assert found.sentences[0] == "2 heads and 0 fine-tunings were tried, with seed 7."
+    why = "No fine-tuning can have a better accuracy on the first split, so none was tried."
+    assert why in capsys.readouterr().out and why in (tmp_path / "report" / "index.html").read_text()
+    assert found.sentences[:2] == ["2 heads and 0 fine-tunings were tried, with seed 7.", why]
 
 
 def test_a_search_with_more_trials_than_settings_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ SHARE_OF_TIME = 0.6  # of what is left when they begin; the finalists have the r
 MOST_FAILURES = 3  # fine-tunings that fail one after the other; then there are no more
 MOST_ASKED = 20  # proposals for one trial of the sampler that learns from results, and as many random ones
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+WHY_NONE = "why_none"  # a sentence of the study, if no fine-tuning is tried
 STATE = "state"  # why a trial of Optuna ended early: `stopped`, `diverged` or `failed`
 
 
@@ -42,7 +43,11 @@ def try_fine_tunings(search: Search, heads: list[Scored]) -> optuna.Study:
     is_ladder = bool(search.of_present) and len(search.base.backbone.boundaries) > 1  # the candidate as it is
     first = FIRST[1:] if is_ladder else FIRST
     if search.to_beat(heads) >= search.data.perfect:
-        say(f"no fine-tunings: none can have a better {search.data.params.select.metric} on the first split")
+        metric = search.data.params.select.metric
+        study.set_user_attr(
+            WHY_NONE, f"No fine-tuning can have a better {metric} on the first split, so none was tried."
+        )
+        say(study.user_attrs[WHY_NONE])
         return study
     failed, in_a_row = list[Settings](), 0  # in this call: the next one tries them again
     while search.trials is None or len(study.get_trials(False, FINISHED)) < search.trials:

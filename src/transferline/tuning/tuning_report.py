@@ -8,7 +8,7 @@ from jinja2 import Environment
 
 from transferline.atomic_files import completed_folder
 from transferline.text import images_in_groups
-from transferline.tuning.fine_tunings import FINISHED, HALVINGS, STATE
+from transferline.tuning.fine_tunings import FINISHED, HALVINGS, STATE, WHY_NONE
 from transferline.tuning.scored import Scored, lead
 from transferline.tuning.search_space import name_of
 from transferline.tuning.trial_scores import Data
@@ -112,6 +112,7 @@ def winner_sentences(data: Data, heads: list[Scored], study: "optuna.Study", fin
     splits = f"{len(winner.predictions)} splits" if len(winner.predictions) > 1 else "one split"
     sentences = [
         f"{len(heads)} heads and {tried} fine-tunings were tried, with seed {params.seed}.",
+        *(study.user_attrs[name] for name in (WHY_NONE,) if name in study.user_attrs),
         f"The winner: {winner.settings}.",
         f"Validation {params.select.metric} {_number(data.shown(winner.value))}, on {splits} with {images}.",
     ]
