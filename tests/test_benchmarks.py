@@ -13,6 +13,7 @@ from benchmarks import gpu, harness
 from benchmarks.harness import Limit, Result, Row, line_of, measure
 from benchmarks.memory import write_params as write_params_of_memory
 from benchmarks.run import BEGIN, END, table
+from tests.small_line import wait_for
 from transferline.params import load_params
 
 ROOT = Path(__file__).parents[1]
@@ -122,7 +123,14 @@ def test_a_way_that_takes_too_long_ends_with_its_children(tmp_path, monkeypatch)
     with pytest.raises(subprocess.TimeoutExpired):
         harness.fresh("module", "way", tmp_path, 3)
     child = int((tmp_path / "child").read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    wait_for("end of the child", 30, [], lambda: has_ended(child))
+
+
+def has_ended(process):
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.slow

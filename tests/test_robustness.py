@@ -13,7 +13,8 @@ from PIL import Image as Picture
 from tests.test_evaluate import PARAMS, make_case, save_model
 from transferline.datasets.tables import read_table
 from transferline.evaluation.changed_images import drawn_evenly
-from transferline.evaluation.leaderboard import markdown, read_evaluations
+from transferline.evaluation.leaderboard import markdown
+from transferline.evaluation.ranking import read_evaluations
 from transferline.params import Adversarial, Robustness
 from transferline.registry.model_comparison import load_with_card, score_model
 from transferline.stages import evaluate

@@ -20,7 +20,8 @@ from transferline.cli.prediction import add_commands
 from transferline.datasets.mask_values import VOID
 from transferline.datasets.tables import read_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.leaderboard import markdown, read_evaluations
+from transferline.evaluation.leaderboard import markdown
+from transferline.evaluation.ranking import read_evaluations
 from transferline.evaluation.scoring import metrics_of, predict_rows
 from transferline.metrics.outlines import boundary_f
 from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy, pixel_confusion

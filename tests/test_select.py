@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from tests.conftest import ROOT
 from transferline.errors import TransferlineError
-from transferline.evaluation.leaderboard import EvaluatedModel, ranking
+from transferline.evaluation.ranking import EvaluatedModel, ranking
 from transferline.metrics.rejection import promise
 from transferline.models.exported import Rejection
 from transferline.params import Params, Select, load_params

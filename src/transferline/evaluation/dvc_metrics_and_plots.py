@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.evaluation.leaderboard import PHASES, EvaluatedModel
+from transferline.evaluation.ranking import PHASES, EvaluatedModel
 from transferline.models.exported import HISTORY_FILE
 
 CURVES = ["candidate", "phase", "epoch", "loss", "val_loss", "metric", "val_metric", "learning_rate", "l2"]

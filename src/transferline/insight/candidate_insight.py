@@ -11,7 +11,7 @@ import pandas as pd
 from transferline.arrays import Counts, Floats
 from transferline.atomic_files import completed_folder, write_json
 from transferline.datasets.tables import ImageTable
-from transferline.evaluation.leaderboard import ranking, read_evaluations
+from transferline.evaluation.ranking import ranking, read_evaluations
 from transferline.insight.doubtful_labels import COUNTS_FILE, DOUBTFUL_FILE, doubtful_labels
 from transferline.insight.frozen_features import frozen_features
 from transferline.insight.insight_table import InsightTable, images_by_split, write_insight_table

@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from transferline.evaluation.leaderboard import EvaluatedModel, refit_sentences
+from transferline.evaluation.leaderboard import refit_sentences
+from transferline.evaluation.ranking import EvaluatedModel
 from transferline.models.exported import HISTORY_FILE
 from transferline.plots import LINES
 from transferline.report.blocks import Bar, Block, Table

@@ -10,7 +10,7 @@ import pandas as pd
 
 from transferline.datasets.tables import ImageTable, read_table
 from transferline.errors import TransferlineError
-from transferline.evaluation.leaderboard import EvaluatedModel, ranking, read_evaluations
+from transferline.evaluation.ranking import EvaluatedModel, ranking, read_evaluations
 from transferline.hashes import file_sha256
 from transferline.insight.insight_table import InsightTable, described_model, read_insight_table
 from transferline.models.exported import LITE_FILE, MODEL_FILE, ModelCard, read_card

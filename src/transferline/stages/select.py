@@ -4,7 +4,8 @@ from pathlib import Path
 
 from transferline.atomic_files import write_json, write_text
 from transferline.evaluation.dvc_metrics_and_plots import metrics_tree, write_plots
-from transferline.evaluation.leaderboard import markdown, plot_leaderboard, ranking, read_evaluations
+from transferline.evaluation.leaderboard import markdown, plot_leaderboard
+from transferline.evaluation.ranking import ranking, read_evaluations
 from transferline.params import Params
 from transferline.problems.metric_choice import metric_table
 from transferline.progress import say
