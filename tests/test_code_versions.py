@@ -60,7 +60,7 @@ EDITS = {
     "training/linear_head.py:fit_linear": TRAININGS,
     "training/curves_picture.py:plot_curves": {"evaluate"},
     "metrics/thresholds.py:choose_thresholds": {*TRAININGS, "evaluate", "insight", "select"},
-    "metrics/rejection.py:choose_rejection": {*TRAININGS, "insight", "record", "select"},
+    "metrics/rejection.py:choose_rejection": {*TRAININGS, "record", "select"},
     "training/temperature.py:fit_temperature": TRAININGS,
     "metrics/intervals.py:share_with_interval": {"evaluate", "insight", "select"},
     "metrics/classification.py:log_loss": {"evaluate", "insight", "select"},
