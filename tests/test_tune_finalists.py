@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import pytest
 
+import tests.test_tuning_search
 from tests.test_tune import PHOTOS, SMALL, table
 from tests.test_tune_winner import scored
 from tests.test_tuning_search import NETWORKS, Clock, search_without_training
+from transferline.datasets.tables import ImageTable
 from transferline.errors import TransferlineError
 from transferline.models.backbone_cut import cut
 from transferline.params import OwnMetric, Params, Unfreeze
@@ -67,6 +69,22 @@ def test_a_head_that_is_kept_is_never_left_out(tmp_path: Path, capsys: Any) -> N
     search_without_training(tmp_path, 1, networks=networks)
     found = search_without_training(tmp_path, None, networks=networks, end=1, clock=Clock(), trained=0.0)
     assert found.sentences[0].startswith("3 heads") and "left out" not in capsys.readouterr().out
+
+
+def test_a_metric_that_is_not_defined_on_the_first_division_is_an_error_before_any_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tests.test_tuning_search, "table", lambda *_: one_class_in_validation())
+    with pytest.raises(TransferlineError, match=r"select.metric: roc_auc is not defined"):
+        search_without_training(tmp_path, 2, metric="roc_auc", fails_at=range(99))
+    assert [file.name.split()[0] for file in tmp_path.glob("*.parquet")] == ["head"]
+
+
+def one_class_in_validation() -> ImageTable:
+    whole = table(300, 60)
+    is_one = (whole.rows["split"] == "validation") & (whole.rows["label"] == "class 1")
+    whole.rows.loc[is_one, "split"] = "train"
+    return whole
 
 
 def test_a_perfect_head_is_enough_to_try_no_fine_tuning(tmp_path: Path) -> None:

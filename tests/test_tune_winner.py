@@ -111,8 +111,9 @@ def test_a_search_starts_again_if_the_data_the_params_or_the_code_change(
     relabelled = ImageTable(manifest.rows.copy(), manifest.classes)
     relabelled.rows.loc[0, "label"] = "class 1"
     reseeded = PHOTOS.model_copy(update={"seed": 8})
+    shown = PHOTOS.model_copy(update={"evaluate": PHOTOS.evaluate.model_copy(update={"gallery": 3})})
     calls = [
-        (PHOTOS, manifest, "code"), (PHOTOS, manifest, "code"), (reseeded, manifest, "code"),
+        (PHOTOS, manifest, "code"), (shown, manifest, "code"), (reseeded, manifest, "code"),
         (PHOTOS, relabelled, "code"), (PHOTOS, manifest, "other code"),
     ]  # fmt: skip
     found = []
