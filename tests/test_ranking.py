@@ -54,6 +54,6 @@ def test_a_fine_tuning_that_improved_nothing_never_beats_its_head() -> None:
     assert ranking([tuned, head], "accuracy", is_loss=False)[0] is head
 
 
-def test_a_metric_that_no_candidate_has(tmp_path: Path) -> None:
+def test_a_metric_that_no_candidate_has() -> None:
     with pytest.raises(TransferlineError, match=r"select\.metric: no candidate has the validation metric roc_auc"):
         ranking([entry("a head", 0.9, roc_auc=None)], "roc_auc", is_loss=False)
