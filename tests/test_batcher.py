@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, current_thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +11,13 @@ from transferline.serving.batcher import Batcher
 
 
 def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
-    sizes, at_work, all_wait = [], Event(), Event()
+    sizes, threads, at_work, all_wait = [], set(), Event(), Event()
 
     def answer(images: np.ndarray) -> list[np.ndarray]:
         at_work.set()
         all_wait.wait(60)
         sizes.append(len(images))
+        threads.add(current_thread())
         return list(images[:, 0, 0, :].astype(np.float32))
 
     batcher = Batcher(SimpleNamespace(outputs=answer))
@@ -33,6 +34,7 @@ def test_requests_that_wait_together_share_a_batch_and_get_their_own_answers():
         answers = [future.result() for future in futures]
     assert waiting == 19, "after a minute not all requests wait"
     assert sum(sizes) == sum(map(len, asked)) and max(sizes) <= 32
+    assert len(threads) == 1, "each thread that runs a model keeps an interpreter with its memory"
     assert len(sizes) <= 5  # 60 images: the first request alone, the others in batches of at least 28
     for images, rows in zip(asked, answers, strict=True):
         np.testing.assert_array_equal(rows, [image[0, 0] for image in images])

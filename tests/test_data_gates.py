@@ -34,6 +34,9 @@ def test_a_challenger_with_a_new_class_is_compared_on_the_common_ones(right, sta
         assert "the champion does not know owl (recall 0.900)" in gate.sentence and "same 200 images" in gate.sentence
     assert found.change.common.champion == 0.6 and found.change.whole.champion == pytest.approx(0.4)
     assert gates.new_classes(inputs(old, new)).state == "not applicable"
+    labels = ["cat"] * 6 + ["dog"] * 6
+    gate = gates.new_classes(inputs(scored(labels, labels), scored(labels, labels, CLASSES[:2]), new_classes="allow"))
+    assert "the champion does not know owl (no test image);" in gate.sentence
 
 
 def test_images_that_the_champion_has_used_are_counted_and_too_few_others_fail():

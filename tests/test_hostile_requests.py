@@ -37,11 +37,11 @@ def served(most: int = MOST, probabilities: Any = lambda images: np.full((len(im
     return application(ServedModel(LoadedVersion("1", "0" * 64, CARD, Batcher(model))), "digits", "champion", most)
 
 
-def post(content: bytes, content_type: str | None = JSON, app: Any = None) -> httpx.Response:
+def post(content: bytes, content_type: str | None = JSON, app: Any = None, **others: str) -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app or served(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            headers = {"Content-Type": content_type} if content_type is not None else {}
+            headers = others | ({"Content-Type": content_type} if content_type is not None else {})
             return await client.post("/invocations", content=content, headers=headers)
 
     return asyncio.run(ask())
@@ -175,6 +175,20 @@ def test_a_bad_header_or_size_has_its_own_status(content_type: Any, body: str, s
     if body.isspace():
         refused = post(body.encode(), content_type)
     assert refused.status_code == status and message in refused.json()["message"], refused.text
+
+
+def test_a_body_that_is_compressed_is_a_415() -> None:
+    refused = post(b"\x1f\x8b", app=served(), **{"Content-Encoding": "gzip"})
+    assert refused.status_code == 415 and "Content-Encoding is gzip; send the body without" in refused.json()["message"]
+
+
+def test_a_method_that_is_not_allowed_gets_the_allowed_ones() -> None:
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(served()), base_url="http://test") as client:
+            return await client.get("/invocations")
+
+    refused = asyncio.run(ask())
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST") and refused.json()["error_code"] == 405
 
 
 def test_a_body_that_is_not_text_is_a_400() -> None:

@@ -63,6 +63,10 @@ def test_all_arrays_that_are_no_images_are_named(folder):
     ) as error:
         transferline.load(folder).predict(wrong)
     assert "[1]" not in str(error.value)
+    for image in ("a.jpg", Path("a.jpg"), pixels(4, 4, 3), pixels(4, 4)):
+        with pytest.raises(TransferlineError, match=r"write predict\(\[image\]\) for one image"):
+            transferline.load(folder).predict(image)
+    assert len(transferline.load(folder).predict(pixels(2, 4, 4, 3))) == 2
 
 
 def test_a_model_of_the_registry_is_asked_of_the_project_and_nobody_moves(folder, project, tmp_path, monkeypatch):

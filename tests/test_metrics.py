@@ -171,11 +171,13 @@ def test_a_model_with_other_classes_is_judged_by_name() -> None:
             "probability_cat": [0.7, 0.0, 0.0],
         }
     )
-    figures = metrics_of(predictions, ("cat", "dog", "fox"), PARAMS, "multiclass")
+    figures = metrics_of(predictions, ("cat", "dog", "fox", "owl"), PARAMS, "multiclass")
     assert figures["accuracy"] == pytest.approx(1 / 3)
+    owl = dict.fromkeys(("precision", "recall", "f1", "roc_auc"))
+    assert without_intervals(figures["per_class"]["owl"]) == {**owl, "support": 0}, "no image has or gets the class"
     assert figures["per_class"]["cat"]["roc_auc"] == 1
     fox = figures["per_class"]["fox"]
-    assert without_intervals(fox) == {"precision": 0, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}
+    assert without_intervals(fox) == {"precision": None, "recall": 0, "f1": 0, "support": 1, "roc_auc": 0.5}
     assert fox["precision_low"] is None and fox["recall_low"] == 0 < fox["recall_high"] < 1
     assert figures["log_loss"] == pytest.approx(
         -(math.log(0.7) + math.log(0.4) + math.log(np.finfo(np.float32).eps)) / 3

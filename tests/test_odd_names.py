@@ -78,6 +78,8 @@ def test_predict_and_data_add_find_the_same_images(tmp_path: Path) -> None:
     assert read_contents_of(tmp_path).images == tuple(sorted(images))
     assert not is_image_file(tmp_path, "notes.txt")
     assert find_images([str(tmp_path / "a" / "*")]) == [tmp_path / name for name in images[:3]]
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images([str(tmp_path / "*")])] == sorted(images)
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images([str(tmp_path / "**")])] == sorted(images)
     assert find_images([str(tmp_path / "@eaDir" / "1.png")]) == [tmp_path / "@eaDir" / "1.png"]
 
 

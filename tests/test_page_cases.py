@@ -71,7 +71,12 @@ def test_the_data_section_names_the_versions_after_a_promotion(params: Params, t
     promote_two(params, tmp_path)
     text, page = read(params)
     data = page.sections["Data"]
-    assert "gain over version 1" in text, "version 2 is the champion now"
+    assert "accuracy gain over version 1" in text, "version 2 is the champion now"
+    select_by_loss = params.select.model_copy(update={"metric": "log_loss"})
+    evaluate = params.evaluate.model_copy(update={"confidence": 0.8})
+    changed, page_after = read(params.model_copy(update={"select": select_by_loss, "evaluate": evaluate}))
+    assert "test accuracy" in page_after.sections["Decision"] and "the 95% interval" in page_after.sections["Decision"]
+    assert "accuracy gain over version 1" in changed, "the decision was made before params.yaml changed"
     assert "The model was trained on colors" in data and "Version 1 was trained on colors" in data
     assert "the difference to the data of version 1." in data and "champion" not in data
 

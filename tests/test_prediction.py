@@ -224,17 +224,6 @@ def exif_turned_right():
     return exif
 
 
-def test_what_is_no_model_and_no_image_is_named(tmp_path, photos):
-    for source in ("nothing.jpg", "nothing"):
-        with pytest.raises(TransferlineError, match=f"{source}: no such file or folder"):
-            find_images([str(photos), str(tmp_path / source)])
-    with pytest.raises(TransferlineError, match=r"\*\.jpg: no image found; usual suffixes are \.jpg"):
-        find_images([str(tmp_path / "*.jpg")])
-    (tmp_path / "model").mkdir()
-    with pytest.raises(TransferlineError, match=r"no card\.json and no model\.tflite; --model takes a folder such as"):
-        open_model(str(tmp_path / "model"))
-
-
 def test_models_without_a_limit_label_every_image(one_label, photos):
     found, _ = answers(one_label, photos)
     assert all(one.label and one.reason is None and one.possible_labels is None for one in found)

@@ -18,6 +18,7 @@ from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.gates import GATES
 from transferline.registry.promotion import decided_before, promote
 from transferline.registry.registered_models import named_model, version_by_alias
+from transferline.registry.rollback import rollback
 from transferline.registry.tracking import connect
 from transferline.registry.version_cache import CACHE
 
@@ -79,6 +80,8 @@ def test_a_refusal_stands_until_something_it_follows_from_changes(params, monkey
         assert again.reason == f"nothing has changed since the last decision: {last.reason}"
         assert decided_before(params, root) == again
         assert decided_before(with_promote(params, min_improvement=0.5), root) is None
+        fewer = params.model_copy(update={"validate_": params.validate_.model_copy(update={"min_images": 1})})
+        assert decided_before(fewer, root) is None
         for call in (
             lambda: promote(with_promote(params, min_improvement=0.5), root),
             lambda: promote(params, root, dry_run=True),
@@ -106,6 +109,21 @@ def test_a_project_that_was_moved_says_where_its_models_are(params, tmp_path, mo
         TransferlineError, match=r"files of version 1 of colors are missing: .* if the project was moved"
     ):
         named_model(client, params, Path.cwd(), CHAMPION)
+
+
+def test_an_alias_that_was_moved_in_mlflow_is_named(params):
+    root = Path.cwd()
+    for phase, kernel in (("head", "fair"), ("fine_tune", "good")):
+        select(params, train(params, phase, kernel))
+        assert promote(params, root).promoted
+    client = connect(params.record, root)
+    client.set_registered_model_alias("colors", CHAMPION, "1")
+    words = "champion of colors is at version 1, but by mlruns/ledger.jsonl version 2 is the champion"
+    for call in (lambda: promote(params, root), lambda: rollback(params, root, "why", to="2")):
+        with pytest.raises(TransferlineError, match=words):
+            call()
+    client.set_registered_model_alias("colors", CHAMPION, "2")
+    assert rollback(params, root, "why").version == "1"
 
 
 def test_a_dry_run_shows_the_decision_and_changes_nothing(params, capsys):
@@ -155,12 +173,13 @@ def test_a_clone_without_a_registry_is_warned_that_its_first_model_is_not_the_fi
 @pytest.mark.slow
 def test_force_promotes_in_spite_of_failed_gates_and_is_recorded(params):
     select(params, train(params, "head", "good"))
-    promote(params, Path.cwd())
+    promote(params, Path.cwd(), force="the fair is on Monday")
     select(params, train(params, "fine_tune", "fair"))
     with pytest.raises(TransferlineError, match="--force needs --reason"):
         run_in_process("promote", "--force")
     assert run_in_process("promote", "--force", "--reason", "blue is gone") == 0
-    move = ledger.read(Path.cwd())[-1]
+    first, move = ledger.read(Path.cwd())
+    assert not first.forced and first.reason.startswith("the fair is on Monday; test accuracy 1.0000 is good enough")
     assert move.forced and move.version == "2" and move.former == "1"
     assert move.reason.startswith("forced (blue is gone) although test accuracy 0.6667 is not better")
     assert json.loads((REPORT / "decision.json").read_text())["verdict"] == "promote, forced"

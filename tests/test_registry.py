@@ -15,6 +15,7 @@ from transferline.atomic_files import write_json
 from transferline.cli import main as cli
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard, read_card
+from transferline.prediction.named_model import find_model
 from transferline.registry import champion, mlflow_model
 from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.promotion import promote
@@ -22,7 +23,6 @@ from transferline.registry.recording import record_candidate
 from transferline.registry.registered_models import (
     download_version,
     fetch_version,
-    named_model,
     version_by_alias,
 )
 from transferline.registry.runs import find_or_replay, training_run
@@ -218,11 +218,11 @@ def test_the_ledger_knows_the_champion_without_mlflow(params, monkeypatch):
 def test_a_model_can_be_named_by_version_alias_or_folder(params):
     select(params, train(params, "head", "good"))
     version = promote(params, Path.cwd()).version
-    client = connect(params.record, Path.cwd())
     for name in (version, CHAMPION, CHALLENGER, "models/small/head"):
-        assert read_card(named_model(client, params, Path.cwd(), name)).classes == CLASSES
-    with pytest.raises(TransferlineError, match="no 99 of the model colors"):
-        named_model(client, params, Path.cwd(), "99")
+        assert read_card(find_model(name)[0]).classes == CLASSES
+    for name in ("99", "9" * 20):
+        with pytest.raises(TransferlineError, match=f"no {name} of the model colors"):
+            find_model(name)
 
 
 def test_an_unreachable_mlflow_is_one_clear_message(params, monkeypatch):

@@ -114,6 +114,29 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(client):
         move_champion(client, Path.cwd(), example_move("2", "3"))
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_move_of_another_machine_during_the_smoke_test_stands(fails, client, monkeypatch):
+    def smoke_test(*_: object) -> None:
+        client.set_registered_model_alias("colors", CHAMPION, "3")
+        if fails:
+            raise TransferlineError("other predictions")
+
+    monkeypatch.setattr(champion_move, "smoke_test", smoke_test)
+    wanted = "other predictions" if fails else "another command made version 3 the champion"
+    with pytest.raises(TransferlineError, match=wanted):
+        move_champion(client, Path.cwd(), example_move())
+    assert aliases(client) == ("3", "3") and not ledger.read(Path.cwd()) and not JOURNAL.exists()
+
+
+def test_a_move_of_another_machine_after_a_kill_stands(client):
+    kept = champion_move.Journal(move=example_move(), challenger="1")
+    JOURNAL.write_text(kept.model_dump_json())  # as a kill during the smoke test leaves it
+    client.set_registered_model_alias("colors", CHALLENGER, "2")
+    client.set_registered_model_alias("colors", CHAMPION, "3")
+    recover(client, Path.cwd())
+    assert aliases(client) == ("3", "1") and not ledger.read(Path.cwd()) and not JOURNAL.exists()
+
+
 def test_the_description_of_a_version_that_fails_its_smoke_test_does_not_claim_its_promotion(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise TransferlineError("other predictions")

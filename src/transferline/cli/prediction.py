@@ -124,6 +124,7 @@ def _predict(options: argparse.Namespace) -> int:
     from transferline.prediction.found_images import find_images
     from transferline.prediction.named_model import open_model
     from transferline.problems.label_output import LabelPrediction
+    from transferline.problems.predicted_files import require_no_photographs
     from transferline.problems.prediction import PREDICTIONS
     from transferline.problems.submission import MaskModel
 
@@ -132,6 +133,7 @@ def _predict(options: argparse.Namespace) -> int:
     named = sorted({name for kind in PREDICTIONS.values() for name in kind.outputs})
     targets = {name: getattr(options, name).resolve() for name in named if getattr(options, name)}
     paths = [path.resolve() for path in find_images(options.paths)]
+    require_no_photographs(targets.values(), paths)
     card, model, name = open_model(options.model)
     kind = PREDICTIONS[card.problem]
     if wrong := [f"--{name}" for name in targets if name not in kind.outputs]:
@@ -158,9 +160,10 @@ def _attack(options: argparse.Namespace) -> int:
     from transferline.evaluation.photo_attack import attack_photo, attack_text, draw_attacked_photo
     from transferline.models.exported import load_model, read_card
     from transferline.prediction.named_model import find_model
-    from transferline.problems.predicted_files import writing
+    from transferline.problems.predicted_files import require_no_photographs, writing
 
     photo, out = options.photo.resolve(), options.out.resolve()
+    require_no_photographs([out], [photo])
     folder, name = find_model(options.model)
     card = read_card(folder)
     found = attack_photo(folder, card, load_model(folder), photo, options.method, options.epsilon, options.target)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from transferline.arrays import Counts, Flags, Floats
 from transferline.metrics.intervals import Values, share_with_interval
 from transferline.params import Evaluate
@@ -35,22 +33,22 @@ class LabelledImages:
 def metrics_by_class(images: LabelledImages, params: Evaluate) -> dict[str, Values]:
     """Computes precision, recall, F1, support and one-vs-rest ROC AUC of each class, the first three with intervals.
 
-    The ROC AUC is None if no image or every image has the class.
+    A metric is None without images from which it is computed: recall if no image has the class, precision if none is
+    predicted to have it, F1 if neither, ROC AUC if none or all have it.
     """
-    from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+    from sklearn.metrics import roc_auc_score
 
-    scores = precision_recall_fscore_support(images.truth, images.predicted, average=None, zero_division=0)
-    columns = zip(images.classes, images.truth.T, images.probabilities.T, np.stack(scores).T.tolist(), strict=True)
+    columns = zip(images.classes, images.truth.T, images.predicted.T, images.probabilities.T, strict=True)
     result: dict[str, Values] = {}
-    for name, true, column, (precision, recall, f1, support) in columns:
+    for name, true, predicted, column in columns:
+        support = int(true.sum())
         area = float(roc_auc_score(true, column)) if 0 < support < len(true) else None
-        result[name] = {"precision": precision, "recall": recall, "f1": f1, "support": int(support), "roc_auc": area}
-        result[name] |= _intervals(true, images.predicted[:, len(result) - 1], images.groups, params)
+        result[name] = {**_shares(true, predicted, images.groups, params), "support": support, "roc_auc": area}
     return result
 
 
-def _intervals(true: Flags, predicted: Flags, groups: Counts, params: Evaluate) -> Values:
-    """Returns the ends of the intervals of a class; None where the metric has no images.
+def _shares(true: Flags, predicted: Flags, groups: Counts, params: Evaluate) -> Values:
+    """Returns precision, recall and F1 of a class with the ends of their intervals.
 
     F1 is 2j / (1 + j), where j is the share of right predictions among the images that have the class or are predicted
     to have it. So its interval follows from that of j.
@@ -58,5 +56,4 @@ def _intervals(true: Flags, predicted: Flags, groups: Counts, params: Evaluate) 
     right, found = true & predicted, dict[str, float | None]()
     for name, rows in (("precision", predicted), ("recall", true), ("f1", true | predicted)):
         found |= share_with_interval(name, right[rows], groups[rows], params.confidence)
-    ends = {key: value for key, value in found.items() if key.endswith(("_low", "_high"))}
-    return {key: 2 * j / (1 + j) if j is not None and key.startswith("f1") else j for key, j in ends.items()}
+    return {key: 2 * j / (1 + j) if j is not None and key.startswith("f1") else j for key, j in found.items()}

@@ -10,7 +10,7 @@ from transferline.errors import TransferlineError
 from transferline.models.exported import CARD_FILE, LITE_FILE, ModelCard, load_model, read_card
 from transferline.models.lite import LiteModel
 from transferline.paths import INSIGHT
-from transferline.registry.aliases import CHAMPION
+from transferline.registry.aliases import CHALLENGER, CHAMPION
 from transferline.registry.version_cache import described
 from transferline.registry.version_files import insight_of
 
@@ -53,7 +53,7 @@ def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
         shown = described(folder)
     if missing := [file for file in (CARD_FILE, LITE_FILE) if not (folder / file).is_file()]:
         raise TransferlineError(
-            f"{folder} has no {' and no '.join(missing)}; --model takes a folder such as models/<candidate>/<phase>"
+            f"{folder} has no {' and no '.join(missing)}; a model folder is one such as models/<candidate>/<phase>"
         )
     return folder, shown
 
@@ -61,13 +61,17 @@ def find_model(name: str, project: Path | None = None) -> tuple[Path, str]:
 def model_folder(name: str) -> Path | None:
     """Returns the folder that a name of a model means; None if the name is an alias or a version in the registry.
 
+    A number, `champion` and `challenger` always mean the registry; `./champion` means a folder.
+
     Raises:
         TransferlineError: the name is a path, and there is no such folder.
     """
     folder = Path(name).resolve()
+    if name in (CHAMPION, CHALLENGER) or name.isdecimal():
+        return None
     if folder.is_dir():
         return folder
-    if len(Path(name).parts) > 1:
+    if "/" in name:
         raise TransferlineError(
             f"--model: the folder {folder} does not exist; `dvc checkout` restores the models of a project from DVC's "
             "cache, `dvc pull` from the remote, and `transferline run` trains them"

@@ -27,12 +27,12 @@ class Predictor:
     card: ModelCard
     model: LiteModel
 
-    def predict(self, images: Sequence[Path | Array]) -> list[Prediction]:
+    def predict(self, images: Sequence[Path | Array] | Array) -> list[Prediction]:
         """Predicts images of any size; an empty sequence gives an empty list.
 
         Args:
-            images: image files, or arrays of pixels: uint8, (height, width), or (height, width, 3) in RGB. Arrays are
-                resized like files with the same pixels.
+            images: image files, or arrays of pixels: uint8, (height, width), or (height, width, 3) in RGB; or one array
+                (n, height, width, 3). Arrays are resized like files with the same pixels.
 
         Returns:
             A prediction for each image, in order, with the fields of `transferline predict --json`. The `path` of an
@@ -40,8 +40,11 @@ class Predictor:
             label.
 
         Raises:
-            TransferlineError: arrays have another dtype or shape; the message names all of them.
+            TransferlineError: `images` is one image, or arrays have another dtype or shape; the message names all of
+                them.
         """
+        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and _fault(images) is None):
+            raise TransferlineError("predict takes a sequence of images; write predict([image]) for one image")
         if faults := [f"[{place}]: {fault}" for place, image in enumerate(images) if (fault := _fault(image))]:
             raise TransferlineError("these are not images: " + "; ".join(faults))
         named = [image if isinstance(image, np.ndarray) else Path(image) for image in images]

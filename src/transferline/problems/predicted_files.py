@@ -1,13 +1,16 @@
 """The predictions that `transferline predict` prints, for every kind of problem."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transferline.errors import TransferlineError
-from transferline.text import printable
+from transferline.paths import RAW
+from transferline.text import first_of, printable
+
+MOST_NAMED = 3  # files in a message
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,28 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TransferlineError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def require_no_photographs(outputs: Iterable[Path], images: Iterable[Path]) -> None:
+    """Checks that outputs replace neither an image that is predicted nor a file of a project's `data/raw`.
+
+    Raises:
+        TransferlineError: they do; the message names some of them.
+    """
+    files = list(outputs)
+    predicted = {path.resolve() for path in images}
+    if lost := [str(file) for file in files if file.resolve() in predicted]:
+        raise TransferlineError(
+            f"the output would replace images that are to be predicted: {first_of(lost, MOST_NAMED)}; name another "
+            "file or folder"
+        )
+    if raw := [str(file) for file in files if _is_raw(file.resolve())]:
+        raise TransferlineError(
+            f"the output would be written into {RAW}, where only photographs and their masks belong: "
+            f"{first_of(raw, MOST_NAMED)}; name another folder. `transferline data add` adds corrected masks"
+        )
+
+
+def _is_raw(file: Path) -> bool:
+    parents = file.parents
+    return any(root / RAW in parents and (root / "dvc.yaml").is_file() for root in parents)

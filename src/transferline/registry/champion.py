@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from transferline.errors import TransferlineError
 from transferline.params import Params, Record
 from transferline.registry import ledger
 from transferline.registry.aliases import CHAMPION
@@ -45,6 +46,27 @@ def champion_of(record: Record, root: Path, name: str) -> Champion | None:
         return None
     moves = [move for move in known_moves(record, root, name) if move.version == str(found.version)]
     return Champion(str(found.version), dict(found.tags), moves[-1] if moves else None)
+
+
+def require_recorded(record: Record, root: Path, name: str, version: str | None) -> None:
+    """Checks that the alias champion has not been moved in MLflow itself, past the ledger of the project.
+
+    Args:
+        record: where MLflow's store is. If it does not belong to this project, there is nothing to check.
+        root: the project's folder.
+        name: of the registered model.
+        version: the version with the alias; None if there is none.
+
+    Raises:
+        TransferlineError: the alias is at another version than the last move of the ledger.
+    """
+    move = ledger.last_move(root, name) if is_own_store(tracking_uri(record, root), root) else None
+    if move and version and move.version != version:
+        raise TransferlineError(
+            f"the alias {CHAMPION} of {name} is at version {version}, but by {ledger.LEDGER} version {move.version} is "
+            f"the champion: the alias was moved in MLflow. Move it back to version {move.version} there (`transferline "
+            f"ui`); `transferline rollback --to {version} --reason WHY` moves it so that the ledger has it"
+        )
 
 
 def describe_champion(params: Params, root: Path) -> str:

@@ -52,10 +52,7 @@ def move_champion(client: "MlflowClient", root: Path, move: ledger.Move) -> ledg
 
 
 def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
-    if (champion := _version(client, move.model, CHAMPION)) != move.former:
-        raise TransferlineError(
-            f"another command made version {champion} the champion of {move.model} in the meantime; run this again"
-        )
+    _require_former(client, move)
     journal = Journal(move=move, challenger=_version(client, move.model, CHALLENGER))
     _write(root, journal)
     reference = CHALLENGER if move.kind == "promotion" else move.version
@@ -63,6 +60,7 @@ def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
         if reference == CHALLENGER:
             point(client, move.model, CHALLENGER, move.version)
         smoke_test(client, move.model, reference)
+        _require_former(client, move)  # the lock does not keep other machines out while the smoke test runs
         point(client, move.model, CHAMPION, move.version)
         ledger.append(root, move)
     except BaseException:
@@ -71,6 +69,13 @@ def _move(client: "MlflowClient", root: Path, move: ledger.Move) -> ledger.Move:
         raise
     _finish(client, root, move)
     return move
+
+
+def _require_former(client: "MlflowClient", move: ledger.Move) -> None:
+    if (champion := _version(client, move.model, CHAMPION)) != move.former:
+        raise TransferlineError(
+            f"another command made version {champion} the champion of {move.model} in the meantime; run this again"
+        )
 
 
 def recover(client: "MlflowClient", root: Path) -> None:
@@ -126,8 +131,11 @@ def point(client: "MlflowClient", model: str, alias: str, version: str | None) -
 
 
 def _undo(client: "MlflowClient", root: Path, journal: Journal) -> None:
-    point(client, journal.move.model, CHAMPION, journal.move.former)
-    point(client, journal.move.model, CHALLENGER, journal.challenger)
+    """Points the aliases back, except one that another machine has moved since."""
+    move = journal.move
+    for alias, former in ((CHAMPION, move.former), (CHALLENGER, journal.challenger)):
+        if _version(client, move.model, alias) == move.version:
+            point(client, move.model, alias, former)
     (root / JOURNAL).unlink()
 
 

@@ -71,6 +71,8 @@ def decide_promotion(
     failed = "; ".join(gate.sentence for gate in judged if gate.state == "failed")
     forced = bool(failed) and force is not None
     reason = f"forced ({force}) although {failed}" if forced else failed or judged[0].sentence
+    if force is not None and not failed:
+        reason = f"{force}; {reason}"
     return Case(
         accepted=forced or not failed,
         forced=forced,

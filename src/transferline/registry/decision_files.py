@@ -95,6 +95,7 @@ def _tree(case: Case, params: Params) -> dict[str, Any]:
         "reason": case.reason,
         "warning": case.warning,
         "metric": params.select.metric,
+        "confidence": params.evaluate.confidence,
         "images": case.challenger.metrics["n"],
         "groups": case.challenger.metrics["groups"],
         "left_out": case.left_out,

@@ -81,7 +81,8 @@ def _noise(gain: Gain, level: float) -> str:
 def new_classes(change: Comparison, metric: str, measure: str, promote: Promote) -> Gate:
     """Checks the classes that the champion knows, if the challenger knows more; `promote.new_classes` decides how."""
     gain, wanted = change.common, promote.new_classes
-    new = ", ".join(f"{name} ({measure} {value:.3f})" for name, value in change.new_classes.items())
+    values = change.new_classes.items()
+    new = ", ".join(f"{name} (" + (f"{measure} {v:.3f})" if v is not None else "no test image)") for name, v in values)
     limit = f"promote.new_classes: {wanted}"
     if gain is None:
         sentence = f"the champion does not know {new}, and no test image has a class that it knows ({limit})"

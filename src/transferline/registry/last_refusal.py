@@ -22,8 +22,9 @@ def basis(params: Params, files: Iterable[Path], champion: tuple[str, Mapping[st
         champion: version and tags.
     """
     sections = [each.model_dump_json() for each in (params.data, params.evaluate, params.select, params.promote)]
+    limits = params.validate_.min_images, params.validate_.near_duplicate_bits  # of the gate on unseen images
     of_champion = champion and (champion[0], champion[1].get("model_sha256"))
-    digest = hashlib.sha256(repr([*sections, of_champion]).encode())
+    digest = hashlib.sha256(repr([*sections, limits, of_champion]).encode())
     for file in files:
         digest.update(file_sha256(file).encode())
     digest.update(source_sha256(followed("transferline.registry.promotion").values()).encode())

@@ -84,12 +84,13 @@ class Comparison(Changes):
 
     Attributes:
         whole: the gain on all compared images.
-        new_classes: the challenger's `class_measure` of each class that the champion does not know.
+        new_classes: the challenger's `class_measure` of each class that the champion does not know; None if no image
+            has the class.
         common: the gain on the classes that the champion knows. None without new classes, and without such images.
     """
 
     whole: Gain
-    new_classes: dict[str, float]
+    new_classes: dict[str, float | None]
     common: Gain | None
 
 
@@ -156,7 +157,8 @@ def compare_models(
     tables = champion.predictions, challenger.predictions
     old, new = (kind.images(table, classes) for table in tables)
     whole = measure_gain(wanted, old, new, test, params)
-    values = dict(zip(classes, map(float, kind.by_class(challenger.predictions, classes)), strict=True))
+    measured = kind.by_class(challenger.predictions, classes)
+    values = {name: None if np.isnan(value) else float(value) for name, value in zip(classes, measured, strict=True)}
     known = tuple(name for name in classes if name in champion.card.classes)
     added = {name: values[name] for name in challenger.card.classes if name in values and name not in known}
     common, rows = None, kind.rows_with(champion.predictions, classes, known)

@@ -17,7 +17,7 @@ from transferline.problems.metric_choice import check_metrics
 from transferline.progress import say
 from transferline.registry import last_refusal, ledger
 from transferline.registry.aliases import CHALLENGER, CHAMPION
-from transferline.registry.champion import champion_of
+from transferline.registry.champion import champion_of, require_recorded
 from transferline.registry.champion_move import JOURNAL, move_champion, recover
 from transferline.registry.recording import LATENCY_FILE, METRICS_FILE
 from transferline.registry.registered_models import find_version, keep_copy, register, version_by_alias
@@ -87,6 +87,7 @@ def promote(params: Params, root: Path, dry_run: bool = False, force: str | None
     recover(client, root)
     champion = version_by_alias(client, params.promote.model_name, CHAMPION)
     former = (str(champion.version), champion.tags) if champion else None
+    require_recorded(params.record, root, params.promote.model_name, former and former[0])
     if decision := _decided_before(params, root, former, again=dry_run or force is not None):
         return decision
     require_trained_on(root, folder.parent.name, params.data.dataset)

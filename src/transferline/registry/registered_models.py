@@ -32,6 +32,8 @@ from transferline.registry.version_cache import (
 from transferline.registry.version_files import MODEL_CARD, ORIGIN, copy_version_files
 from transferline.text import reason_of
 
+MOST_DIGITS = 9  # of a version's number; MLflow's databases cannot search for one of 64 bits
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
@@ -65,7 +67,8 @@ def version_named(client: "MlflowClient", name: str, reference: str) -> "ModelVe
         TransferlineError: there is no such version.
     """
     if reference.isdecimal():
-        versions = client.search_model_versions(f"name = '{name}' and version_number = {reference}")
+        number = int(reference) if len(reference) <= MOST_DIGITS else 0  # no version has the number 0
+        versions = client.search_model_versions(f"name = '{name}' and version_number = {number}")
         version = versions[0] if versions else None
     else:
         version = version_by_alias(client, name, reference)
@@ -232,12 +235,10 @@ def keep_copy(version: "ModelVersion", root: Path) -> None:
         say(f"warning: version {version.version} was not copied to {CACHE}: {reason}; the next `predict` tries again")
 
 
-def named_model(client: "MlflowClient", params: Params, root: Path, model: str) -> Path:
-    """Returns the folder of a model that is named by an alias, a version's number, or the path of a model folder.
+def named_model(client: "MlflowClient", params: Params, root: Path, reference: str) -> Path:
+    """Returns the folder of a version that an alias or a number names.
 
     Raises:
-        TransferlineError: there is no such model, or a file is not the one that was registered.
+        TransferlineError: there is no such version, or a file is not the one that was registered.
     """
-    if (Path(model) / LITE_FILE).exists():
-        return Path(model)
-    return fetch_version(version_named(client, params.promote.model_name, model), root)
+    return fetch_version(version_named(client, params.promote.model_name, reference), root)

@@ -10,6 +10,7 @@ from transferline.params import Params
 from transferline.paths import MANIFEST
 from transferline.registry import ledger
 from transferline.registry.aliases import CHAMPION
+from transferline.registry.champion import require_recorded
 from transferline.registry.champion_move import move_champion, recover
 from transferline.registry.known_moves import known_moves
 from transferline.registry.last_refusal import basis
@@ -35,6 +36,7 @@ def rollback(params: Params, root: Path, reason: str, to: str | None = None) -> 
     client, name = connect(params.record, root), params.promote.model_name
     recover(client, root)
     present = version_named(client, name, CHAMPION)
+    require_recorded(params.record, root, name, str(present.version))
     promotion = _earlier(known_moves(params.record, root, name), present, to)
     version = version_named(client, name, promotion.version)
     move = ledger.Move(

@@ -66,7 +66,7 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
     ends = (min([0, *values]), max([1, *values]))
     main = KINDS[inputs.selected.metrics["problem"]].main_metric.replace("_", " ")
     optional = [key for key in (*DECIDED, *ROBUST) if any(key in row for row in rows.values())]
-    heads = ["", "model", f"test {inputs.metric}", "ms per image", "MB"]
+    heads = ["", "model", f"test {decision['metric']}", "ms per image", "MB"]
     heads += [f"{main} {key}".replace("_", " ") if key in ROBUST else key.replace("_", " ") for key in optional]
     cells = [
         [
@@ -79,8 +79,8 @@ def _models(inputs: ReportInputs, decision: dict[str, Any], rows: dict[str, dict
         ]
         for role, row in rows.items()
     ]
-    share = f"{inputs.params.evaluate.confidence:.0%}"
-    return Table(heads, cells, f"{_images(decision)} In brackets: the {share} interval.", 0)
+    confidence = decision.get("confidence", inputs.params.evaluate.confidence)  # older decisions do not have it
+    return Table(heads, cells, f"{_images(decision)} In brackets: the {confidence:.0%} interval.", 0)
 
 
 def _images(decision: dict[str, Any]) -> str:
@@ -123,7 +123,7 @@ def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     found += [(f"{inputs.split} {metric.replace('_', ' ')}", _value(inputs.metrics.get(metric)))]
     if inputs.decision and "gain" in inputs.decision:
         former, gain = inputs.decision["champion"]["version"], inputs.decision["gain"]["gain"]
-        found.append((f"gain over version {former}", f"{gain:+.4f}"))
+        found.append((f"{inputs.decision['metric'].replace('_', ' ')} gain over version {former}", f"{gain:+.4f}"))
     found.append((f"{inputs.split} images", f"{inputs.metrics['n']:,}"))
     found.append(("one image", f"{inputs.selected.latency['one_image_ms']:.1f} ms"))
     found.append(("model file", f"{inputs.selected.latency['size_bytes'] / 1e6:.1f} MB"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
@@ -40,6 +41,8 @@ def application(served: ServedModel, name: str, alias: str, most_bytes: int) -> 
     async def invocations(request: Request) -> Response:
         run, content_type = asyncio.get_running_loop().run_in_executor, request.headers.get("content-type")
         async with bodies.read(request) as body, places:
+            if encoding := request.headers.get("content-encoding"):
+                raise Refusal(415, f"the header Content-Encoding is {encoding}; send the body without it")
             loaded = served.loaded
             card = loaded.card
             images = await run(readers, read_request, body, content_type, card.image, card.max_pixels)
@@ -63,7 +66,7 @@ def application(served: ServedModel, name: str, alias: str, most_bytes: int) -> 
 
 
 async def _refused(request: Request, error: Any) -> Response:
-    return _error(error.status_code, str(error.detail))
+    return _error(error.status_code, str(error.detail), error.headers)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
@@ -81,8 +84,8 @@ async def _failed(request: Request, error: Exception) -> Response:
 _OURS: dict[Any, Any] = {TransferlineError: _bad_request, ClientDisconnect: _left}
 
 
-def _error(status: int, message: str) -> Response:
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     printable = message.encode("utf-8", "backslashreplace").decode()[:MOST_CHARACTERS]
     # the body may not have been read to its end
-    headers = {"Connection": "close"} if status in (408, 413, 503) else None
-    return JSONResponse({"error_code": status, "message": printable}, status, headers)
+    closing = {"Connection": "close"} if status in (408, 413, 503) else {}
+    return JSONResponse({"error_code": status, "message": printable}, status, {**(headers or {}), **closing})

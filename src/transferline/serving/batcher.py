@@ -2,9 +2,8 @@
 single images."""
 
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from transferline.problems.label_predictions import BATCH
 class Batcher:
     """Predicts with one model for many threads.
 
-    No request waits for a full batch: a batch holds the requests that arrived during the batch before.
+    No request waits for a full batch: a batch holds the requests that arrived during the batch before. One thread runs
+    the model, because each thread that does keeps an interpreter with its memory.
 
     Args:
         model: an exported model.
@@ -26,18 +26,18 @@ class Batcher:
     def __init__(self, model: Any):
         self._model = model
         self._waiting: deque[tuple[list[Pixels], Future[list[Outputs]]]] = deque()
-        self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1)
 
     def outputs(self, images: list[Pixels]) -> list[Outputs]:
         """Predicts at least one image of the model's size; see `LiteModel`."""
         mine: Future[list[Outputs]] = Future()
         self._waiting.append((images, mine))
-        with self._lock:  # the thread that holds it predicts for all waiting threads
-            while not mine.done():
-                self._work()
+        self._thread.submit(self._work)
         return mine.result()
 
     def _work(self) -> None:
+        if not self._waiting:  # an earlier batch had all that waited
+            return
         taken = [self._waiting.popleft()]
         while self._waiting and sum(len(images) for images, _ in taken) < BATCH:
             taken.append(self._waiting.popleft())

@@ -39,12 +39,17 @@ class Segmented:
     error: str | None
 
 
+def files_of_mask(folder: Path, image: Path) -> tuple[Path, Path]:
+    """Returns the files in `folder` for the mask of an image, and for its overlay."""
+    return folder / f"{image.stem}.png", folder / OVERLAYS / f"{image.stem}.png"
+
+
 class Writer:
     """Writes each mask, before the next one is predicted.
 
     Args:
         card: the card of the model.
-        folder: for `<name>.png`, the mask with the values of `card.mask_values`, and `overlays/<name>.png`; None writes
+        folder: for the mask, with the values of `card.mask_values`, and its overlay, see `files_of_mask`; None writes
             neither.
         rows: an open CSV file for the columns Id, Class and Runs; None writes no rows.
     """
@@ -60,9 +65,9 @@ class Writer:
     def write(self, path: Path, pixels: Any, mask: Mask) -> None:
         """Writes one mask, and a run-length encoded row for each class that it holds (see `run_length_encoding.py`)."""
         if self._folder:
-            write_mask(mask, self._card.classes, self._folder / f"{path.stem}.png", self._card.mask_values)
-            drawn = overlay(pixels, mask, self._card.classes)
-            Image.fromarray(drawn).save(self._folder / OVERLAYS / f"{path.stem}.png")
+            of_mask, of_overlay = files_of_mask(self._folder, path)
+            write_mask(mask, self._card.classes, of_mask, self._card.mask_values)
+            Image.fromarray(overlay(pixels, mask, self._card.classes)).save(of_overlay)
         if self._rows:
             for number in np.unique(mask):
                 self._rows.writerow([printable(path.stem), self._card.classes[number], encode(mask == number)])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
-from transferline.problems.predicted_files import PredictedFiles, printable_row, writing
+from transferline.problems.predicted_files import PredictedFiles, printable_row, require_no_photographs, writing
 from transferline.problems.segmentation.mask_files import (
     Writer,
+    files_of_mask,
     require_names,
     segment,
     shares_as_text,
@@ -30,6 +31,8 @@ class MaskPrediction:
         folder, rle, table = (outputs.get(name) for name in ("masks", "rle", "csv"))
         if folder or rle:
             require_names(paths)
+        if folder:
+            require_no_photographs((file for path in paths for file in files_of_mask(folder, path)), paths)
         with contextlib.ExitStack() as stack:
             if rle:
                 stack.enter_context(writing(rle))
