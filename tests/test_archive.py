@@ -47,6 +47,18 @@ def fetch_archive(path, target, subfolder=None):
     )
 
 
+def test_names_of_a_zip_are_utf8_also_without_its_flag(tmp_path):
+    """Info-ZIP and the Finder do not set the flag; Windows writes cp437."""
+    packed = make_zip(tmp_path / "a.zip", {"K__se/1.jpg": b"1", "K-se/1.jpg": b"2"})
+    content = packed.read_bytes().replace(b"K__se", "Käse".encode()).replace(b"K-se", "Käse".encode("cp437"))
+    packed.write_bytes(content)
+    with pytest.raises(TransferlineError, match="File exists"):
+        fetch_archive(packed, tmp_path / "raw")
+    packed.write_bytes(content.replace("Käse".encode("cp437"), "Bäse".encode("cp437")))
+    fetch_archive(packed, tmp_path / "raw")
+    assert contents(tmp_path / "raw") == {"Käse/1.jpg": b"1", "Bäse/1.jpg": b"2"}
+
+
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_an_archive_is_unpacked_as_it_is(tmp_path, make):
     fetch_archive(make(tmp_path / "a", FILES), tmp_path / "raw" / "pets")

@@ -99,6 +99,17 @@ def test_a_merge_that_fails_leaves_the_dataset_as_it_was(project, tmp_path, monk
     assert sorted(path.name for path in RAW.parent.iterdir()) == ["colors", "colors.dvc"]
 
 
+def test_a_file_that_dvc_does_not_see_is_not_overwritten(project, tmp_path):
+    picture(tmp_path / "more" / "red" / "new.png", 1)
+    (tmp_path / "more" / "red" / "notes.pyc").write_text("another's")
+    (RAW / "red" / "notes.pyc").write_text("mine")
+    before, text = snapshot(RAW), FILE.read_text()
+    with pytest.raises(TransferlineError, match=r"as before: .*red/notes\.pyc is there, but is not in the dataset's ver"):
+        merge(str(tmp_path / "more"), "colors", project, None, replace=False)
+    assert snapshot(RAW) == before and FILE.read_text() == text
+    assert (RAW / "red" / "notes.pyc").read_text() == "mine"
+
+
 def test_what_cannot_be_merged(project, tmp_path):
     picture(tmp_path / "flat" / "1.png", 1)
     picture(tmp_path / "repository" / "red" / "1.png", 1)

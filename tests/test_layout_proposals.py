@@ -125,6 +125,18 @@ def test_a_table_beside_the_only_folder_keeps_it(tmp_path: Path, without_dvc: No
     assert found.layout and found.layout.kind == "csv" and found.classes == {"": {"x": 1, "y": 1}}
 
 
+def test_the_only_folder_is_not_entered_if_its_table_names_it(tmp_path: Path, without_dvc: None) -> None:
+    source = make(tmp_path / "source", "mydata/images/1.jpg", "mydata/images/2.jpg")
+    (source / "mydata" / "labels.csv").write_text("path,label\nmydata/images/1.jpg,x\nmydata/images/2.jpg,y\n")
+    found = add(str(source), "x", tmp_path / "project", None)
+    assert found.layout and found.layout.kind == "csv" and found.classes == {"": {"x": 1, "y": 1}}
+
+
+def test_an_address_that_is_not_of_the_web_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TransferlineError, match=r"s3://a/b: only addresses with http .* `dvc import-url s3://a/b"):
+        add("s3://a/b", "x", tmp_path, None)
+
+
 TWO_CLASSES = tuple(f"{name}/{number}.png" for name in ("glass", "metal") for number in (1, 2, 3, 4))
 
 

@@ -111,6 +111,10 @@ def test_the_sign_between_labels_and_unknown_splits_are_refused(tmp_path: Path) 
         match=r"(?s)splits other than train, .*row 2 \('later'\).*names of classes .*row 2 \('x\|y'\)",
     ):
         list_dataset(tmp_path, LABELS)
+    flags = FLAGS.model_copy(update={"label_columns": ("a|b", "c")})
+    write(tmp_path, labels_csv="file,a|b,c\na.jpg,0,1\n")
+    with pytest.raises(TransferlineError, match=r"names of columns with \|, which separates .*: 'a\|b'"):
+        list_dataset(tmp_path, flags)
     write(tmp_path, JPEGImages__a_jpg="", Annotations__a_xml=annotation("x|y"))
     with pytest.raises(TransferlineError, match=r"the class 'x\|y' holds \|"):
         list_dataset(tmp_path, voc())
@@ -141,6 +145,18 @@ def test_objects_of_annotations_are_labels_unless_they_are_difficult(raw: Path) 
         "JPEGImages/d.jpg": (None, None),
         "JPEGImages/gone.jpg": ("cat", None),
     }
+
+
+@pytest.mark.parametrize("labels", ["annotations", "masks"])
+def test_names_of_voc_are_found_in_any_unicode_form(labels: Any, tmp_path: Path) -> None:
+    files = {"JPEGImages__e\u0301_jpg": "", "SegmentationClass__\u00e9_png": "", "JPEGImages__b_jpg": ""}
+    lists = {"ImageSets__Main__train_txt": "\u00e9\n", "ImageSets__Main__val_txt": "b\n"}
+    write(tmp_path, **files, **lists, **{f"Annotations__{name}_xml": annotation("dog") for name in ("\u00e9", "b")})
+    found = list_dataset(tmp_path, voc(labels=labels, train="Main/train", test="Main/val"))
+    labelled = found.files[found.files["label"].notna()]
+    assert labelled["path"].tolist() == ["JPEGImages/b.jpg", "JPEGImages/e\u0301.jpg"]
+    if labels == "masks":
+        assert found.files["mask"].dropna().tolist() == ["SegmentationClass/b.png", "SegmentationClass/\u00e9.png"]
 
 
 def test_lists_give_the_splits_and_say_which_images_count(raw: Path) -> None:

@@ -18,7 +18,14 @@ from transferline.datasets.images import read_image
 from transferline.datasets.layout_proposal import describe_folder, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.mask_values import VOID, read_values
-from transferline.datasets.masks import colors, overlay, read_mask, read_whole_mask, to_original
+from transferline.datasets.masks import (
+    classes_in_original,
+    colors,
+    overlay,
+    read_mask,
+    read_whole_mask,
+    to_original,
+)
 from transferline.datasets.show import layout_of, look
 from transferline.datasets.transforms import apply_views, apply_views_to_masks
 from transferline.errors import TransferlineError
@@ -175,6 +182,9 @@ def test_a_mask_gets_the_size_of_its_image_and_back(resize: Any, width: int, hei
     back = to_original(np.stack([sized == 0, sized == 1], axis=-1), width, height, resize)
     assert back.shape == (height, width, 2)
     assert (back.argmax(axis=-1) == mask).mean() > 0.93
+    values = np.random.default_rng(0).random((64, 64, 5)).astype(np.float32)
+    whole = to_original(values, width, height, resize).argmax(axis=-1)
+    np.testing.assert_array_equal(classes_in_original(values, width, height, resize), whole)
 
 
 def test_colours_can_be_told_apart_and_background_is_black() -> None:

@@ -13,7 +13,7 @@ from transferline.cli import main as cli
 from transferline.datasets.show import layout_of, look, summary
 from transferline.datasets.show_picture import _spread, draw_dataset
 from transferline.errors import TransferlineError
-from transferline.params import ClassFolders, Csv, Data, SplitClassFolders
+from transferline.params import ClassFolders, Csv, Data, ImageMaskFolders, Masks, SplitClassFolders
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data"
 FOLDERS = ClassFolders(kind="class_folders")
@@ -85,6 +85,24 @@ def test_a_dataset_without_a_readable_image_is_refused(tmp_path):
         look(tmp_path, FOLDERS)
 
 
+def test_masks_of_which_none_can_be_read_are_refused(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (40, 30)).save(tmp_path / name / "1.jpg")
+    layout = ImageMaskFolders(kind="image_mask_folders")
+    masks = Masks.model_validate({"classes": ("a", "b"), "void": 255})
+    with pytest.raises(TransferlineError, match="no image can be read and has a label"):
+        look(tmp_path, layout, masks)
+
+
+def test_a_column_of_classes_without_images_is_drawn(tmp_path):
+    make_images(tmp_path / "raw", count=2)
+    for number in range(30):
+        (tmp_path / "raw" / f"z{number:02}").mkdir()
+    draw_dataset(look(tmp_path / "raw", FOLDERS), tmp_path / "raw", 3, tmp_path / "out.png")
+    assert Image.open(tmp_path / "out.png").width > 800
+
+
 def test_the_picture_holds_samples_of_every_class(tmp_path):
     make_images(tmp_path / "raw", count=7)
     found = look(tmp_path / "raw", FOLDERS)
@@ -96,7 +114,7 @@ def test_the_picture_holds_samples_of_every_class(tmp_path):
 
 
 def test_the_command_writes_where_it_is_told(project, monkeypatch, capsys):
-    for arguments, path in ((["colors"], "reports/data_colors.png"), (["colors", "--out", "new/a.png"], "new/a.png")):
+    for arguments, path in ((["colors/"], "reports/data_colors.png"), (["colors", "--out", "new/a.png"], "new/a.png")):
         monkeypatch.setattr(sys, "argv", ["transferline", "data", "show", *arguments])
         with pytest.raises(SystemExit) as end:
             cli.main()

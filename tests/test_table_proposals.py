@@ -105,6 +105,7 @@ def test_tables_of_splits_can_have_a_column_of_splits(values: tuple[str, str], t
         ("file,label\nx.png,a\ny.png,b\n", r"no column names images of this dataset \(its columns are file, label\)"),
         ("file,label\n1.png,a\n2.png,b\n8.png,a\n9.png,b\n", "of 4 paths in column file there are 2 in all"),
         ("file,label\n1.png,a\n1.png,b\n2.png,a\n", r"an image has several rows \(rows 2, 3\)"),
+        ("file,label\n" + "1.png,a\n" * 3 + "2.png,b\n" * 3, r"an image has several rows \(rows 2, 3, 4, 5, 6 and 1"),
         ("file,p,q\n1.png,a,c\n2.png,b,d\n3.png,a,c\n4.png,b,d\n", "no column .* must name one of p, q"),
         (
             "file,label\n1.PNG,a\n2.PNG,b\n3.PNG,c\n4.PNG,d\n",

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ def html(text: str) -> Path:
     if not text.lower().endswith(".html"):
         raise argparse.ArgumentTypeError(f"{text} does not end in .html")
     return Path(text)
+
+
+def dataset(text: str) -> str:
+    """Returns the name of a dataset, without the slash that the shell adds to that of a folder."""
+    from transferline.params import NAME  # pydantic takes a while to import
+
+    name = text.removesuffix("/")
+    if not re.fullmatch(NAME, name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a dataset; `ls data/raw` lists the datasets")
+    return name
 
 
 def utf8_text(text: str) -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from transferline import environment
-from transferline.cli.arguments import Commands, add_command, png, positive, utf8_text
+from transferline.cli.arguments import Commands, add_command, dataset, png, positive, utf8_text
 from transferline.errors import TransferlineError
 from transferline.paths import CORRECTIONS, RAW
 from transferline.problems.predicted_files import writing
@@ -32,7 +32,7 @@ def _add_add(group: Commands) -> None:
     add.add_argument("source", help="a folder, or the path or URL of a zip or tar archive")
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--name", help="the name of the new dataset in params.yaml")
-    which.add_argument("--into", metavar="NAME", help="the existing dataset to which the files are added")
+    which.add_argument("--into", type=dataset, metavar="NAME", help="the existing dataset to which the files are added")
     add.add_argument("--replace", action="store_true", help="with --into: replace files that have the same path")
     add.add_argument("--sha256", help="the sha256 that the archive must have")
 
@@ -53,7 +53,7 @@ def _add_corrections(group: Commands) -> None:
         "waste glass/8.jpg --reason blurred",
     )
     for correction in (relabel, exclude):
-        correction.add_argument("name", help="the dataset's folder in data/raw")
+        correction.add_argument("name", type=dataset, help="the dataset's folder in data/raw")
         correction.add_argument("path", help="the image, relative to that folder or to the working directory")
         correction.add_argument(
             "--reason", type=utf8_text, required=True, metavar="TEXT", help="the reason, for later readers"
@@ -81,7 +81,7 @@ def _add_show(group: Commands) -> None:
     show = add_command(
         group, "show", _show, "draw samples, counts, sizes and brightness of a dataset in data/raw", "waste"
     )
-    show.add_argument("name", help="the dataset's folder in data/raw")
+    show.add_argument("name", type=dataset, help="the dataset's folder in data/raw")
     show.add_argument(
         "--samples", type=int, choices=range(1, 21), default=6, metavar="N", help="images of each class; 6 by default"
     )
@@ -92,7 +92,7 @@ def _add_diff(group: Commands) -> None:
     diff = add_command(
         group, "diff", _diff, "show the differences between two versions of a dataset", "waste HEAD~1 --out diff.png"
     )
-    diff.add_argument("name", help="the dataset's folder in data/raw")
+    diff.add_argument("name", type=dataset, help="the dataset's folder in data/raw")
     diff.add_argument("revisions", nargs="?", metavar="REV", help="a Git revision, or OLD..NEW, instead of HEAD")
     diff.add_argument("--out", type=png, help="draw samples of new, removed and changed images into this PNG")
 
@@ -101,7 +101,7 @@ def _add_remove(group: Commands) -> None:
     remove = add_command(
         group, "remove", _remove, "remove images from a dataset, or remove the dataset", "waste glass/9.jpg"
     )
-    remove.add_argument("name", help="the dataset's folder in data/raw")
+    remove.add_argument("name", type=dataset, help="the dataset's folder in data/raw")
     remove.add_argument(
         "paths", nargs="*", metavar="PATH", help="files and folders in the dataset; by default the whole dataset"
     )

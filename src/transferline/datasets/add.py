@@ -1,6 +1,5 @@
 """Adds a user's own images to the project: `transferline data add`."""
 
-import os
 import re
 import shutil
 from collections.abc import Collection
@@ -124,8 +123,13 @@ def _check_name(name: str, root: Path, target: Path) -> None:
 
 
 def _source(source: str, sha256: str | None) -> Archive | Folder:
-    path = Path(os.path.expanduser(source)).resolve()  # noqa: PTH111 - that of Path fails for a name such as ~1
+    path = Path(source).resolve()
     is_url = re.match("https?://", source)
+    if "://" in source and not is_url:
+        raise TransferlineError(
+            f"{source}: only addresses with http or https can be added; to import a dataset from another place use "
+            f"`dvc import-url {source} data/raw/NAME`"
+        )
     if not is_url and path.is_dir():
         if sha256:
             raise TransferlineError(f"{path} is a folder, but a sha256 is only for archives; leave it out")
@@ -149,7 +153,8 @@ def _refuse_nested(source: Path, target: Path) -> None:
 def _dataset_in(folder: Path, known: Collection[str]) -> Path:
     """Returns the folder with the dataset: a folder that has only one folder, and no labels beside it, is entered.
 
-    A folder without folders and tables in it is the folder of a class, and is not entered.
+    A folder without folders and tables in it is the folder of a class, and is not entered. One with a table is not
+    entered either if a layout fits only the folder above it: then the table's paths begin with its name.
     """
     visible = [path for path in folder.iterdir() if not is_hidden(path.name)]
     folders = [path for path in visible if path.is_dir()]
@@ -158,6 +163,9 @@ def _dataset_in(folder: Path, known: Collection[str]) -> Path:
         return folder
     inside = [path for path in folders[0].iterdir() if not is_hidden(path.name)]
     if not any(path.is_dir() or path.suffix.lower() in TABLE_SUFFIXES for path in inside):
+        return folder
+    has_table = any(path.suffix.lower() in TABLE_SUFFIXES for path in inside)
+    if has_table and not inspect_folder(folders[0]).layout and inspect_folder(folder).layout:
         return folder
     say(f"{printable(folders[0].name)} is the only folder: taking its content")
     return _dataset_in(folders[0], known)

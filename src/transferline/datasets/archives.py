@@ -27,6 +27,7 @@ MAX_RATIO = 200  # unpacked bytes divided by bytes of the archive; photographs h
 RATIO_COUNTS_FROM = 64 * 2**20  # up to this number of unpacked bytes, any ratio is allowed
 
 PIECE = 2**20
+UTF_8 = 0x800  # a flag of an entry in a zip: its name is UTF-8
 MOST_AT_ONCE = 2**24  # bytes of a header of a tar, with its long names
 UNPACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 # RuntimeError: the file is encrypted, or zipfile does not know its compression.
@@ -114,15 +115,26 @@ def _entries(opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[ArchiveEntry
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
-            _refuse_special(info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            name = _name_in_zip(info)
+            _refuse_special(name, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             opener = None if info.is_dir() else partial(opened.open, info)
-            yield ArchiveEntry(_safe_path(info.filename), info.file_size, opener)
+            yield ArchiveEntry(_safe_path(name), info.file_size, opener)
         return
     for member in opened:
         _refuse_special(member.name, member.isfile() or member.isdir())
         extract = None if member.isdir() else partial(opened.extractfile, member)
         yield ArchiveEntry(_safe_path(member.name), member.size, extract)
     _refuse_early_end(opened)
+
+
+def _name_in_zip(info: zipfile.ZipInfo) -> str:
+    """Returns the name of an entry. Many programs write UTF-8 without its flag, and `zipfile` then reads cp437."""
+    if info.flag_bits & UTF_8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _refuse_special(name: str, is_ordinary: bool) -> None:

@@ -133,6 +133,8 @@ def _version(root: Path, name: str) -> str | None:
 
 
 def _move(source: Path, target: Path) -> None:
+    if os.path.lexists(target):  # a file that `.dvcignore` hides from DVC
+        raise FileExistsError(f"{target} is there, but is not in the dataset's version; move it away")
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
 

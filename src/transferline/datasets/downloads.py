@@ -13,6 +13,7 @@ from transferline.text import reason_of
 ATTEMPTS = 5
 SECONDS_BETWEEN_ATTEMPTS = 2.0
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+MOST_CHARACTERS = 100  # of the name of the file
 PIECE = 100_000  # bytes per write
 
 
@@ -24,7 +25,7 @@ def download_file(url: str, folder: Path) -> Path:
     Raises:
         TransferlineError: the server refuses the request, or the connection failed `ATTEMPTS` times.
     """
-    file = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(url.split('?')[0]).name}"
+    file = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(url.split('?')[0]).name[-MOST_CHARACTERS:]}"
     if file.exists():
         return file
     folder.mkdir(parents=True, exist_ok=True)

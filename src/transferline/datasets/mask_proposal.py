@@ -31,7 +31,7 @@ class ProposedMasks:
 
 def propose_masks(folder: Path, paths: list[str]) -> ProposedMasks:
     """Reads up to `READ` of the masks `folder / path`; those that cannot be read are named."""
-    chosen = paths[:: max(1, len(paths) // READ)][:READ]
+    chosen = paths[:: -(-len(paths) // READ) or 1]
     counts: Counter[MaskValue] = Counter()
     faults = []
     for path in chosen:

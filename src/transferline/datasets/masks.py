@@ -4,7 +4,7 @@ After reading, a mask holds the numbers of `Masks.classes`, and `VOID` for pixel
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,6 +83,8 @@ def read_masks(root: Path, rows: pd.DataFrame, image: params.Image) -> Mask:
 def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
     """Resizes a model's prediction for an image to the size of the image's file, bilinearly.
 
+    With many classes it takes much memory: see `classes_in_original`.
+
     Args:
         values: (size, size, channels).
         width: the file's width in pixels.
@@ -92,15 +94,31 @@ def to_original(values: Floats, width: int, height: int, resize: str) -> Floats:
     Returns:
         float32, (height, width, channels).
     """
+    return np.stack([*_channels_in_original(values, width, height, resize)], axis=-1)
+
+
+def classes_in_original(values: Floats, width: int, height: int, resize: str) -> Mask:
+    """Returns the position of the largest channel of each pixel of `to_original`, (height, width).
+
+    Only one channel is in memory at a time.
+    """
+    channels = _channels_in_original(values, width, height, resize)
+    most, found = next(channels), np.zeros((height, width), np.uint8)
+    for number, channel in enumerate(channels, 1):
+        found[channel > most] = number
+        most = np.maximum(most, channel)
+    return found
+
+
+def _channels_in_original(values: Floats, width: int, height: int, resize: str) -> Iterator[Floats]:
     side = len(values)
     inner = (side, side)
     if resize == "pad":  # with the rounding of `ImageOps.pad`
         inner = (side, round(height / width * side)) if width > height else (round(width / height * side), side)
     left, top = (round((side - length) * 0.5) for length in inner)
     box = (left, top, left + inner[0], top + inner[1])
-    channels = [Image.fromarray(channel) for channel in np.moveaxis(values.astype(np.float32), -1, 0)]
-    resized = [channel.resize((width, height), Image.Resampling.BILINEAR, box=box) for channel in channels]
-    return np.stack([np.asarray(channel) for channel in resized], axis=-1)
+    for channel in np.moveaxis(values.astype(np.float32), -1, 0):
+        yield np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
 def colors(classes: Sequence[str]) -> Pixels:

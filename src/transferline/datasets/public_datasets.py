@@ -70,6 +70,8 @@ def _rewrite(file: Path, without: list[str], added: dict[str, Source]) -> None:
     yaml: Any = YAML()
     yaml.preserve_quotes = True
     text = file.read_text(encoding="utf-8") if file.exists() else "sources:\n"
+    if (listed := yaml.load(text)["sources"]) and listed.fa.flow_style():
+        raise TransferlineError(f"{file}: write `sources` with one entry below the other, without braces")
     for name in without:
         text = _without(text, *yaml.load(text)["sources"].lc.key(name))
     tree = yaml.load(text)

@@ -6,7 +6,6 @@ import getpass
 import io
 import os
 import platform
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from transferline.datasets.checks.correction_file import (
     read_corrections,
     read_label,
 )
-from transferline.datasets.file_names import is_hidden
+from transferline.datasets.file_names import is_image_file
 from transferline.datasets.layouts.layout_table import list_dataset
 from transferline.datasets.layouts.listing import Listing
 from transferline.datasets.layouts.table_paths import by_form, in_known_form
@@ -33,7 +32,7 @@ from transferline.datasets.tables import SEPARATOR
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.hashes import file_sha256
-from transferline.params import NAME, Layout, load_params
+from transferline.params import Layout, load_params
 from transferline.params.layouts import has_masks
 from transferline.paths import RAW
 from transferline.text import reason_of
@@ -68,8 +67,6 @@ def correct(root: Path, name: str, path: tuple[Path, str], label: str | None, re
         TransferlineError: there is no such dataset, image or label, the reason is empty, there is nothing to correct,
             or the file of corrections is wrong. The file is then unchanged.
     """
-    if not re.fullmatch(NAME, name):
-        raise TransferlineError(f"{name!r} is not the name of a dataset; `ls {RAW}` lists the datasets")
     raw, file = root / RAW / name, root / corrections_file(name)
     layout = layout_of(raw, load_params(root / "params.yaml").data)
     listing = list_dataset(raw, layout)
@@ -104,7 +101,7 @@ def _read(
 
 
 def _image(raw: Path, listing: Listing, path: tuple[Path, str]) -> str:
-    visible = [each for each in listing.files["path"] if not is_hidden(each)]
+    visible = [each for each in listing.files["path"] if is_image_file(raw, each)]
     typed = Path(path[1])
     seen_from_there = path[0] / typed
     candidates = [*_below(raw, seen_from_there), os.path.normpath(typed)]

@@ -106,11 +106,11 @@ def look(
     left_out = int(readable["excluded"].sum())
     readable = readable[~readable["excluded"]]
     labelled = readable[readable["label"].notna()]
-    if labelled.empty:
-        raise TransferlineError(f"{raw}: no image can be read and has a label; check data.layout in params.yaml")
     several = gives_several_labels(layout) or has_masks(layout)
     names = [tuple(split_labels(label)) if several else (label,) for label in labelled["label"]]
     declared = {*listing.classes, *(Path(folder).name for folder in listing.folders)}
+    if not any(names):
+        raise TransferlineError(f"{raw}: no image can be read and has a label; check data.layout in params.yaml")
     return Look(
         images=labelled.assign(labels=pd.Series(names, labelled.index)).reset_index(drop=True),
         classes=tuple(sorted({name for labels in names for name in labels} | declared, key=natural)),

@@ -66,7 +66,7 @@ def _spread(found: Look, name: str, samples: int) -> list[str]:
 
 
 def _samples(axes: Any, paths: list[list[str]], drawn: Callable[[str], Pixels], rows: int) -> None:
-    columns = max(map(len, paths))
+    columns = max(1, *map(len, paths))  # classes can have no image
     mosaic: Pixels = np.full((rows * PIXELS, columns * PIXELS, 3), 255, np.uint8)
     inner = PIXELS - GAP
     for row, of_class in enumerate(paths):

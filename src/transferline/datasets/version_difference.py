@@ -161,14 +161,14 @@ def _of_classes(contents: VersionContents, paths: tuple[str, ...], sign: str) ->
 
 
 def _by_class(contents: VersionContents, paths: tuple[str, ...], sign: str, notes: Mapping[str, str]) -> str:
-    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; without labels, only the total."""
+    """Returns a text such as `+70 images: metal +30, plastic +40 (new class)`; with masks, only the total."""
     if not paths:
         return ""
     total = f"{sign}{len(paths):,} image{'s' * (len(paths) > 1)}"
     counts = images_by_class(contents, paths)
     shown = [f"{name} {sign}{count:,}{f' ({notes[name]})' if name in notes else ''}" for name, count in counts.items()]
-    unlabelled = sum(not _names(contents, path) for path in paths)
-    if shown and unlabelled:
+    unlabelled = 0 if contents.fault else sum(contents.labels.get(path) is None for path in paths)
+    if unlabelled:
         shown.append(f"{NO_LABEL} {sign}{unlabelled:,}")
     return f"{total}: {first_of(shown, SHOWN)}" if shown else total
 

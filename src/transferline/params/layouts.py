@@ -1,12 +1,15 @@
 """The layouts of a dataset, which are the values of `data.layout`: how it stores images and labels."""
 
 from collections import Counter
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from transferline.params.section import Section
 
+# A folder in the dataset's folder. A slash at its end, as the shell adds it, and ./ at its start change nothing.
+FolderName = Annotated[str, AfterValidator(lambda name: PurePosixPath(name).as_posix())]
 Gives = Literal["label", "labels", "masks"]  # an image has one label, any number of labels, or one for each pixel
 
 
@@ -28,11 +31,11 @@ class SplitClassFolders(Section):
         Literal["split_class_folders"],
         Field(description="one folder per split, which contains one folder per class, such as TRAIN/cats/1.jpg"),
     ]
-    train: Annotated[str, Field(description="the folder of the train split")] = "train"
+    train: Annotated[FolderName, Field(description="the folder of the train split")] = "train"
     validation: Annotated[
-        str | None, Field(description="the folder of the validation split; null: it is split off from train")
+        FolderName | None, Field(description="the folder of the validation split; null: it is split off from train")
     ] = None
-    test: Annotated[str, Field(description="the folder of the test split")] = "test"
+    test: Annotated[FolderName, Field(description="the folder of the test split")] = "test"
 
     @property
     def gives(self) -> Gives:
@@ -153,8 +156,8 @@ class ImageMaskFolders(Section):
         Literal["image_mask_folders"],
         Field(description="a folder of images and one of masks, such as images/1.jpg and masks/1.png"),
     ]
-    images: Annotated[str, Field(description="the folder of the images")] = "images"
-    masks: Annotated[str, Field(description="the folder of the masks")] = "masks"
+    images: Annotated[FolderName, Field(description="the folder of the images")] = "images"
+    masks: Annotated[FolderName, Field(description="the folder of the masks")] = "masks"
     mask_suffix: Annotated[
         str,
         Field(description="what a mask's name adds to its image's name, such as _mask for 1.jpg and 1_mask.png"),

@@ -9,7 +9,7 @@ from transferline.datasets.layouts.listing import Listing, listing_table, split_
 from transferline.datasets.tables import natural
 from transferline.errors import TransferlineError
 from transferline.params import ClassFolders, Split, SplitClassFolders
-from transferline.text import first_of
+from transferline.text import first_of, printable
 
 MOST_OUTSIDE = 0.05  # of the images: outside of the class folders
 SHOWN = 6  # folders in a message
@@ -23,7 +23,7 @@ def read_class_folders(raw: Path, paths: list[str], layout: ClassFolders | Split
     """
     roots: dict[str, Split | None] = {"": None} if isinstance(layout, ClassFolders) else _split_folders(raw, layout)
     rows = {path: _class_and_split(path, roots) for path in paths}
-    folders = [f"{root}{entry.name}" for root in roots for entry in (raw / root).iterdir() if entry.is_dir()]
+    folders = [f"{root}{printable(entry.name)}" for root in roots for entry in (raw / root).iterdir() if entry.is_dir()]
     visible = sorted((folder for folder in folders if not is_hidden(folder)), key=natural)
     return Listing(listing_table(paths, rows), folders=tuple(visible))
 

@@ -145,6 +145,9 @@ def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, st
     found = {name: places(table.column(name), images) for name in table.columns}
     unique = {name: counts for name, counts in found.items() if counts and _tells_apart(table.column(name))}
     if not unique:
+        for name, counts in found.items():
+            if counts.total() and counts.most_common(1)[0][1] >= LEAST_FOUND * len(table.rows):
+                _refuse_several_rows(table, path, name)
         _refuse_other_case(table, path, [name for name in table.columns if _tells_apart(table.column(name))], images)
         there = ", ".join(table.columns)
         raise TransferlineError(f"{path}: no column names images of this dataset (its columns are {there})")
@@ -160,12 +163,17 @@ def _paths(table: Table, path: str, images: Sequence[str]) -> tuple[str, str, st
             f"{number} in {folder or 'the top folder'}" for (folder, _), number in unique[column].most_common(SHOWN)
         ]
         raise TransferlineError(f"{path}: of {len(cells)} paths in column {column} there are {', '.join(where)}")
-    if len({*map(full_path, cells)}) < len(cells):
-        twice = [number for number, cell in zip(table.numbers, cells, strict=True) if cells.count(cell) > 1]
+    _refuse_several_rows(table, path, column)
+    return column, folder, suffix
+
+
+def _refuse_several_rows(table: Table, path: str, column: str) -> None:
+    named = [full_path(cell) for cell in table.column(column)]
+    times = Counter(named)
+    if twice := [number for number, name in zip(table.numbers, named, strict=True) if times[name] > 1]:
         raise TransferlineError(
             f"{path}: an image has several rows (rows {first_of(twice[:100], SHOWN)}); a table needs one row per image"
         )
-    return column, folder, suffix
 
 
 def _refuse_other_case(table: Table, path: str, columns: Sequence[str], images: Sequence[str]) -> None:

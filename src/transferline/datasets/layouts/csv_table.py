@@ -122,6 +122,8 @@ def _value_faults(table: Table, layout: Csv) -> Iterator[str]:
         labels = {name: number for number, cell in reversed(cells) for name in names_in(cell, layout.separator)}
         if wrong := [f"row {number} ({name!r})" for name, number in labels.items() if SEPARATOR in name]:
             yield f"names of classes with {SEPARATOR}, which separates labels in the manifest: {first_of(wrong, SHOWN)}"
+    if named := [repr(name) for name in layout.label_columns or () if SEPARATOR in name]:
+        yield f"names of columns with {SEPARATOR}, which separates labels in the manifest: {first_of(named, SHOWN)}"
     wrong = [
         f"row {number} ({row[layout.path_column]}), column {name}: {row[name]!r} is neither 0 nor 1"
         for number, row in rows

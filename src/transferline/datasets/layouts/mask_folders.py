@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from transferline.datasets.file_names import has_image_suffix, is_hidden, is_image_file
 from transferline.datasets.layouts.contents import IMAGE_WORDS, MASK_WORDS, Contents, ProposedLayout, word
 from transferline.datasets.layouts.listing import Listing, listing_table
+from transferline.datasets.layouts.table_paths import composed
 from transferline.errors import TransferlineError
 from transferline.params import ImageMaskFolders
 from transferline.text import first_of
@@ -85,6 +86,9 @@ def propose_mask_folders(contents: Contents) -> ProposedLayout | str:
 
 
 def _names(paths: Iterable[str], folder: str) -> list[tuple[str, str]]:
-    """Returns the paths below a folder, each with its name: the path relative to the folder, without suffix."""
+    """Returns the paths below a folder, each with its name: the path relative to the folder, without suffix.
+
+    Names are in Unicode's composed form, because a system can have decomposed those of the images or of the masks.
+    """
     below = [path for path in paths if path.startswith(f"{folder}/")]
-    return [(path, str(PurePosixPath(path).relative_to(folder).with_suffix(""))) for path in below]
+    return [(path, composed(str(PurePosixPath(path).relative_to(folder).with_suffix("")))) for path in below]

@@ -17,9 +17,12 @@ SEPARATORS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")
 SHOWN = 10  # rows in a message
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-# Text of Windows in a western language: letters of Latin-1, seldom three in a row. Other 8-bit texts, such as Cyrillic
-# or Chinese ones, do not match if they are read as cp1252.
-WESTERN = re.compile(r"(?:[\x00-\x7f’–]|[À-ÖØ-öø-ÿŒœŠšŽžŸ]{1,2}(?![À-ÖØ-öø-ÿŒœŠšŽžŸ]))*")
+# Text of Windows in a western language: letters of Latin-1, seldom three in a row, and single signs. Other 8-bit texts,
+# such as Cyrillic or Chinese ones, do not match if they are read as cp1252.
+LETTERS, SIGNS = "À-ÖØ-öø-ÿŒœŠšŽžŸ", "°µ²³¼½¾§·«»©®±×\xa0"
+WESTERN = re.compile(
+    rf"(?:[\x00-\x7f’–—“”„…€]|[{LETTERS}]{{1,2}}(?![{LETTERS}{SIGNS}])|[{SIGNS}](?![{LETTERS}{SIGNS}]))*"
+)
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,16 @@ def as_on_disk(paths: Iterable[str], there: Iterable[str]) -> list[str]:
 def by_form(names: Iterable[str]) -> dict[str, str]:
     """Returns `names` by themselves and by their composed form (NFC): macOS decomposes accents in names of files."""
     same = {name: name for name in names}
-    return {_composed(name): name for name in same} | same
+    return {composed(name): name for name in same} | same
 
 
 def in_known_form(name: str, known: Mapping[str, str]) -> str | None:
     """Returns a name in the Unicode form in which it is in `known`, see `by_form`; None if it is not."""
-    return known.get(name) or known.get(_composed(name))
+    return known.get(name) or known.get(composed(name))
 
 
-def _composed(text: str) -> str:
+def composed(text: str) -> str:
+    """Returns a text in Unicode's composed form, NFC."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -48,7 +49,7 @@ def fault_of_case(column: str, cells: Iterable[str], images: Sequence[str]) -> s
     by_name, by_lower = _by_name(images), _by_name([image.lower() for image in images])
     for cell in cells:
         if not _named(cell, by_name) and (found := _named(cell.lower(), by_lower)):
-            image = next(image for image in images if _composed(image.lower()) == next(iter(found)))
+            image = next(image for image in images if composed(image.lower()) == next(iter(found)))
             return f"column {column} names images in another case: {cell}, but there is {image}; correct the table"
     return ""
 
@@ -56,7 +57,7 @@ def fault_of_case(column: str, cells: Iterable[str], images: Sequence[str]) -> s
 def _by_name(images: Iterable[str]) -> dict[str, list[str]]:
     """Returns the images, in the form NFC, by their names with and without suffix."""
     by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for image in map(_composed, images):
+    for image in map(composed, images):
         name = PurePosixPath(image)
         by_name[name.name].append(image)
         by_name[name.stem].append(image)
@@ -65,7 +66,7 @@ def _by_name(images: Iterable[str]) -> dict[str, list[str]]:
 
 def _named(cell: str, by_name: Mapping[str, list[str]]) -> dict[str, tuple[str, str]]:
     """Returns for each image that a cell names the folder and the suffix that the cell lacks."""
-    path = _composed(full_path(cell))
+    path = composed(full_path(cell))
     images = by_name.get(path.rpartition("/")[2], []) if cell else []
     return {image: place for image in images if (place := _place(path, image))}
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from transferline.datasets.file_names import is_image_file
 from transferline.datasets.layouts.contents import Contents, ProposedLayout
 from transferline.datasets.layouts.listing import Listing, listing_table, usual_splits
+from transferline.datasets.layouts.table_paths import composed
 from transferline.datasets.tables import SEPARATOR, join_names
 from transferline.errors import TransferlineError
 from transferline.params import Split, Voc
@@ -35,10 +36,9 @@ def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
     images = _images(raw, paths, faults)
     splits = _splits(raw, layout, faults)
     classes: set[str] = set()
+    masks = {composed(file.stem): file.name for file in (raw / MASKS).glob("[!.]*.png")}
     if layout.labels == "masks":
-        labels: dict[str, set[str]] = {
-            name: set() for name in splits or {*images, *(file.stem for file in (raw / MASKS).glob("[!.]*.png"))}
-        }
+        labels: dict[str, set[str]] = {name: set() for name in splits or {*images, *masks}}
     elif layout.labels == "annotations":
         labels = _from_annotations(raw, splits, faults)
     else:
@@ -58,8 +58,10 @@ def read_voc(raw: Path, paths: list[str], layout: Voc) -> Listing:
         rows[images.get(name, f"{IMAGES}/{name}.jpg")] = label, splits.get(name)
     table = listing_table([path for path in paths if path.partition("/")[0] not in DESCRIBING], rows)
     if layout.labels == "masks":
-        stems = table["path"].map(lambda path: PurePosixPath(path).stem)
-        table["mask"] = (f"{MASKS}/" + stems + ".png").where(table["label"].notna())
+        names = table["path"].map(lambda path: composed(PurePosixPath(path).stem))
+        table["mask"] = (f"{MASKS}/" + names.map(lambda name: masks.get(name, f"{name}.png"))).where(
+            table["label"].notna()
+        )
     return Listing(table, classes=tuple(sorted(classes)))
 
 
@@ -68,13 +70,13 @@ def _folders(layout: Voc) -> tuple[str, str]:
 
 
 def _images(raw: Path, paths: Iterable[str], faults: list[str]) -> dict[str, str]:
-    """Returns the paths of the images by name."""
+    """Returns the paths of the images by name, in Unicode's composed form as all names here."""
     found: dict[str, str] = {}
     for path in map(PurePosixPath, sorted(paths)):
         if str(path.parent) == IMAGES and is_image_file(raw, str(path)):
-            if path.stem in found:
-                faults.append(f"{found[path.stem]} and {path} have the same name; keep one of them")
-            found[path.stem] = str(path)
+            if (name := composed(path.stem)) in found:
+                faults.append(f"{found[name]} and {path} have the same name; keep one of them")
+            found[name] = str(path)
     return found
 
 
@@ -109,9 +111,9 @@ def split_lists(raw: Path) -> list[str]:
 
 def _from_annotations(raw: Path, splits: Iterable[str], faults: list[str]) -> dict[str, set[str]]:
     """Returns the classes of each annotated image, without difficult objects; with splits only of their images."""
-    wanted = [raw / ANNOTATIONS / f"{name}.xml" for name in splits]
-    files = wanted or sorted((raw / ANNOTATIONS).glob("[!.]*.xml"))
-    return {file.stem: _objects(file, faults) for file in files if file.is_file()}
+    wanted = set(splits)
+    files = {composed(file.stem): file for file in sorted((raw / ANNOTATIONS).glob("[!.]*.xml"))}
+    return {name: _objects(file, faults) for name, file in files.items() if not wanted or name in wanted}
 
 
 def _objects(file: Path, faults: list[str]) -> set[str]:
@@ -161,7 +163,7 @@ def _from_class_lists(raw: Path, layout: Voc, faults: list[str]) -> tuple[dict[s
 
 
 def _lines(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
+    return [composed(line.strip()) for line in file.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
 
 
 def propose_voc(contents: Contents) -> ProposedLayout | str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from transferline.arrays import Mask, Pixels
 from transferline.datasets.images import open_upright, read_image
-from transferline.datasets.masks import overlay, to_original, write_mask
+from transferline.datasets.masks import classes_in_original, overlay, write_mask
 from transferline.errors import TransferlineError
 from transferline.models.exported import ModelCard
 from transferline.models.lite import LiteModel
@@ -99,7 +99,7 @@ def predict_mask(card: ModelCard, model: LiteModel, path: Path) -> tuple[Pixels,
     pixels = np.asarray(open_upright(path, NOT_READ, "rgb", card.max_pixels))
     values = model.probabilities(read_image(path, card.image, card.max_pixels)[None])[0]
     height, width = pixels.shape[:2]
-    return pixels, to_original(values, width, height, card.image.resize).argmax(axis=-1).astype(np.uint8)
+    return pixels, classes_in_original(values, width, height, card.image.resize)
 
 
 def segment(card: ModelCard, model: LiteModel, paths: Sequence[Path], writer: Writer) -> Iterator[Segmented]:

@@ -9,7 +9,7 @@ import pandas as pd
 from transferline.arrays import Array, Float32s, Mask, Pixels
 from transferline.datasets.images import open_upright, read_batch
 from transferline.datasets.mask_values import VOID, values_from_text
-from transferline.datasets.masks import colors, overlay, read_whole_mask, to_original
+from transferline.datasets.masks import classes_in_original, colors, overlay, read_whole_mask
 from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy
 from transferline.models.exported import ModelCard
 from transferline.plots import BLUE, ORANGE, picture, short
@@ -95,7 +95,7 @@ def plot_masks(rows: pd.DataFrame, model: Any, card: ModelCard, title: str, raw:
 def _draw_row(axes: Any, row: Any, likely: Float32s, card: ModelCard, raw: Path) -> None:
     picture_of_file = open_upright(raw / row["path"], SHOWN_SIDE, "rgb")
     truth = read_whole_mask(raw / row["mask"], values_from_text(row["mask_values"]))
-    predicted = to_original(likely, truth.shape[1], truth.shape[0], card.image.resize).argmax(axis=-1).astype(np.uint8)
+    predicted = classes_in_original(likely, truth.shape[1], truth.shape[0], card.image.resize)
     pixels = np.asarray(picture_of_file.resize(truth.shape[::-1]))
     for place, shown in zip(axes, (pixels, *_overlays(pixels, truth, predicted, card.classes)), strict=True):
         place.imshow(shown)
