@@ -13,7 +13,6 @@ from tests.tiny_masks import FOLDERS
 from transferline import params
 from transferline.datasets.checks.validation import Validation
 from transferline.datasets.layout_proposal import describe_folder, inspect_folder
-from transferline.datasets.mask_proposal import propose_masks
 from transferline.datasets.mask_values import VOID, read_values
 from transferline.datasets.masks import read_masks, read_whole_mask, write_mask
 from transferline.errors import TransferlineError
@@ -188,13 +187,6 @@ def test_masks_are_found_in_any_unicode_form_and_with_a_slash_after_the_folder(t
     (tmp_path / "images" / "03.jpg").rename(tmp_path / "images" / "e\u0301.jpg")
     (tmp_path / "masks" / "03.png").rename(tmp_path / "masks" / "\u00e9.png")
     assert faults(validated(tmp_path, FOLDERS | {"images": "./images", "masks": "masks/"}, TWO)) == {}
-
-
-def test_data_add_draws_masks_evenly(tmp_path: Path) -> None:
-    for number in range(150):
-        Image.fromarray(numbers(2 if number < 120 else 3)).save(tmp_path / f"{number:03}.png")
-    found = propose_masks(tmp_path, sorted(path.name for path in tmp_path.iterdir()))
-    assert "values in 75 masks" in found.lines[0] and len(found.block["classes"]) == 3
 
 
 def test_findings_name_files_that_exist(tmp_path: Path) -> None:

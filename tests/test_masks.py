@@ -17,6 +17,7 @@ from transferline.datasets.checks.validation import Validation, validate_dataset
 from transferline.datasets.images import read_image
 from transferline.datasets.layout_proposal import describe_folder, inspect_folder
 from transferline.datasets.layouts.layout_table import list_dataset
+from transferline.datasets.mask_proposal import propose_masks
 from transferline.datasets.mask_values import VOID, read_values
 from transferline.datasets.masks import (
     classes_in_original,
@@ -232,3 +233,11 @@ def test_masks_follow_their_images_everywhere(fill: str) -> None:
     same = np.where(drawn == VOID, 0, drawn) == image.round()
     assert clear.mean() > 0.6 and same[clear].mean() > 0.995
     assert (drawn == VOID).any() == (fill == "constant")
+
+
+def test_a_proposal_draws_masks_evenly(tmp_path: Path) -> None:
+    for number in range(150):
+        mask = np.arange(12, dtype=np.uint8) % (2 if number < 120 else 3)
+        Image.fromarray(mask[None]).save(tmp_path / f"{number:03}.png")
+    found = propose_masks(tmp_path, sorted(path.name for path in tmp_path.iterdir()))
+    assert "values in 75 masks" in found.lines[0] and len(found.block["classes"]) == 3
