@@ -1,6 +1,7 @@
 """Reads the deployments of `prefect.yaml`, and names what is wrong in it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,12 @@ def read_deployments(root: Path, changed: dict[str, When]) -> list[RunnerDeploym
     read = [
         _deployment(f"prefect.yaml: deployment {number}", entry, changed) for number, entry in enumerate(entries, 1)
     ]
+    for name, count in Counter(f"{deployment.flow_name}/{deployment.name}" for deployment in read).items():
+        if count > 1:
+            raise TransferlineError(
+                f"prefect.yaml: {count} deployments are called {name}, and Prefect would only keep the last one; give "
+                "them different names, or list all times in the schedules of one"
+            )
     for flow in changed.keys() - {deployment.flow_name for deployment in read}:
         raise TransferlineError(
             f"prefect.yaml has no deployment of the flow {flow}, for which an option sets a schedule; "

@@ -24,6 +24,8 @@ from transferline.processes import own_identity
 from transferline.tasks.unfinished_tasks import unfinished_tasks
 from transferline.text import reason_of
 
+PROJECT = "transferline.project"  # the label of a run with its project's folder
+
 
 @contextmanager
 def connected(server: Callable[[], str] | None) -> Iterator[None]:
@@ -73,7 +75,7 @@ def drained() -> Iterator[None]:
 def sign() -> None:
     """Labels this run with its process, so that `reconcile` can find out whether the process was killed."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(runtime.flow_run.id, own_identity().tags())
+        client.update_flow_run_labels(runtime.flow_run.id, {**own_identity().tags(), PROJECT: str(Path.cwd())})
 
 
 def name_run(name: str) -> None:
@@ -102,4 +104,5 @@ def post_failure(flow: str, run: FlowRun, stages: list[str], message: str) -> No
     """Posts the failure of a run to the webhook, with the stages that did not complete and the run's address."""
     page = PREFECT_UI_URL.value()
     address = f"{page}/runs/flow-run/{run.id}" if page else None
-    notify(str(Path.cwd()), flow, run.name, stages, message, address)
+    project = run.labels.get(PROJECT, str(Path.cwd()))  # another project on the same server can end the run
+    notify(str(project), flow, run.name, stages, message, address)

@@ -24,6 +24,7 @@ from transferline.tasks.log import quiet_states
 from transferline.tasks.promotion import promote_selected
 from transferline.training_lock import LockHeldError, held
 
+LOCK_HELD = "Lock held"  # the name of the state of a run that was cancelled because another command is at work
 PATIENCE = 60  # seconds for which a retraining waits for a short command, such as `transferline report`
 
 
@@ -66,7 +67,7 @@ def retrain(
     Returns:
         A completed state with `stages` (the seconds of each stage that ran), `seconds` (of the whole flow) and
         `decision` (the result of the promotion; None without promotion). If another training is running, the state is
-        cancelled. After an error it is failed. Its message is for the user.
+        cancelled and called `LOCK_HELD`. After an error it is failed. Its message is for the user.
     """
     quiet_states()
     sign()
@@ -82,7 +83,7 @@ def retrain(
             seconds = run_steps(steps, jobs)
             decision = promote_selected(root, return_state=True) if promote else None
     except LockHeldError as error:
-        return Cancelled(message=str(error))
+        return Cancelled(name=LOCK_HELD, message=str(error))
     except TransferlineError as error:
         return Failed(message=str(error))
     except Exception as error:

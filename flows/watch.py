@@ -1,5 +1,6 @@
 """The watch flow: each change of the raw data starts one retraining."""
 
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from transferline.datasets.new_data import NewData, find_new_data
 from transferline.datasets.started_retrainings import Started, remember, started_for, take_back
 from transferline.errors import TransferlineError
 from transferline.flows.flow_run import sign, tell_of_failure
-from transferline.flows.retrain import retrain
+from transferline.flows.retrain import LOCK_HELD, retrain
 from transferline.params import load_params
 from transferline.project_files import prefect_file
 from transferline.tasks.log import quiet_states
@@ -57,24 +58,36 @@ def _start(root: Path, dataset: str, change: NewData) -> str:
     except LockHeldError as error:
         return f"{change.reason}: waits, because {reason_of(error)}"
     parameters = {"reason": "watch", "update": change.update, "data_revision": change.revision}
-    deployment = f"retrain/{prefect_file(root)['name']}"
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_deployment_by_name(deployment)
-        except ObjectNotFound:
-            remember(root, dataset, change)
-            if retrain(**parameters, return_state=True).is_cancelled():
-                take_back(root, dataset, change)
-            return f"started retrain: {change.reason}"
+    deployment = _deployed_retrain(root)
+    if deployment is None:
+        remember(root, dataset, change)
+        if retrain(**parameters, return_state=True).is_cancelled():
+            take_back(root, dataset, change)
+        return f"started retrain: {change.reason}"
     run = run_deployment(deployment, parameters=parameters, tags=["watch"], timeout=0, as_subflow=False)
     remember(root, dataset, change, str(run.id))
     return f"started retrain: {change.reason}"
 
 
-def _never_ran(started: Started) -> bool:
-    """Returns whether Prefect cancelled the run before it started.
+def _deployed_retrain(root: Path) -> str | None:
+    """Returns the first deployment of retrain in `prefect.yaml`, if the server has it, too; else None.
 
-    Prefect does so while another run of the deployment is active.
+    The server can still have one that was removed from the file. Nothing executes its runs.
+    """
+    entries = prefect_file(root).get("deployments") or []
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and str(entry.get("entrypoint")).endswith(".retrain.retrain"):
+            deployment = f"retrain/{entry.get('name')}"
+            with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+                client.read_deployment_by_name(deployment)
+                return deployment
+    return None
+
+
+def _never_ran(started: Started) -> bool:
+    """Returns whether the run was cancelled before it changed anything.
+
+    Prefect does so while another run of the deployment is active; the run itself if another command is at work.
     """
     if started.run is None:
         return False
@@ -83,4 +96,6 @@ def _never_ran(started: Started) -> bool:
             run = client.read_flow_run(UUID(started.run))
         except ObjectNotFound:
             return False
-    return run.state is not None and run.state.is_cancelled() and run.run_count == 0
+    if run.state is None or not run.state.is_cancelled():
+        return False
+    return run.run_count == 0 or run.state.name == LOCK_HELD

@@ -37,6 +37,8 @@ CHATTER = (
 )
 STAGE_LINE = re.compile(r"(Running s|S)tage '([^']+)'")
 
+# `validate` reads the images on which champions were tested, which are no DVC dependency: see `tested_images.py`.
+NO_RUN_CACHE = ["--no-run-cache"]
 EXIT_STATUS = re.compile(r"^ERROR: failed to reproduce .*, exited with (-?\d+)$")
 GB = 1e9
 
@@ -96,7 +98,7 @@ def run_stage(name: str, force: bool = False, companions: list[str] | None = Non
             logger.info(line)
             progress.hear(line)
 
-    options = ["--single-item", *(["--force"] if force else [])]
+    options = ["--single-item", *(["--force"] if force else []), *(NO_RUN_CACHE if name == "validate" else [])]
     stages = [*(companions or []), name]
     end = stream([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, *stages], keep)
     show_stage(name, Path.cwd())

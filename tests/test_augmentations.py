@@ -69,6 +69,16 @@ def test_augmentations_of_ones_own_change_the_colours_of_the_views_that_have_a_v
     assert np.array_equal(apply_views_to_masks(masks, rows), masks)
 
 
+def test_an_augmentation_of_ones_own_gets_pixels_from_0_to_255(home: Path) -> None:
+    """Others before it can leave values beyond, which would wrap in uint8."""
+    (home / "own_augmentations" / "mine.py").write_text(
+        "def f(image, value):\n    return image.astype('uint8').astype('float32')\n"
+    )
+    images, rows = pictures(2, 8, 8, 3), view_rows(2).assign(brightness=[0.4, -0.4])
+    wanted = apply_views(images, rows)
+    assert np.abs(apply_views(images, rows.assign(**{"own_augmentations.mine:f": 1.0})) - wanted).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -138,6 +138,9 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TransferlineError, match=r"mine\.weights\.h5 do not fit"):
         build_backbone(backbone(weights=file_of(path)), square(32))
+    (tmp_path / "cut.keras").write_bytes(b"no archive")
+    with pytest.raises(TransferlineError, match=r"cut\.keras do not fit"):
+        build_backbone(backbone(weights=file_of(tmp_path / "cut.keras")), square(32))
     with pytest.raises(TransferlineError, match=r"none\.h5 cannot be read: No such file"):
         build_backbone(backbone(weights=WeightsFile(path=str(tmp_path / "none.h5"), sha256="0" * 64)), square(32))
 

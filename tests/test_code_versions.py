@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 from tests.small_line import changed
 from transferline import code_versions
 from transferline.code_versions import LIBRARIES, NOT_FOLLOWED, source_sha256
+from transferline.errors import TransferlineError
 
 # they transport, draw, store, serve or check, and decide no value that a stage writes
 OTHERS = {
@@ -137,9 +138,22 @@ def test_comments_and_docstrings_run_nothing_again(package: Path) -> None:
 
 def test_a_network_of_the_users_own_counts_where_models_are_built(project: Path) -> None:
     before = code_versions.code_versions(project)
-    (project / "networks" / "mine.py").write_text("import keras\n")
-    after = code_versions.code_versions(project)
-    assert {stage for stage in after if after[stage] != before[stage]} == {"extract", *TRAININGS}
+    for name in ("mine.py", "deep/mine.py"):
+        (project / "networks" / name).parent.mkdir(exist_ok=True)
+        (project / "networks" / name).write_text("import keras\n")
+        after = code_versions.code_versions(project)
+        assert {stage for stage in after if after[stage] != before[stage]} == {"extract", *TRAININGS}
+        before = after
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [(b"def broken(:", r"mine\.py, line 1: invalid syntax"), (b"# \xe4", r"mine\.py is not Python in UTF-8: .*utf-8")],
+)
+def test_a_file_of_own_code_that_is_not_python_is_named(project: Path, content: bytes, match: str) -> None:
+    (project / "own_metrics" / "mine.py").write_bytes(content)
+    with pytest.raises(TransferlineError, match=match):
+        code_versions.code_versions(project)
 
 
 def test_an_augmentation_of_the_users_own_counts_where_views_are_drawn(project: Path) -> None:

@@ -2,10 +2,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
+from transferline.errors import TransferlineError
 from transferline.params import Training
 from transferline.problems.training import training_of
-from transferline.training.batches import Batches
+from transferline.training.batches import Batches, reading
 from transferline.training.callbacks import EpochRecorder, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
 from transferline.training.optimizers import build_optimizer
@@ -76,3 +78,21 @@ def test_a_dataset_holds_epoch_after_epoch_and_never_waits_for_the_tuner_of_tens
     found = [inputs.numpy().tolist() for inputs, _, _ in dataset]
     assert found == [inputs.tolist() for epoch in (2, 3) for inputs, _, _ in batches.items(epoch)]
     assert found[:3] != found[3:] and sorted(np.concatenate(found[:3])) == list(range(10))
+
+
+def test_an_error_while_batches_are_read_is_raised_as_it_is() -> None:
+    def read(positions):
+        if positions.max() > 8:
+            raise TransferlineError("b.png cannot be read")
+        return np.zeros((len(positions), 3), np.float32)
+
+    rows, truth = pd.DataFrame({"path": list("abcdefghijkl")}), np.zeros((12, 1), np.int32)
+    batches = Batches(rows, read, truth, np.ones(2), 4)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(TransferlineError, match=r"b\.png cannot be read"):
+        batches.predict(model)
+    with pytest.raises(TransferlineError, match=r"b\.png cannot be read"), reading(batches):
+        model.fit(batches.dataset(), steps_per_epoch=len(batches), shuffle=False, verbose=0)
+    with pytest.raises(tf.errors.OpError), reading(Batches(rows, read, truth, np.ones(2), 4)):
+        model.fit(batches.dataset(), steps_per_epoch=len(batches), shuffle=False, verbose=0)

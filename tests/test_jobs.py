@@ -20,6 +20,8 @@ from transferline.errors import TransferlineError
 from transferline.flows.retrain import main, retrain
 from transferline.params import load_params
 from transferline.params.load import parse_params
+from transferline.stage_seconds import FILE as SECONDS
+from transferline.stage_seconds import seconds_of_stages
 from transferline.tasks.jobs import StagesFailedError, run_steps
 from transferline.training_lock import clear
 
@@ -62,6 +64,17 @@ def test_two_candidates_wait_for_each_other(line: Path) -> None:
     assert "didn't change" in command("dvc", "repro", cwd=line)
     select = Artifact.get("leaderboard")
     assert select is not None and select.task_run_id is not None
+
+
+def test_validate_never_comes_from_the_cache_of_runs(line: Path) -> None:
+    """An earlier run did not know the images on which later champions were tested."""
+    retrain(promote=False)
+    (line / "data/raw/images/b.txt").write_text("b")
+    retrain(promote=False)
+    (line / "data/raw/images/b.txt").unlink()
+    (line / SECONDS).unlink()
+    assert set(retrain(promote=False)["stages"]) > {"validate", "select"}
+    assert set(seconds_of_stages(line)) == {"validate"}, "the others come from the cache"
 
 
 def test_forced_stages_take_theirs_downstream_with_them(line: Path) -> None:

@@ -10,6 +10,7 @@ from tests.photographs import FILE, RAW, picture, snapshot
 from transferline.datasets.change_files import JOURNAL
 from transferline.datasets.merge import merge
 from transferline.datasets.versions import status_of
+from transferline.errors import TransferlineError
 from transferline.repairs import repair_files
 from transferline.training_lock import held
 
@@ -81,6 +82,18 @@ def test_a_dvc_file_that_changed_after_the_kill_does_not_make_a_change_complete(
     assert now != text and repair_files(project) == UNDONE
     assert snapshot(RAW) == before and FILE.read_text() == now
     assert_nothing_is_left(project, ["colors", "colors.dvc"])
+
+
+@pytest.mark.parametrize("content", ["", "outs:\n- md5: a3f"])
+def test_a_dvc_file_that_was_cut_off_is_restored(project: Path, content: str) -> None:
+    before, text = snapshot(RAW), FILE.read_text()
+    kill(project, "photographs", "dvc add", 1)
+    FILE.write_text(content)
+    assert repair_files(project) == UNDONE
+    assert snapshot(RAW) == before and FILE.read_text() == text and status_of(project, "colors") == ""
+    FILE.write_text(content)
+    with pytest.raises(TransferlineError, match=r"colors\.dvc names no version of the data; `git checkout data/raw/co"):
+        status_of(project, "colors")
 
 
 def test_a_kill_after_the_journal_was_deleted_leaves_the_change_complete(project: Path) -> None:

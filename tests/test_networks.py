@@ -113,9 +113,46 @@ def test_a_bank_follows_from_the_file_of_its_own_backbone_alone(home):
     assert shard() != first
 
 
+def test_a_backbone_that_no_longer_fits_its_bank_is_named(home):
+    raw, views = make_data(home / "raw")
+    text = (home / "networks" / "example.py").read_text()
+    (home / "networks" / "mine.py").write_text(text)
+    section = candidate(backbone=own("networks.mine:tiny_backbone", unfreeze={"from_layer": "conv_3"}))
+    extract(raw, views, section, "multiclass", home / "bank")
+    train_head(read_bank(home / "bank"), section, job(section.train_head, home / "head", "head"))
+    called = f"{text}\ndef built(shape):\n    model = tiny_backbone(shape)\n"
+    changed = called + "    model.set_weights([2 * each for each in model.get_weights()])\n    return model\n"
+    (home / "networks" / "mine.py").write_text(
+        changed.replace("tiny_backbone(shape", "first(shape", 1)
+        .replace("tiny_backbone(shape)", "first(shape)")
+        .replace("def built", "def tiny_backbone")
+    )
+    with pytest.raises(TransferlineError, match=r"mine\.py builds other weights than when extract computed the bank"):
+        train_head(read_bank(home / "bank"), section, job(section.train_head, home / "head", "head"))
+    with pytest.raises(TransferlineError, match=r"mine\.py builds other weights than when extract computed the bank"):
+        fine_tune(
+            read_bank(home / "bank"), section, home / "head", job(section.fine_tune, home / "t", "fine_tune"), raw
+        )
+
+
+@pytest.mark.parametrize("name", ["pool", "preprocessing", "mine head"])
+def test_a_network_can_have_any_name(home, name: str):
+    write(
+        home,
+        f"def net(shape, outputs):\n    return keras.Sequential([layers.Input(shape), layers.Flatten(), "
+        f"layers.Dense(outputs)], name={name!r})\n",
+    )
+    assert own_network("networks.mine:net", (8, 8, 3), 2).name == "networks_mine_net"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "def net(shape, outputs):\n    return keras.Sequential([layers.Input(shape), layers.Flatten(), "
+            "layers.Dense(outputs, name='größe 1')])\n",
+            r"has layers called 'größe 1'; use only letters from a to z",
+        ),
         ("", r"networks/mine\.py has no function net; it has none"),
         ("def nett(shape, outputs): ...\n", r"no function net; it has nett"),
         ("def net(shape, outputs):\n    return 3\n", r"net in networks/mine\.py returned int; it must return a keras"),

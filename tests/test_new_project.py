@@ -7,10 +7,11 @@ import pytest
 from tests.conftest import ROOT, make_images, run
 from tests.tiny_masks import make_segmented
 from transferline.errors import TransferlineError
+from transferline.flows.deployments import read_deployments
 from transferline.new_project import init
 from transferline.params import load_params
 from transferline.pipeline import plan
-from transferline.project_files import PLACEHOLDER, TEMPLATE, made_by, template_texts
+from transferline.project_files import PLACEHOLDER, TEMPLATE, made_by, prefect_file, template_texts
 
 OF_THIS_REPOSITORY = {Path("README.md"), Path("data/sources.yaml")}  # which also explain and list what only it has
 
@@ -44,6 +45,13 @@ def test_without_data_it_is_the_digits_job_in_one_commit(tmp_path: Path, monkeyp
         assert ((root / path).read_text(encoding="utf-8") == written or not is_whole) and PLACEHOLDER not in written
     monkeypatch.chdir(root)
     assert "fetch@digits" in next(iter(plan(root)))
+
+
+def test_the_name_of_a_project_can_look_like_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init(tmp_path / "2024_06", None, None)
+    monkeypatch.chdir(tmp_path / "2024_06")
+    assert prefect_file(Path())["name"] == "2024_06"
+    assert {each.name for each in read_deployments(Path(), {})} == {"2024_06"}
 
 
 @pytest.mark.slow

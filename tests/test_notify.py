@@ -50,7 +50,9 @@ def test_a_failed_run_posts_project_run_stage_and_message(broken_line: Path, mon
         (run,) = (run for run in runs_of("retrain") if str(run.id) in address)
         wait_for("failed task", 60, [], lambda: unfinished_on_server(run))
         monkeypatch.setattr(flow_run, "unfinished_tasks", lambda flow_run_id: [])
+        monkeypatch.chdir(broken_line.parent)  # also where another project ends the run
         tell_of_failure(retrain, run, run.state)
+        monkeypatch.chdir(broken_line)
         assert bodies.pop() == expected | {"project": str(broken_line), "address": address}
 
         (broken_line / "data/raw/images/validate.txt").unlink()

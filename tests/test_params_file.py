@@ -205,3 +205,11 @@ def test_every_section_is_a_mapping_of_its_own() -> None:
                 compare(value, node[field.alias or name])
 
     compare(params, tree)
+
+
+def test_a_candidate_whose_name_is_a_number_is_put_in_quotes() -> None:
+    """DVC leaves out the stages of such a key."""
+    text = COMPLETE.replace("  lite0_plain:", "  1:")
+    with pytest.raises(TransferlineError, match=r"candidates: the key 1 is a number, .*put it in quotes"):
+        parse_params(text, FILE)
+    assert next(iter(parse_params(text.replace("  1:", "  '1':"), FILE).candidates)) == "1"

@@ -1,5 +1,6 @@
 """DVC's commands work in a project as its users expect: photographs are pushed and pulled with it, and never lost."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -141,8 +142,11 @@ def test_another_recipe_leaves_nothing_of_the_job_before(tmp_path: Path) -> None
     files |= {
         f"{kind}/{name}/f": ""
         for kind in ("bank", "models", "evaluations", "insight")
-        for name in ("lite0_plain", "old")
+        for name in ("lite0_plain", "old", "copy_of_a_user")
     }
+    kinds = ("bank/{}", "models/{}/head", "evaluations/{}", "insight/{}")
+    outs = [{"path": kind.format(name)} for kind in kinds for name in ("lite0_plain", "old")]
+    (tmp_path / "dvc.lock").write_text(json.dumps({"stages": {"validate": {"outs": outs}}}) + "\n")
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -151,4 +155,4 @@ def test_another_recipe_leaves_nothing_of_the_job_before(tmp_path: Path) -> None
     use(tmp_path / "recipes/digits.yaml", tmp_path, force=False)
     assert results(tmp_path) == {name for name in files if "old" not in name}, "the same recipe changes nothing"
     use(tmp_path / "recipes/waste.yaml", tmp_path, force=False)
-    assert results(tmp_path) == {"data/d"}
+    assert results(tmp_path) == {"data/d", *(name for name in files if "copy_of_a_user" in name)}

@@ -131,6 +131,14 @@ def test_a_file_without_deployments(text: str, message: str, tmp_path: Path) -> 
         read_deployments(tmp_path, {})
 
 
+def test_two_deployments_of_one_name_are_named(tmp_path: Path) -> None:
+    """The server would only keep the last one."""
+    tree = YAML(typ="safe").load(write(tmp_path) / "prefect.yaml")
+    YAML().dump(tree | {"deployments": tree["deployments"] * 2}, tmp_path / "prefect.yaml")
+    with pytest.raises(TransferlineError, match=r"prefect\.yaml: 2 deployments are called watch/waste, and Prefect"):
+        read_deployments(tmp_path, {})
+
+
 def test_an_option_for_a_flow_without_deployment(tmp_path: Path) -> None:
     with pytest.raises(TransferlineError, match=r"prefect\.yaml has no deployment of the flow retrain"):
         read_deployments(write(tmp_path), {"retrain": every("1d")})

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.kill_at import example_move
 from tests.small_line import changed, command, commit, make_line
 from transferline.cli import main as cli
 from transferline.cli import pipeline
-from transferline.datasets.dvc_lock_file import COPY, keep_copy, restore_copy
+from transferline.datasets.dvc_lock_file import COPIES, LOCK, how_to_restore, keep_copy, restore_copy
 from transferline.errors import TransferlineError, cause_first, system_cause
 from transferline.registry import ledger
 from transferline.registry.champion_move import JOURNAL, recover
@@ -34,16 +35,19 @@ def old(file: Path, text: str) -> Path:
     return file
 
 
+@pytest.mark.parametrize("name", ["dvc.lock", "data/dvc.lock"])
 @pytest.mark.parametrize("kept", [0, 1, 29, -3, -40])
-def test_a_dvc_lock_that_was_cut_off_is_restored(kept: int, tmp_path: Path) -> None:
+def test_a_dvc_lock_that_was_cut_off_is_restored(kept: int, name: str, tmp_path: Path) -> None:
     text = f"schema: '2.0'\nstages:\n{STAGE}"
-    lock = old(tmp_path / "dvc.lock", text)
+    lock = old(tmp_path / name, text)
     keep_copy(tmp_path)
     old(lock, text[:kept])
     keep_copy(tmp_path)
     repairs = restore_copy(tmp_path)
     if repairs:
-        assert repairs == [CUT_OFF] and lock.read_text() == text and restore_copy(tmp_path) == []
+        assert (
+            repairs == [CUT_OFF.replace("dvc.lock", name)] and lock.read_text() == text and restore_copy(tmp_path) == []
+        )
     else:  # DVC reads what is left
         assert kept < 0
 
@@ -53,6 +57,13 @@ def test_a_dvc_lock_with_conflicts_is_the_users(tmp_path: Path) -> None:
     keep_copy(tmp_path)
     old(lock, f"<<<<<<< HEAD\n{lock.read_text()}=======\n>>>>>>> other\n")
     assert restore_copy(tmp_path) == [] and "<<<<" in lock.read_text()
+    assert "keep one side with `git checkout --ours dvc.lock`" in how_to_restore(tmp_path)
+
+
+def test_stages_that_end_together_keep_one_copy(tmp_path: Path) -> None:
+    old(tmp_path / "dvc.lock", f"schema: '2.0'\nstages:\n{STAGE}")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: keep_copy(tmp_path), range(40))) == [None] * 40
 
 
 @pytest.mark.slow
@@ -80,7 +91,7 @@ def test_the_lock_of_a_real_pipeline_is_kept_and_restored(tmp_path: Path) -> Non
     command("dvc", "repro", cwd=root)
     assert changed(root) == {}
     text = (root / "dvc.lock").read_text()
-    assert (root / COPY).read_text() == text
+    assert (root / COPIES / LOCK).read_text() == text
     old(root / "dvc.lock", text[: len(text) // 2] + "\n   x")
     assert repair_files(root) == [CUT_OFF]
     assert changed(root) == {}

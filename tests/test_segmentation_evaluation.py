@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from transferline.metrics.pixel_confusion import ious, mean_iou, pixel_accuracy,
 from transferline.models.exported import load_model, read_card
 from transferline.params import Adversarial, Params, Robustness
 from transferline.problems.evaluation import evaluation_of
+from transferline.problems.segmentation.evaluation import _threads
 from transferline.registry import champion_move, smoke_test
 from transferline.registry.ledger import history
 from transferline.registry.ledger import read as read_ledger
@@ -154,6 +156,12 @@ def test_a_model_of_other_classes_is_judged_by_names(case: Params, tmp_path: Pat
     assert found["other"]["per_class"]["red"]["iou"] == pytest.approx(
         found["same"]["per_class"]["red"]["iou"], abs=0.15
     )
+
+
+def test_large_images_are_compared_by_fewer_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Picture.new("L", (1000, 1000)).save(tmp_path / "a.png")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert [_threads(tmp_path, pd.DataFrame({"mask": ["a.png"]}), count) for count in (1, 100, 1000)] == [8, 3, 1]
 
 
 @pytest.mark.slow

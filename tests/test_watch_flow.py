@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from prefect import State, get_client
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Running
 
-from tests.small_line import command, make_line, runs_of
+from tests.small_line import command, edit, make_line, runs_of
 from tests.test_watch import find_change, train
 from transferline.datasets.started_retrainings import remember, started_for, take_back
 from transferline.flows import watch
-from transferline.flows.retrain import retrain
+from transferline.flows.retrain import LOCK_HELD, retrain
 
 
 @pytest.fixture
@@ -91,12 +91,41 @@ def test_a_run_that_was_cancelled_before_it_began_does_not_count(line: Path, rec
     change = find_change(line)
     assert change is not None
     with get_client(sync_client=True) as client:
-        for cancelled, said in ((False, "already started for this change"), (True, "started retrain: ")):
+        for state, said in (
+            (None, "already started for this change"),
+            (Cancelled(), "started retrain: "),
+            (Cancelled(name=LOCK_HELD), "started retrain: "),
+        ):
             run = client.create_flow_run(retrain)
-            if cancelled:
-                client.set_flow_run_state(run.id, Cancelled(), force=True)
+            if state:
+                if state.name == LOCK_HELD:  # it began, and found the lock held
+                    client.set_flow_run_state(run.id, Running(), force=True)
+                client.set_flow_run_state(run.id, state, force=True)
+                (line / "data/raw/images/b.txt").write_text(f"b {state.name}")
+                change = find_change(line)
+                assert change is not None
             remember(line, "images", change, str(run.id))
             assert said in str(watch.watch(return_state=True).message)
+
+
+@pytest.mark.slow
+def test_a_deployment_that_prefect_yaml_no_longer_has_is_not_used(line: Path, recorded: None) -> None:
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow(retrain)
+        client.create_deployment(flow, "transferline")
+    assert watch._deployed_retrain(line) == "retrain/transferline"
+    edit(line / "prefect.yaml", "transferline.flows.retrain.retrain", "transferline.flows.reconcile.reconcile")
+    assert watch._deployed_retrain(line) is None
+
+
+@pytest.mark.slow
+def test_a_retraining_that_finds_the_lock_held_says_so(
+    line: Path, recorded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transferline.flows.retrain.PATIENCE", 0)
+    with held_by_another(line):
+        state: State[None] = retrain(return_state=True)
+    assert state.is_cancelled() and state.name == LOCK_HELD
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from transferline.atomic_files import write_text
+from transferline.errors import TransferlineError
 from transferline.paths import CODE
+from transferline.text import reason_of
 
 PACKAGE = Path(__file__).parent
 # Folders of the user's own code. The key is the module that runs the code.
@@ -108,7 +110,7 @@ def code_of(module: str, left_out: Iterable[str] = NOT_FOLLOWED, project: Path |
     """
     modules = followed(module, left_out)
     folders = [folder for runner, folder in OWN_CODE.items() if runner in modules]
-    own = [file for folder in folders for file in sorted((project / folder).glob("*.py"))] if project else []
+    own = [file for folder in folders for file in sorted((project / folder).rglob("*.py"))] if project else []
     imported = {name.partition(".")[0] for file in modules.values() for name in imported_names(file)}
     versions = {name: version(LIBRARIES[name]) for name in sorted(imported & LIBRARIES.keys())}
     return {"source": source_sha256([*modules.values(), *own]), **versions}
@@ -144,7 +146,7 @@ def source_sha256(files: Iterable[Path]) -> str:
     """Returns one sha256 over the code of several files, without comments, docstrings and whitespace."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.name} {_parsed(file.read_text(encoding='utf-8'))[0]}\n".encode())
+        digest.update(f"{file.name} {_parsed_file(file)[0]}\n".encode())
     return digest.hexdigest()
 
 
@@ -160,7 +162,16 @@ def _file_of(module: str) -> Path | None:
 
 def imported_names(file: Path) -> tuple[str, ...]:
     """Returns the names that a module imports anywhere, and those of this package in its string constants."""
-    return _parsed(file.read_text(encoding="utf-8"))[1]
+    return _parsed_file(file)[1]
+
+
+def _parsed_file(file: Path) -> tuple[str, tuple[str, ...]]:
+    try:
+        return _parsed(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise TransferlineError(f"{file}, line {error.lineno}: {error.msg}") from error
+    except ValueError as error:
+        raise TransferlineError(f"{file} is not Python in UTF-8: {reason_of(error)}") from error
 
 
 @cache

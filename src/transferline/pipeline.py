@@ -13,7 +13,7 @@ from dvc.repo import Repo, lock_repo
 from scmrepo.exceptions import SCMError
 
 from transferline.code_versions import write_code_versions
-from transferline.datasets.dvc_lock_file import HOW_TO_RESTORE, LOCK, keep_copy
+from transferline.datasets.dvc_lock_file import LOCK, how_to_restore, keep_copy
 from transferline.errors import TransferlineError
 from transferline.params import load_params
 from transferline.paths import CODE
@@ -143,7 +143,7 @@ def open_repo(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, SCMError) as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
-        hint = f"; {HOW_TO_RESTORE}" if LOCK.name in str(error) else ""
+        hint = f"; {how_to_restore(root)}" if LOCK.name in str(error) else ""
         raise TransferlineError(f"DVC cannot read the pipeline in {root}: {reason_of(error)}{cause}{hint}") from error
 
 

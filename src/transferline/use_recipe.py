@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from transferline.atomic_files import write_text
+from transferline.datasets.dvc_lock_file import LOCK, locked_stages
 from transferline.datasets.public_datasets import list_source
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
@@ -85,7 +86,7 @@ def write_params(params: Params, root: Path, force: bool) -> Params:
         )
     before = _loaded(target)
     if not before or before.data != params.data:
-        _remove(root, [*OF_CANDIDATES, VALIDATION_REPORT.parent, MANIFEST, VIEWS, METRICS])
+        _remove(root, [*_of_candidates(root), VALIDATION_REPORT.parent, MANIFEST, VIEWS, METRICS])
     remove_other_candidates(root, params)
     if before and (lacking := missing_keys(target.read_text(encoding="utf-8"), before)):
         _tell_added(lacking)
@@ -117,9 +118,14 @@ def remove_other_candidates(root: Path, params: Params) -> None:
 
     DVC's cache keeps them. DVC restores the outputs of a stage that ran earlier on the same data with the same params.
     """
-    folders = [folder for kind in OF_CANDIDATES for folder in sorted((root / kind).glob("*/"))]
-    others = [folder.relative_to(root) for folder in folders if folder.name not in params.candidates]
+    others = [folder for folder in _of_candidates(root) if folder.name not in params.candidates]
     _remove(root, [*others, *([METRICS] if selected_candidate(root) not in (None, *params.candidates) else [])])
+
+
+def _of_candidates(root: Path) -> list[Path]:
+    """Returns the folders of candidates that `dvc.lock` names, also of earlier ones. A copy that a user made stays."""
+    outs = [Path(out["path"]) for stage in locked_stages(root / LOCK).values() for out in stage.get("outs", [])]
+    return sorted({Path(*out.parts[:2]) for out in outs if Path(out.parts[0]) in OF_CANDIDATES})
 
 
 def _loaded(file: Path) -> Params | None:
@@ -143,10 +149,10 @@ def _remove(root: Path, paths: list[Path]) -> None:
 
 def _is_saved(target: Path, root: Path) -> bool:
     """Returns whether the content of the file is in Git or in a recipe, not counting defaults and explanations."""
-    content = target.read_text(encoding="utf-8")
+    content = target.read_text(encoding="utf-8", errors="replace")
     committed = git_or_nothing(root, "show", "HEAD:./params.yaml").decode(errors="replace")
     recipes = [*sorted((root / "recipes").glob("*.yaml")), *packaged_recipes().values()]
-    texts = (committed, *(recipe.read_text(encoding="utf-8") for recipe in recipes))
+    texts = (committed, *(recipe.read_text(encoding="utf-8", errors="replace") for recipe in recipes))
     return any(content in _forms(text, name_in_mlflow(root)) for text in texts)
 
 

@@ -1,6 +1,6 @@
 """Reads YAML. Each file that this package reads as YAML goes through `parse_yaml`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,27 @@ def parse_yaml(text: str, name: Path | str) -> Any:
         raise TransferlineError(f"{name} cannot be read as YAML: {' '.join(str(error).split())}") from error
 
 
-def parse_settings(text: str, name: Path | str) -> Any:
+def parse_settings(text: str, name: Path | str, named: Collection[str] = ()) -> Any:
     """Returns the content of a YAML document as JSON could hold it. Keys that are integers become texts.
+
+    Args:
+        text: the document.
+        name: of the file, for messages.
+        named: mappings at the top level whose keys must be texts in the file, too, because DVC reads them.
 
     Raises:
         TransferlineError: see `parse_yaml`; or a value is a date, bytes or a set, or a key is not a text. The message
             names all of them.
     """
     tree = parse_yaml(text, name)
-    if faults := list(_faults(tree, "")):
+    numbers = [
+        f"{key}: the key {number} is a number, which DVC would leave out; put it in quotes"
+        for key in named
+        if isinstance(tree, dict) and isinstance(tree.get(key), dict)
+        for number in tree[key]
+        if type(number) is int
+    ]
+    if faults := [*_faults(tree, ""), *numbers]:
         raise TransferlineError("\n  ".join([f"{name}: {len(faults)} fault(s)", *faults]))
     return _with_text_keys(tree)
 

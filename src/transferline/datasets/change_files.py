@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from transferline.atomic_files import write_json
+from transferline.atomic_files import write_json, write_text
 from transferline.datasets.dvc_add import add_version
-from transferline.datasets.revisions import dvc_file
+from transferline.datasets.revisions import UnreadableVersionError, dvc_file
 from transferline.datasets.versions import status_of
 from transferline.errors import TransferlineError
 from transferline.paths import RAW
@@ -101,7 +101,12 @@ def _repair_change(root: Path) -> list[str]:
         return []
     change = json.loads((root / JOURNAL).read_text(encoding="utf-8"))
     name, moves = change["name"], [(root / source, root / target) for source, target in change["moves"]]
-    if _is_complete(root, name, change["version"], moves):
+    try:
+        is_complete = _is_complete(root, name, change["version"], moves)
+    except UnreadableVersionError:  # the kill cut off the `.dvc` file
+        is_complete = False
+        write_text(root / dvc_file(name), change["version"])
+    if is_complete:
         _finish(root, name)
         return [f"{RAW / name}: a change was killed after it was complete; deleted the files that it had left"]
     _move_back(root, name, moves)

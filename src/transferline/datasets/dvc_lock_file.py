@@ -1,8 +1,13 @@
-"""Reads `dvc.lock`: the data on which the stages ran. A `.dvc` file can name other data than the training data."""
+"""Reads and repairs `dvc.lock`, which names the data on which the stages ran.
+
+A `.dvc` file can name other data than the training data.
+"""
 
 import time
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from transferline.atomic_files import write_text
 from transferline.errors import TransferlineError
@@ -11,8 +16,9 @@ from transferline.paths import RAW
 from transferline.yaml_text import parse_yaml
 
 LOCK = Path("dvc.lock")
-COPY = Path(".transferline/dvc.lock")
-HOW_TO_RESTORE = "`transferline run` restores the last complete dvc.lock, `git checkout dvc.lock` the committed one"
+LOCKS = (LOCK, Path("data/dvc.lock"))
+COPIES = Path(".transferline")  # the folder with a copy of each
+CONFLICT = "<<<<<<< "  # what Git writes into a file
 CORRECTIONS = Path("data/corrections")
 # The stages from the raw images to the evaluation of a candidate.
 CHAIN = ("validate", "augment", "extract@{}", "train_head@{}", "fine_tune@{}", "train@{}", "evaluate@{}")
@@ -37,39 +43,57 @@ def locked_stages(lock: Path) -> dict[str, Any]:
                 return stages
         except (TransferlineError, AttributeError) as error:
             if age > SECONDS_TO_WRITE:
-                raise TransferlineError(f"{str(error).splitlines()[0]}; {HOW_TO_RESTORE}") from error
+                raise TransferlineError(f"{str(error).splitlines()[0]}; {how_to_restore(lock.parent)}") from error
         time.sleep(SECONDS_BETWEEN_READS)
     return {}
 
 
+def how_to_restore(root: Path) -> str:
+    """Returns what the user can do about a lock file that DVC cannot read."""
+    for name in LOCKS:
+        if (root / name).exists() and CONFLICT in (root / name).read_text(encoding="utf-8", errors="replace"):
+            return (
+                f"{name} has a conflict of a merge: keep one side with `git checkout --ours {name}` or `git checkout "
+                f"--theirs {name}`, then `transferline run`"
+            )
+    return "`transferline run` restores the last complete lock file, `git checkout FILE` the committed one"
+
+
 def keep_copy(root: Path) -> None:
-    """Stores a copy of `dvc.lock` for `restore_copy`, if DVC can read the file."""
-    lock = root / LOCK
-    if lock.exists() and _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
-        write_text(root / COPY, text)
+    """Stores a copy of each lock file for `restore_copy`, if DVC can read the file."""
+    (root / COPIES).mkdir(exist_ok=True)
+    with FileLock(root / COPIES / "copies.lock"):  # stages of different candidates can end at the same time
+        for name in LOCKS:
+            lock = root / name
+            if lock.exists() and _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
+                write_text(root / COPIES / name, text)
 
 
 def restore_copy(root: Path) -> list[str]:
-    """Replaces a `dvc.lock` that DVC cannot read by the copy, or else by the committed one, or else deletes it.
+    """Replaces a lock file that DVC cannot read by the copy, or else by the committed one, or else deletes it.
 
-    DVC writes the file in place. A full disk or a kill cuts it off, and then no command of DVC works. The stages that
-    ended later run again, or come from DVC's cache. A file with the conflicts of a Git merge stays as it is.
+    DVC writes these files in place. A full disk or a kill cuts one off, and then no command of DVC works. The stages
+    that ended later run again, or come from DVC's cache. A file with the conflicts of a Git merge stays as it is.
 
     Returns:
-        A sentence if the file was replaced or deleted.
+        A sentence for each file that was replaced or deleted.
     """
-    lock, copy = root / LOCK, root / COPY
+    return [line for name in LOCKS for line in _restore(root, name)]
+
+
+def _restore(root: Path, name: Path) -> list[str]:
+    lock, copy = root / name, root / COPIES / name
     while lock.exists() and not _is_readable(text := lock.read_text(encoding="utf-8", errors="replace")):
         if time.time() - lock.stat().st_mtime < SECONDS_TO_WRITE:  # perhaps DVC is writing it
             time.sleep(SECONDS_BETWEEN_READS)
             continue
-        if "<<<<<<< " in text:
+        if CONFLICT in text:
             break
-        cut_off = f"{LOCK} was cut off, perhaps by a full disk"
+        cut_off = f"{name} was cut off, perhaps by a full disk"
         if copy.exists():
             write_text(lock, copy.read_text(encoding="utf-8"))
             return [f"{cut_off}: restored the last one that was complete"]
-        if committed := git_or_nothing(root, "show", f"HEAD:./{LOCK}").decode():
+        if committed := git_or_nothing(root, "show", f"HEAD:./{name}").decode():
             write_text(lock, committed)
             return [f"{cut_off}: restored the committed one"]
         lock.unlink()

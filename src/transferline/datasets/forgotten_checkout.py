@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.datasets.file_names import is_hidden
-from transferline.datasets.revisions import dvc_file
+from transferline.datasets.revisions import dataset_stage, dvc_file
 from transferline.datasets.versions import Files, listed_files, open_cache, workspace_files
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git_or_nothing
@@ -28,7 +28,7 @@ def forgotten_checkout(root: Path, dataset: str) -> str:
     """
     file = dvc_file(dataset)
     with open_repo(root) as repo:
-        out = repo.stage.load_one(file.as_posix()).outs[0]
+        out = dataset_stage(repo, dataset).outs[0]
         present, named = (str(out.get_hash().value) if out.exists else "", str(out.hash_info.value))
     commits = {} if present in ("", named) else _commits_by_version(root, file)
     if named not in commits:

@@ -9,7 +9,7 @@ from dvc.exceptions import DvcException
 
 from transferline.datasets.dvc_lock_file import trained_revision
 from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout
-from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.datasets.revisions import dataset_stage, dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.pipeline import open_repo
@@ -67,7 +67,7 @@ def trained_on(root: Path, dataset: str) -> str:
 def _in_workspace(root: Path, dataset: str, trained: str) -> Iterator[NewData]:
     path = dvc_file(dataset).with_suffix("").as_posix()
     with open_repo(root) as repo:
-        stage = repo.stage.load_one(dvc_file(dataset).as_posix())
+        stage = dataset_stage(repo, dataset)
         out = stage.outs[0]
         if not out.exists:
             raise TransferlineError(f"{path} is missing; `dvc pull {path}.dvc` restores it")
@@ -93,7 +93,7 @@ def _counts(repo: Any, path: str) -> str:
 def _at_source(root: Path, dataset: str) -> Iterator[NewData]:
     change = None
     with open_repo(root) as repo:
-        stage = repo.stage.load_one(dvc_file(dataset).as_posix())
+        stage = dataset_stage(repo, dataset)
         if stage.is_import and _is_newer(source := stage.deps[0]):
             path = dvc_file(dataset).with_suffix("").as_posix()
             change = NewData(f"{path}: its source {source} has changed", _present_state(source), update=True)

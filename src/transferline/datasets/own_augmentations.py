@@ -28,7 +28,7 @@ def _checked(name: str) -> Colour:
     function = own_function(name)
 
     def augment(image: Float32s, value: float) -> Float32s:
-        drawn: Any = function(image, value)
+        drawn: Any = function(np.clip(image, 0, 255), value)  # others before it leave values beyond
         if not isinstance(drawn, np.ndarray) or drawn.shape != image.shape or not np.isfinite(drawn).all():
             found = f"an array {drawn.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
             raise TransferlineError(

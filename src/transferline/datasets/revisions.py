@@ -1,6 +1,7 @@
 """Gets another version of the raw data: that of a Git revision, or the current state of an import's source."""
 
 from pathlib import Path
+from typing import Any
 
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import dvc, git
@@ -15,8 +16,34 @@ def dvc_file(dataset: str) -> Path:
     return RAW / f"{dataset}.dvc"
 
 
+class UnreadableVersionError(TransferlineError):
+    """A `.dvc` file does not name a version, for example because a kill or a full disk cut it off."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} names no version of the data; `git checkout {file}` restores the committed one")
+
+
+def dataset_stage(repo: Any, dataset: str) -> Any:
+    """Returns DVC's stage of a dataset's `.dvc` file, with one output.
+
+    Raises:
+        UnreadableVersionError: the file is damaged.
+    """
+    try:
+        stage = repo.stage.load_one(dvc_file(dataset).as_posix())
+    except KeyError as error:
+        raise UnreadableVersionError(dvc_file(dataset)) from error
+    if not stage.outs:
+        raise UnreadableVersionError(dvc_file(dataset))
+    return stage
+
+
 def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str | None:
-    """Returns the data's hash from the `.dvc` file of the workspace or a Git revision; None if that lacks the file."""
+    """Returns the data's hash from the `.dvc` file of the workspace or a Git revision; None if that lacks the file.
+
+    Raises:
+        UnreadableVersionError: the file is damaged.
+    """
     file = dvc_file(dataset)
     if revision is None:
         text = (root / file).read_text(encoding="utf-8")
@@ -24,7 +51,10 @@ def recorded_hash(root: Path, dataset: str, revision: str | None = None) -> str 
         text = git(root, "show", f"{revision}:./{file.as_posix()}")
     else:
         return None
-    out = parse_yaml(text, file)["outs"][0]
+    try:
+        out = parse_yaml(text, file)["outs"][0]
+    except (TypeError, KeyError, IndexError) as error:
+        raise UnreadableVersionError(file) from error
     return str(out.get("md5") or out.get("hash"))
 
 
@@ -76,7 +106,7 @@ def _at_revision(root: Path, dataset: str, revision: str) -> str:
 def _require_saved(root: Path, dataset: str) -> None:
     file = dvc_file(dataset).as_posix()
     with open_repo(root) as repo:
-        edited = repo.stage.load_one(file).outs[0].status()
+        edited = dataset_stage(repo, dataset).outs[0].status()
     blob = git(root, "hash-object", file).strip()
     if edited:
         from transferline.datasets.forgotten_checkout import refuse_forgotten_checkout  # it imports this module

@@ -2,8 +2,9 @@
 
 Promotion writes the sha256 of each test image to `data/tested_images.txt`, and `validate` reads it. Git tracks the
 file, so that every clone has it; with `.gitattributes`, Git merges the lines of two clones. The file is not a DVC
-dependency of `validate`, because then each promotion would rerun that stage. This is safe: an image can only move to
-train or validation when the data or the split changes, and then `validate` runs again. Validation may have such images
+dependency of `validate`, because then each promotion would rerun that stage. An image can only move to train or
+validation when the data or the split changes, and then `validate` runs again. `transferline run` does not take its
+results from DVC's cache of runs, because an earlier run did not know later tests. Validation may have such images
 (column `tested` of the manifest), because it absorbs the difference when a dataset grows; a `refit` leaves them out.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 from dvc_data.hashfile.build import build
 from dvc_data.hashfile.hash_info import HashInfo
 
-from transferline.datasets.revisions import dvc_file, recorded_hash
+from transferline.datasets.revisions import dataset_stage, dvc_file, recorded_hash
 from transferline.errors import TransferlineError
 from transferline.git_and_dvc import git
 from transferline.paths import RAW
@@ -149,11 +149,11 @@ def _readable(name: str) -> Iterator[None]:
 def status_of(root: Path, name: str) -> str:
     """Returns DVC's status of the dataset's folder: "" if unchanged, "modified" or "deleted"."""
     with _readable(name), open_repo(root) as repo:
-        stage = repo.stage.load_one(dvc_file(name).as_posix())
+        stage = dataset_stage(repo, name)
         return str(next(iter(stage.outs[0].workspace_status().values()), ""))
 
 
 def is_import(root: Path, name: str) -> bool:
     """Returns whether the dataset was added with `dvc import` or `dvc import-url`."""
     with open_repo(root) as repo:
-        return bool(repo.stage.load_one(dvc_file(name).as_posix()).is_import)
+        return bool(dataset_stage(repo, name).is_import)

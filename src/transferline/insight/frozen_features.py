@@ -10,11 +10,10 @@ from transferline.insight.insight_table import InsightTable
 from transferline.insight.predict_all_images import features_of
 from transferline.models.exported import load_model
 from transferline.not_applicable import NotApplicableError
-from transferline.training.bank import INDEX_FILE, Bank, read_bank
+from transferline.training.bank import INDEX_FILE, TOLERANCE, Bank, read_bank
 from transferline.training.training_rows import sample_paths
 
 MAX_BYTES = 2 * 10**9
-TOLERANCE = 0.02  # of the largest value: float16 and folded batch normalisation round differently
 
 
 def frozen_features(bank_folder: Path, models: Path, raw: Path, table: InsightTable) -> tuple[Positions, Array]:

@@ -1,13 +1,18 @@
 """The user's own backbones and networks, from `networks/`. The docstring of that package lists the requirements."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from transferline.errors import TransferlineError
 from transferline.own_code import file_of, own_function
+from transferline.text import first_of
 
 if TYPE_CHECKING:
     import keras
+
+LAYER_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")  # what TensorFlow allows
+SHOWN = 5  # names in a message
 
 
 def own_backbone(name: str, shape: tuple[int, ...]) -> "keras.Model":
@@ -37,7 +42,8 @@ def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | 
         )
     try:
         (image,), (output,) = model.inputs, model.outputs
-        functional = keras.Model(image, output, name=model.name)
+        # the name that the user gives can be that of another part of the whole model
+        functional = keras.Model(image, output, name=name.replace(".", "_").replace(":", "_"))
     except (TypeError, ValueError, AttributeError) as error:
         raise TransferlineError(
             f"{name} in {file_of(name)} must return a functional or sequential model with one input and one output"
@@ -49,6 +55,11 @@ def _checked(name: str, model: Any, shape: tuple[int, ...], wanted: tuple[int | 
         raise TransferlineError(
             f"{name} in {file_of(name)} returned a model from {source[1:]} to {result[1:]}; "
             f"it must take {shape} and return {goal}"
+        )
+    if wrong := [repr(layer.name) for layer in functional.layers if not LAYER_NAME.fullmatch(layer.name)]:
+        raise TransferlineError(
+            f"{name} in {file_of(name)} has layers called {first_of(wrong, SHOWN)}; use only letters from a to z, "
+            "digits and _ . / - in their names"
         )
     if foreign := sorted(set(_foreign(keras.saving.serialize_keras_object(functional)))):
         raise TransferlineError(

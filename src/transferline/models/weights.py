@@ -3,6 +3,7 @@
 import warnings
 from itertools import groupby
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 
@@ -44,7 +45,7 @@ def load_weights_file(model: keras.Model, path: Path) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):  # a warning for each layer; the error below is enough
             load_torch_weights(model, path) if path.suffix == ".pth" else model.load_weights(path)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
         reason = str(error).partition("\n")[0]
         raise TransferlineError(f"the weights {path} do not fit {model.name} without its top: {reason}") from error
 

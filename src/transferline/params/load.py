@@ -37,7 +37,7 @@ def load_params(path: Path, project: str | None = None) -> Params:
 
 def parse_params(text: str, path: Path, project: str | None = None) -> Params:
     """Checks the text of a params file, as `load_params` does. Messages name `path`."""
-    tree = with_job_defaults(parse_settings(text, path), project)
+    tree = with_job_defaults(parse_settings(text, path, ["candidates"]), project)
     try:
         return Params.model_validate_json(json.dumps(tree))
     except ValidationError as error:

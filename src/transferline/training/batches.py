@@ -1,6 +1,7 @@
 """Batches of training data. The seed determines their order."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -40,7 +41,10 @@ class Batches:
         batch_size: views per batch.
         views_per_item: a multiple of `batch_size`.
         views_per_epoch: the number of views in an epoch.
+        failure: why reading has failed; None if it has not.
     """
+
+    failure: TransferlineError | None = None
 
     def __init__(
         self,
@@ -89,8 +93,12 @@ class Batches:
         """Returns the items of several epochs; the next item is prepared while the model works on one."""
 
         def generate() -> Iterator[Item]:
-            for epoch in range(first_epoch, first_epoch + epochs):
-                yield from self.items(epoch)
+            try:
+                for epoch in range(first_epoch, first_epoch + epochs):
+                    yield from self.items(epoch)
+            except TransferlineError as error:  # TensorFlow makes one of its own errors of it
+                self.failure = error
+                raise
 
         one_batch = self._item(self._order(first_epoch)[: self.batch_size])
         signature = tf.nest.map_structure(
@@ -102,7 +110,8 @@ class Batches:
 
     def predict(self, model: Any) -> Float32s:
         """Returns a model's outputs for the views of an epoch, in order: (n, …)."""
-        outputs: Float32s = model.predict(self.dataset(), steps=len(self), verbose=0)
+        with reading(self):
+            outputs: Float32s = model.predict(self.dataset(), steps=len(self), verbose=0)
         return outputs
 
     def _order(self, epoch: int) -> Array:
@@ -117,6 +126,16 @@ class Batches:
 
     def _item(self, chosen: Array) -> Item:
         return self._read(self._positions[chosen]), self.targets[chosen], self._weights[chosen]
+
+
+@contextmanager
+def reading(*batches: Batches) -> Iterator[None]:
+    """Raises the error with which reading batches failed inside the block, instead of TensorFlow's error about it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        failures = [each.failure for each in batches if each.failure]
+        raise (failures or [error])[0] from None
 
 
 def class_weight_vector(training: Training | LinearTraining, counts: Array, classes: tuple[str, ...]) -> Array:

@@ -16,6 +16,7 @@ from transferline.models.layers import build_layers, pool
 from transferline.params import Pretrained, Unfreeze
 from transferline.training.assemble_model import assemble
 from transferline.training.bank import Bank
+from transferline.training.bank_check import require_bank_of
 from transferline.training.batches import Batches
 from transferline.training.decoded_images import DecodedImages
 from transferline.training.devices import use_devices
@@ -43,11 +44,12 @@ def fine_tune(bank: Bank, candidate: Pretrained, head_folder: Path | None, job: 
         raw: the folder of the images.
 
     Raises:
-        TransferlineError: an image cannot be read, or the disk is full.
+        TransferlineError: an image cannot be read, the disk is full, or see `require_bank_of`.
     """
     card = job.card
     use_devices(job.training)
     backbone = build_backbone(candidate.backbone, candidate.image)
+    require_bank_of(backbone, candidate, bank)
     make_deterministic(job.seed)
     features = pool(backbone.output, candidate.backbone.pooling)
     if head_folder:

@@ -18,10 +18,9 @@ from transferline.code_versions import code_of
 from transferline.datasets.images import read_batch, read_batches
 from transferline.datasets.transforms import apply_views
 from transferline.errors import TransferlineError
-from transferline.hashes import file_sha256
 from transferline.models.converted import Files, Key, read_converted, write_converted
 from transferline.models.lite import LiteGraph
-from transferline.own_code import file_of, is_own
+from transferline.own_code import is_own
 from transferline.params import Image, Pretrained
 from transferline.quiet import quiet_imports
 
@@ -55,14 +54,15 @@ class FrozenPart:
 def frozen_part(candidate: Pretrained) -> FrozenPart:
     """Returns the frozen part of a candidate from the user's cache folder, or builds it and stores it there.
 
-    A file of weights is identified by its sha256 in the params: if the cache has the result, the file is not read.
+    A file of weights is identified by its sha256 in the params: if the cache has the result, the file is not read. A
+    backbone of the user's own is always built, because it can read files and packages that nothing identifies.
 
     Raises:
         TransferlineError: see `compile_frozen_layers`.
     """
-    key = _key(candidate)
+    key = None if is_own(candidate.backbone.name) else _key(candidate)
     # on a GPU TensorFlow runs the frozen part; without the driver there is no GPU
-    kept = read_converted(key) if find_library("cuda") is None else None
+    kept = read_converted(key) if key and find_library("cuda") is None else None
     return _build(candidate, key) if kept is None else _of_files(kept)
 
 
@@ -71,8 +71,6 @@ def _key(candidate: Pretrained) -> Key:
     backbone = candidate.backbone.model_dump(mode="json")
     if isinstance(backbone["weights"], dict):
         del backbone["weights"]["path"]  # the sha256 identifies its content
-    if is_own(name := candidate.backbone.name) and file_of(name).is_file():
-        backbone["file"] = file_sha256(file_of(name))
     image = {"size": candidate.image.size, "color": candidate.image.color}
     code = code_of("transferline.training.frozen_layers")
     return {"what": "frozen part", "backbone": backbone, "image": image, "code": code}
@@ -85,12 +83,12 @@ def _of_files(files: Files) -> FrozenPart:
     return FrozenPart(to_boundary, to_features, tuple(shapes["features"]), boundary, is_new=False)
 
 
-def _build(candidate: Pretrained, key: Key) -> FrozenPart:
+def _build(candidate: Pretrained, key: Key | None) -> FrozenPart:
     with quiet_imports():
         from transferline.training.frozen_layers import compile_frozen_layers
 
     layers = compile_frozen_layers(candidate)
-    if layers.contents:
+    if layers.contents and key:
         shapes = json.dumps({"features": layers.features, "boundary": layers.boundary}).encode()
         write_converted(key, dict(zip(STEPS, layers.contents, strict=True)) | {SHAPES_FILE: shapes})
     return FrozenPart(layers.to_boundary, layers.to_features, layers.features, layers.boundary, is_new=True)

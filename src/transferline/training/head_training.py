@@ -9,6 +9,7 @@ from transferline.models.layers import build_layers
 from transferline.params import LinearTraining, Pretrained
 from transferline.training.assemble_model import assemble
 from transferline.training.bank import Bank
+from transferline.training.bank_check import require_bank_of
 from transferline.training.devices import use_devices
 from transferline.training.ladder import Fitted
 from transferline.training.model_folder import Summary
@@ -25,10 +26,14 @@ def train_head(bank: Bank, candidate: Pretrained, job: Job) -> Summary:
         bank: features of train and validation.
         candidate: its `layers` are trained.
         job: how to train, from the candidate's `train_head` section.
+
+    Raises:
+        TransferlineError: see `require_bank_of`.
     """
     card = job.card
     use_devices(job.training)
     backbone = build_backbone(candidate.backbone, candidate.image)
+    require_bank_of(backbone, candidate, bank)
     make_deterministic(job.seed)
     head = build_layers(bank.features, candidate.layers, card.problem, len(card.classes))
     batches = partial(

@@ -20,7 +20,7 @@ from transferline.params.problem_kinds import KINDS
 from transferline.problems.training import label_training_of, training_of
 from transferline.progress import say
 from transferline.training.assemble_model import Exported, with_temperature
-from transferline.training.batches import Batches, Read, class_weight_vector
+from transferline.training.batches import Batches, Read, class_weight_vector, reading
 from transferline.training.best_epoch import best_epoch, is_finite
 from transferline.training.callbacks import EpochListener, EpochRecorder, ExactMetric, build_callbacks
 from transferline.training.compiled_epochs import SeveralBatches
@@ -207,22 +207,22 @@ def _fit(
         learning_rate (at the end of the epoch), seconds (with validation), images_per_second, and `of_rung`.
     """
     card, metric = job.card, KINDS[job.card.problem].main_metric
-    exact_metric = training_of(card.problem).exact_metric
     _compile(model, training, card, data.batches_per_epoch)
     labels = {"phase": card.phase, **(of_rung or {})}
     recorder = EpochRecorder(labels, metric, first_epoch, training.epochs, data.views_per_epoch, job.listener)
     logs = LOGS / card.candidate / card.phase / part
-    exact = [ExactMetric(metric, exact_metric, validation)] if exact_metric else []
-    model.fit(
-        data.dataset(first_epoch, training.epochs),
-        steps_per_epoch=len(data),
-        validation_data=validation.dataset(),
-        validation_steps=len(validation),
-        epochs=training.epochs,
-        callbacks=[*exact, recorder, *build_callbacks(training, recorder.rows, logs)],
-        shuffle=False,  # the batches are shuffled already
-        verbose=0,
-    )
+    exact = [ExactMetric(metric, found, validation)] if (found := training_of(card.problem).exact_metric) else []
+    with reading(data, validation):
+        model.fit(
+            data.dataset(first_epoch, training.epochs),
+            steps_per_epoch=len(data),
+            validation_data=validation.dataset(),
+            validation_steps=len(validation),
+            epochs=training.epochs,
+            callbacks=[*exact, recorder, *build_callbacks(training, recorder.rows, logs)],
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+        )
     return pd.DataFrame(recorder.rows)
 
 

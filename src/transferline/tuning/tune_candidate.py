@@ -57,7 +57,7 @@ def tune(root: Path, params: Params, minutes: float | None, trials: int | None) 
     """
     base, present = base_candidate(params), params.augment
     say("checks the data: dvc repro validate")
-    dvc(root, "repro", "validate")
+    dvc(root, "repro", "--no-run-cache", "validate")
     manifest = read_table(MANIFEST)
     former = with_former_augment(params)
     if search_path(former, base, manifest).exists():

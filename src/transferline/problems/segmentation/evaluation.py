@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from transferline.arrays import Array, Floats, Pixels, Positions
 from transferline.datasets.mask_values import values_from_text
@@ -27,6 +28,8 @@ from transferline.problems.segmentation.predicted_masks import rate_mask
 from transferline.problems.segmentation.segmentation_pictures import draw_segmentation
 
 PIXEL_ROWS = 10_000
+MOST_BYTES = 4 * 10**9
+BYTES_OF_A_VALUE = 12  # of the probability of a class in a pixel, while it is compared
 COPIED = ("path", "mask", "mask_values", "split", "label", "group")
 
 
@@ -59,7 +62,7 @@ class SegmentationEvaluation:
                 truth, likely, card.classes, names, in_detail
             )
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(_threads(raw, rows, len(card.classes))) as pool:
             return pd.DataFrame(list(pool.map(rate_row, rows.itertuples(), probabilities)))
 
     def images(self, predictions: pd.DataFrame, classes: tuple[str, ...]) -> SegmentedImages:
@@ -179,6 +182,15 @@ class SegmentationEvaluation:
     def change_caption(self, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[str]:
         """See `EvaluationOfKind`."""
         return [f"{age} mean IoU {one['mean_iou']:.3f}" for age, one in (("new:", new), ("old:", old))]
+
+
+def _threads(raw: Path, rows: pd.DataFrame, classes: int) -> int:
+    """Returns how many images of their file's size are compared at once: one for each core, within `MOST_BYTES`."""
+    pixels = [1]
+    for mask in rows["mask"]:
+        with Image.open(raw / mask) as opened:
+            pixels.append(opened.width * opened.height)
+    return max(1, min(os.cpu_count() or 1, MOST_BYTES // (BYTES_OF_A_VALUE * classes * max(pixels))))
 
 
 def _of_class(images: SegmentedImages, number: int, params: Evaluate) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def rate_mask(
 
 
 def _by_name(values: Floats, own: tuple[str, ...], names: tuple[str, ...]) -> Floats:
-    """Returns the probabilities of `names`, then that of the most probable other class: (…, names + 1)."""
+    """Returns the probabilities of `names`, then that of the most probable other class, if there are others."""
+    if own == names:
+        return values
     empty = np.zeros(values.shape[:-1], values.dtype)
     others = [values[..., number] for number, name in enumerate(own) if name not in names]
     columns = [values[..., own.index(name)] if name in own else empty for name in names]
