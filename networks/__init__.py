@@ -18,5 +18,6 @@ map.
 
 Both are functional or sequential models of Keras's own layers and operations. They contain no Lambda and no class or
 function of yours, so that the exported model can be loaded in safe mode without this folder. A file may import
-packages, but no other file of this folder. After you edit it, `extract` and all trainings run again.
+packages, but no other file of this folder. After you edit it, `extract` and all trainings run again. Each call must
+build the same weights. If a file that it reads changes, use `transferline run --force-from extract`.
 """
