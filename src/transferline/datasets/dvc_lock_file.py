@@ -50,13 +50,16 @@ def locked_stages(lock: Path) -> dict[str, Any]:
 
 def how_to_restore(root: Path) -> str:
     """Returns what the user can do about a lock file that DVC cannot read."""
-    for name in LOCKS:
-        if (root / name).exists() and CONFLICT in (root / name).read_text(encoding="utf-8", errors="replace"):
-            return (
-                f"{name} has a conflict of a merge: keep one side with `git checkout --ours {name}` or `git checkout "
-                f"--theirs {name}`, then `transferline run`"
-            )
-    return "`transferline run` restores the last complete lock file, `git checkout FILE` the committed one"
+    texts = {
+        name: (root / name).read_text(encoding="utf-8", errors="replace") for name in LOCKS if (root / name).exists()
+    }
+    name = next((name for name, text in texts.items() if not _is_readable(text)), LOCK)
+    if CONFLICT in texts.get(name, ""):
+        return (
+            f"{name} has a conflict of a merge: keep one side with `git checkout --ours {name}` or `git checkout "
+            f"--theirs {name}`, then `transferline run`"
+        )
+    return f"`transferline run` restores the last complete {name}, `git checkout {name}` the committed one"
 
 
 def keep_copy(root: Path) -> None:
