@@ -32,5 +32,6 @@ def require_bank_of(backbone: keras.Model, candidate: Pretrained, bank: Bank) ->
     if np.abs(found - expected).max() > TOLERANCE * np.abs(expected).max():
         raise TransferlineError(
             f"{name} in {file_of(name)} builds other weights than when extract computed the bank. It must build the "
-            "same weights in each call. If a file that it reads has changed, `transferline run --force-from extract`"
+            "same weights in each call. If a file that it reads has changed, run `transferline run --force-from "
+            "extract`"
         )
